@@ -1,0 +1,1 @@
+"""Candidate sources: what might be recommended, learnt only from listens before `as_of`."""

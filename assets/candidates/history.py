@@ -1,0 +1,127 @@
+"""What was known before `as_of`: listens as arrays, and the matrices every candidate source is fitted on."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timezone
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import sparse
+
+SECONDS_PER_DAY = 86_400
+
+Ints = npt.NDArray[np.integer[Any]]
+Floats = npt.NDArray[np.float32]
+
+
+def epoch_seconds(as_of: date) -> int:
+    """The instant `as_of`: midnight UTC of that date, in epoch seconds."""
+    return int(datetime.combine(as_of, time(), timezone.utc).timestamp())
+
+
+@dataclass(frozen=True)
+class Listens:
+    """Listens as parallel arrays of length n, sorted by (user_key, listened_at).
+
+    user_key, track_key: int32; listened_at: int64 epoch seconds (start of playback);
+    session_key: int64, equal within one listening session.
+    """
+
+    user_key: Ints
+    track_key: Ints
+    listened_at: Ints
+    session_key: Ints
+
+    def __len__(self) -> int:
+        return len(self.user_key)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame) -> "Listens":
+        """From a frame with these four columns in any row order; `listened_at` in epoch seconds."""
+        ordered = frame.sort_values(["user_key", "listened_at", "track_key"], kind="stable")
+        return cls(
+            user_key=ordered["user_key"].to_numpy(np.int32),
+            track_key=ordered["track_key"].to_numpy(np.int32),
+            listened_at=ordered["listened_at"].to_numpy(np.int64),
+            session_key=ordered["session_key"].to_numpy(np.int64),
+        )
+
+    def between(self, start: date, end: date) -> "Listens":
+        """The listens with `start <= listened_at < end` (midnights UTC)."""
+        keep = (self.listened_at >= epoch_seconds(start)) & (self.listened_at < epoch_seconds(end))
+        return Listens(
+            self.user_key[keep], self.track_key[keep], self.listened_at[keep], self.session_key[keep]
+        )
+
+    def before(self, as_of: date) -> "Listens":
+        """The listens with `listened_at < as_of`."""
+        return self.between(date.min.replace(year=1970), as_of)
+
+
+def read_listens(connection: Any, as_of: date, start: date | None = None) -> Listens:
+    """Listens in `[start, as_of)` from core.fct_listens; without `start`, everything before `as_of`.
+
+    `connection` is an ADBC PostgreSQL connection (warehouse.engine.adbc_connect).
+    """
+    since = "" if start is None else f"and listened_at >= to_timestamp({epoch_seconds(start)})"
+    query = f"""
+        select user_key, track_key, extract(epoch from listened_at)::bigint as listened_at, session_key
+        from core.fct_listens
+        where listened_at < to_timestamp({epoch_seconds(as_of)}) {since}
+        order by user_key, listened_at, track_key
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        table = cursor.fetch_arrow_table()
+    return Listens(
+        user_key=table["user_key"].to_numpy().astype(np.int32),
+        track_key=table["track_key"].to_numpy().astype(np.int32),
+        listened_at=table["listened_at"].to_numpy().astype(np.int64),
+        session_key=table["session_key"].to_numpy().astype(np.int64),
+    )
+
+
+class History:
+    """Listens before `as_of` with users, tracks and sessions renumbered densely.
+
+    users, tracks: sorted unique keys (int32); a "code" is a position in them. Codes depend on nothing but the
+    listens before `as_of`, so keys handed out later cannot change what a source learns.
+    """
+
+    def __init__(self, listens: Listens, as_of: date) -> None:
+        """Raises ValueError when a listen is at or after `as_of`, or when there are none at all."""
+        instant = epoch_seconds(as_of)
+        if len(listens) == 0:
+            raise ValueError(f"no listens before {as_of}: nothing to fit candidate sources on")
+        if int(listens.listened_at.max()) >= instant:
+            raise ValueError(f"a listen at or after as_of {as_of} was given to the candidate sources")
+        self.as_of = as_of
+        self.users, self.user_code = np.unique(listens.user_key, return_inverse=True)
+        self.tracks, self.track_code = np.unique(listens.track_key, return_inverse=True)
+        self.sessions, self.session_code = np.unique(listens.session_key, return_inverse=True)
+        self.age_days = (instant - listens.listened_at) / SECONDS_PER_DAY
+        self.heard = self.plays()
+        self.heard.data[:] = 1.0
+
+    def plays(self, decay_days: float | None = None) -> sparse.csr_matrix:
+        """Listens per (user, track), each weighted by exp(-age/decay_days) when that is given: float32 CSR."""
+        weight = np.ones(len(self.age_days)) if decay_days is None else np.exp(-self.age_days / decay_days)
+        shape = (len(self.users), len(self.tracks))
+        # SciPy sums duplicates in float64 here; the cast comes last.
+        return sparse.csr_matrix((weight, (self.user_code, self.track_code)), shape=shape).astype(np.float32)
+
+    def user_codes(self, user_keys: Ints) -> Ints:
+        """Codes of user keys; -1 for a user without a listen before `as_of`."""
+        found = np.searchsorted(self.users, user_keys)
+        found = np.minimum(found, len(self.users) - 1)
+        return np.where(self.users[found] == user_keys, found, -1)
+
+
+def rows_of(matrix: sparse.csr_matrix, codes: Ints) -> sparse.csr_matrix:
+    """Rows of a CSR matrix by code, an empty row for code -1."""
+    known = np.flatnonzero(codes >= 0)
+    pick = sparse.csr_matrix(
+        (np.ones(len(known), dtype=matrix.dtype), (known, codes[known])), shape=(len(codes), matrix.shape[0])
+    )
+    return pick @ matrix

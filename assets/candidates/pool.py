@@ -1,0 +1,115 @@
+"""All sources of one `as_of`: fitted together, merged into one pool of candidates per user."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from assets.candidates.als import Als, AlsConfig
+from assets.candidates.history import Floats, History, Ints, Listens
+from assets.candidates.own_tracks import OwnRecency, OwnTracks, OwnTracksConfig
+from assets.candidates.popular import Popular, PopularConfig
+from assets.candidates.session_cooccurrence import SessionCooccurrence, SessionCooccurrenceConfig
+from assets.candidates.source import ABSENT, CandidateSource, hide_heard, ranks_within, top_k
+
+# One dense float32 score block per source is held at a time per user block.
+_BLOCK_BYTES = 32 << 20
+
+
+@dataclass(frozen=True)
+class SourcesConfig:
+    """One config per source, and how many candidates each puts into a user's pool."""
+
+    own_tracks: OwnTracksConfig = field(default_factory=OwnTracksConfig)
+    session_cooccurrence: SessionCooccurrenceConfig = field(default_factory=SessionCooccurrenceConfig)
+    als: AlsConfig = field(default_factory=AlsConfig)
+    popular: PopularConfig = field(default_factory=PopularConfig)
+    sizes: dict[str, int] = field(
+        default_factory=lambda: {"own_tracks": 100, "session_cooccurrence": 100, "als": 100, "popular": 50}
+    )
+
+
+class Sources:
+    """The fitted sources of one `as_of`."""
+
+    def __init__(self, history: History, sources: dict[str, CandidateSource], sizes: dict[str, int]) -> None:
+        self.history = history
+        self._sources = sources
+        self._sizes = sizes
+
+    @property
+    def pooled(self) -> list[str]:
+        """Names of the sources that feed the pool, in column order."""
+        return list(self._sizes)
+
+    def candidates(self, user_keys: Ints, exclude_heard: bool) -> pd.DataFrame:
+        """The pool of each user: the union of every source's best, with every source's opinion on each.
+
+        Columns: user_key, track_key (int32), and per pooled source `score_<source>` and `rank_<source>` (float32;
+        the rank, from 1, within this user's pool; both NaN where the source does not offer the track). Sorted by
+        (position of the user in `user_keys`, track_key). Users unknown before `as_of` get what popular offers.
+        With `exclude_heard`, nothing the user had heard before `as_of`.
+        """
+        blocks = [self._pool(block, exclude_heard) for block in self._blocks(user_keys)]
+        return pd.concat(blocks, ignore_index=True) if blocks else self._pool(user_keys, exclude_heard)
+
+    def lists(self, name: str, user_keys: Ints, exclude_heard: bool, k: int) -> pd.DataFrame:
+        """The k best tracks of one source alone: user_key, track_key, rank (from 1), score; short where it is."""
+        frames = []
+        for block in self._blocks(user_keys):
+            codes = self.history.user_codes(block)
+            scores = self._scores(name, codes, exclude_heard)
+            row, column = top_k(scores, k)
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "user_key": block[row],
+                        "track_key": self.history.tracks[column],
+                        "score": scores[row, column],
+                    }
+                )
+            )
+        listed = pd.concat(frames, ignore_index=True)
+        listed.insert(2, "rank", (listed.groupby("user_key").cumcount() + 1).astype(np.int32))
+        return listed
+
+    def _blocks(self, user_keys: Ints) -> Iterator[Ints]:
+        users = max(1, _BLOCK_BYTES // (4 * len(self.history.tracks)))
+        for start in range(0, len(user_keys), users):
+            yield user_keys[start : start + users]
+
+    def _scores(self, name: str, codes: Ints, exclude_heard: bool) -> Floats:
+        scores = self._sources[name].scores(codes)
+        if exclude_heard:
+            hide_heard(scores, self.history, codes)
+        return scores
+
+    def _pool(self, user_keys: Ints, exclude_heard: bool) -> pd.DataFrame:
+        codes = self.history.user_codes(user_keys)
+        scores = {name: self._scores(name, codes, exclude_heard) for name in self._sizes}
+        chosen = np.zeros((len(codes), len(self.history.tracks)), dtype=bool)
+        for name, size in self._sizes.items():
+            chosen[top_k(scores[name], size)] = True
+        row, column = np.divmod(np.flatnonzero(chosen), chosen.shape[1])
+        pool = {"user_key": user_keys[row].astype(np.int32), "track_key": self.history.tracks[column]}
+        for name in self._sizes:
+            score = scores[name][row, column]
+            offered = score > ABSENT
+            pool[f"score_{name}"] = np.where(offered, score, np.float32("nan"))
+            pool[f"rank_{name}"] = np.where(offered, ranks_within(row, score), np.float32("nan"))
+        return pd.DataFrame(pool)
+
+
+def fit_sources(listens: Listens, as_of: date, config: SourcesConfig) -> Sources:
+    """Fits every source on `listens`, all of which must lie before `as_of` (else ValueError)."""
+    history = History(listens, as_of)
+    sources: list[CandidateSource] = [
+        OwnTracks(history, config.own_tracks),
+        OwnRecency(history),
+        SessionCooccurrence(history, config.session_cooccurrence),
+        Als(history, config.als),
+        Popular(history, config.popular),
+    ]
+    return Sources(history, {source.name: source for source in sources}, config.sizes)

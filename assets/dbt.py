@@ -1,0 +1,139 @@
+"""The dbt project as assets: staging, intermediate and core for all data, features one `as_of` at a time."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
+from filelock import FileLock
+
+from assets.ranker.folds import fold_dates, stale_feature_dates
+from warehouse.resource import WarehouseResource
+
+OWNERS = ["team:data-engineering"]
+
+# Last.fm began in 2002 and the oldest public log starts in 2005. The partition of a date exists from its own
+# midnight on, when everything before it has been heard: hence the offset.
+AS_OF_PARTITIONS = dg.DailyPartitionsDefinition(start_date="2005-01-01", end_offset=1)
+
+DBT_PROJECT = DbtProject(project_dir=Path(__file__).parents[1] / "dbt_project")
+
+
+class WarehouseDbtTranslator(DagsterDbtTranslator):
+    """Names groups after the project's layers, and gives each model its owner."""
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        layers = [part for part in dbt_resource_props["fqn"][1:-1] if part != "marts"]
+        return layers[0] if layers else None
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
+        return OWNERS
+
+
+def manifest_path(project: DbtProject) -> Path:
+    """The project's manifest, parsed anew when a model, macro or setting is newer than it."""
+    manifest = project.manifest_path
+    folder = project.project_dir
+    inputs = [folder / "dbt_project.yml", folder / "profiles.yml"]
+    inputs += [path for name in ("models", "macros", "tests") for path in (folder / name).rglob("*.*")]
+    newest = max(path.stat().st_mtime for path in inputs)
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(manifest.parent / "manifest.lock"):
+        if not manifest.exists() or manifest.stat().st_mtime < newest:
+            _parse(folder)
+            manifest.touch()
+    return manifest
+
+
+def _parse(folder: Path) -> None:
+    dbt = Path(sys.executable).with_name("dbt")
+    command = [str(dbt), "parse", "--quiet", "--project-dir", str(folder), "--profiles-dir", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"dbt cannot parse {folder}:\n{done.stdout}{done.stderr}")
+
+
+def libpq_environment(warehouse_url: str) -> dict[str, str]:
+    """The warehouse's address as the variables that libpq programs and `profiles.yml` read."""
+    parts = urlsplit(warehouse_url)
+    return {
+        "PGHOST": parts.hostname or "127.0.0.1",
+        "PGPORT": str(parts.port or 5432),
+        "PGUSER": unquote(parts.username or ""),
+        "PGPASSWORD": unquote(parts.password or ""),
+        "PGDATABASE": parts.path.lstrip("/"),
+    }
+
+
+def dbt_arguments(as_of_dates: Sequence[date] = ()) -> list[str]:
+    """Arguments of one `dbt build`: models and their tests, for the given instants."""
+    arguments = ["build"]
+    if as_of_dates:
+        arguments += ["--vars", json.dumps({"as_of_dates": [each.isoformat() for each in as_of_dates]})]
+    return arguments
+
+
+def _build(
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, as_of_dates: Sequence[date] = ()
+) -> Iterator[Any]:
+    # Made here, not as a resource: its environment holds the address, known only once the servers run.
+    dbt = DbtCliResource(
+        project_dir=DBT_PROJECT,
+        profiles_dir=str(DBT_PROJECT.project_dir),
+        dbt_executable=str(Path(sys.executable).with_name("dbt")),
+    )
+    with _exported(libpq_environment(warehouse.url)):
+        yield from dbt.cli(dbt_arguments(as_of_dates), context=context).stream().fetch_row_counts()
+
+
+@contextmanager
+def _exported(variables: Mapping[str, str]) -> Iterator[None]:
+    """Export variables to dbt: its process inherits them, and row counts are fetched by its adapter in ours."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
+
+
+@dbt_assets(
+    manifest=manifest_path(DBT_PROJECT),
+    name="core_models",
+    select="staging intermediate marts.core",
+    project=DBT_PROJECT,
+    dagster_dbt_translator=WarehouseDbtTranslator(),
+)
+def core_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
+    """Staging, intermediate and core models with their tests."""
+    yield from _build(context, warehouse)
+
+
+@dbt_assets(
+    manifest=manifest_path(DBT_PROJECT),
+    name="feature_models",
+    select="marts.features",
+    project=DBT_PROJECT,
+    partitions_def=AS_OF_PARTITIONS,
+    dagster_dbt_translator=WarehouseDbtTranslator(),
+)
+def feature_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
+    """Features as of the partition's date, and as of each training fold whose features are missing or stale.
+
+    In steady state the folds were built when they were the night's own date, so only one date is built.
+    """
+    as_of = date.fromisoformat(context.partition_key)
+    stale = stale_feature_dates(warehouse.url, fold_dates(as_of))
+    yield from _build(context, warehouse, sorted({as_of, *stale}))

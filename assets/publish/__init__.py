@@ -1,0 +1,1 @@
+"""Releases: from ranked lists to Redis."""

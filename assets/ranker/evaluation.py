@@ -1,0 +1,116 @@
+"""The evaluation protocol: global split in time, every track a candidate, NDCG and recall of lists of 100.
+
+Users count when they listened before `as_of` and have a relevant track in the horizon. Gain is 1;
+NDCG@k = sum over hits 1/log2(rank+1), over its best possible value with min(k, relevant) hits;
+Recall@k = hits@k / min(k, relevant). Means over users; a user without a list counts as 0.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from assets.candidates.history import Listens
+from assets.ranker.slates import LIST_LENGTH, Slate
+
+METRICS = ("ndcg@10", "ndcg@100", "recall@100")
+HEADLINE = "ndcg@100"
+
+_BOOTSTRAP_CELLS = 4_000_000
+
+
+@dataclass(frozen=True)
+class SlateEvaluation:
+    """users: int32[n], ascending. per_user: model -> metric -> float64[n]. paired is null with no baseline."""
+
+    users: npt.NDArray[np.int32]
+    per_user: dict[str, dict[str, npt.NDArray[np.float64]]]
+    paired: dict[str, object] | None
+
+    def summary(self) -> dict[str, object]:
+        """{"users", "models": {model: {metric: mean}}, "paired": {"against","metric","delta","ci95"}}."""
+        means = {
+            model: {metric: float(values.mean()) if len(values) else 0.0 for metric, values in metrics.items()}
+            for model, metrics in self.per_user.items()
+        }
+        return {"users": len(self.users), "models": means, "paired": self.paired}
+
+
+def relevant_tracks(before: Listens, horizon: Listens, slate: Slate) -> pd.DataFrame:
+    """Distinct (user_key, track_key) of the horizon that the protocol counts, sorted.
+
+    Users without a listen before `as_of` are dropped; for `discover`, so is what the user had heard before.
+    """
+    pairs = _pairs(horizon.user_key, horizon.track_key)
+    pairs = pairs[np.isin(pairs >> 32, before.user_key)]
+    if slate.excludes_heard:
+        pairs = np.setdiff1d(pairs, _pairs(before.user_key, before.track_key), assume_unique=True)
+    return pd.DataFrame(
+        {"user_key": (pairs >> 32).astype(np.int32), "track_key": (pairs & 0xFFFFFFFF).astype(np.int32)}
+    )
+
+
+def per_user_metrics(
+    lists: pd.DataFrame, relevant: pd.DataFrame
+) -> tuple[npt.NDArray[np.int32], dict[str, npt.NDArray[np.float64]]]:
+    """Evaluated users (ascending) and their metrics for lists with columns user_key, track_key, rank (from 1).
+
+    Rows of other users and below rank 100 are ignored; a track listed twice counts once, at its better rank.
+    """
+    users, relevant_user = np.unique(relevant["user_key"].to_numpy(np.int32), return_inverse=True)
+    relevant_count = np.bincount(relevant_user, minlength=len(users))
+    wanted = np.sort(_code(relevant["user_key"], relevant["track_key"]))
+    shown = lists[lists["rank"] <= LIST_LENGTH].sort_values("rank", kind="stable")
+    shown = shown.drop_duplicates(["user_key", "track_key"])
+    hits = shown[np.isin(_code(shown["user_key"], shown["track_key"]), wanted)]
+    position = np.searchsorted(users, hits["user_key"].to_numpy(np.int32))
+    rank = hits["rank"].to_numpy(np.int64)
+    best = np.cumsum(1.0 / np.log2(np.arange(2, LIST_LENGTH + 2)))
+    metrics = {}
+    for metric in METRICS:
+        kind, k = metric.split("@")
+        reachable = np.minimum(int(k), relevant_count)
+        gain = np.where(rank <= int(k), 1.0 if kind == "recall" else 1.0 / np.log2(rank + 1.0), 0.0)
+        total = np.bincount(position, weights=gain, minlength=len(users))
+        metrics[metric] = total / (reachable if kind == "recall" else best[reachable - 1])
+    return users, metrics
+
+
+def evaluate(
+    lists: dict[str, pd.DataFrame], relevant: pd.DataFrame, model: str = "ranker", seed: int = 1
+) -> SlateEvaluation:
+    """Evaluates every model's lists, and `model` against the best other one by NDCG@100, paired by user."""
+    per_user = {}
+    for name, frame in lists.items():
+        users, per_user[name] = per_user_metrics(frame, relevant)
+    others = [name for name in per_user if name != model]
+    paired: dict[str, object] | None = None
+    if model in per_user and others and len(users):
+        best = max(others, key=lambda name: float(per_user[name][HEADLINE].mean()))
+        difference = per_user[model][HEADLINE] - per_user[best][HEADLINE]
+        low, high = bootstrap_interval(difference, seed=seed)
+        paired = {"against": best, "metric": HEADLINE, "delta": float(difference.mean()), "ci95": [low, high]}
+    return SlateEvaluation(users, per_user, paired)
+
+
+def bootstrap_interval(values: npt.NDArray[np.float64], seed: int, resamples: int = 2000) -> tuple[float, float]:
+    """95 % percentile interval of the mean of `values` under resampling with replacement."""
+    generator = np.random.default_rng(seed)
+    at_once = max(1, _BOOTSTRAP_CELLS // len(values))
+    means = np.concatenate(
+        [
+            values[generator.integers(0, len(values), (min(at_once, resamples - done), len(values)))].mean(axis=1)
+            for done in range(0, resamples, at_once)
+        ]
+    )
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _pairs(user_key: npt.NDArray, track_key: npt.NDArray) -> npt.NDArray[np.int64]:
+    return np.unique((user_key.astype(np.int64) << 32) + track_key)
+
+
+def _code(user_key: pd.Series, track_key: pd.Series) -> npt.NDArray[np.int64]:
+    return (user_key.to_numpy(np.int64) << 32) + track_key.to_numpy(np.int64)

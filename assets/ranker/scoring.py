@@ -1,0 +1,41 @@
+"""Scores a pool of candidates and cuts it to lists."""
+
+import numpy as np
+import pandas as pd
+
+from assets.candidates.source import ranks_within
+from assets.ranker.features import FeatureMatrix
+from assets.ranker.slates import LIST_LENGTH
+from assets.ranker.training import RankerModel
+
+
+def rank(
+    model: RankerModel, candidates: pd.DataFrame, features: FeatureMatrix, k: int = LIST_LENGTH
+) -> pd.DataFrame:
+    """The k best candidates of each user: user_key, track_key, rank (from 1), score, source.
+
+    `candidates` as from Sources.candidates, `features` joined to its rows. `score` is the model's probability that
+    the user listens to the track within the horizon; `source` is the one that ranked the track highest. Raises
+    ValueError when the features are not those the model was trained on.
+    """
+    if features.names != model.names:
+        different = sorted(set(features.names) ^ set(model.names)) or "their order"
+        raise ValueError(f"features differ from those of the model: {different}")
+    user = candidates["user_key"].to_numpy(np.int32)
+    score = model.booster.predict(features.values, num_threads=model.config.threads).astype(np.float32)
+    position = ranks_within(user, score)
+    rank_columns = [name for name in candidates.columns if name.startswith("rank_")]
+    source_ranks = candidates[rank_columns].to_numpy(np.float32, na_value=np.inf)
+    source_ranks[np.isnan(source_ranks)] = np.inf
+    sources = np.array([name.removeprefix("rank_") for name in rank_columns])
+    listed = pd.DataFrame(
+        {
+            "user_key": user,
+            "track_key": candidates["track_key"].to_numpy(np.int32),
+            "rank": position.astype(np.int32),
+            "score": score,
+            "source": sources[source_ranks.argmin(axis=1)],
+        }
+    )
+    listed = listed[listed["rank"] <= k]
+    return listed.sort_values(["user_key", "rank"], ignore_index=True)

@@ -1,0 +1,109 @@
+"""Trains one LightGBM ranker on the labelled folds of one slate."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assets.ranker.dataset import Fold
+
+if TYPE_CHECKING:
+    import lightgbm
+
+
+@dataclass(frozen=True)
+class RankerConfig:
+    """Chosen on 30Music `as_of` dates up to 2014-12-01 (benchmarks/tune_ranker.py)."""
+
+    folds: int = 4
+    negatives: float = 1.0
+    trees: int = 150
+    leaves: int = 15
+    learning_rate: float = 0.05
+    min_child_samples: int = 500
+    lambda_l2: float = 10.0
+    feature_fraction: float = 0.7
+    bagging_fraction: float = 0.7
+    threads: int = 2
+    seed: int = 1
+
+    def lightgbm_parameters(self) -> dict[str, object]:
+        """The same folds, config and LightGBM version give the same model text, on any number of threads."""
+        return {
+            "objective": "binary",
+            "num_leaves": self.leaves,
+            "learning_rate": self.learning_rate,
+            "min_data_in_leaf": self.min_child_samples,
+            "lambda_l2": self.lambda_l2,
+            "feature_fraction": self.feature_fraction,
+            "bagging_fraction": self.bagging_fraction,
+            "bagging_freq": 1,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": self.threads,
+            "seed": self.seed,
+            "verbosity": -1,
+        }
+
+
+@dataclass(frozen=True)
+class RankerModel:
+    """A trained ranker: LightGBM model text and what it was trained on."""
+
+    text: str
+    names: list[str]
+    gain: dict[str, float]
+    fold_dates: list[date]
+    rows: int
+    positives: int
+    config: RankerConfig
+
+    @cached_property
+    def booster(self) -> "lightgbm.Booster":
+        """The LightGBM model of `text`."""
+        import lightgbm
+
+        return lightgbm.Booster(model_str=self.text)
+
+    def card(self) -> dict[str, object]:
+        """What the model row records: data window, sizes, parameters, share of gain per feature."""
+        return {
+            "fold_dates": [fold.isoformat() for fold in self.fold_dates],
+            "rows": self.rows,
+            "positives": self.positives,
+            "config": asdict(self.config),
+            "importances": self.gain,
+        }
+
+
+def train(folds: Sequence[Fold], config: RankerConfig) -> RankerModel:
+    """Trains on all folds together. Raises ValueError when they disagree on features or hold one class only."""
+    import lightgbm
+
+    names = folds[0].names
+    for fold in folds:
+        if fold.names != names:
+            raise ValueError(f"fold {fold.as_of} has other features than fold {folds[0].as_of}")
+    x = np.vstack([fold.x for fold in folds])
+    label = np.concatenate([fold.label for fold in folds])
+    positives = int(label.sum())
+    if positives in (0, len(label)):
+        raise ValueError(f"training rows hold {positives} listened-to candidates of {len(label)}: nothing to learn")
+    parameters = config.lightgbm_parameters()
+    data = lightgbm.Dataset(x, label, feature_name=names, params=parameters, free_raw_data=True)
+    booster = lightgbm.train(parameters, data, num_boost_round=config.trees)
+    gain = booster.feature_importance("gain")
+    share = gain / max(float(gain.sum()), 1e-12)
+    ordered = sorted(zip(names, share, strict=True), key=lambda pair: -pair[1])
+    return RankerModel(
+        text=booster.model_to_string(),
+        names=names,
+        gain={name: round(float(value), 6) for name, value in ordered},
+        fold_dates=[fold.as_of for fold in folds],
+        rows=len(label),
+        positives=positives,
+        config=config,
+    )

@@ -1,0 +1,35 @@
+{{ config(indexes=[{'columns': ['as_of', 'user_key']}]) }}
+
+with as_ofs as (
+
+    {{ as_of_instants() }}
+
+),
+
+listens as (
+
+    select
+        as_ofs.as_of,
+        fct_listens.*,
+        {{ days_between('fct_listens.listened_at', 'as_ofs.as_of_at') }} as age_days
+    from as_ofs
+    inner join {{ ref('fct_listens') }} as fct_listens on fct_listens.listened_at < as_ofs.as_of_at
+
+)
+
+select
+    -- ids
+    as_of,
+    user_key,
+    track_key,
+
+    -- numerics
+    count(*) as listens,
+    count(*) filter (where age_days <= 30) as listens_30d,
+    count(distinct session_key) as sessions,
+    sum(exp(-age_days / 60)) as decayed_listens,
+    max(age_days) as days_since_first,
+    min(age_days) as days_since_last,
+    count(*) filter (where is_skipped) as skips
+from listens
+group by as_of, user_key, track_key

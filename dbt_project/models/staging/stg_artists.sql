@@ -1,0 +1,21 @@
+with source as (
+
+    select * from {{ source('raw', 'artists') }}
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        artist_key,
+        artist_id,
+        artist_mbid,
+
+        -- text
+        name as artist_name
+    from source
+
+)
+
+select * from renamed

@@ -1,0 +1,22 @@
+with source as (
+
+    select * from {{ source('raw', 'tracks') }}
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        track_key,
+        track_id,
+        artist_key,
+        recording_mbid,
+
+        -- text
+        title
+    from source
+
+)
+
+select * from renamed

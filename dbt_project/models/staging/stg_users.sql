@@ -1,0 +1,27 @@
+with source as (
+
+    select * from {{ source('raw', 'users') }}
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        user_key,
+        user_id,
+
+        -- text
+        gender,
+        country,
+
+        -- numerics
+        age,
+
+        -- timestamps
+        registered_on
+    from source
+
+)
+
+select * from renamed

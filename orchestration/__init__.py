@@ -1,0 +1,1 @@
+"""WHEN: composition, jobs, schedules and the command line."""

@@ -1,0 +1,32 @@
+"""The code location: composition only."""
+
+import dagster as dg
+
+from assets import dbt
+from assets.candidates import assets as candidates
+from assets.ingest import assets as ingest
+from assets.publish import assets as publish
+from assets.ranker import assets as ranker
+from orchestration.jobs import JOBS, SCHEDULES
+from quality.checks import build_feature_checks, raw_listens_check
+from warehouse.resource import WarehouseResource
+
+defs = dg.Definitions(
+    assets=[
+        ingest.raw_tables,
+        dbt.core_models,
+        dbt.feature_models,
+        candidates.candidates,
+        ranker.training_set,
+        ranker.rankers,
+        ranker.recommendations,
+        ranker.model_evaluations,
+        publish.release,
+    ],
+    asset_checks=[raw_listens_check, *build_feature_checks(dbt.AS_OF_PARTITIONS)],
+    jobs=JOBS,
+    schedules=SCHEDULES,
+    resources={"warehouse": WarehouseResource()},
+    # A process per step would import the code location again for each: several times slower than the steps.
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,49 @@
+"""The Dagster instance that the CLI, the UI and the daemon share: its storage is the warehouse's `dagster` schema."""
+
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+import dagster as dg
+
+from warehouse.engine import sqlalchemy_url
+from warehouse.settings import Settings
+
+_STORAGE_VARIABLE = "AUDOTICS_DAGSTER_STORAGE_URL"
+
+_DAGSTER_YAML = f"""\
+# Written by audotics at every start; edits are lost.
+storage:
+  postgres:
+    postgres_url:
+      env: {_STORAGE_VARIABLE}
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+run_monitoring:
+  enabled: true
+"""
+
+
+def dagster_environment(settings: Settings, warehouse_url: str) -> dict[str, str]:
+    """Prepare the instance's folder and return the variables that point a Dagster process at it."""
+    folder = settings.home / "dagster"
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "dagster.yaml"
+    partial = folder / f"dagster.yaml.{os.getpid()}"
+    partial.write_text(_DAGSTER_YAML)
+    partial.replace(config)
+    return {"DAGSTER_HOME": str(folder), _STORAGE_VARIABLE: _storage_url(warehouse_url)}
+
+
+def open_instance(settings: Settings, warehouse_url: str) -> dg.DagsterInstance:
+    """The instance, opened in this process."""
+    os.environ.update(dagster_environment(settings, warehouse_url))
+    return dg.DagsterInstance.from_config(str(Path(os.environ["DAGSTER_HOME"])))
+
+
+def _storage_url(warehouse_url: str) -> str:
+    url = sqlalchemy_url(warehouse_url)
+    separator = "&" if "?" in url else "?"
+    return f"{url}{separator}options={quote('-csearch_path=dagster', safe='')}"

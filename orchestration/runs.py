@@ -1,0 +1,133 @@
+"""Run a job in this process, recorded in the shared instance, with progress, times and peak memory per step."""
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterEventType
+
+from orchestration.memory import MemorySampler
+from warehouse.errors import AudoticsError
+
+_POLL_SECONDS = 0.5
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a run: its asset or check, wall seconds, and peak memory of the process and its children."""
+
+    name: str
+    seconds: float
+    peak_mb: float
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """A finished run."""
+
+    run_id: str
+    job: str
+    as_of: date
+    stages: tuple[Stage, ...]
+    peak_mb: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, for `--json`."""
+        return {
+            "run_id": self.run_id,
+            "job": self.job,
+            "as_of": self.as_of.isoformat(),
+            "seconds": round(sum(stage.seconds for stage in self.stages), 2),
+            "peak_mb": round(self.peak_mb, 1),
+            "stages": [
+                {"name": stage.name, "seconds": round(stage.seconds, 2), "peak_mb": round(stage.peak_mb, 1)}
+                for stage in self.stages
+            ],
+        }
+
+
+# Called with the step that is running, the number of steps finished, and the number in all.
+Progress = Callable[[str, int, int], None]
+
+
+def run_job(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    job_name: str,
+    as_of: date,
+    on_progress: Progress = lambda step, done, total: None,
+) -> RunReport:
+    """Run a job for one `as_of`.
+
+    Raises:
+        AudoticsError: a step failed, with the step's name and the reason in one line.
+    """
+    job = definitions.resolve_job_def(job_name)
+    run_id = str(uuid.uuid4())
+    with MemorySampler() as sampler, _watch(instance, run_id, len(job.nodes), on_progress):
+        result = job.execute_in_process(
+            instance=instance,
+            partition_key=as_of.isoformat(),
+            run_id=run_id,
+            run_config=_QUIET,
+            raise_on_error=False,
+        )
+    if not result.success:
+        raise AudoticsError(_failure(job_name, as_of, result))
+    return RunReport(run_id, job_name, as_of, _stages(instance, run_id, sampler), sampler.peak_bytes() / 2**20)
+
+
+@contextmanager
+def _watch(instance: dg.DagsterInstance, run_id: str, total: int, on_progress: Progress) -> Iterator[None]:
+    """Report progress from the run's own event log while the run holds the main thread."""
+    stop = threading.Event()
+
+    def poll() -> None:
+        while not stop.wait(_POLL_SECONDS):
+            started = [event.step_key for event in _events(instance, run_id, DagsterEventType.STEP_START)]
+            done = len(_events(instance, run_id, DagsterEventType.STEP_SUCCESS))
+            on_progress(started[-1] if started else "", done, total)
+
+    thread = threading.Thread(target=poll, name="run-progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _events(instance: dg.DagsterInstance, run_id: str, kind: DagsterEventType) -> list[dg.EventLogEntry]:
+    return instance.all_logs(run_id, of_type=kind)
+
+
+def _stages(instance: dg.DagsterInstance, run_id: str, sampler: MemorySampler) -> tuple[Stage, ...]:
+    started = {event.step_key: event.timestamp for event in _events(instance, run_id, DagsterEventType.STEP_START)}
+    stages = []
+    for event in _events(instance, run_id, DagsterEventType.STEP_SUCCESS):
+        start = started[event.step_key]
+        peak = sampler.peak_bytes(start, event.timestamp) / 2**20
+        stages.append(Stage(str(event.step_key), event.timestamp - start, peak))
+    return tuple(stages)
+
+
+def _failure(job_name: str, as_of: date, result: dg.ExecuteInProcessResult) -> str:
+    for event in result.all_events:
+        if event.event_type == DagsterEventType.STEP_FAILURE:
+            reason = _reason(event.step_failure_data.error)
+            return f"{job_name} as of {as_of} failed in {event.step_key}: {reason}"
+    return f"{job_name} as of {as_of} failed before its first step; see `audotics up` for its log"
+
+
+def _reason(error: Any) -> str:
+    """The message of the innermost cause, without its class name when the message is meant for people."""
+    while error.cause is not None:
+        error = error.cause
+    message = str(error.message).strip()
+    return message.removeprefix("warehouse.errors.AudoticsError: ")

@@ -1,0 +1,74 @@
+"""The suites as blocking asset checks: a failing one stops everything downstream in the run."""
+
+from collections.abc import Callable
+from datetime import date
+
+import dagster as dg
+
+from quality import suites
+from quality.suites import Suite
+from quality.validate import ValidationOutcome, validate
+from warehouse.resource import WarehouseResource
+
+
+@dg.asset_check(
+    asset=["raw", "listens"],
+    name="raw_listens_suite",
+    blocking=True,
+    description="Great Expectations on raw listens: plausible, keyed, every row of every file accounted for.",
+)
+def raw_listens_check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """Validate the raw listens."""
+    return _as_check_result(validate(warehouse.url, suites.raw_listens()))
+
+
+def build_feature_checks(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
+    """One blocking check per feature model that rankers read, on the run's own `as_of`."""
+    return [
+        _feature_check("feat_user", suites.feat_user, partitions),
+        _feature_check("feat_track", suites.feat_track, partitions),
+        _feature_check("feat_user_track", suites.feat_user_track, partitions),
+    ]
+
+
+def _feature_check(
+    model: str, build_suite: Callable[[date], Suite], partitions: dg.PartitionsDefinition
+) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=["features", model],
+        name=f"{model}_suite",
+        blocking=True,
+        partitions_def=partitions,
+        description=build_suite.__doc__,
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
+    ) -> dg.AssetCheckResult:
+        as_of = date.fromisoformat(context.op_execution_context.partition_key)
+        return _as_check_result(validate(warehouse.url, build_suite(as_of)))
+
+    return check
+
+
+def _as_check_result(outcome: ValidationOutcome) -> dg.AssetCheckResult:
+    schema = dg.TableSchema(
+        columns=[
+            dg.TableColumn("expectation", "string"),
+            dg.TableColumn("passed", "bool"),
+            dg.TableColumn("observed", "string"),
+        ]
+    )
+    records = [
+        dg.TableRecord({"expectation": each.expectation, "passed": each.passed, "observed": each.detail})
+        for each in outcome.outcomes
+    ]
+    failed = [each.expectation for each in outcome.outcomes if not each.passed]
+    return dg.AssetCheckResult(
+        passed=outcome.passed,
+        description="failed: " + "; ".join(failed) if failed else f"{len(records)} expectations hold",
+        metadata={
+            "expectations": dg.MetadataValue.table(records, schema),
+            "evaluated": len(records),
+            "failed": len(failed),
+        },
+    )

@@ -1,0 +1,1 @@
+"""The read API: serves the live release from Redis, and the contract that the publisher writes by."""

@@ -1,0 +1,234 @@
+"""The Redis contract: every key and payload of a release, shared by the publisher and the read API.
+
+`docs/contract.md` describes the same keys and bytes for readers in other languages; a test compares the two.
+Everything here is pure: no connection, no clock, no environment.
+"""
+
+import struct
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+CONTRACT_VERSION = 1
+
+LIVE = "audotics:live"
+PREVIOUS = "audotics:previous"
+RELEASES = "audotics:releases"
+PUBLISH_LOCK = "audotics:publish-lock"
+
+LIST_HEADER = struct.Struct("<BBH")
+KEY_DTYPE = np.dtype("<i4")
+SCORE_DTYPE = np.dtype("<f4")
+TRACK_FIELD = struct.Struct(">i")
+
+MAX_LIST_LENGTH = 0xFFFF
+NO_SEED = -1
+NO_REASONS = 0
+SEED_REASONS = 1
+SEED_REASON_TYPE = "because_you_listened_to"
+
+
+class ContractError(ValueError):
+    """A payload that this version of the contract cannot have written."""
+
+
+class ContractVersionError(ContractError):
+    """A release written by another version of the contract."""
+
+
+def meta_key(release: str) -> str:
+    """Key of the JSON document that describes the release."""
+    return f"audotics:{release}:meta"
+
+
+def slate_key(release: str, slate: str) -> str:
+    """Key of the hash from user id to packed list."""
+    return f"audotics:{release}:slate:{slate}"
+
+
+def tracks_key(release: str) -> str:
+    """Key of the hash from track field to track record."""
+    return f"audotics:{release}:tracks"
+
+
+def track_ids_key(release: str) -> str:
+    """Key of the hash from public track id to track field."""
+    return f"audotics:{release}:track-ids"
+
+
+def popular_key(release: str) -> str:
+    """Key of the packed list that answers when there is no personal one."""
+    return f"audotics:{release}:popular"
+
+
+def release_key_pattern(release: str) -> str:
+    """Glob that matches every key of one release and no other; `*` for the keys of all releases."""
+    return f"audotics:{'????-??-??-????????' if release == '*' else release}:*"
+
+
+class RankedList(NamedTuple):
+    """One list, best first. All arrays have shape (n,)."""
+
+    track_keys: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    seed_keys: NDArray[np.int32]
+    """The listened-to track that explains the item, NO_SEED (-1) where there is none."""
+
+
+class Track(NamedTuple):
+    """What an app shows of a track. Absent texts are None."""
+
+    track_key: int
+    track_id: str
+    title: str | None
+    artist: str | None
+    artist_id: str | None
+    recording_mbid: str | None
+
+
+def pack_lists(
+    offsets: NDArray[np.int64],
+    track_keys: NDArray[np.int32],
+    scores: NDArray[np.float32],
+    seed_keys: NDArray[np.int32] | None = None,
+) -> list[bytes]:
+    """Pack many lists at once.
+
+    `offsets` has shape (lists + 1,), starts at 0 and ends at n; list i is the slice offsets[i]:offsets[i + 1]
+    of the other arrays, which have shape (n,) and go best first. Raises ContractError for shapes that do not
+    fit, a list over 65,535 items, a negative track key or a score that is not finite.
+    """
+    _check_lists(offsets, track_keys, scores, seed_keys)
+    blocks = [(memoryview(track_keys.astype(KEY_DTYPE).tobytes()), KEY_DTYPE.itemsize)]
+    blocks.append((memoryview(scores.astype(SCORE_DTYPE).tobytes()), SCORE_DTYPE.itemsize))
+    layout = NO_REASONS
+    if seed_keys is not None:
+        blocks.append((memoryview(seed_keys.astype(KEY_DTYPE).tobytes()), KEY_DTYPE.itemsize))
+        layout = SEED_REASONS
+    bounds = offsets.tolist()
+    return [
+        LIST_HEADER.pack(CONTRACT_VERSION, layout, end - start)
+        + b"".join(block[start * width : end * width] for block, width in blocks)
+        for start, end in zip(bounds, bounds[1:], strict=False)
+    ]
+
+
+def _check_lists(
+    offsets: NDArray[np.int64],
+    track_keys: NDArray[np.int32],
+    scores: NDArray[np.float32],
+    seed_keys: NDArray[np.int32] | None,
+) -> None:
+    lengths = np.diff(offsets)
+    if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(track_keys) or (lengths < 0).any():
+        raise ContractError("offsets must start at 0, never fall, and end at the number of track keys")
+    if len(scores) != len(track_keys) or (seed_keys is not None and len(seed_keys) != len(track_keys)):
+        raise ContractError("track keys, scores and seed keys must have the same length")
+    if (lengths > MAX_LIST_LENGTH).any():
+        raise ContractError(f"a list has {lengths.max()} items; the contract allows {MAX_LIST_LENGTH}")
+    if (track_keys < 0).any():
+        raise ContractError("a track key is negative")
+    if not np.isfinite(scores).all():
+        raise ContractError("a score is not a finite number")
+
+
+def pack_list(track_keys: NDArray[np.int32], scores: NDArray[np.float32]) -> bytes:
+    """Pack one list without reasons, such as the popular list; errors as in pack_lists."""
+    return pack_lists(np.array([0, len(track_keys)]), track_keys, scores)[0]
+
+
+def unpack_list(packed: bytes) -> RankedList:
+    """Unpack one list. Raises ContractError when the bytes are not a list of this contract version."""
+    if len(packed) < LIST_HEADER.size:
+        raise ContractError(f"a packed list of {len(packed)} bytes is shorter than its header")
+    version, layout, count = LIST_HEADER.unpack_from(packed)
+    if version != CONTRACT_VERSION:
+        raise ContractVersionError(f"a packed list has contract version {version}, not {CONTRACT_VERSION}")
+    if layout not in (NO_REASONS, SEED_REASONS):
+        raise ContractError(f"a packed list has the unknown reason layout {layout}")
+    scores_at = LIST_HEADER.size + count * KEY_DTYPE.itemsize
+    seeds_at = scores_at + count * SCORE_DTYPE.itemsize
+    expected = seeds_at + count * KEY_DTYPE.itemsize * (layout == SEED_REASONS)
+    if len(packed) != expected:
+        raise ContractError(f"a packed list of {count} items has {len(packed)} bytes instead of {expected}")
+    track_keys = np.frombuffer(packed, KEY_DTYPE, count, LIST_HEADER.size)
+    scores = np.frombuffer(packed, SCORE_DTYPE, count, scores_at)
+    if layout == SEED_REASONS:
+        seed_keys = np.frombuffer(packed, KEY_DTYPE, count, seeds_at)
+    else:
+        seed_keys = np.full(count, NO_SEED, KEY_DTYPE)
+    return RankedList(track_keys, scores, seed_keys)
+
+
+def track_field(track_key: int) -> bytes:
+    """The name of a track in the tracks hash: big-endian, so that fields sort as the keys do."""
+    return TRACK_FIELD.pack(track_key)
+
+
+def track_key(field: bytes) -> int:
+    """The track key that a track field stands for."""
+    return int(TRACK_FIELD.unpack(field)[0])
+
+
+def pack_track(track: Track) -> bytes:
+    """Pack what an app shows of a track; the track key is the hash field, not part of the payload."""
+    return orjson.dumps(track[1:])
+
+
+def unpack_track(field: bytes, packed: bytes) -> Track:
+    """Unpack a track from its hash field and its payload. Raises ContractError for anything else."""
+    try:
+        return Track(track_key(field), *orjson.loads(packed))
+    except (orjson.JSONDecodeError, TypeError) as error:
+        raise ContractError(f"track {track_key(field)} has no readable record: {error}") from error
+
+
+@dataclass(frozen=True)
+class ReleaseMeta:
+    """What a release is: its origin for every response, its sizes for `releases list`."""
+
+    release: str
+    as_of: date
+    generated_at: datetime
+    models: dict[str, str]
+    """Model version per slate."""
+    users: dict[str, int]
+    """Number of users with a list, per slate."""
+    tracks: int
+    popular: int
+    """Number of items in the popular list."""
+
+    @property
+    def slates(self) -> list[str]:
+        """The slates of the release, in a fixed order."""
+        return sorted(self.models)
+
+
+def pack_meta(meta: ReleaseMeta) -> bytes:
+    """Pack the description of a release as JSON."""
+    document = {"contract_version": CONTRACT_VERSION} | asdict(meta)
+    return orjson.dumps(document, option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z)
+
+
+def unpack_meta(packed: bytes) -> ReleaseMeta:
+    """Unpack the description of a release.
+
+    Raises ContractVersionError when another contract version wrote it, ContractError when it is unreadable.
+    """
+    try:
+        document = orjson.loads(packed)
+        version = document.pop("contract_version")
+    except (orjson.JSONDecodeError, AttributeError, KeyError) as error:
+        raise ContractError(f"a release has no readable meta document: {error}") from error
+    if version != CONTRACT_VERSION:
+        raise ContractVersionError(f"the release has contract version {version}, not {CONTRACT_VERSION}")
+    try:
+        as_of = date.fromisoformat(document.pop("as_of"))
+        generated_at = datetime.fromisoformat(document.pop("generated_at"))
+        return ReleaseMeta(as_of=as_of, generated_at=generated_at, **document)
+    except (TypeError, ValueError, KeyError) as error:
+        raise ContractError(f"a release has a damaged meta document: {error}") from error

@@ -1,0 +1,116 @@
+"""The documents the API answers with, as its OpenAPI description shows them."""
+
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Slate = Literal["for_you", "discover"]
+FallbackReason = Literal["unknown_user", "empty_slate", "store_unavailable"]
+
+
+class Document(BaseModel):
+    """A JSON document with exactly the declared fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Reason(Document):
+    """Why an item is in the list: the track, heard by the user, that it follows from."""
+
+    type: Literal["because_you_listened_to"]
+    track_id: str = Field(examples=["t-001042"])
+    title: str | None = Field(examples=["Paper Lanterns"])
+
+
+class TrackInfo(Document):
+    """What an app shows of a track."""
+
+    track_id: str = Field(description="As the source of the listens gave it.", examples=["t-004711"])
+    title: str | None = Field(examples=["Slow River"])
+    artist: str | None = Field(examples=["The Orchard Line"])
+    artist_id: str | None = Field(examples=["a-000117"])
+    recording_mbid: str | None = Field(description="MusicBrainz recording id.", examples=[None])
+
+
+class Item(TrackInfo):
+    """One recommended track."""
+
+    rank: int = Field(ge=1, description="Place in the list, after exclusions; from 1.", examples=[1])
+    score: float = Field(description="Comparable within one list only.", examples=[0.8125])
+    reason: Reason | None
+
+
+class Provenance(Document):
+    """Where an answer comes from."""
+
+    release: str = Field(description="The published batch.", examples=["2026-11-22-3f9a1c07"])
+    as_of: date = Field(description="Only listens before this date (00:00 UTC) were known.")
+    generated_at: datetime
+
+
+class List(Provenance):
+    """A page of a ranked list."""
+
+    source: Literal["personal", "popular"]
+    fallback_reason: FallbackReason | None = Field(
+        description="Why the popular list answers: the user is unknown, the user has no list for this slate,"
+        " or the store does not answer and the list is the last one this process saw. Null without a fallback."
+    )
+    items: list[Item]
+    next_offset: int | None = Field(description="`offset` of the next page; null at the end.", examples=[20])
+
+
+class Recommendations(List):
+    """A page of one user's slate, or of the popular list where there is none."""
+
+    user_id: str = Field(examples=["user_000042"])
+    slate: Slate
+    model_version: str | None = Field(
+        description="The model that ranked the list; null for the popular list.",
+        examples=["for_you-2026-11-16-9b1e44d0"],
+    )
+
+
+class Popular(List):
+    """A page of the popular list."""
+
+    source: Literal["popular"]
+
+
+class Track(Provenance):
+    """One track of the live release's catalogue."""
+
+    track: TrackInfo
+
+
+class Alive(Document):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+class Ready(Provenance):
+    """Redis answers and there is a live release that this API understands."""
+
+    status: Literal["ready"]
+    contract_version: int
+
+
+class FieldError(Document):
+    """One request parameter that is not as it must be."""
+
+    field: str = Field(examples=["query.limit"])
+    message: str = Field(examples=["Input should be less than or equal to 100"])
+
+
+class Problem(BaseModel):
+    """An error as RFC 9457 describes it."""
+
+    type: str = Field(description="`about:blank` where the status says it all, else a URN.")
+    title: str
+    status: int
+    detail: str
+    instance: str = Field(description="Path of the request.")
+    request_id: str = Field(description="As in the X-Request-ID header.")
+    errors: list[FieldError] | None = Field(None, description="With status 422: what is wrong with which field.")

@@ -1,0 +1,123 @@
+"""Every error as an RFC 9457 problem document."""
+
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from serving_api.models import Problem
+from serving_api.store import StoreUnavailable, UnknownTrack
+
+MEDIA_TYPE = "application/problem+json"
+REQUEST_ID_HEADER = "X-Request-ID"
+RETRY_AFTER_SECONDS = "5"
+
+
+def install(app: FastAPI) -> None:
+    """Make the app answer every error with a problem document."""
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(UnknownTrack, _unknown_track)
+    app.add_exception_handler(StoreUnavailable, _store_unavailable)
+    app.add_exception_handler(Exception, _internal_error)
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` argument of a route: these statuses, each with the problem schema and an example."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "example": _example(status),
+                }
+            },
+        }
+        for status in statuses
+    }
+
+
+def _example(status: int) -> dict[str, Any]:
+    kinds = {
+        404: (UnknownTrack.slug, UnknownTrack.title, "the live release has no track with the id t-1"),
+        422: ("invalid-request", "The request is not valid", "query.limit: Input should be a valid integer"),
+        503: (StoreUnavailable.slug, StoreUnavailable.title, "Redis does not answer"),
+    }
+    slug, title, detail = kinds[status]
+    problem = Problem(
+        type=_urn(slug),
+        title=title,
+        status=status,
+        detail=detail,
+        instance="/v1/…",
+        request_id="5f0c1e0a9d7b4f6f8a3e2b1c0d9e8f7a",
+    )
+    return problem.model_dump(exclude_none=True)
+
+
+def _urn(slug: str) -> str:
+    return f"urn:audotics:problem:{slug}"
+
+
+def _problem(
+    request: Request,
+    status: int,
+    detail: str,
+    *,
+    slug: str | None = None,
+    title: str | None = None,
+    headers: dict[str, str] | None = None,
+    errors: list[dict[str, str]] | None = None,
+) -> Response:
+    document = {
+        "type": _urn(slug) if slug else "about:blank",
+        "title": title or HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": request.scope["path"],
+        "request_id": request.state.request_id,
+    }
+    if errors is not None:
+        document["errors"] = errors
+    # The header is set here as well because the 500 is sent from outside the request-id middleware.
+    sent_headers = {"Cache-Control": "no-store", REQUEST_ID_HEADER: request.state.request_id, **(headers or {})}
+    return Response(orjson.dumps(document), status, sent_headers, MEDIA_TYPE)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = {
+        404: "there is nothing at this path; /docs lists what there is",
+        405: f"{request.method} is not allowed here",
+    }.get(error.status_code, error.detail)
+    return _problem(request, error.status_code, detail, headers=dict(error.headers or {}))
+
+
+async def _invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        {"field": ".".join(str(part) for part in fault["loc"]), "message": str(fault["msg"])}
+        for fault in error.errors()
+    ]
+    detail = "; ".join(f"{fault['field']}: {fault['message']}" for fault in errors)
+    return _problem(
+        request, 422, detail, slug="invalid-request", title="The request is not valid", errors=errors
+    )
+
+
+async def _unknown_track(request: Request, error: Exception) -> Response:
+    return _problem(request, 404, str(error), slug=UnknownTrack.slug, title=UnknownTrack.title)
+
+
+async def _store_unavailable(request: Request, error: Exception) -> Response:
+    assert isinstance(error, StoreUnavailable)
+    headers = {"Retry-After": RETRY_AFTER_SECONDS}
+    return _problem(request, 503, str(error), slug=error.slug, title=error.title, headers=headers)
+
+
+async def _internal_error(request: Request, error: Exception) -> Response:
+    return _problem(request, 500, "the request failed on our side; the server log has the request id")

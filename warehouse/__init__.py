@@ -1,0 +1,1 @@
+"""How PostgreSQL is touched: settings, connections, migrations and the embedded servers."""

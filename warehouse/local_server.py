@@ -1,0 +1,200 @@
+"""What the two embedded servers have in common: a folder, a pid file, a port, a password, and how to bring one up."""
+
+import os
+import secrets
+import socket
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from enum import Enum, auto
+from pathlib import Path
+from typing import ClassVar
+
+import psutil
+
+from warehouse.errors import AudoticsError
+from warehouse.local_home import ServerRecord, ServerUser
+
+LOOPBACK = "127.0.0.1"
+# PostgreSQL replays its log after a kill, Redis its append-only file: large ones take minutes.
+_RECOVERY_SECONDS = 600
+_SILENCE_SECONDS = 60
+_POLL_SECONDS = 0.05
+_PORT_ATTEMPTS = 5
+
+
+class Answer(Enum):
+    """What a server says to somebody who knocks with a password."""
+
+    READY = auto()
+    STARTING = auto()
+    WRONG_PASSWORD = auto()
+    SILENT = auto()
+
+
+class LocalServer(ABC):
+    """One embedded server under a folder of its own."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    process_name: ClassVar[str]
+    port_variable: ClassVar[str]
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "server.log"
+
+    @property
+    @abstractmethod
+    def working_folder(self) -> Path:
+        """The current folder of the server's process, by which it is recognised."""
+
+    @abstractmethod
+    def recorded_pid(self) -> int | None:
+        """The pid in the server's own pid file, which may be stale."""
+
+    @abstractmethod
+    def url(self, record: ServerRecord) -> str: ...
+
+    @abstractmethod
+    def answer(self, record: ServerRecord) -> Answer:
+        """Knock once, with a short timeout."""
+
+    @abstractmethod
+    def launch(self, record: ServerRecord, user: ServerUser, *, new_password: bool) -> None:
+        """Start the server in a session of its own; return without waiting for it to be ready."""
+
+    @abstractmethod
+    def finish(self, record: ServerRecord) -> None:
+        """Complete a server that is ready, such as creating its database. Idempotent."""
+
+    @abstractmethod
+    def shut_down(self, process: psutil.Process) -> None:
+        """Stop a verified process in the way that loses nothing, and wait for its end."""
+
+    def process(self) -> psutil.Process | None:
+        """Return the running server, or None. A pid now used by any other program is not it."""
+        pid = self.recorded_pid()
+        return _verified(pid, self.process_name, self.working_folder) if pid else None
+
+    def last_log_line(self) -> str:
+        try:
+            lines = self.log.read_text(encoding="utf-8", errors="replace").split("\n")
+        except OSError:
+            return "no log was written"
+        said = [line for line in lines if line.strip()]
+        faults = [line for line in said[-20:] if "FATAL" in line or "ERROR" in line or "Fatal" in line]
+        return (faults or said or ["the log is empty"])[-1]
+
+
+def _verified(pid: int, process_name: str, working_folder: Path) -> psutil.Process | None:
+    try:
+        process = psutil.Process(pid)
+        same = process.name().startswith(process_name) and os.path.realpath(process.cwd()) == os.path.realpath(
+            working_folder
+        )
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return None
+    return process if same else None
+
+
+def processes_in(process_name: str, working_folder: Path) -> list[psutil.Process]:
+    """Return every process of that name whose current folder is `working_folder`."""
+    named = (process for process in psutil.process_iter(["name"]) if process.info["name"] == process_name)
+    return [process for process in named if _verified(process.pid, process_name, working_folder)]
+
+
+def port_is_free(port: int) -> bool:
+    """Tell whether a server could listen on this loopback port now."""
+    with socket.socket() as knock:
+        # As the servers do; without it a port in TIME_WAIT after a restart looks taken.
+        knock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            knock.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
+
+
+def any_free_port() -> int:
+    with socket.socket() as knock:
+        knock.bind((LOOPBACK, 0))
+        return int(knock.getsockname()[1])
+
+
+def bring_up(
+    server: LocalServer,
+    saved: ServerRecord | None,
+    fixed_port: int | None,
+    user: ServerUser,
+    save: Callable[[ServerRecord], None],
+) -> ServerRecord:
+    """Return the record of a server that answers, starting it if need be. Call it under the home's lock.
+
+    `saved` is what the state file knows, `save` writes it before each start, so that a password or port is never
+    lost to a kill. Raises AudoticsError when the fixed port is taken or the server does not come up.
+    """
+    process = server.process()
+    if process is not None and saved is not None:
+        if fixed_port not in (None, saved.port) and server.answer(saved) is Answer.READY:
+            raise AudoticsError(
+                f"{server.title} of {server.folder.parent} already runs on port {saved.port}, not {fixed_port};"
+                f" run `audotics down` first, or unset {server.port_variable}"
+            )
+        if _wait(server, saved) is Answer.READY:
+            return ServerRecord(saved.port, saved.password, process.pid)
+    if process is not None:
+        # Ours, but with a password or port that the state file no longer knows.
+        server.shut_down(process)
+    password = saved.password if saved else secrets.token_hex(24)
+    for _ in range(_PORT_ATTEMPTS):
+        record = ServerRecord(_choose_port(server, saved, fixed_port), password)
+        save(record)
+        server.launch(record, user, new_password=saved is None)
+        if _wait(server, record) is Answer.READY:
+            server.finish(record)
+            started = server.process()
+            return ServerRecord(record.port, password, started.pid if started else None)
+        if server.process() is not None or port_is_free(record.port):
+            break
+    raise AudoticsError(
+        f"{server.title} did not start: {server.last_log_line().strip()} (log: {server.log});"
+        " mend that and run the command again"
+    )
+
+
+def _choose_port(server: LocalServer, saved: ServerRecord | None, fixed_port: int | None) -> int:
+    if fixed_port is not None:
+        if not port_is_free(fixed_port):
+            raise AudoticsError(
+                f"port {fixed_port} is taken by another program, so {server.title} cannot start there;"
+                f" free it, or set {server.port_variable} to another port (unset means any free one)"
+            )
+        return fixed_port
+    if saved is not None and port_is_free(saved.port):
+        return saved.port
+    return any_free_port()
+
+
+def _wait(server: LocalServer, record: ServerRecord) -> Answer:
+    """Knock until the server is ready, refuses the password, dies, or has been silent for too long."""
+    begun = time.monotonic()
+    limit = _SILENCE_SECONDS
+    while True:
+        answer = server.answer(record)
+        if answer is Answer.STARTING:
+            limit = _RECOVERY_SECONDS
+        elif answer is not Answer.SILENT:
+            return answer
+        waited = time.monotonic() - begun
+        if answer is Answer.SILENT and waited > 5 and server.process() is None:
+            return answer
+        if waited > limit:
+            process = server.process()
+            if process is None:
+                return answer
+            raise AudoticsError(
+                f"{server.title} (process {process.pid}) has not answered on port {record.port} for {limit} s;"
+                f" see {server.log}, or run `audotics down` and try again"
+            )
+        time.sleep(_POLL_SECONDS)

@@ -1,0 +1,88 @@
+"""Bring the warehouse's tables to the version this code expects."""
+
+from pathlib import Path
+
+import alembic.command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from warehouse.engine import create_engine
+from warehouse.errors import AudoticsError
+
+# Not Alembic's default name: Dagster's run storage keeps a table of that name in the same database.
+VERSION_TABLE = "audotics_migrations"
+_UPGRADE_LOCK = 0x0A0D_0001
+
+
+def upgrade(url: str) -> None:
+    """Apply every pending migration in one transaction, or none.
+
+    Safe to call from several processes at once: the second one waits and then finds nothing to do.
+
+    Raises:
+        AudoticsError: the server cannot be reached or refuses a statement, or the database was migrated by a
+            newer version of the code.
+    """
+    engine = create_engine(url)
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
+            if not _pending(connection):
+                return
+            config = _config()
+            config.attributes["connection"] = connection
+            alembic.command.upgrade(config, "head")
+    except DBAPIError as error:
+        raise _refused(error) from error
+    finally:
+        engine.dispose()
+
+
+def pending(url: str) -> list[str]:
+    """Revision ids not yet applied, oldest first; empty when the warehouse is up to date.
+
+    Raises:
+        AudoticsError: as `upgrade`.
+    """
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            return _pending(connection)
+    except DBAPIError as error:
+        raise _refused(error) from error
+    finally:
+        engine.dispose()
+
+
+def _config() -> Config:
+    config = Config()
+    # Alembic reads options through ConfigParser, where a percent sign starts an interpolation.
+    folder = str(Path(__file__).parent / "migrations").replace("%", "%%")
+    config.set_main_option("script_location", folder)
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _pending(connection: Connection) -> list[str]:
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    applied = context.get_current_heads()
+    scripts = ScriptDirectory.from_config(_config())
+    try:
+        newest_first = [script.revision for script in scripts.iterate_revisions("heads", applied or "base")]
+    except CommandError as error:
+        raise AudoticsError(
+            f"The warehouse is at migration {', '.join(applied)}, which this version of audotics does not "
+            "know: install the version that created it, or newer."
+        ) from error
+    return newest_first[::-1]
+
+
+def _refused(error: DBAPIError) -> AudoticsError:
+    reason = " ".join(str(error.orig).split())
+    return AudoticsError(
+        f"Cannot migrate the warehouse: {reason}. Check the warehouse URL and that PostgreSQL is running."
+    )

@@ -1,0 +1,1 @@
+"""One file per revision; the number in front is the revision id."""

@@ -1,0 +1,37 @@
+"""The platform's servers and folders as a Dagster resource: the only Dagster-aware module of this package."""
+
+from functools import cached_property
+
+from dagster import ConfigurableResource
+
+from warehouse.local_servers import Endpoints, ensure_running
+from warehouse.settings import Settings
+
+
+class WarehouseResource(ConfigurableResource):
+    """PostgreSQL, Redis and the lake, resolved from the environment when a run first asks.
+
+    Embedded servers are started if none are configured, so a run works under any launcher.
+    """
+
+    @cached_property
+    def settings(self) -> Settings:
+        return Settings()
+
+    @cached_property
+    def endpoints(self) -> Endpoints:
+        return ensure_running(self.settings)
+
+    @property
+    def url(self) -> str:
+        """Plain `postgresql://` address of the warehouse."""
+        return self.endpoints.warehouse_url
+
+    @property
+    def redis_url(self) -> str:
+        return self.endpoints.redis_url
+
+    @property
+    def lake(self) -> str:
+        """Folder or fsspec address under which Parquet frames and model files are kept."""
+        return self.settings.lake

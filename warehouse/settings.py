@@ -1,0 +1,60 @@
+"""Where things are: the home folder, the warehouse, Redis, the lake and the landing folder."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from warehouse.errors import AudoticsError
+
+
+def _absolute(path: Path) -> Path:
+    return Path(path).expanduser().absolute()
+
+
+def _absolute_unless_remote(location: str) -> str:
+    return location if "://" in location else str(_absolute(Path(location)))
+
+
+def _default_lake(validated: dict[str, Any]) -> str:
+    return str(validated["home"] / "lake")
+
+
+def _default_landing(validated: dict[str, Any]) -> Path:
+    return Path(validated["home"] / "landing")
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Settings(BaseSettings):
+    """Settings read from the environment, each as AUDOTICS_<NAME>; `.env.example` explains every one.
+
+    An empty variable counts as unset. Relative paths are taken from the working directory.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="AUDOTICS_", env_ignore_empty=True, extra="ignore")
+
+    home: Annotated[Path, AfterValidator(_absolute), Field(validate_default=True)] = Path(".audotics")
+    warehouse_url: str | None = Field(default=None, repr=False)
+    redis_url: str | None = Field(default=None, repr=False)
+    lake: Annotated[str, AfterValidator(_absolute_unless_remote)] = Field(default_factory=_default_lake)
+    landing: Annotated[Path, AfterValidator(_absolute)] = Field(default_factory=_default_landing)
+    pg_port: Port | None = None
+    redis_port: Port | None = None
+
+
+def load_settings() -> Settings:
+    """Return the settings of this process's environment.
+
+    Raises AudoticsError naming the variable when a value cannot be used.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        variable = "AUDOTICS_" + str(first["loc"][0]).upper()
+        raise AudoticsError(
+            f"{variable} cannot be used: {first['msg']}; .env.example says what it may be"
+        ) from error

@@ -15,7 +15,9 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
 from filelock import FileLock
 
-from assets.ranker.folds import fold_dates, stale_feature_dates
+from assets.ranker.dataset import fold_dates
+from assets.ranker.marts import stale_feature_dates
+from assets.ranker.training import RankerConfig
 from warehouse.resource import WarehouseResource
 
 OWNERS = ["team:data-engineering"]
@@ -135,5 +137,5 @@ def feature_models(context: dg.AssetExecutionContext, warehouse: WarehouseResour
     In steady state the folds were built when they were the night's own date, so only one date is built.
     """
     as_of = date.fromisoformat(context.partition_key)
-    stale = stale_feature_dates(warehouse.url, fold_dates(as_of))
+    stale = stale_feature_dates(warehouse.url, fold_dates(as_of, RankerConfig().folds))
     yield from _build(context, warehouse, sorted({as_of, *stale}))

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import dagster as dg
 
 from assets.dbt import AS_OF_PARTITIONS
-from assets.ranker.folds import HORIZON_DAYS
+from assets.ranker.slates import HORIZON_DAYS
 
 INGEST = dg.AssetSelection.groups("raw", "staging", "intermediate", "core")
 FEATURES = dg.AssetSelection.groups("features")

@@ -10,15 +10,19 @@ from warehouse.connections import CONNECT_TIMEOUT_SECONDS, plain_url
 _UTC_OPTION = "-c timezone=UTC"
 
 
+def sqlalchemy_url(url: str) -> str:
+    """Return the URL with its driver named, because a bare `postgresql://` means psycopg 3 to SQLAlchemy 2.1."""
+    return plain_url(url).replace("postgresql://", "postgresql+psycopg2://", 1)
+
+
 def create_engine(url: str) -> sqlalchemy.Engine:
     """Return an engine on psycopg2 whose sessions are in UTC.
 
-    The driver is named, because a bare `postgresql://` means psycopg 3 to SQLAlchemy 2.1.
+    It keeps no pool: a step of a run opens one connection, and idle ones would outlive it.
     """
-    rest = plain_url(url).removeprefix("postgresql://")
     return sqlalchemy.create_engine(
-        f"postgresql+psycopg2://{rest}",
-        pool_pre_ping=True,
+        sqlalchemy_url(url),
+        poolclass=sqlalchemy.NullPool,
         connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": _options(url)},
     )
 

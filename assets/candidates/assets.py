@@ -1,0 +1,61 @@
+"""Candidates of every user as of a date."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+
+from assets.candidates.history import read_listens
+from assets.candidates.pool import Sources, SourcesConfig, fit_sources
+from assets.dbt import AS_OF_PARTITIONS, OWNERS
+from assets.ranker.slates import Slate
+from warehouse.engine import adbc_connect
+from warehouse.errors import AudoticsError
+from warehouse.lake import Lake
+from warehouse.resource import WarehouseResource
+
+_USERS_PER_BATCH = 2000
+
+
+def candidates_path(as_of: date, slate: Slate) -> str:
+    """Where in the lake the candidates of a slate lie; one row group per batch of users."""
+    return f"candidates/as_of={as_of.isoformat()}/{slate}.parquet"
+
+
+@dg.asset(
+    partitions_def=AS_OF_PARTITIONS,
+    group_name="candidates",
+    kinds={"python", "parquet"},
+    owners=OWNERS,
+    deps=[dg.AssetKey(["core", "fct_listens"])],
+)
+def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+    """Tracks put forward for every user with a listen before `as_of`, with each source's score and rank."""
+    as_of = date.fromisoformat(context.partition_key)
+    with adbc_connect(warehouse.url) as connection:
+        listens = read_listens(connection, as_of)
+    if not len(listens):
+        raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")
+    sources = fit_sources(listens, as_of, SourcesConfig())
+    lake = Lake(warehouse.lake)
+    rows = {
+        slate: lake.write_parquet(candidates_path(as_of, slate), _pools(sources, slate)) for slate in Slate
+    }
+    users = len(sources.history.users)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(rows.values()),
+            "users": users,
+            "sources": ", ".join(sources.pooled),
+            **{f"candidates_per_user/{slate}": round(rows[slate] / users, 1) for slate in Slate},
+        }
+    )
+
+
+def _pools(sources: Sources, slate: Slate) -> Iterator[pa.Table]:
+    users = sources.history.users
+    for start in range(0, len(users), _USERS_PER_BATCH):
+        pool = sources.candidates(users[start : start + _USERS_PER_BATCH].astype(np.int32), slate.excludes_heard)
+        yield pa.Table.from_pandas(pool, preserve_index=False)

@@ -1,0 +1,41 @@
+"""Small plots for asset metadata, where people would rather look than read."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+_BAR = "#3b6ea5"
+_MARKED = "#d1603d"
+
+
+def bars(title: str, values: Mapping[str, float], marked: str | None = None, unit: str = "") -> str:
+    """Horizontal bars, first entry on top, as a Markdown image; `marked` is drawn in another colour."""
+    figure = Figure(figsize=(7, 0.6 + 0.3 * max(1, len(values))), layout="constrained")
+    axes = figure.add_subplot()
+    names = list(values)[::-1]
+    colours = [_MARKED if name == marked else _BAR for name in names]
+    axes.barh(names, [values[name] for name in names], color=colours)
+    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_xlabel(unit)
+    axes.spines[["top", "right"]].set_visible(False)
+    return _markdown(figure, title)
+
+
+def line(title: str, x: Sequence[object], y: Sequence[float], unit: str = "") -> str:
+    """One line over dates, from zero, as a Markdown image."""
+    figure = Figure(figsize=(7, 2.4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(list(x), list(y), color=_BAR, linewidth=1.2)
+    axes.set_ylim(bottom=0)
+    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_ylabel(unit)
+    axes.spines[["top", "right"]].set_visible(False)
+    return _markdown(figure, title)
+
+
+def _markdown(figure: Figure, title: str) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=90)
+    return f"![{title}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"

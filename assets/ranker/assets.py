@@ -1,0 +1,198 @@
+"""Training set, rankers, ranked lists and their evaluation."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+
+from assets import plots
+from assets.candidates.assets import candidates_path
+from assets.candidates.pool import SourcesConfig
+from assets.dbt import AS_OF_PARTITIONS, OWNERS
+from assets.ranker.evaluation import METRICS
+from assets.ranker.evaluation_store import evaluate_recommendations, read_evaluation, store_evaluation
+from assets.ranker.features import join_features
+from assets.ranker.marts import feature_reader
+from assets.ranker.recommendations import as_rows, replace_recommendations
+from assets.ranker.registry import Champion, champion, register
+from assets.ranker.scoring import rank
+from assets.ranker.slates import HORIZON_DAYS, Slate
+from assets.ranker.training import RankerConfig, train
+from assets.ranker.training_set import load_folds, update_training_set
+from warehouse.engine import adbc_connect, create_engine
+from warehouse.lake import Lake
+from warehouse.resource import WarehouseResource
+
+_FEATURES = [
+    dg.AssetKey(["features", name])
+    for name in ("feat_user", "feat_track", "feat_artist", "feat_user_track", "feat_user_artist")
+]
+_FOLD_WINDOW = dg.TimeWindowPartitionMapping(
+    start_offset=-HORIZON_DAYS - 7 * (RankerConfig().folds - 1), allow_nonexistent_upstream_partitions=True
+)
+_CHAMPION_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-6, allow_nonexistent_upstream_partitions=True)
+
+
+@dg.asset(
+    partitions_def=AS_OF_PARTITIONS,
+    group_name="training",
+    kinds={"python", "parquet"},
+    owners=OWNERS,
+    deps=[
+        dg.AssetKey(["core", "fct_listens"]),
+        *(dg.AssetDep(key, partition_mapping=_FOLD_WINDOW) for key in _FEATURES),
+    ],
+)
+def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+    """Labelled folds whose two weeks are over by `as_of`; folds already in the lake are kept."""
+    as_of = date.fromisoformat(context.partition_key)
+    with adbc_connect(warehouse.url) as connection:
+        folds = update_training_set(
+            connection, Lake(warehouse.lake), as_of, SourcesConfig(), RankerConfig()
+        )
+    columns = [
+        dg.TableColumn("fold", "string"),
+        dg.TableColumn("slate", "string"),
+        dg.TableColumn("rows", "int"),
+        dg.TableColumn("positives", "int"),
+        dg.TableColumn("built_now", "bool"),
+    ]
+    records = [
+        dg.TableRecord(
+            {
+                "fold": fold.as_of.isoformat(),
+                "slate": str(fold.slate),
+                "rows": fold.rows,
+                "positives": fold.positives,
+                "built_now": fold.built,
+            }
+        )
+        for fold in folds
+    ]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(fold.rows for fold in folds),
+            "folds": dg.MetadataValue.table(records, dg.TableSchema(columns=columns)),
+        }
+    )
+
+
+@dg.asset(
+    partitions_def=AS_OF_PARTITIONS,
+    group_name="training",
+    kinds={"python", "lightgbm"},
+    owners=OWNERS,
+    deps=[training_set],
+    metadata={"dagster/table_name": "ml.models"},
+)
+def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+    """One LightGBM ranker per slate; from here on they are the champions as of this date."""
+    as_of = date.fromisoformat(context.partition_key)
+    lake = Lake(warehouse.lake)
+    metadata: dict[str, dg.MetadataValue] = {}
+    rows = 0
+    for slate in Slate:
+        folds = load_folds(lake, as_of, slate, RankerConfig())
+        model = train(folds, RankerConfig())
+        users = len({user for fold in folds for user in fold.user_key.tolist()})
+        with create_engine(warehouse.url).begin() as connection:
+            version = register(connection, lake, slate, as_of, model, users)
+        rows += model.rows
+        strongest = dict(list(model.gain.items())[:15])
+        metadata[f"{slate}/model_version"] = dg.MetadataValue.text(version)
+        metadata[f"{slate}/rows"] = dg.MetadataValue.int(model.rows)
+        metadata[f"{slate}/positives"] = dg.MetadataValue.int(model.positives)
+        metadata[f"{slate}/importance"] = dg.MetadataValue.md(
+            plots.bars(f"{slate}: share of gain of the 15 strongest features", strongest)
+        )
+    return dg.MaterializeResult(metadata={"dagster/row_count": rows, **metadata})
+
+
+@dg.asset(
+    partitions_def=AS_OF_PARTITIONS,
+    group_name="recommendations",
+    kinds={"python", "lightgbm", "postgres"},
+    owners=OWNERS,
+    # A night is served by the newest champion, as a rule one of the last week's.
+    deps=[
+        "candidates",
+        *_FEATURES,
+        dg.AssetDep(rankers, partition_mapping=_CHAMPION_WINDOW),
+    ],
+    metadata={"dagster/table_name": "ml.recommendations"},
+)
+def recommendations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+    """The 100 best candidates of every user and slate, by the newest champion as of this date."""
+    as_of = date.fromisoformat(context.partition_key)
+    lake = Lake(warehouse.lake)
+    with create_engine(warehouse.url).connect() as connection:
+        champions = {slate: champion(connection, lake, slate, as_of) for slate in Slate}
+    by_source: dict[str, float] = {}
+    with adbc_connect(warehouse.url) as reading, adbc_connect(warehouse.url) as writing:
+        tables = _ranked(reading, lake, as_of, champions, by_source)
+        rows = replace_recommendations(writing, as_of, tables)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": rows,
+            "by_source": dg.MetadataValue.md(
+                plots.bars("recommended tracks by the source that ranked them highest", by_source)
+            ),
+            **{f"{slate}/model_version": champions[slate].model_version for slate in Slate},
+        }
+    )
+
+
+def _ranked(
+    connection: dbapi.Connection,
+    lake: Lake,
+    as_of: date,
+    champions: dict[Slate, Champion],
+    by_source: dict[str, float],
+) -> Iterator[pa.Table]:
+    """Rows of ml.recommendations, one batch of users at a time; counts them per source on the way."""
+    features_of = feature_reader(connection, as_of)
+    for slate, best in champions.items():
+        for table in lake.read_parquet(candidates_path(as_of, slate)):
+            pool = table.to_pandas()
+            matrix = join_features(pool, features_of(pool["user_key"].unique()))
+            lists = rank(best.model, pool, matrix)
+            for source, count in lists["source"].value_counts().items():
+                by_source[str(source)] = by_source.get(str(source), 0) + int(count)
+            yield as_rows(lists, as_of, slate, best.model_version)
+
+
+@dg.asset(
+    partitions_def=AS_OF_PARTITIONS,
+    group_name="evaluation",
+    kinds={"python", "postgres"},
+    owners=OWNERS,
+    deps=[recommendations, dg.AssetKey(["core", "fct_listens"])],
+    metadata={"dagster/table_name": "ml.model_evaluations"},
+)
+def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+    """The lists made as of this date and the baselines, against what was listened to in the 14 days after it."""
+    as_of = date.fromisoformat(context.partition_key)
+    with adbc_connect(warehouse.url) as connection:
+        results = evaluate_recommendations(connection, as_of, SourcesConfig())
+    with create_engine(warehouse.url).begin() as connection:
+        store_evaluation(connection, as_of, results)
+        stored = read_evaluation(connection, as_of)
+    columns = [dg.TableColumn("slate", "string"), dg.TableColumn("model", "string")]
+    columns += [dg.TableColumn(metric, "float") for metric in METRICS]
+    records = []
+    metadata: dict[str, dg.MetadataValue] = {}
+    for slate, evaluated in stored["slates"].items():
+        models = evaluated["models"]
+        records += [
+            dg.TableRecord({"slate": slate, "model": model, **{m: round(v, 4) for m, v in values.items()}})
+            for model, values in models.items()
+        ]
+        metadata[f"{slate}/users"] = dg.MetadataValue.int(evaluated["users"])
+        metadata[f"{slate}/against_best_baseline"] = dg.MetadataValue.json(evaluated["paired"])
+        metadata[f"{slate}/ndcg@100"] = dg.MetadataValue.md(
+            plots.bars(f"{slate}: NDCG@100", {m: v["ndcg@100"] for m, v in models.items()}, marked="ranker")
+        )
+    table = dg.MetadataValue.table(records, dg.TableSchema(columns=columns))
+    return dg.MaterializeResult(metadata={"dagster/row_count": len(records), "evaluation": table, **metadata})

@@ -1,0 +1,137 @@
+"""Evaluates what was recommended as of a date and keeps the result in ml.model_evaluations."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import pandas as pd
+from adbc_driver_postgresql import dbapi
+from sqlalchemy import Connection, text
+
+from assets.candidates.history import epoch_seconds, read_listens
+from assets.candidates.pool import SourcesConfig, fit_sources
+from assets.ranker.baselines import baseline_lists
+from assets.ranker.evaluation import HEADLINE, SlateEvaluation, bootstrap_interval, evaluate, relevant_tracks
+from assets.ranker.slates import HORIZON_DAYS, Slate
+from warehouse.errors import AudoticsError
+
+RANKER = "ranker"
+_SEED = 1
+
+
+@dataclass(frozen=True)
+class EvaluatedSlate:
+    """The evaluation of one slate and the version of the ranker whose lists were judged."""
+
+    slate: Slate
+    model_version: str
+    evaluation: SlateEvaluation
+
+
+def evaluate_recommendations(
+    connection: dbapi.Connection, as_of: date, sources: SourcesConfig
+) -> list[EvaluatedSlate]:
+    """Compare the lists in ml.recommendations, and the baselines, with what was listened to in the horizon.
+
+    Raises:
+        AudoticsError: the horizon is not over in the data, no lists were made as of the date, or nobody who had
+            listened before it listened in the horizon.
+    """
+    end = as_of + timedelta(days=HORIZON_DAYS)
+    horizon = read_listens(connection, end, start=as_of)
+    if not len(horizon) or horizon.listened_at.max() < epoch_seconds(end - timedelta(days=1)):
+        raise AudoticsError(
+            f"cannot evaluate as of {as_of}: the {HORIZON_DAYS} days after it are not over in the data (no listens on"
+            f" {end - timedelta(days=1)}); ingest them or choose an earlier --as-of"
+        )
+    before = read_listens(connection, as_of)
+    lists = {slate: _read_lists(connection, as_of, slate) for slate in Slate}
+    fitted = fit_sources(before, as_of, sources)
+    results = []
+    for slate in Slate:
+        relevant = relevant_tracks(before, horizon, slate)
+        if not len(relevant):
+            raise AudoticsError(f"cannot evaluate {slate} as of {as_of}: no user with history has a relevant track")
+        users = relevant["user_key"].unique()
+        ranked = {RANKER: lists[slate], **baseline_lists(fitted, slate, users)}
+        version = str(lists[slate]["model_version"].iloc[0])
+        results.append(EvaluatedSlate(slate, version, evaluate(ranked, relevant, model=RANKER, seed=_SEED)))
+    return results
+
+
+def store_evaluation(connection: Connection, as_of: date, results: list[EvaluatedSlate]) -> None:
+    """Replace the rows of a date in ml.model_evaluations, one per slate and model."""
+    connection.execute(text("delete from ml.model_evaluations where as_of = :as_of"), {"as_of": as_of})
+    for result in results:
+        connection.execute(_INSERT, [_row(as_of, result, model) for model in result.evaluation.per_user])
+
+
+def read_evaluation(connection: Connection, as_of: date) -> dict[str, Any]:
+    """The stored evaluation of a date: horizon, and per slate users, metrics per model, and the paired comparison
+    with the best baseline. Slates are empty when nothing is stored.
+    """
+    slates: dict[str, Any] = {}
+    for row in connection.execute(_SELECT, {"as_of": as_of}):
+        slate = slates.setdefault(row.slate, {"users": row.users, "models": {}, "paired": None})
+        slate["models"][row.model] = {
+            "ndcg@10": row.ndcg_10,
+            "ndcg@100": row.ndcg_100,
+            "recall@100": row.recall_100,
+        }
+        if row.model != RANKER and slate["paired"] is None:
+            slate["paired"] = {
+                "against": row.model,
+                "metric": HEADLINE,
+                "delta": row.ranker_delta,
+                "ci95": [row.ci95_low, row.ci95_high],
+            }
+    return {"as_of": as_of.isoformat(), "horizon_days": HORIZON_DAYS, "slates": slates}
+
+
+def _row(as_of: date, result: EvaluatedSlate, model: str) -> dict[str, Any]:
+    metrics = result.evaluation.per_user[model]
+    row: dict[str, Any] = {
+        "as_of": as_of,
+        "slate": str(result.slate),
+        "model": model,
+        "model_version": result.model_version if model == RANKER else None,
+        "users": len(result.evaluation.users),
+        "ndcg_10": float(metrics["ndcg@10"].mean()),
+        "ndcg_100": float(metrics["ndcg@100"].mean()),
+        "recall_100": float(metrics["recall@100"].mean()),
+        "horizon_days": HORIZON_DAYS,
+        "ranker_delta": None,
+        "ci95_low": None,
+        "ci95_high": None,
+    }
+    if model != RANKER:
+        difference = result.evaluation.per_user[RANKER][HEADLINE] - metrics[HEADLINE]
+        row["ranker_delta"] = float(difference.mean())
+        row["ci95_low"], row["ci95_high"] = bootstrap_interval(difference, seed=_SEED)
+    return row
+
+
+def _read_lists(connection: dbapi.Connection, as_of: date, slate: Slate) -> pd.DataFrame:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select user_key, track_key, rank, score, model_version from ml.recommendations"
+            f" where as_of = date '{as_of.isoformat()}' and slate = '{slate}'"
+        )
+        lists = cursor.fetch_arrow_table().to_pandas()
+    if not len(lists):
+        raise AudoticsError(f"no {slate} lists were made as of {as_of}: run `audotics run --as-of {as_of}` first")
+    return lists
+
+
+_INSERT = text(
+    "insert into ml.model_evaluations (as_of, slate, model, model_version, users, ndcg_10, ndcg_100, recall_100,"
+    " ranker_delta, ci95_low, ci95_high, horizon_days, evaluated_at)"
+    " values (:as_of, :slate, :model, :model_version, :users, :ndcg_10, :ndcg_100, :recall_100,"
+    " :ranker_delta, :ci95_low, :ci95_high, :horizon_days, now())"
+)
+# The ranker first, then the baselines from the best down.
+_SELECT = text(
+    "select * from ml.model_evaluations where as_of = :as_of"
+    f" order by array_position(array['{Slate.FOR_YOU}', '{Slate.DISCOVER}'], slate),"
+    f" (model = '{RANKER}') desc, ndcg_100 desc, model"
+)

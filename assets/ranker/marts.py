@@ -1,0 +1,88 @@
+"""Reads what the rankers need from the warehouse: feature marts as of a date, and which of them are out of date."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+import pandas as pd
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+from sqlalchemy import text
+
+from assets.candidates.history import Ints
+from assets.ranker.features import (
+    ARTIST_COLUMNS,
+    TRACK_COLUMNS,
+    USER_ARTIST_COLUMNS,
+    USER_COLUMNS,
+    USER_TRACK_COLUMNS,
+    FeatureFrames,
+)
+from warehouse.engine import create_engine
+
+_LISTENS_BEFORE = text(
+    "select as_of, (select count(*) from core.fct_listens where listened_at < as_of::timestamp at time zone 'UTC')"
+    " from unnest(cast(:dates as date[])) as dates (as_of) order by as_of"
+)
+_LISTENS_COUNTED = text(
+    "select as_of, sum(listens)::bigint from features.feat_user where as_of = any(:dates) group by as_of"
+)
+
+
+def feature_reader(connection: dbapi.Connection, as_of: date) -> Callable[[Ints], FeatureFrames]:
+    """A function from user keys to their feature frames as of a date.
+
+    What does not depend on the user is read once, so memory grows with the catalogue and the batch, not with users.
+    """
+    track = _read(connection, "feat_track", ("track_key", *TRACK_COLUMNS), as_of)
+    artist = _read(connection, "feat_artist", ("artist_key", *ARTIST_COLUMNS), as_of)
+    track_artist = _fetch(connection, "select track_key, artist_key from core.dim_tracks")
+
+    def of_users(user_keys: Ints) -> FeatureFrames:
+        return FeatureFrames(
+            user=_read(connection, "feat_user", ("user_key", *USER_COLUMNS), as_of, user_keys),
+            track=track,
+            artist=artist,
+            user_track=_read(
+                connection, "feat_user_track", ("user_key", "track_key", *USER_TRACK_COLUMNS), as_of, user_keys
+            ),
+            user_artist=_read(
+                connection, "feat_user_artist", ("user_key", "artist_key", *USER_ARTIST_COLUMNS), as_of, user_keys
+            ),
+            track_artist=track_artist,
+        )
+
+    return of_users
+
+
+def stale_feature_dates(warehouse_url: str, dates: Sequence[date]) -> list[date]:
+    """Those of the dates whose features do not count exactly the listens before them.
+
+    They were never built, or built before older listens arrived. Dates before the first listen have no features and
+    are left out.
+    """
+    engine = create_engine(warehouse_url)
+    parameters = {"dates": list(dates)}
+    with engine.connect() as connection:
+        before = connection.execute(_LISTENS_BEFORE, parameters).all()
+        built = connection.scalar(text("select to_regclass('features.feat_user') is not null"))
+        counted = dict(connection.execute(_LISTENS_COUNTED, parameters).tuples().all()) if built else {}
+    engine.dispose()
+    return [as_of for as_of, listens in before if listens and listens != counted.get(as_of)]
+
+
+def _read(
+    connection: dbapi.Connection, model: str, columns: Sequence[str], as_of: date, user_keys: Ints | None = None
+) -> pd.DataFrame:
+    members = "" if user_keys is None else " and user_key = any($1)"
+    query = f"select {', '.join(columns)} from features.{model} where as_of = date '{as_of.isoformat()}'{members}"
+    return _fetch(connection, query, user_keys)
+
+
+def _fetch(connection: dbapi.Connection, query: str, user_keys: Ints | None = None) -> pd.DataFrame:
+    with connection.cursor() as cursor:
+        if user_keys is None:
+            cursor.execute(query)
+        else:
+            keys = pa.array([user_keys], type=pa.list_(pa.int32()))
+            cursor.execute(query, parameters=pa.record_batch([keys], names=["user_keys"]))
+        return cursor.fetch_arrow_table().to_pandas()

@@ -1,0 +1,113 @@
+"""Trained rankers: text files in the lake, a card row in ml.models, and which one is champion as of a date."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, text
+
+from assets.ranker.slates import Slate
+from assets.ranker.training import RankerConfig, RankerModel
+from warehouse.errors import AudoticsError
+from warehouse.lake import Lake
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The ranker that serves a slate, loaded and verified."""
+
+    model_version: str
+    trained_as_of: date
+    model: RankerModel
+
+
+def register(
+    connection: Connection, lake: Lake, slate: Slate, as_of: date, model: RankerModel, users: int
+) -> str:
+    """Store a model, trained on rows of `users` users, and its card; the same model text gives the same version.
+
+    The file is written before the row, so a row never names a file that is not there.
+    """
+    digest = hashlib.sha256(model.text.encode()).hexdigest()
+    version = f"{slate}-{as_of.isoformat()}-{digest[:8]}"
+    file = f"models/{version}.txt"
+    lake.write_text(file, model.text)
+    connection.execute(
+        _UPSERT,
+        {
+            "model_version": version,
+            "slate": str(slate),
+            "trained_as_of": as_of,
+            "folds": model.fold_dates,
+            "params": asdict(model.config),
+            "features": model.names,
+            "feature_importance": model.gain,
+            "metrics": {"training_positives": model.positives},
+            "training_rows": model.rows,
+            "training_users": users,
+            "file": file,
+            "file_sha256": digest,
+        },
+    )
+    return version
+
+
+def has_champions(connection: Connection, as_of: date) -> bool:
+    """Whether every slate has a ranker that saw nothing from `as_of` or later."""
+    return all(_newest(connection, slate, as_of) is not None for slate in Slate)
+
+
+def champion(connection: Connection, lake: Lake, slate: Slate, as_of: date) -> Champion:
+    """The newest ranker of a slate trained as of `as_of` or earlier.
+
+    Raises:
+        AudoticsError: there is none, or its file is not the one that was registered.
+    """
+    row = _newest(connection, slate, as_of)
+    if row is None:
+        raise AudoticsError(
+            f"no {slate} ranker was trained as of {as_of} or earlier: run `audotics run --as-of {as_of}`,"
+            " which trains one, or materialise the `training` job"
+        )
+    if not lake.exists(row.file):
+        raise AudoticsError(
+            f"the file of model {row.model_version} is not in the lake ({row.file}): restore it, or run the"
+            f" `training` job as of {row.trained_as_of} again"
+        )
+    model_text = lake.read_text(row.file)
+    if hashlib.sha256(model_text.encode()).hexdigest() != row.file_sha256:
+        raise AudoticsError(
+            f"the file of model {row.model_version} ({row.file}) is not the one that was registered: restore it, or"
+            f" run the `training` job as of {row.trained_as_of} again"
+        )
+    model = RankerModel(
+        text=model_text,
+        names=row.features,
+        gain=row.feature_importance,
+        fold_dates=row.folds,
+        rows=row.training_rows,
+        positives=row.metrics["training_positives"],
+        config=RankerConfig(**row.params),
+    )
+    return Champion(row.model_version, row.trained_as_of, model)
+
+
+def _newest(connection: Connection, slate: Slate, as_of: date) -> Any:
+    return connection.execute(_NEWEST, {"slate": str(slate), "as_of": as_of}).one_or_none()
+
+
+_NEWEST = text(
+    "select * from ml.models where slate = :slate and trained_as_of <= :as_of"
+    " order by trained_as_of desc, created_at desc limit 1"
+)
+
+_JSON_COLUMNS = ("params", "features", "feature_importance", "metrics")
+_UPSERT = text(
+    "insert into ml.models (model_version, slate, trained_as_of, created_at, folds, params, features,"
+    " feature_importance, metrics, training_rows, training_users, file, file_sha256)"
+    " values (:model_version, :slate, :trained_as_of, now(), :folds, :params, :features, :feature_importance,"
+    " :metrics, :training_rows, :training_users, :file, :file_sha256)"
+    " on conflict (model_version) do update set created_at = excluded.created_at"
+).bindparams(*(sa.bindparam(name, type_=sa.dialects.postgresql.JSONB) for name in _JSON_COLUMNS))

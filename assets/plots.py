@@ -3,7 +3,9 @@
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from datetime import date
 
+from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
 _BAR = "#3b6ea5"
@@ -23,11 +25,12 @@ def bars(title: str, values: Mapping[str, float], marked: str | None = None, uni
     return _markdown(figure, title)
 
 
-def line(title: str, x: Sequence[object], y: Sequence[float], unit: str = "") -> str:
+def line(title: str, x: Sequence[date], y: Sequence[float], unit: str = "") -> str:
     """One line over dates, from zero, as a Markdown image."""
     figure = Figure(figsize=(7, 2.4), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(list(x), list(y), color=_BAR, linewidth=1.2)
+    axes.plot(date2num(list(x)), list(y), color=_BAR, linewidth=1.2)
+    axes.xaxis_date()
     axes.set_ylim(bottom=0)
     axes.set_title(title, fontsize=10, loc="left")
     axes.set_ylabel(unit)

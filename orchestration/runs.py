@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -92,7 +92,7 @@ def _watch(instance: dg.DagsterInstance, run_id: str, total: int, on_progress: P
         while not stop.wait(_POLL_SECONDS):
             started = [event.step_key for event in _events(instance, run_id, DagsterEventType.STEP_START)]
             done = len(_events(instance, run_id, DagsterEventType.STEP_SUCCESS))
-            on_progress(started[-1] if started else "", done, total)
+            on_progress(started[-1] or "" if started else "", done, total)
 
     thread = threading.Thread(target=poll, name="run-progress", daemon=True)
     thread.start()
@@ -103,7 +103,7 @@ def _watch(instance: dg.DagsterInstance, run_id: str, total: int, on_progress: P
         thread.join()
 
 
-def _events(instance: dg.DagsterInstance, run_id: str, kind: DagsterEventType) -> list[dg.EventLogEntry]:
+def _events(instance: dg.DagsterInstance, run_id: str, kind: DagsterEventType) -> Sequence[dg.EventLogEntry]:
     return instance.all_logs(run_id, of_type=kind)
 
 

@@ -41,9 +41,7 @@ def _feature_check(
         partitions_def=partitions,
         description=build_suite.__doc__,
     )
-    def check(
-        context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource
-    ) -> dg.AssetCheckResult:
+    def check(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
         as_of = date.fromisoformat(context.op_execution_context.partition_key)
         return _as_check_result(validate(warehouse.url, build_suite(as_of)))
 

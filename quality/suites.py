@@ -33,6 +33,7 @@ def _expect(kind: str, **arguments: Any) -> Expectation:
 
 
 def _no_rows(description: str, query: str) -> Expectation:
+    # Great Expectations names `{batch}` itself, except in queries with a join, which name it here.
     return _expect("UnexpectedRowsExpectation", unexpected_rows_query=query, description=description)
 
 
@@ -49,12 +50,12 @@ def raw_listens() -> Suite:
             _expect("ExpectColumnValuesToBeBetween", column="ms_played", min_value=0, max_value=_DAY_MS),
             _no_rows(
                 "no listen before 2000 or more than a day after it was loaded",
-                "select * from raw.listens where listened_at < timestamptz '2000-01-01 00:00:00+00' "
+                "select * from {batch} where listened_at < timestamptz '2000-01-01 00:00:00+00' "
                 "or listened_at > ingested_at + interval '1 day'",
             ),
             _no_rows(
                 "every listen has a user and a track",
-                "select listens.* from raw.listens "
+                "select listens.* from {batch} as listens "
                 "left join raw.users on users.user_key = listens.user_key "
                 "left join raw.tracks on tracks.track_key = listens.track_key "
                 "where users.user_key is null or tracks.track_key is null",
@@ -62,7 +63,7 @@ def raw_listens() -> Suite:
             _no_rows(
                 "rows read = loaded + rejected + duplicates, and the loaded and rejected rows are there",
                 "select files.file_id from raw.ingest_files as files "
-                "left join (select file_id, count(*) as listens from raw.listens group by file_id) as loaded "
+                "left join (select file_id, count(*) as listens from {batch} as batch group by file_id) as loaded "
                 "on loaded.file_id = files.file_id "
                 "left join (select file_id, count(*) as rows from raw.rejected_listens group by file_id) as rejected "
                 "on rejected.file_id = files.file_id "
@@ -76,10 +77,9 @@ def raw_listens() -> Suite:
 
 def feat_user(as_of: date) -> Suite:
     """User features: one row per user with history, counts that nest, shares within [0, 1]."""
-    rows = _rows("feat_user", as_of)
     return Suite(
         name="feat_user",
-        query=rows,
+        query=_rows("feat_user", as_of),
         expectations=(
             _expect("ExpectTableRowCountToBeBetween", min_value=1),
             _expect("ExpectColumnValuesToBeUnique", column="user_key"),
@@ -88,47 +88,45 @@ def feat_user(as_of: date) -> Suite:
             _expect("ExpectColumnMinToBeBetween", column="days_since_last", min_value=0),
             _no_rows(
                 "windows nest: 7 days within 30 within 90 within all",
-                f"{rows} and (listens_7d > listens_30d or listens_30d > listens_90d or listens_90d > listens)",
+                "select * from {batch} where listens_7d > listens_30d or listens_30d > listens_90d or listens_90d > listens",
             ),
-            _every_listen_counted(rows, as_of),
+            _every_listen_counted(as_of),
         ),
     )
 
 
 def feat_track(as_of: date) -> Suite:
     """Track features: one row per track heard, no more listeners than listens."""
-    rows = _rows("feat_track", as_of)
     return Suite(
         name="feat_track",
-        query=rows,
+        query=_rows("feat_track", as_of),
         expectations=(
             _expect("ExpectTableRowCountToBeBetween", min_value=1),
             _expect("ExpectColumnValuesToBeUnique", column="track_key"),
             _expect("ExpectColumnMinToBeBetween", column="days_since_last", min_value=0),
             _no_rows(
                 "no more listeners than listens",
-                f"{rows} and (listeners > listens or listeners_30d > listens_30d)",
+                "select * from {batch} where listeners > listens or listeners_30d > listens_30d",
             ),
-            _every_listen_counted(rows, as_of),
+            _every_listen_counted(as_of),
         ),
     )
 
 
 def feat_user_track(as_of: date) -> Suite:
     """A user's history with a track: decayed counts never exceed plain ones, nothing lies after `as_of`."""
-    rows = _rows("feat_user_track", as_of)
     return Suite(
         name="feat_user_track",
-        query=rows,
+        query=_rows("feat_user_track", as_of),
         expectations=(
             _expect("ExpectTableRowCountToBeBetween", min_value=1),
             _expect("ExpectCompoundColumnsToBeUnique", column_list=["user_key", "track_key"]),
             _expect("ExpectColumnMinToBeBetween", column="days_since_last", min_value=0),
             _no_rows(
                 "0 < decayed listens <= listens",
-                f"{rows} and (decayed_listens <= 0 or decayed_listens > listens)",
+                "select * from {batch} where decayed_listens <= 0 or decayed_listens > listens",
             ),
-            _every_listen_counted(rows, as_of),
+            _every_listen_counted(as_of),
         ),
     )
 
@@ -137,10 +135,10 @@ def _rows(model: str, as_of: date) -> str:
     return f"select * from features.{model} where as_of = date '{as_of.isoformat()}'"
 
 
-def _every_listen_counted(rows: str, as_of: date) -> Expectation:
+def _every_listen_counted(as_of: date) -> Expectation:
     return _no_rows(
         "the listens counted are exactly those before as_of",
-        f"select * from (select sum(listens) as counted from ({rows}) as features) as features "
+        "select * from (select sum(listens) as counted from {batch} as features) as features "
         "cross join (select count(*) as listens from core.fct_listens "
         f"where listened_at < timestamptz '{as_of.isoformat()} 00:00:00+00') as expected "
         "where counted is distinct from listens",

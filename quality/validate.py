@@ -34,14 +34,14 @@ def validate(warehouse_url: str, suite: Suite) -> ValidationOutcome:
     # The import takes seconds and the library phones home unless told otherwise: neither belongs at module import.
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_postgres("warehouse", connection_string=sqlalchemy_url(warehouse_url))
     batch = source.add_query_asset(suite.name, query=suite.query).add_batch_definition_whole_table("all_rows")
     expectations = [
-        getattr(gx.expectations, expectation.kind)(**expectation.arguments)
-        for expectation in suite.expectations
+        getattr(gx.expectations, expectation.kind)(**expectation.arguments) for expectation in suite.expectations
     ]
     definition = gx.ValidationDefinition(
         name=suite.name,
@@ -62,9 +62,7 @@ def _outcome(result: Any) -> ExpectationOutcome:
     }
     described = config.description or f"{config.type} {arguments}"
     errors = [
-        info["exception_message"]
-        for info in _exceptions(result.exception_info or {})
-        if info.get("raised_exception")
+        info["exception_message"] for info in _exceptions(result.exception_info or {}) if info.get("raised_exception")
     ]
     if errors:
         return ExpectationOutcome(described, False, "; ".join(errors))

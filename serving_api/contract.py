@@ -7,6 +7,7 @@ Everything here is pure: no connection, no clock, no environment.
 import struct
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -78,6 +79,10 @@ class RankedList(NamedTuple):
     seed_keys: NDArray[np.int32]
     """The listened-to track that explains the item, NO_SEED (-1) where there is none."""
 
+    def take(self, chosen: slice | NDArray[np.bool_]) -> "RankedList":
+        """The chosen items of the list, in their order."""
+        return RankedList(self.track_keys[chosen], self.scores[chosen], self.seed_keys[chosen])
+
 
 class Track(NamedTuple):
     """What an app shows of a track. Absent texts are None."""
@@ -113,7 +118,7 @@ def pack_lists(
     return [
         LIST_HEADER.pack(CONTRACT_VERSION, layout, end - start)
         + b"".join(block[start * width : end * width] for block, width in blocks)
-        for start, end in zip(bounds, bounds[1:], strict=False)
+        for start, end in pairwise(bounds)
     ]
 
 
@@ -221,12 +226,13 @@ def unpack_meta(packed: bytes) -> ReleaseMeta:
     """
     try:
         document = orjson.loads(packed)
-        version = document.pop("contract_version")
-    except (orjson.JSONDecodeError, AttributeError, KeyError) as error:
+        version = document["contract_version"]
+    except (orjson.JSONDecodeError, TypeError, KeyError) as error:
         raise ContractError(f"a release has no readable meta document: {error}") from error
     if version != CONTRACT_VERSION:
         raise ContractVersionError(f"the release has contract version {version}, not {CONTRACT_VERSION}")
     try:
+        del document["contract_version"]
         as_of = date.fromisoformat(document.pop("as_of"))
         generated_at = datetime.fromisoformat(document.pop("generated_at"))
         return ReleaseMeta(as_of=as_of, generated_at=generated_at, **document)

@@ -54,8 +54,8 @@ class List(Provenance):
 
     source: Literal["personal", "popular"]
     fallback_reason: FallbackReason | None = Field(
-        description="Why the popular list answers: the user is unknown, the user has no list for this slate,"
-        " or the store does not answer and the list is the last one this process saw. Null without a fallback."
+        description="Why the popular list answers: the user is unknown, or has no list for this slate, or the"
+        " store does not answer and the list is the last one that this process saw. Null without a fallback."
     )
     items: list[Item]
     next_offset: int | None = Field(description="`offset` of the next page; null at the end.", examples=[20])
@@ -113,4 +113,6 @@ class Problem(BaseModel):
     detail: str
     instance: str = Field(description="Path of the request.")
     request_id: str = Field(description="As in the X-Request-ID header.")
-    errors: list[FieldError] | None = Field(None, description="With status 422: what is wrong with which field.")
+    errors: list[FieldError] | None = Field(
+        default=None, description="With status 422: what is wrong with which field."
+    )

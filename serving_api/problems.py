@@ -1,5 +1,6 @@
 """Every error as an RFC 9457 problem document."""
 
+import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -9,30 +10,38 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from serving_api.models import Problem
-from serving_api.store import StoreUnavailable, UnknownTrack
+from serving_api.store import StoreUnavailableError, UnknownTrackError
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID_HEADER = "X-Request-ID"
 RETRY_AFTER_SECONDS = "5"
+INVALID_SLUG = "invalid-request"
+INVALID_TITLE = "The request is not valid"
+INTERNAL_DETAIL = "the request failed on our side; the server log names it by its request id"
+
+_log = logging.getLogger(__name__)
 
 
 def install(app: FastAPI) -> None:
     """Make the app answer every error with a problem document."""
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
-    app.add_exception_handler(UnknownTrack, _unknown_track)
-    app.add_exception_handler(StoreUnavailable, _store_unavailable)
+    app.add_exception_handler(UnknownTrackError, _unknown_track)
+    app.add_exception_handler(StoreUnavailableError, _store_unavailable)
     app.add_exception_handler(Exception, _internal_error)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` argument of a route: these statuses, each with the problem schema and an example."""
+    schema = Problem.model_json_schema()
+    # FastAPI collects no definitions from hand-written responses, so the one nested schema goes inline.
+    schema["properties"]["errors"]["anyOf"][0]["items"] = schema.pop("$defs")["FieldError"]
     return {
         status: {
             "description": HTTPStatus(status).phrase,
             "content": {
                 MEDIA_TYPE: {
-                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "schema": schema,
                     "example": _example(status),
                 }
             },
@@ -42,25 +51,25 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def _example(status: int) -> dict[str, Any]:
-    kinds = {
-        404: (UnknownTrack.slug, UnknownTrack.title, "the live release has no track with the id t-1"),
-        422: ("invalid-request", "The request is not valid", "query.limit: Input should be a valid integer"),
-        503: (StoreUnavailable.slug, StoreUnavailable.title, "Redis does not answer"),
+    slug, title, detail = {
+        404: (UnknownTrackError.slug, UnknownTrackError.title, "the live release has no track with the id t-1"),
+        422: (INVALID_SLUG, INVALID_TITLE, "query.limit: Input should be greater than or equal to 1"),
+        500: (None, HTTPStatus(500).phrase, INTERNAL_DETAIL),
+        503: (StoreUnavailableError.slug, StoreUnavailableError.title, "Redis does not answer"),
+    }[status]
+    return {
+        "type": _urn(slug),
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": "/v1/popular",
+        "request_id": "5f0c1e0a9d7b4f6f8a3e2b1c0d9e8f7a",
     }
-    slug, title, detail = kinds[status]
-    problem = Problem(
-        type=_urn(slug),
-        title=title,
-        status=status,
-        detail=detail,
-        instance="/v1/…",
-        request_id="5f0c1e0a9d7b4f6f8a3e2b1c0d9e8f7a",
-    )
-    return problem.model_dump(exclude_none=True)
 
 
-def _urn(slug: str) -> str:
-    return f"urn:audotics:problem:{slug}"
+def _urn(slug: str | None) -> str:
+    """A URN for our own kinds of problem; what the status alone explains has the type `about:blank`."""
+    return f"urn:audotics:problem:{slug}" if slug else "about:blank"
 
 
 def _problem(
@@ -74,7 +83,7 @@ def _problem(
     errors: list[dict[str, str]] | None = None,
 ) -> Response:
     document = {
-        "type": _urn(slug) if slug else "about:blank",
+        "type": _urn(slug),
         "title": title or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
@@ -84,7 +93,11 @@ def _problem(
     if errors is not None:
         document["errors"] = errors
     # The header is set here as well because the 500 is sent from outside the request-id middleware.
-    sent_headers = {"Cache-Control": "no-store", REQUEST_ID_HEADER: request.state.request_id, **(headers or {})}
+    sent_headers = {
+        "Cache-Control": "no-store",
+        REQUEST_ID_HEADER: request.state.request_id,
+        **(headers or {}),
+    }
     return Response(orjson.dumps(document), status, sent_headers, MEDIA_TYPE)
 
 
@@ -104,20 +117,19 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
         for fault in error.errors()
     ]
     detail = "; ".join(f"{fault['field']}: {fault['message']}" for fault in errors)
-    return _problem(
-        request, 422, detail, slug="invalid-request", title="The request is not valid", errors=errors
-    )
+    return _problem(request, 422, detail, slug=INVALID_SLUG, title=INVALID_TITLE, errors=errors)
 
 
 async def _unknown_track(request: Request, error: Exception) -> Response:
-    return _problem(request, 404, str(error), slug=UnknownTrack.slug, title=UnknownTrack.title)
+    return _problem(request, 404, str(error), slug=UnknownTrackError.slug, title=UnknownTrackError.title)
 
 
 async def _store_unavailable(request: Request, error: Exception) -> Response:
-    assert isinstance(error, StoreUnavailable)
+    assert isinstance(error, StoreUnavailableError)
     headers = {"Retry-After": RETRY_AFTER_SECONDS}
     return _problem(request, 503, str(error), slug=error.slug, title=error.title, headers=headers)
 
 
 async def _internal_error(request: Request, error: Exception) -> Response:
-    return _problem(request, 500, "the request failed on our side; the server log has the request id")
+    _log.error("request %s failed: %s", request.state.request_id, error)
+    return _problem(request, 500, INTERNAL_DETAIL)

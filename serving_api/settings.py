@@ -11,9 +11,11 @@ class ServingSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="AUDOTICS_", frozen=True)
 
-    redis_url: str = Field(description="The Redis that releases are published to, as redis://:password@host:port/0.")
-    api_host: str = Field("127.0.0.1", description="Loopback address to listen on.")
-    api_port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    redis_url: str = Field(
+        default=..., description="The Redis that releases are published to, as redis://:password@host:port/0."
+    )
+    api_host: str = Field(default="127.0.0.1", description="Loopback address to listen on.")
+    api_port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
 
     @field_validator("redis_url")
     @classmethod

@@ -72,9 +72,7 @@ def _warehouse_refusal(reason: str) -> str:
     if "translate host name" in reason:
         return "is on a host with no known address; correct AUDOTICS_WAREHOUSE_URL"
     cause = "connection refused" if "refused" in reason else "no answer"
-    return (
-        f"is not reachable ({cause}); start it, or correct AUDOTICS_WAREHOUSE_URL (unset means the embedded server)"
-    )
+    return f"is not reachable ({cause}); start it, or correct AUDOTICS_WAREHOUSE_URL (unset means the embedded server)"
 
 
 def check_redis(url: str) -> str:
@@ -83,12 +81,18 @@ def check_redis(url: str) -> str:
     Raises AudoticsError, naming host and port but never the password, when it cannot be reached or used.
     """
     import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 
     if urlsplit(url).scheme not in _REDIS_SCHEMES:
         raise AudoticsError("AUDOTICS_REDIS_URL is not a Redis address; write redis://:password@host:port/0")
     where = address(url, 6379)
     client: redis.Redis = redis.Redis.from_url(
-        url, socket_connect_timeout=CONNECT_TIMEOUT_SECONDS, socket_timeout=CONNECT_TIMEOUT_SECONDS
+        url,
+        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        socket_timeout=CONNECT_TIMEOUT_SECONDS,
+        # By default the client tries several times, seconds apart, even with a refused password.
+        retry=Retry(NoBackoff(), 0),
     )
     try:
         return str(client.info("server")["redis_version"])

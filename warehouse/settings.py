@@ -55,6 +55,4 @@ def load_settings() -> Settings:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         variable = "AUDOTICS_" + str(first["loc"][0]).upper()
-        raise AudoticsError(
-            f"{variable} cannot be used: {first['msg']}; .env.example says what it may be"
-        ) from error
+        raise AudoticsError(f"{variable} cannot be used: {first['msg']}; .env.example says what it may be") from error

@@ -12,8 +12,8 @@ from assets.candidates.source import ABSENT
 @dataclass(frozen=True)
 class AlsConfig:
     factors: int = 128
-    alpha: float = 20.0
-    regularization: float = 0.01
+    alpha: float = 40.0
+    regularization: float = 100.0
     iterations: int = 15
     decay_days: float = 90.0
     threads: int = 2

@@ -40,9 +40,7 @@ def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) 
         raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")
     sources = fit_sources(listens, as_of, SourcesConfig())
     lake = Lake(warehouse.lake)
-    rows = {
-        slate: lake.write_parquet(candidates_path(as_of, slate), _pools(sources, slate)) for slate in Slate
-    }
+    rows = {slate: lake.write_parquet(candidates_path(as_of, slate), _pools(sources, slate)) for slate in Slate}
     users = len(sources.history.users)
     return dg.MaterializeResult(
         metadata={

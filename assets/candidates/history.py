@@ -1,7 +1,7 @@
 """What was known before `as_of`: listens as arrays, and the matrices every candidate source is fitted on."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timezone
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float32]
 
 def epoch_seconds(as_of: date) -> int:
     """The instant `as_of`: midnight UTC of that date, in epoch seconds."""
-    return int(datetime.combine(as_of, time(), timezone.utc).timestamp())
+    return int(datetime.combine(as_of, time(), UTC).timestamp())
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,7 @@ class Listens:
     def between(self, start: date, end: date) -> "Listens":
         """The listens with `start <= listened_at < end` (midnights UTC)."""
         keep = (self.listened_at >= epoch_seconds(start)) & (self.listened_at < epoch_seconds(end))
-        return Listens(
-            self.user_key[keep], self.track_key[keep], self.listened_at[keep], self.session_key[keep]
-        )
+        return Listens(self.user_key[keep], self.track_key[keep], self.listened_at[keep], self.session_key[keep])
 
     def before(self, as_of: date) -> "Listens":
         """The listens with `listened_at < as_of`."""

@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 import dagster as dg
+from sqlalchemy import Connection, text
 
+from assets import plots
 from assets.dbt import OWNERS
 from assets.ingest.landing import load_landed
+from assets.ingest.records import LoadReport
 from warehouse.engine import create_engine
 from warehouse.resource import WarehouseResource
 
@@ -17,3 +20,59 @@ _TABLES = {
     "tracks": "Tracks, with their dense key and public id.",
     "artists": "Artists, with their dense key and public id.",
 }
+
+
+@dg.multi_asset(
+    name="raw_tables",
+    specs=[
+        dg.AssetSpec(
+            ["raw", table],
+            description=description,
+            group_name="raw",
+            kinds={"python", "postgres"},
+            owners=OWNERS,
+            metadata={"dagster/table_name": f"raw.{table}"},
+        )
+        for table, description in _TABLES.items()
+    ],
+)
+def raw_tables(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:
+    """Load every file in the landing folder that is not in the warehouse yet."""
+    reports = load_landed(warehouse.url, warehouse.settings.landing)
+    with create_engine(warehouse.url).connect() as connection:
+        for table in _TABLES:
+            rows = connection.scalar(text(f"select count(*) from raw.{table}"))
+            metadata: dict[str, dg.MetadataValue] = {"dagster/row_count": dg.MetadataValue.int(rows or 0)}
+            if table == "listens":
+                metadata["per_day"] = dg.MetadataValue.md(_listens_per_day(connection))
+            if table == "ingest_files":
+                metadata["files"] = _files(reports)
+            yield dg.MaterializeResult(asset_key=["raw", table], metadata=metadata)
+
+
+def _listens_per_day(connection: Connection) -> str:
+    days = connection.execute(
+        text(
+            "select (listened_at at time zone 'UTC')::date as day, count(*) as listens"
+            " from raw.listens group by day order by day"
+        )
+    ).all()
+    return plots.line("listens per day", [day for day, _ in days], [count for _, count in days], "listens")
+
+
+def _files(reports: list[LoadReport]) -> dg.TableMetadataValue:
+    names = ("rows_read", "rows_loaded", "rows_rejected", "rows_duplicate")
+    columns = [dg.TableColumn("file", "string"), dg.TableColumn("format", "string")]
+    columns += [dg.TableColumn(name, "int") for name in names] + [dg.TableColumn("already_loaded", "bool")]
+    records = [
+        dg.TableRecord(
+            {
+                "file": report.file,
+                "format": report.format,
+                **{name: getattr(report, name) for name in names},
+                "already_loaded": report.already_loaded,
+            }
+        )
+        for report in reports
+    ]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns=columns))

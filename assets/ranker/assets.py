@@ -49,9 +49,7 @@ def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource
     """Labelled folds whose two weeks are over by `as_of`; folds already in the lake are kept."""
     as_of = date.fromisoformat(context.partition_key)
     with adbc_connect(warehouse.url) as connection:
-        folds = update_training_set(
-            connection, Lake(warehouse.lake), as_of, SourcesConfig(), RankerConfig()
-        )
+        folds = update_training_set(connection, Lake(warehouse.lake), as_of, SourcesConfig(), RankerConfig())
     columns = [
         dg.TableColumn("fold", "string"),
         dg.TableColumn("slate", "string"),

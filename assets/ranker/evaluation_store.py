@@ -28,9 +28,7 @@ class EvaluatedSlate:
     evaluation: SlateEvaluation
 
 
-def evaluate_recommendations(
-    connection: dbapi.Connection, as_of: date, sources: SourcesConfig
-) -> list[EvaluatedSlate]:
+def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources: SourcesConfig) -> list[EvaluatedSlate]:
     """Compare the lists in ml.recommendations, and the baselines, with what was listened to in the horizon.
 
     Raises:

@@ -81,7 +81,13 @@ def join_features(candidates: pd.DataFrame, features: FeatureFrames) -> FeatureM
         ("track", features.track, ["track_key"], [track], TRACK_COLUMNS),
         ("artist", features.artist, ["artist_key"], [artist], ARTIST_COLUMNS),
         ("user_track", features.user_track, ["user_key", "track_key"], [user, track], USER_TRACK_COLUMNS),
-        ("user_artist", features.user_artist, ["user_key", "artist_key"], [user, artist], USER_ARTIST_COLUMNS),
+        (
+            "user_artist",
+            features.user_artist,
+            ["user_key", "artist_key"],
+            [user, artist],
+            USER_ARTIST_COLUMNS,
+        ),
     ]
     names = list(pair_columns)
     blocks = [candidates[pair_columns].to_numpy(np.float32)]

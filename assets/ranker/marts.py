@@ -43,10 +43,18 @@ def feature_reader(connection: dbapi.Connection, as_of: date) -> Callable[[Ints]
             track=track,
             artist=artist,
             user_track=_read(
-                connection, "feat_user_track", ("user_key", "track_key", *USER_TRACK_COLUMNS), as_of, user_keys
+                connection,
+                "feat_user_track",
+                ("user_key", "track_key", *USER_TRACK_COLUMNS),
+                as_of,
+                user_keys,
             ),
             user_artist=_read(
-                connection, "feat_user_artist", ("user_key", "artist_key", *USER_ARTIST_COLUMNS), as_of, user_keys
+                connection,
+                "feat_user_artist",
+                ("user_key", "artist_key", *USER_ARTIST_COLUMNS),
+                as_of,
+                user_keys,
             ),
             track_artist=track_artist,
         )
@@ -63,15 +71,20 @@ def stale_feature_dates(warehouse_url: str, dates: Sequence[date]) -> list[date]
     engine = create_engine(warehouse_url)
     parameters = {"dates": list(dates)}
     with engine.connect() as connection:
-        before = connection.execute(_LISTENS_BEFORE, parameters).all()
+        before: dict[date, int] = dict(connection.execute(_LISTENS_BEFORE, parameters).tuples().all())
         built = connection.scalar(text("select to_regclass('features.feat_user') is not null"))
-        counted = dict(connection.execute(_LISTENS_COUNTED, parameters).tuples().all()) if built else {}
-    engine.dispose()
-    return [as_of for as_of, listens in before if listens and listens != counted.get(as_of)]
+        counted: dict[date, int] = {}
+        if built:
+            counted = dict(connection.execute(_LISTENS_COUNTED, parameters).tuples().all())
+    return [as_of for as_of, listens in before.items() if listens and listens != counted.get(as_of)]
 
 
 def _read(
-    connection: dbapi.Connection, model: str, columns: Sequence[str], as_of: date, user_keys: Ints | None = None
+    connection: dbapi.Connection,
+    model: str,
+    columns: Sequence[str],
+    as_of: date,
+    user_keys: Ints | None = None,
 ) -> pd.DataFrame:
     members = "" if user_keys is None else " and user_key = any($1)"
     query = f"select {', '.join(columns)} from features.{model} where as_of = date '{as_of.isoformat()}'{members}"

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 from adbc_driver_postgresql import dbapi
 
 from assets.ranker.slates import Slate
+from warehouse.errors import AudoticsError
 
 SCHEMA = pa.schema(
     [
@@ -21,6 +24,10 @@ SCHEMA = pa.schema(
         pa.field("source", pa.string(), nullable=False),
         pa.field("model_version", pa.string(), nullable=False),
     ]
+)
+
+EXPORT_SCHEMA = pa.schema(
+    [("user_id", pa.string()), ("track_id", pa.string()), ("rank", pa.int16()), ("score", pa.float32())]
 )
 
 
@@ -58,9 +65,39 @@ def replace_recommendations(connection: dbapi.Connection, as_of: date, tables: I
         cursor.execute(f"alter table ml.{loading} rename to {partition}")
         cursor.execute(f"alter index ml.{loading}_pkey rename to {partition}_pkey")
         cursor.execute(
-            f"alter table ml.recommendations attach partition ml.{partition}"
-            f" for values in (date '{as_of.isoformat()}')"
+            f"alter table ml.recommendations attach partition ml.{partition} for values in (date '{as_of.isoformat()}')"
         )
         cursor.execute(f"analyze ml.{partition}")
     connection.commit()
+    return rows
+
+
+def export_recommendations(connection: dbapi.Connection, as_of: date, slate: Slate, file: Path) -> int:
+    """Write the lists of an `as_of` to a Parquet file with public ids, best first within each user; return the rows.
+
+    Columns: user_id, track_id (text), rank (int16, from 1), score (float32). The file appears whole or not at all.
+
+    Raises:
+        AudoticsError: no such lists were made, or the file cannot be written.
+    """
+    partial = file.with_name(f".{file.name}.partial")
+    rows = 0
+    try:
+        with connection.cursor() as cursor, pq.ParquetWriter(partial, EXPORT_SCHEMA) as writer:
+            cursor.execute(
+                "select user_id, track_id, rank, score from ml.recommendations"
+                " inner join core.dim_users using (user_key) inner join core.dim_tracks using (track_key)"
+                f" where as_of = date '{as_of.isoformat()}' and slate = '{slate}' order by user_key, rank"
+            )
+            for batch in cursor.fetch_record_batch():
+                writer.write_batch(batch.cast(EXPORT_SCHEMA))
+                rows += batch.num_rows
+        if rows:
+            partial.replace(file)
+    except OSError as error:
+        raise AudoticsError(f"cannot write {file}: {error.strerror}; choose another --out") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    if not rows:
+        raise AudoticsError(f"no {slate} lists were made as of {as_of}: run `audotics run --as-of {as_of}` first")
     return rows

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from assets.ranker.slates import Slate
 from assets.ranker.training import RankerConfig, RankerModel
@@ -23,9 +24,7 @@ class Champion:
     model: RankerModel
 
 
-def register(
-    connection: Connection, lake: Lake, slate: Slate, as_of: date, model: RankerModel, users: int
-) -> str:
+def register(connection: Connection, lake: Lake, slate: Slate, as_of: date, model: RankerModel, users: int) -> str:
     """Store a model, trained on rows of `users` users, and its card; the same model text gives the same version.
 
     The file is written before the row, so a row never names a file that is not there.
@@ -110,4 +109,4 @@ _UPSERT = text(
     " values (:model_version, :slate, :trained_as_of, now(), :folds, :params, :features, :feature_importance,"
     " :metrics, :training_rows, :training_users, :file, :file_sha256)"
     " on conflict (model_version) do update set created_at = excluded.created_at"
-).bindparams(*(sa.bindparam(name, type_=sa.dialects.postgresql.JSONB) for name in _JSON_COLUMNS))
+).bindparams(*(sa.bindparam(name, type_=JSONB) for name in _JSON_COLUMNS))

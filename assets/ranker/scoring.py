@@ -9,9 +9,7 @@ from assets.ranker.slates import LIST_LENGTH
 from assets.ranker.training import RankerModel
 
 
-def rank(
-    model: RankerModel, candidates: pd.DataFrame, features: FeatureMatrix, k: int = LIST_LENGTH
-) -> pd.DataFrame:
+def rank(model: RankerModel, candidates: pd.DataFrame, features: FeatureMatrix, k: int = LIST_LENGTH) -> pd.DataFrame:
     """The k best candidates of each user: user_key, track_key, rank (from 1), score, source.
 
     `candidates` as from Sources.candidates, `features` joined to its rows. `score` is the model's probability that

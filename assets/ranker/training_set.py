@@ -65,7 +65,7 @@ def load_folds(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> l
     folds = []
     for fold_date in fold_dates(as_of, config.folds):
         folder = _folder(fold_date)
-        for name in lake.list(folder):
+        for name in lake.names(folder):
             if name.startswith(f"{slate}-"):
                 frames = [table.to_pandas() for table in lake.read_parquet(f"{folder}/{name}")]
                 folds.append(Fold.from_frame(fold_date, pd.concat(frames, ignore_index=True)))
@@ -113,7 +113,7 @@ def _update_fold(
             )
             lake.write_parquet(path, [pa.Table.from_pandas(fold.to_frame(), preserve_index=False)])
         stored.append(_describe(lake, fold_date, slate, path, built=not found))
-    for name in lake.list(folder):
+    for name in lake.names(folder):
         if f"{folder}/{name}" not in paths.values():
             lake.remove(f"{folder}/{name}")
     return stored
@@ -128,9 +128,7 @@ def _describe(lake: Lake, fold_date: date, slate: Slate, path: str, built: bool)
 
 
 def _fingerprint(before: Listens, horizon: Listens, sources: SourcesConfig, config: RankerConfig) -> str:
-    digest = hashlib.sha256(
-        json.dumps([asdict(sources), config.negatives, config.seed], sort_keys=True).encode()
-    )
+    digest = hashlib.sha256(json.dumps([asdict(sources), config.negatives, config.seed], sort_keys=True).encode())
     for listens in (before, horizon):
         for column in (listens.user_key, listens.track_key, listens.listened_at):
             digest.update(column.tobytes())

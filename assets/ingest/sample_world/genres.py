@@ -1,7 +1,7 @@
 """The genres of the sample world and the words its invented names are made of.
 
-Neighbours in `GENRES` are neighbours in taste, and the list is a ring (hardcore punk is next to doom metal): who
-likes one genre is likely to like the next. Each word list is one string, words parted by `|`.
+Neighbours in `GENRES` are neighbours in taste, and the list is a ring (hardcore punk is next to doom metal):
+who likes one genre is likely to like the next. Each word list is one string, words parted by `|`.
 """
 
 from __future__ import annotations
@@ -26,22 +26,19 @@ GENRES = (
     Genre(
         "doom metal",
         "{0} {1}|The {0} {1}",
-        "Ashen|Sunken|Leaden|Umbral|Mourning|Withered|Obsidian|Tolling|Famished|Cavernous|"
-        "Plague-Worn|Lightless",
-        "Monolith|Procession|Colossus|Sepulchre|Behemoth|Ossuary|Oracle|Gallows|Pilgrim|"
-        "Basilica|Dirge|Mausoleum",
+        "Ashen|Sunken|Leaden|Umbral|Mourning|Withered|Obsidian|Tolling|Famished|Cavernous|Plague-Worn|Lightless",
+        "Monolith|Procession|Colossus|Sepulchre|Behemoth|Ossuary|Oracle|Gallows|Pilgrim|Basilica|Dirge|Mausoleum",
         "{0} {1}|{1} of the {0}|Beneath the {0} {1}",
         "Slow|Burial|Last|Drowned|Iron|Starless|Weeping|Funeral|Ancient|Crawling|Black-Robed|Buried",
         "Hymn|Descent|Obelisk|Winter|Bell|Sacrament|Abyss|Tide|Ritual|Elegy|Shroud|Crown",
     ),
     Genre(
         "black metal",
-        "{0}{1}|{0} {1}",
+        "{0}{1}|Order of {0}{1}",
         "Frost|Grim|Wolven|Raven|Skull|Night|Blight|Storm|Pale|Thorn|Hate|Vintr",
         "gard|moor|skog|fjell|throne|krig|heim|wrath|vark|dyrk|hymir|torn",
         "{0} {1}|{1} under a {0} Moon|The {0} {1}",
-        "Frostbitten|Unholy|Northern|Blood-Red|Raging|Profane|Wintry|Infernal|Forgotten|"
-        "Howling|Bitter|Freezing",
+        "Frostbitten|Unholy|Northern|Blood-Red|Raging|Profane|Wintry|Infernal|Forgotten|Howling|Bitter|Freezing",
         "Forest|Blasphemy|Blizzard|Dominion|Wolves|Torches|Pact|Throne|Sacrilege|Mountains|Horde|Night Ride",
     ),
     Genre(
@@ -57,11 +54,9 @@ GENRES = (
         "folk",
         "{0} {1}|{0} {1} & Company",
         "Wren|Marlowe|Isla|Jonah|Tamsin|Rowan|Clementine|Silas|Bryony|Callum|Hester|Ambrose",
-        "Hollins|Fairweather|Thistlewood|Applegarth|Penrose|Lark|Whitlow|Bracken|Millbrook|"
-        "Oakshott|Sedge|Hathersage",
+        "Hollins|Fairweather|Thistlewood|Applegarth|Penrose|Lark|Whitlow|Bracken|Millbrook|Oakshott|Sedge|Hathersage",
         "The {0} {1}|{0} by the {1}|My {0} {1}",
-        "Weaver's|Harvest|Willow|Parting|Lantern|Drovers'|Shepherd's|Wayward|Sparrow's|"
-        "Hawthorn|Ferryman's|Gentle",
+        "Weaver's|Harvest|Willow|Parting|Lantern|Drovers'|Shepherd's|Wayward|Sparrow's|Hawthorn|Ferryman's|Gentle",
         "Daughter|Lament|River|Orchard|Road|Meadow|Lullaby|Mill|Letter|Hearth|Ballad|Gate",
     ),
     Genre(
@@ -69,11 +64,9 @@ GENRES = (
         "The {0} {1}|{0} {1} String Band",
         "Clinch|Laurel|Copperhead|Pine Knot|Possum|Dogwood|Hickory|Sourwood|Muddy Fork|"
         "Rattlesnake|Sassafras|Coal Creek",
-        "Ramblers|Pickers|Hollow|Ridge Runners|Fiddlers|Cousins|Moonshiners|Gap|Brethren|"
-        "Travelers|Porch|Junction",
+        "Ramblers|Pickers|Hollow|Ridge Runners|Fiddlers|Cousins|Moonshiners|Gap|Brethren|Travelers|Porch|Junction",
         "{0} {1}|{1} on {0} Mountain|Old {0} {1}",
-        "Whippoorwill|Cumberland|Lonesome|Banjo|Hound Dog|Railroad|Smoky|Buckeye|Clawhammer|"
-        "Jubilee|Cornbread|Cabin",
+        "Whippoorwill|Cumberland|Lonesome|Banjo|Hound Dog|Railroad|Smoky|Buckeye|Clawhammer|Jubilee|Cornbread|Cabin",
         "Breakdown|Holler|Reel|Homeplace|Waltz|Special|Getaway|Rag|Fiddle|Farewell|Gallop|Morning",
     ),
     Genre(
@@ -102,8 +95,7 @@ GENRES = (
         "{0} {1}|{0} {1} Orchestra",
         "Mirrorball|Satellite|Champagne|Velvet Rope|Studio Nine|Glitterbeat|Roller|Fantasia|"
         "Starlight|Cosmo|Spandex|Eldorado",
-        "Express|Affair|Sisters|Sensation|Avenue|Machine|Fever Club|Playboys|Connection|Parade|"
-        "Deluxe|Inferno",
+        "Express|Affair|Sisters|Sensation|Avenue|Machine|Fever Club|Playboys|Connection|Parade|Deluxe|Inferno",
         "{0} {1}|{1} ({0} Mix)|Do the {0} {1}",
         "Boogie|Saturday|Shimmer|Dancefloor|Hustle|Lipstick|Electric|Groovy|Platform|Glitter|Nonstop|Ecstasy",
         "Tonight|Fever|Lady|Rendezvous|Rhythm|Lights|Heat|Strut|Temptation|Freakout|Paradise|Party",
@@ -111,8 +103,7 @@ GENRES = (
     Genre(
         "afrobeat",
         "{0} {1}|{0} & the {1} Band",
-        "Adewale|Ogunlade|Kwabena|Folasade|Babatunde|Chief Olu|Yetunde|Sunny Ekow|Ayodele|"
-        "Mama Efua|Jibola|Kofi Mensa",
+        "Adewale|Ogunlade|Kwabena|Folasade|Babatunde|Chief Olu|Yetunde|Sunny Ekow|Ayodele|Mama Efua|Jibola|Kofi Mensa",
         "Africa 79|Koola Stars|Lagos Horns|Egbe|Black Sun|Highlife|Kalakoro|Juju Nine|Makossa|"
         "Ibadan|Gold Coast|Oba Rhythm",
         "{0} {1}|{1} no be {0}|{0} ({1})",
@@ -122,14 +113,11 @@ GENRES = (
     Genre(
         "cumbia",
         "Los {0} del {1}|Sonora {0} {1}",
-        "Gaiteros|Piratas|Alegres|Caimanes|Tropicales|Diablitos|Compadres|Pescadores|Reyes|"
-        "Bárbaros|Gavilanes|Morenos",
-        "Magdalena|Río Seco|Barrio Sur|Caribe|Valle|Mompox|Amazonas|Puerto Azul|Cafetal|Monte|"
-        "Acordeón|Manglar",
+        "Gaiteros|Piratas|Alegres|Caimanes|Tropicales|Diablitos|Compadres|Pescadores|Reyes|Bárbaros|Gavilanes|Morenos",
+        "Magdalena|Río Seco|Barrio Sur|Caribe|Valle|Mompox|Amazonas|Puerto Azul|Cafetal|Monte|Acordeón|Manglar",
         "La {0} de {1}|Cumbia {0} y {1}|{0} para {1}",
         "Palomita|Guacharaca|Morena|Sirena|Candela|Cosecha|Hamaca|Luna|Botella|Culebra|Tambora|Noche",
-        "María|la Playa|Don Goyo|Amor|Barranquero|mi Pueblo|Rosalía|Carnaval|los Pobres|"
-        "Aguardiente|la Comadre|Enero",
+        "María|la Playa|Don Goyo|Amor|Barranquero|mi Pueblo|Rosalía|Carnaval|los Pobres|Aguardiente|la Comadre|Enero",
     ),
     Genre(
         "bossa nova",
@@ -144,8 +132,7 @@ GENRES = (
         "hard bop",
         "{0} {1} Quintet|The {0} {1} Trio",
         "Lucius|Thaddeus|Wendell|Hank|Booker|Sonny|Cedric|Ellsworth|Alonzo|Roland|Horatio|Clifton",
-        "Prewitt|Mobberly|Garrison|Chambliss|Overstreet|Kilgore|Blakewell|Haddix|Dorsett|"
-        "Winfrey|Pruitt|Carmody",
+        "Prewitt|Mobberly|Garrison|Chambliss|Overstreet|Kilgore|Blakewell|Haddix|Dorsett|Winfrey|Pruitt|Carmody",
         "{0} {1}|{1} for {0}|{0}'s {1}",
         "Blue|Minor|Monday|Bird's-Eye|Sidewinding|Sister|Bowery|Nutville|Cool|Lenox|Crosstown|Uptown",
         "Walk|Changes|Stroll|Theme|Message|Blowout|Interlude|Bounce|Sermon|Strut|Riff|Shuffle",
@@ -153,8 +140,7 @@ GENRES = (
     Genre(
         "chamber music",
         "{0} {1} Quartet|{0} {1} Ensemble",
-        "Castellan|Vörös|Leopold|Arden|Salvini|Brunnthal|Lindenhof|Corvina|Marchetti|Esterline|"
-        "Kamenov|Rosenau",
+        "Castellan|Vörös|Leopold|Arden|Salvini|Brunnthal|Lindenhof|Corvina|Marchetti|Esterline|Kamenov|Rosenau",
         "String|Piano|Baroque|Chamber|Wind|Sonata|Consort|Rococo|Viola|Salon|Serenata|Collegium",
         "{0} in {1}|{0} No. 3 in {1}|Andante from {0} in {1}",
         "Sonata|Partita|Nocturne|Quartet|Divertimento|Suite|Serenade|Fugue|Rondo|Impromptu|Trio|Sarabande",
@@ -168,13 +154,12 @@ GENRES = (
         "Airports (Closed)|Stations|Archive|Drift|Horizons|Cartography|Particles|Harbours|"
         "Weather|Gradients|Lakes|Satellites",
         "{0} {1}|{1}, {0}|{0} {1} (Long Version)",
-        "Slow|Fading|Infinite|Hushed|Floating|Translucent|Submerged|Early|Suspended|Breathing|"
-        "Faint|Evaporating",
+        "Slow|Fading|Infinite|Hushed|Floating|Translucent|Submerged|Early|Suspended|Breathing|Faint|Evaporating",
         "Light|Mist|Horizon|Stillness|Rain Field|Dawn|Echoes|Moss|Signal|Snowfall|Silence|Tape",
     ),
     Genre(
         "techno",
-        "{0}{1}|{0} {1}",
+        "{0}{1}|{0}-{1}",
         "Kolben|Raster|Stahl|Modul|Kontrol|Voltage|Sektor|Hertz|Beton|Turbin|Static|Impuls",
         "werk|form|system|loop|null|kreis|unit|phase|takt|drift|motor|grid",
         "{0} {1}|{1} 909 ({0})|{0} {1} (Warehouse Cut)",
@@ -209,27 +194,23 @@ GENRES = (
         "the Alchemics|Borough|Loose Leaf|Cypher Squad|Ghostwriters|Blunt Pencil|Wax Doctors|"
         "Fifth Platoon|Chess Club|Sound Bwoy|Subway Saints|Elevator Ops",
         "{0} {1}|{1} ({0})|{0} {1}, Pt. 1",
-        "Concrete|Subway|Brownstone|Raw|Boombap|Corner Store|Street|Turntable|Payphone|Lyrical|"
-        "Project|Crate-Diggin'",
+        "Concrete|Subway|Brownstone|Raw|Boombap|Corner Store|Street|Turntable|Payphone|Lyrical|Project|Crate-Diggin'",
         "Scriptures|Hustle|Cypher|Flow|Stories|Hymnal|Verses|Chess Moves|Blueprint|Anthem|Science|Philosophy",
     ),
     Genre(
         "synthwave",
         "{0} {1}|{0} {1} '84",
         "Neon|Laser|Turbo|Chrome|VHS|Miami|Cyber|Nightcall|Outrun|Vector|Magenta|Arcade",
-        "Cobra|Drive|Phantom|Mirage|Horizon Six|Vice Squad|Afterburner|Cassette|Highwayman|"
-        "Protector|Rider|Replicant",
+        "Cobra|Drive|Phantom|Mirage|Horizon Six|Vice Squad|Afterburner|Cassette|Highwayman|Protector|Rider|Replicant",
         "{0} {1}|{1} at {0} Speed|{0} {1} 1986",
-        "Midnight|Sunset|Digital|Hologram|Palm|Overdrive|Electric|Retrograde|Laser-Lit|Pixel|"
-        "Starfighter|Neon",
+        "Midnight|Sunset|Digital|Hologram|Palm|Overdrive|Electric|Retrograde|Laser-Lit|Pixel|Starfighter|Neon",
         "Boulevard|Chase|Skyline|Dreams|Pursuit|Memories|Grid|Run|Cruiser|Mainframe|Afterglow|Escape",
     ),
     Genre(
         "city pop",
         "{0} {1}|{0} {1} Club",
         "Harumi|Kenji|Yōko|Mariko|Ryūichi|Tatsuo|Midori|Shōta|Akina-Rei|Naoko|Jun'ichi|Sayuri",
-        "Aozora|Hoshikawa|Minatoya|Tsukishima|Kazehaya|Shirahama|Yoruno|Kirameki|Namikaze|"
-        "Amagasa|Hanazono|Kaigan",
+        "Aozora|Hoshikawa|Minatoya|Tsukishima|Kazehaya|Shirahama|Yoruno|Kirameki|Namikaze|Amagasa|Hanazono|Kaigan",
         "{0} no {1}|{0} {1}|Goodbye {0} {1}",
         "Yoru|Natsu|Tōkyō|Hoshi|Ame|Umi|Kaze|Yūyake|Doyōbi|Kōri|Mayonaka|Kokoro",
         "Drive|Telephone|Melody|Highway|Serenade|Cocktail|Door|Magic|Machi|Resort|Koi|Romance",
@@ -241,29 +222,27 @@ GENRES = (
         "Kites|Swans|Librarians|Blankets|Comets|Penpals|Umbrellas|Sparrows|Teacups|Corners|Weekenders|Foxes",
         "{0} {1}|{1} in {0}|Our {0} {1}",
         "Summer|Awkward|Tiny|Cherry|Yellow|Secondhand|Mixtape|Suburban|Shy|Rooftop|Holiday|Crooked",
-        "Crush|Haircut|Sweater|Bedroom|Bus Stop|Valentines|Swimming|Birthday|Scrapbook|"
-        "Sidewalk|Telegram|Garden",
+        "Crush|Haircut|Sweater|Bedroom|Bus Stop|Valentines|Swimming|Birthday|Scrapbook|Sidewalk|Telegram|Garden",
     ),
     Genre(
         "shoegaze",
-        "{0}{1}|{0} {1}",
-        "Velour|Blur|Swirl|Halo|Violet|Lush|Dissolv|Petal|Opal|Sugar|Slo|Feather",
+        "{0}{1}|{0}{1} Days",
+        "Velour|Blur|Swirl|Halo|Violet|Plume|Dissolv|Petal|Opal|Sugar|Hush|Feather",
         "haze|drift|veil|bloom|dive|tone|wash|fall|swoon|spell|chrome|light",
         "{0} {1}|{1} (in {0})|When the {0} {1}",
-        "Blurred|Honeyed|Vapor|Kaleidoscope|Sleepless|Violet|Pillow|Aching|Feathered|"
-        "Dissolving|Opaline|Tremolo",
+        "Blurred|Honeyed|Vapor|Kaleidoscope|Sleepless|Violet|Pillow|Aching|Feathered|Dissolving|Opaline|Tremolo",
         "Haze|Swoon|Feedback|Undertow|Petals|Blush|Cascade|Vertigo|Reverie|Glimmer|Sway|Bloom",
     ),
     Genre(
         "post-rock",
-        "{0} {1}|{0} Above {1}",
+        "{0} of {1}|{0} above {1}",
         "Cartographers|Lighthouses|Avalanches|Aviators|Telescopes|Astronomers|Signal Fires|"
         "Glaciers|Cranes|Pylons|Aerials|Embers",
         "the Silent Valley|an Ending|Kiruna|the Observatory|Quiet Cities|the Estuary|"
         "Station 12|the Tundra|Leningrad Sky|the Dam|Winter Coasts|the Power Lines",
-        "{0}, {1}|{1} / {0}|We Were {0} {1}",
-        "Your Hand in|Goodbye to|Seventeen Days of|Maps for|The Last|Memorial for|Waiting for|"
-        "A Letter to|Slowly|Lightning over|Every|Farewell,",
+        "{0} {1}|{0} {1} (Epilogue)|{0} {1}, Part I",
+        "Maps for|Goodbye to|Seventeen Days of|Memorial for|Waiting for|A Letter to|"
+        "Lightning over|Asleep under|Songs for|Far from|Nothing but|The Weight of",
         "the Cosmonaut|Falling Snow|the Lighthouse|the Engineers|Daylight|Distant Fires|"
         "the Orbit|Mountain Weather|the Shipwreck|Our Ruin|the Horizon|Satellites",
     ),
@@ -279,11 +258,11 @@ GENRES = (
     ),
     Genre(
         "hardcore punk",
-        "{0} {1}|{0}{1}!",
+        "{0} {1}|The {0} {1}",
         "Riot|Dead|Broken|Spit|Gutter|Molotov|Curb|Teenage|Toxic|Nail|Rat|Brick",
         "Ration|Verdict|Squatters|Stitches|Alarm|Bastards|Landlord|Curfew|Bruise|Eviction|Dropout|Bomb Squad",
         "{0} {1}|{1}? {0}!|No {0} {1}",
-        "Smash|Burn|Sick of|Police|Fake|Eat the|Wasted|Broke|Angry|Skip the|Boring|Out of",
+        "Smash|Burn|Curse|Police|Fake|Rotten|Wasted|Broke|Angry|Torch|Boring|Choke",
         "System|Rent|Nation|Authority|Youth|Suburbs|Boss|Lies|Television|Idiots|Draft|Control",
     ),
 )

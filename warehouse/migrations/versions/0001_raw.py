@@ -86,9 +86,7 @@ def _create_catalogue() -> None:
         "artists",
         _key("artist_key"),
         _column("natural_key", sa.Text, "What makes two mentions one artist: mbid:…, source:id or name:…"),
-        _column(
-            "artist_id", sa.Text, "Public id: the source's id, else the MBID, else nm-<md5 of natural_key>"
-        ),
+        _column("artist_id", sa.Text, "Public id: the source's id, else the MBID, else nm-<md5 of natural_key>"),
         _column("artist_mbid", sa.Text, "MusicBrainz id", null=True),
         _column("name", sa.Text, "Name at first mention", null=True),
         _column("file_id", sa.Integer, "The load in which the artist first appeared", null=True),
@@ -101,9 +99,7 @@ def _create_catalogue() -> None:
         "tracks",
         _key("track_key"),
         _column("natural_key", sa.Text, "What makes two mentions one track: mbid:…, source:id or name:…"),
-        _column(
-            "track_id", sa.Text, "Public id: the source's id, else the MBID, else nm-<md5 of natural_key>"
-        ),
+        _column("track_id", sa.Text, "Public id: the source's id, else the MBID, else nm-<md5 of natural_key>"),
         _column("recording_mbid", sa.Text, "MusicBrainz recording id", null=True),
         _column("title", sa.Text, "Title at first mention", null=True),
         _column("artist_key", sa.Integer, "raw.artists; null where the source names no artist", null=True),
@@ -156,9 +152,7 @@ def _create_tags_and_blocks() -> None:
         "track_tags",
         _column("track_key", sa.Integer, "raw.tracks"),
         _column("tag", sa.Text, "The tag as the source spells it"),
-        _column(
-            "weight", sa.REAL, "How strongly the tag applies; null when the source does not say", null=True
-        ),
+        _column("weight", sa.REAL, "How strongly the tag applies; null when the source does not say", null=True),
         sa.PrimaryKeyConstraint("track_key", "tag", name="track_tags_pkey"),
         schema="raw",
         comment="One row per track and tag",

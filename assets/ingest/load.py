@@ -1,0 +1,214 @@
+"""Load files of listens into the raw schema: one transaction per file, all of it or nothing."""
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import adbc_driver_manager
+import duckdb
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+
+from assets.ingest import merge_sql
+from assets.ingest.mentions import MentionCounter
+from assets.ingest.parse import Parser
+from assets.ingest.records import LoadReport, Progress, ProgressCallback, Source
+from assets.ingest.refusal import Tally, refusal
+from warehouse.connections import check_warehouse
+from warehouse.engine import adbc_connect
+from warehouse.errors import AudoticsError
+
+_MISSING_TABLE_STATES = ("42P01", "3F000")
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file as it was when its bytes were hashed."""
+
+    path: Path
+    sha256: str
+    size: int
+    modified_ns: int
+
+
+def load_files(
+    warehouse_url: str, source: Source, paths: Sequence[Path], progress: ProgressCallback | None = None
+) -> list[LoadReport]:
+    """Load files, or folders of files, in the order given.
+
+    Each file is one transaction. A file whose bytes are in the warehouse in the same format is left alone and reported
+    as it was loaded. Other processes may load at the same time: they read in parallel and merge one after the other.
+
+    Raises:
+        AudoticsError: a path does not exist or holds no listens (before anything is loaded), a file is damaged or
+            misread, or PostgreSQL fails. Files before it stay loaded; of the file itself nothing does.
+    """
+    files = [file for path in paths for file in _find(source, path)]
+    try:
+        connection = adbc_connect(warehouse_url)
+    except adbc_driver_manager.Error as error:
+        check_warehouse(warehouse_url)
+        raise AudoticsError(f"cannot load into the warehouse: {error}; run `audotics doctor`") from error
+    with connection:
+        return [_load(connection, source, file, progress or _silent) for file in files]
+
+
+def _find(source: Source, path: Path) -> list[Path]:
+    if not path.exists():
+        raise AudoticsError(f"there is no file or folder {path}; check the path")
+    return source.find(path)
+
+
+def _silent(progress: Progress) -> None:
+    """Report to nobody."""
+
+
+def _load(connection: dbapi.Connection, source: Source, path: Path, progress: ProgressCallback) -> LoadReport:
+    started = time.monotonic()
+    try:
+        file = _hashed(path)
+        profiles = source.profiles(path)
+        with connection.cursor() as cursor:
+            report = _already_loaded(cursor, source, file, started)
+            if report is None:
+                report = _load_new(cursor, source, file, started, progress)
+            if profiles is not None:
+                _update_profiles(cursor, profiles)
+        connection.commit()
+        return report
+    except OSError as error:
+        raise AudoticsError(f"cannot read {path}: {error.strerror or error}; check the file") from error
+    except duckdb.Error as error:
+        raise AudoticsError(f"cannot understand {path}: {error}; check that the file is of this format") from error
+    except adbc_driver_manager.Error as error:
+        raise _refused(path, error) from error
+    finally:
+        _roll_back(connection)
+
+
+def _roll_back(connection: dbapi.Connection) -> None:
+    """Leave nothing open: after a commit this does nothing, and on a lost connection there is nothing to undo."""
+    try:
+        connection.rollback()
+    except adbc_driver_manager.Error:
+        return
+
+
+def _hashed(path: Path) -> _File:
+    with path.open("rb") as stream:
+        status = path.stat()
+        return _File(path, hashlib.file_digest(stream, "sha256").hexdigest(), status.st_size, status.st_mtime_ns)
+
+
+def _already_loaded(cursor: dbapi.Cursor, source: Source, file: _File, started: float) -> LoadReport | None:
+    cursor.execute(merge_sql.ALREADY_LOADED, (file.sha256, source.format))
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    file_id, rows_read, rows_loaded, rows_rejected, rows_duplicate = row
+    cursor.execute(merge_sql.REJECTED_BY_REASON, (file_id,))
+    return LoadReport(
+        file=str(file.path),
+        format=source.format,
+        sha256=file.sha256,
+        rows_read=rows_read,
+        rows_loaded=rows_loaded,
+        rows_rejected=rows_rejected,
+        rows_duplicate=rows_duplicate,
+        rejected_by_reason=dict(cursor.fetchall()),
+        nulled={},
+        already_loaded=True,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _load_new(
+    cursor: dbapi.Cursor, source: Source, file: _File, started: float, progress: ProgressCallback
+) -> LoadReport:
+    started_at = datetime.now(UTC)
+    tally = _stage(cursor, source, file.path, started_at, progress)
+    if message := refusal(file.path, tally, source.rules, started_at):
+        raise AudoticsError(message)
+    status = file.path.stat()
+    if (status.st_size, status.st_mtime_ns) != (file.size, file.modified_ns):
+        raise AudoticsError(f"{file.path} changed while it was being read; load it again when it is complete")
+    cursor.execute(merge_sql.LOCK)
+    cursor.fetchall()
+    # Another process may have loaded the same bytes between the first look and the lock.
+    if report := _already_loaded(cursor, source, file, started):
+        return report
+    cursor.execute(merge_sql.NEXT_FILE_ID)
+    (file_id,) = cursor.fetchone()
+    loaded = _merge(
+        cursor, source, file_id, lambda done: progress(Progress(file.path, "writing", done, tally.rows_read))
+    )
+    duplicate = tally.rows_read - tally.rows_rejected - loaded
+    counts = tally.rows_read, loaded, tally.rows_rejected, duplicate
+    cursor.execute(
+        merge_sql.RECORD_FILE,
+        (file_id, file.sha256, source.format, str(file.path), file.size, *counts, started_at),
+    )
+    return LoadReport(
+        file=str(file.path),
+        format=source.format,
+        sha256=file.sha256,
+        rows_read=tally.rows_read,
+        rows_loaded=loaded,
+        rows_rejected=tally.rows_rejected,
+        rows_duplicate=duplicate,
+        rejected_by_reason=tally.by_reason(),
+        nulled=dict(tally.nulled),
+        already_loaded=False,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _stage(cursor: dbapi.Cursor, source: Source, path: Path, now: datetime, progress: ProgressCallback) -> Tally:
+    """Read the file into temporary tables and return what was counted on the way."""
+    for statement in (*merge_sql.SETTINGS, *merge_sql.STAGING):
+        cursor.execute(statement)
+    parser, mentions, tally = Parser(source.rules, now), MentionCounter(), Tally()
+    for batch in source.read(path):
+        parsed = parser.parse(batch)
+        tally.add(batch.rows_read, parsed)
+        _ingest(cursor, "staged_rejects", parsed.rejects)
+        if parsed.listens.num_rows:
+            split = mentions.split(parsed.listens)
+            _ingest(cursor, "staged_users", split.users)
+            _ingest(cursor, "staged_artists", split.artists)
+            _ingest(cursor, "staged_tracks", split.tracks)
+            _ingest(cursor, "staged_listens", split.listens)
+        progress(Progress(path, "reading", batch.done, tally.rows_read))
+    return tally
+
+
+def _ingest(cursor: dbapi.Cursor, table: str, rows: pa.Table) -> None:
+    if rows.num_rows:
+        cursor.adbc_ingest(table, rows, mode="append", temporary=True)
+
+
+def _merge(cursor: dbapi.Cursor, source: Source, file_id: int, progress: Callable[[float], None]) -> int:
+    """Move the staged rows into raw.* and return how many listens were new."""
+    statements = merge_sql.merge_statements(file_id, source.rules.source)
+    loaded = 0
+    for position, (name, statement) in enumerate(statements.items(), 1):
+        cursor.execute(statement)
+        if name == "listens":
+            loaded = cursor.rowcount
+        progress(position / len(statements))
+    return loaded
+
+
+def _update_profiles(cursor: dbapi.Cursor, profiles: pa.Table) -> None:
+    cursor.execute(merge_sql.STAGED_PROFILES)
+    _ingest(cursor, "staged_profiles", profiles)
+    cursor.execute(merge_sql.UPDATE_PROFILES)
+
+
+def _refused(path: Path, error: adbc_driver_manager.Error) -> AudoticsError:
+    if error.sqlstate in _MISSING_TABLE_STATES:
+        return AudoticsError("the warehouse has no raw tables yet; run `audotics up` or `audotics doctor`")
+    return AudoticsError(f"PostgreSQL failed while loading {path}, nothing of it was loaded: {error}; load it again")

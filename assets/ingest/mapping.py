@@ -1,0 +1,147 @@
+"""Mapping files: which column of a tabular file is which field of a listen."""
+
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from assets.ingest.records import ParseRules, TimeRule
+from warehouse.errors import AudoticsError
+
+FormatName = Literal["csv", "tsv", "jsonl", "parquet"]
+FieldName = Literal[
+    "user_id",
+    "listened_at",
+    "track_id",
+    "title",
+    "artist_id",
+    "artist_name",
+    "recording_mbid",
+    "artist_mbid",
+    "ms_played",
+    "skipped",
+]
+ConstantName = Literal["user_id", "title", "artist_id", "artist_name", "artist_mbid"]
+Text = Annotated[str, StringConstraints(min_length=1)]
+SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+_NUMBER_UNITS = ("s", "ms", "us", "ns")
+# These begin the natural keys of tracks and artists that belong to no source.
+_RESERVED_SOURCES = ("mbid", "name")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Time(_Strict):
+    """How the file writes times.
+
+    `unit` is s, ms, us or ns since 1970 UTC, iso8601, or a strptime format such as `%d %b %Y, %H:%M`. `zone` is the
+    IANA zone of times that carry none. `event` says whether playback started or ended then; from an end,
+    `ms_played` is subtracted (nothing where it is unknown).
+    """
+
+    unit: Text
+    zone: Text = "UTC"
+    event: Literal["start", "end"] = "start"
+
+    @model_validator(mode="after")
+    def _unit_is_known(self) -> Self:
+        if self.unit not in (*_NUMBER_UNITS, "iso8601") and "%" not in self.unit:
+            raise ValueError("unit is one of s, ms, us, ns, iso8601, or a strptime format such as '%d %b %Y, %H:%M'")
+        return self
+
+
+class Mapping(_Strict):
+    """A mapping file.
+
+    Attributes:
+        format: csv, tsv, jsonl or parquet; by default what the file's extension says.
+        source: name of the service or data set: the namespace of its track and artist ids.
+        columns: the column, or dotted path, of each field.
+        constants: fields with one value in every row.
+        time: how times are written.
+        played_unit: unit of `ms_played` in the file.
+        optional: fields whose column some files lack; they are null there.
+        delimiter, quoted: for csv (`,` and true by default) and tsv (tab and false).
+        header: the column names of a csv or tsv file whose first row is not a header.
+    """
+
+    source: SourceName
+    columns: dict[FieldName, Text]
+    time: Time
+    constants: dict[ConstantName, Text] = Field(default_factory=dict)
+    format: FormatName | None = None
+    played_unit: Literal["s", "ms"] = "ms"
+    optional: tuple[FieldName, ...] = ()
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    quoted: bool | None = None
+    header: tuple[Text, ...] | None = None
+
+    @model_validator(mode="after")
+    def _fields_make_a_listen(self) -> Self:
+        if self.source in _RESERVED_SOURCES:
+            raise ValueError(f"source cannot be {self.source!r}, which the warehouse keeps for itself")
+        known = {*self.columns, *self.constants}
+        if "listened_at" not in self.columns:
+            raise ValueError("columns names no column for listened_at")
+        if "user_id" not in known:
+            raise ValueError("neither columns nor constants names user_id")
+        if not known & {"track_id", "recording_mbid"} and not {"title", "artist_name"} <= known:
+            raise ValueError("columns must name track_id or recording_mbid, or both title and artist_name")
+        if twice := sorted(set(self.columns) & set(self.constants)):
+            raise ValueError(f"{twice[0]} is in columns and in constants; keep one")
+        if unmapped := sorted(set(self.optional) - set(self.columns)):
+            raise ValueError(f"optional lists {unmapped[0]}, which columns does not map")
+        if self.time.event == "end" and "ms_played" not in self.columns:
+            raise ValueError("time.event = 'end' needs a column for ms_played, to know when playback started")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits that change when the meaning of the mapping changes, not when its comments do."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+    def rules(self, origin: str) -> ParseRules:
+        """Return what the parser must know; `origin` says where the mapping was read from."""
+        return ParseRules(
+            source=self.source,
+            time=TimeRule(self.time.unit, self.time.zone, self.time.event),
+            constants=dict(self.constants.items()),
+            played_unit=self.played_unit,
+            times_are_from=origin,
+        )
+
+
+def read_mapping(path: Path) -> Mapping:
+    """Read a mapping file.
+
+    Raises:
+        AudoticsError: the file is missing, is not TOML, or does not say what a mapping must; names the key.
+    """
+    try:
+        return Mapping.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise AudoticsError(
+            f"cannot read the mapping {path}: {error.strerror}; examples are in examples/mappings"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise AudoticsError(f"the mapping {path} is not TOML: {error}") from error
+    except ValidationError as error:
+        faults = "; ".join(_fault(fault) for fault in error.errors())
+        raise AudoticsError(f"the mapping {path} is not usable: {faults}") from error
+
+
+def _fault(fault: ErrorDetails) -> str:
+    where = ".".join(str(step) for step in fault["loc"] if step != "[key]")
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        message = "no such key; keys are " + ", ".join(_keys_beside(fault["loc"]))
+    return f"{where}: {message}" if where else message
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    return list((Time if location[0] == "time" else Mapping).model_fields)

@@ -1,0 +1,112 @@
+"""Parquet files, in batches of rows, with nested columns picked by dotted path."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from assets.ingest.delimited import missing_column
+from assets.ingest.records import REJECT_SCHEMA, RawBatch
+from assets.ingest.utf8 import escaped, invalid_rows
+from warehouse.errors import AudoticsError
+
+BATCH_ROWS = 128 << 10
+
+
+def read_parquet(path: Path, columns: Mapping[str, str], optional: Sequence[str] = ()) -> Iterator[RawBatch]:
+    """Yield the file's rows, one column per key of `columns`, whose values name columns or dotted paths in structs.
+
+    Values keep the types of the file, except that text comes as plain strings. Rows whose text is not UTF-8 are
+    rejected as `invalid_utf8`.
+
+    Raises:
+        AudoticsError: the file is not Parquet, is damaged, or lacks a column whose field is not in `optional`.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            for field, column in columns.items():
+                if _resolve(schema, column) is None and field not in optional:
+                    raise AudoticsError(missing_column(path, field, column, schema.names))
+            total, done = max(file.metadata.num_rows, 1), 0
+            for batch in file.iter_batches(batch_size=BATCH_ROWS):
+                yield _raw_batch(batch, columns, done, (done + batch.num_rows) / total)
+                done += batch.num_rows
+    except (pa.ArrowInvalid, OSError) as error:
+        raise AudoticsError(f"{path} is not a whole Parquet file ({error}); fetch or write it again") from error
+
+
+def _resolve(schema: pa.Schema, column: str) -> list[str] | None:
+    """Return the steps from the schema's top to a column; a column whose own name has dots goes first."""
+    if column in schema.names:
+        return [column]
+    steps = column.split(".")
+    if steps[0] not in schema.names:
+        return None
+    kind = schema.field(steps[0]).type
+    for step in steps[1:]:
+        if not pa.types.is_struct(kind) or kind.get_field_index(step) < 0:
+            return None
+        kind = kind.field(step).type
+    return steps
+
+
+def _raw_batch(batch: pa.RecordBatch, columns: Mapping[str, str], rows_before: int, done: float) -> RawBatch:
+    lines = np.arange(rows_before + 1, rows_before + batch.num_rows + 1, dtype=np.int64)
+    values: dict[str, pa.Array] = {"line": pa.array(lines)}
+    invalid = np.array([], np.int64)
+    for field, column in columns.items():
+        steps = _resolve(batch.schema, column)
+        if steps is None:
+            values[field] = pa.nulls(batch.num_rows, pa.string())
+            continue
+        value = batch.column(steps[0])
+        for step in steps[1:]:
+            value = pc.struct_field(value, step)
+        if _is_text(value.type):
+            value = value.cast(pa.binary())
+            invalid = np.union1d(invalid, invalid_rows(value.fill_null(b"")))
+        values[field] = value
+    originals = pa.StructArray.from_arrays(batch.columns, fields=list(batch.schema))
+    rows = pa.table({**values, "row": originals})
+    rejects = _rejects(batch, lines, invalid)
+    if len(invalid):
+        rows = rows.take(pa.array(np.delete(np.arange(len(rows)), invalid)))
+    return RawBatch(_text_as_strings(rows), rejects, done)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return (
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+    )
+
+
+def _text_as_strings(rows: pa.Table) -> pa.Table:
+    for position, name in enumerate(rows.column_names):
+        if pa.types.is_binary(rows.schema.field(name).type):
+            column = rows.column(name).combine_chunks()
+            rows = rows.set_column(position, name, column.view(pa.string()))
+    return rows
+
+
+def _rejects(batch: pa.RecordBatch, lines: np.ndarray, invalid: np.ndarray) -> pa.Table:
+    binary = [column.cast(pa.binary()) if _is_text(column.type) else column for column in batch.columns]
+    originals = []
+    for row in invalid:
+        values = {name: column[int(row)].as_py() for name, column in zip(batch.schema.names, binary, strict=True)}
+        originals.append(json.dumps(values, default=_as_text, ensure_ascii=False))
+    return pa.table([lines[invalid], ["invalid_utf8"] * len(invalid), originals], schema=REJECT_SCHEMA)
+
+
+def _as_text(value: object) -> str:
+    return escaped(value) if isinstance(value, bytes) else str(value)

@@ -1,0 +1,128 @@
+"""Turn a batch of raw rows into listens, or into rejects with the first reason that applies."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.ingest.parse_sql import listens_query
+from assets.ingest.records import FIELDS, REJECT_SCHEMA, TIME_REASONS, ParseRules, RawBatch
+from warehouse.errors import AudoticsError
+
+_ORIGINAL_CHARACTERS = 65_536
+
+
+@dataclass(frozen=True)
+class ParsedBatch:
+    """The rows of one batch, understood.
+
+    Attributes:
+        listens: columns as `parse_sql.listens_query` names them, `reason` apart; in the order of the file.
+        rejects: REJECT_SCHEMA, those of the reader included.
+        nulled: listens per field whose value was replaced by null.
+        odd_times: the texts of the first times that were refused.
+    """
+
+    listens: pa.Table
+    rejects: pa.Table
+    nulled: dict[str, int]
+    odd_times: list[str]
+
+
+class Parser:
+    """Applies one source's rules, batch after batch.
+
+    Raises:
+        AudoticsError: the time zone or the strptime format of the rules does not exist.
+    """
+
+    def __init__(self, rules: ParseRules, now: datetime) -> None:
+        self._rules = rules
+        self._latest = now + timedelta(days=1)
+        self._connection = duckdb.connect(
+            ":memory:",
+            config={
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "enable_external_access": "false",
+                "preserve_insertion_order": "true",
+            },
+        )
+        self._check_time_rule()
+
+    def parse(self, batch: RawBatch) -> ParsedBatch:
+        """Return the batch's listens and rejects."""
+        if batch.rows.num_rows == 0:
+            return ParsedBatch(batch.rows, batch.rejects, {}, [])
+        kinds = {
+            field.name: _kind(batch.rows.schema.field(field.name).type)
+            for field in FIELDS
+            if field.name in batch.rows.column_names
+        }
+        query = listens_query(kinds, self._rules, self._latest)
+        self._connection.register("batch", _trimmed(batch.rows))
+        parsed = self._connection.sql(query).to_arrow_table()
+        is_listen = pc.is_null(parsed["reason"])
+        listens = parsed.filter(is_listen).drop_columns(["reason"])
+        nulled = {name: pc.sum(listens[f"{name}_nulled"]).as_py() or 0 for name in ("ms_played", "skipped")}
+        rejects, odd_times = batch.rejects, []
+        if listens.num_rows < parsed.num_rows:
+            refused = self._refused(batch, parsed, pc.invert(is_listen))
+            rejects = pa.concat_tables([rejects, refused.select(REJECT_SCHEMA.names)])
+            odd = refused.filter(pc.is_in(refused["reason"], pa.array(TIME_REASONS)))
+            odd_times = [text for text in odd["time"].slice(0, 5).to_pylist() if text is not None]
+        return ParsedBatch(listens, rejects, {name: count for name, count in nulled.items() if count}, odd_times)
+
+    def _refused(self, batch: RawBatch, parsed: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
+        self._connection.register("refused", batch.rows.filter(mask))
+        original = "to_json(row)::VARCHAR" if "row" in batch.rows.column_names else "original"
+        texts = self._connection.sql(
+            f"SELECT left({original}, {_ORIGINAL_CHARACTERS}) AS original, listened_at::VARCHAR AS time FROM refused"
+        ).to_arrow_table()
+        found = parsed.filter(mask)
+        return pa.table(
+            {
+                "line": found["line"],
+                "reason": found["reason"],
+                "original": texts["original"],
+                "time": texts["time"],
+            }
+        )
+
+    def _check_time_rule(self) -> None:
+        time = self._rules.time
+        try:
+            self._connection.execute("SET TimeZone = $zone", {"zone": time.zone})
+        except duckdb.Error as error:
+            raise AudoticsError(
+                f"{self._rules.times_are_from}: time.zone {time.zone!r} is not an IANA zone such as 'Europe/Berlin'"
+            ) from error
+        if "%" in time.unit:
+            try:
+                self._connection.execute("SELECT try_strptime('', $format)", {"format": time.unit})
+            except duckdb.Error as error:
+                raise AudoticsError(
+                    f"{self._rules.times_are_from}: time.unit {time.unit!r} is not a strptime format; "
+                    "one is '%d %b %Y, %H:%M'"
+                ) from error
+
+
+def _trimmed(rows: pa.Table) -> pa.Table:
+    for field in FIELDS:
+        if field.name in rows.column_names and pa.types.is_string(rows.schema.field(field.name).type):
+            position = rows.column_names.index(field.name)
+            rows = rows.set_column(position, field.name, pc.utf8_trim_whitespace(rows[field.name]))
+    return rows
+
+
+def _kind(kind: pa.DataType) -> str:
+    """Return how a column of this type is to be read: text, integer, real, instant, boolean or other."""
+    if pa.types.is_integer(kind):
+        return "integer"
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return "real"
+    if pa.types.is_timestamp(kind):
+        return "instant"
+    return "text"

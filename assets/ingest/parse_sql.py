@@ -1,0 +1,166 @@
+"""The one query that turns raw fields into a listen or a reason: pure text, run by parse.Parser on each batch."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from assets.ingest.records import FIELDS, ParseRules
+
+# PostgreSQL refuses index entries above 2,704 bytes, and natural keys are indexed.
+LONGEST_FIELD_BYTES = 1024
+LONGEST_KEY_BYTES = 2600
+LONGEST_PLAY_MS = 24 * 60 * 60 * 1000
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+
+_MBID = "'[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}'"
+_ISO_8601 = r"'\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?'"
+_INTEGER = r"'[+-]?\d{1,19}'"
+_REAL = r"'[+-]?\d{1,19}(\.\d*)?([eE][+-]?\d{1,2})?'"
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+# Numbers are clamped to the years 1900 to 2200 before they are multiplied, so that no multiplication overflows.
+_CLAMP_SECONDS = (-2_208_988_800, 7_258_118_400)
+
+
+def listens_query(kinds: Mapping[str, str], rules: ParseRules, latest: datetime) -> str:
+    """Return the query over the table `batch`, whose texts have no white space around them.
+
+    Args:
+        kinds: for each field that the batch has as a column: text, integer, real or instant.
+        rules: the source's rules.
+        latest: the latest acceptable start of playback.
+
+    Returns:
+        A query for the columns line, user_id, listened_at (timestamp, UTC), track_natural_key, track_source_id,
+        recording_mbid, title, artist_natural_key (null without any artist), artist_source_id, artist_mbid,
+        artist_name, ms_played, ms_played_nulled, skipped, skipped_nulled and reason (null for a listen).
+    """
+    return f"""
+WITH fields AS (
+    SELECT line, {", ".join(f"{_text(field.name, kinds, rules)} AS {field.name}" for field in FIELDS if field.is_text)},
+        {_milliseconds(kinds, rules)} AS ms_played, {_is_given("ms_played", kinds)} AS ms_played_given,
+        {_boolean(kinds)} AS skipped, {_is_given("skipped", kinds)} AS skipped_given,
+        {_time(kinds["listened_at"], rules)} AS time_us
+    FROM batch
+), timed AS (
+    SELECT * REPLACE (lower(recording_mbid) AS recording_mbid, lower(artist_mbid) AS artist_mbid),
+        time_us{" - 1000 * coalesce(ms_played, 0)" if rules.time.event == "end" else ""} AS listened_us,
+        recording_mbid IS NOT NULL OR track_id IS NOT NULL AS track_has_id
+    FROM fields
+), keyed AS (
+    SELECT *,
+        CASE
+            WHEN recording_mbid IS NOT NULL THEN 'mbid:' || recording_mbid
+            WHEN track_id IS NOT NULL THEN {_quoted(rules.source + ":")} || track_id
+            WHEN title IS NOT NULL AND artist_name IS NOT NULL
+            THEN 'name:' || {_normalised("artist_name")} || chr(31) || {_normalised("title")}
+        END AS track_natural_key,
+        CASE
+            WHEN artist_mbid IS NOT NULL THEN 'mbid:' || artist_mbid
+            WHEN artist_id IS NOT NULL THEN {_quoted(rules.source + ":")} || artist_id
+            WHEN artist_name IS NOT NULL THEN 'name:' || {_normalised("artist_name")}
+        END AS artist_natural_key
+    FROM timed
+)
+SELECT line, user_id, make_timestamp(listened_us) AS listened_at,
+    track_natural_key, track_id AS track_source_id, recording_mbid, title,
+    artist_natural_key, artist_id AS artist_source_id, artist_mbid, artist_name,
+    ms_played, ms_played_given AND ms_played IS NULL AS ms_played_nulled,
+    skipped, skipped_given AND skipped IS NULL AS skipped_nulled,
+    {_reason(kinds, rules, latest)} AS reason
+FROM keyed
+"""
+
+
+def _reason(kinds: Mapping[str, str], rules: ParseRules, latest: datetime) -> str:
+    has = {*kinds, *rules.constants}
+    texts = [field.name for field in FIELDS if field.is_text and field.name in has]
+    names = "true" if rules.names_required else "NOT track_has_id"
+    no_artist = f"{names} AND artist_name IS NULL" if "artist_name" in has or rules.names_required else "false"
+    return f"""CASE
+        WHEN {" OR ".join(f"contains({name}, chr(0))" for name in texts)} THEN 'nul_byte'
+        WHEN user_id IS NULL THEN 'empty_user'
+        WHEN listened_us IS NULL THEN 'bad_timestamp'
+        WHEN listened_us < {_microseconds(EARLIEST)} THEN 'before_2000'
+        WHEN listened_us > {_microseconds(latest)} THEN 'in_the_future'
+        WHEN {no_artist} THEN 'empty_artist_name'
+        WHEN {names} AND title IS NULL OR track_natural_key IS NULL THEN 'empty_track_name'
+        WHEN {" OR ".join(f"strlen({name}) > {LONGEST_FIELD_BYTES}" for name in texts)}
+            OR strlen(track_natural_key) > {LONGEST_KEY_BYTES} OR strlen(artist_natural_key) > {LONGEST_KEY_BYTES}
+        THEN 'too_long'
+        WHEN NOT regexp_full_match(recording_mbid, {_MBID}) OR NOT regexp_full_match(artist_mbid, {_MBID})
+        THEN 'bad_mbid'
+    END"""
+
+
+def _text(name: str, kinds: Mapping[str, str], rules: ParseRules) -> str:
+    if name in rules.constants:
+        return _quoted(rules.constants[name])
+    return f"nullif({name}::VARCHAR, '')" if name in kinds else "NULL::VARCHAR"
+
+
+def _is_given(name: str, kinds: Mapping[str, str]) -> str:
+    return f"coalesce({name}::VARCHAR <> '', false)" if name in kinds else "false"
+
+
+def _milliseconds(kinds: Mapping[str, str], rules: ParseRules) -> str:
+    """Return milliseconds played, null unless 0 to LONGEST_PLAY_MS."""
+    if "ms_played" not in kinds:
+        return "NULL::INTEGER"
+    number = "try_cast(ms_played AS DOUBLE)"
+    milliseconds = f"{number} * 1000" if rules.played_unit == "s" else number
+    return f"CASE WHEN {milliseconds} BETWEEN 0 AND {LONGEST_PLAY_MS} THEN round({milliseconds})::INTEGER END"
+
+
+def _boolean(kinds: Mapping[str, str]) -> str:
+    if "skipped" not in kinds:
+        return "NULL::BOOLEAN"
+    return """CASE
+            WHEN lower(skipped::VARCHAR) IN ('true', 't', 'yes', 'y', '1', '1.0') THEN true
+            WHEN lower(skipped::VARCHAR) IN ('false', 'f', 'no', 'n', '0', '0.0') THEN false
+        END"""
+
+
+def _time(kind: str, rules: ParseRules) -> str:
+    """Return microseconds since 1970 UTC, null when the value is not a time; the session's zone is the rules'."""
+    unit = rules.time.unit
+    if kind == "instant":
+        return "epoch_us(listened_at::TIMESTAMPTZ)"
+    if unit in _PER_SECOND:
+        if kind == "integer":
+            return _whole("listened_at", unit)
+        if kind == "real":
+            return _fractional("listened_at", unit)
+        return f"""CASE
+            WHEN regexp_full_match(listened_at, {_INTEGER}) THEN {_whole("listened_at", unit)}
+            WHEN regexp_full_match(listened_at, {_REAL}) THEN {_fractional("listened_at", unit)}
+        END"""
+    text = "listened_at::VARCHAR"
+    if unit == "iso8601":
+        return f"CASE WHEN regexp_full_match({text}, {_ISO_8601}) THEN epoch_us(try_cast({text} AS TIMESTAMPTZ)) END"
+    return f"epoch_us(try_strptime({text}, {_quoted(unit)})::TIMESTAMPTZ)"
+
+
+def _whole(value: str, unit: str) -> str:
+    low, high = (second * _PER_SECOND[unit] for second in _CLAMP_SECONDS)
+    clamped = f"greatest(least(try_cast({value} AS BIGINT), {high}), {low})"
+    if unit == "ns":
+        return f"CASE WHEN try_cast({value} AS BIGINT) IS NOT NULL THEN {clamped} // 1000 END"
+    return f"CASE WHEN try_cast({value} AS BIGINT) IS NOT NULL THEN {clamped} * {1_000_000 // _PER_SECOND[unit]} END"
+
+
+def _fractional(value: str, unit: str) -> str:
+    low, high = (second * _PER_SECOND[unit] for second in _CLAMP_SECONDS)
+    number = f"try_cast({value} AS DOUBLE)"
+    scaled = f"round(greatest(least({number}, {high}), {low}) * {1_000_000 / _PER_SECOND[unit]})::BIGINT"
+    return f"CASE WHEN isfinite({number}) THEN {scaled} END"
+
+
+def _normalised(name: str) -> str:
+    return f"regexp_replace(lower(nfc_normalize({name})), '[\\s\\p{{Z}}]+', ' ', 'g')"
+
+
+def _microseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000_000)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

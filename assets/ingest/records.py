@@ -1,0 +1,156 @@
+"""What passes between the readers, the parser and the load, and what a load reports."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+import pyarrow as pa
+
+REJECT_SCHEMA = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("original", pa.string())])
+PROFILE_SCHEMA = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("gender", pa.string()),
+        ("age", pa.int16()),
+        ("country", pa.string()),
+        ("registered_on", pa.date32()),
+    ]
+)
+TIME_REASONS = ("bad_timestamp", "before_2000", "in_the_future")
+
+
+class Field(NamedTuple):
+    """A field of a listen, and whether its value is text."""
+
+    name: str
+    is_text: bool
+
+
+FIELDS = (
+    Field("user_id", True),
+    Field("listened_at", False),
+    Field("track_id", True),
+    Field("title", True),
+    Field("artist_id", True),
+    Field("artist_name", True),
+    Field("recording_mbid", True),
+    Field("artist_mbid", True),
+    Field("ms_played", False),
+    Field("skipped", False),
+)
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """Some rows of a file, split into fields but not yet understood.
+
+    Attributes:
+        rows: `line` (int64, from 1), one column per field that the source has, in the type the file gave it, and
+            either `original` (the row's text) or `row` (a struct of all the columns of a Parquet row).
+        rejects: rows that could not be split into fields, in REJECT_SCHEMA.
+        done: how much of the file has been read, 0 to 1.
+    """
+
+    rows: pa.Table
+    rejects: pa.Table
+    done: float
+
+    @property
+    def rows_read(self) -> int:
+        """Rows of the file in this batch, whether or not they could be split."""
+        return self.rows.num_rows + self.rejects.num_rows
+
+
+@dataclass(frozen=True)
+class TimeRule:
+    """How a source writes the time of a listen.
+
+    Attributes:
+        unit: s, ms, us or ns since 1970 UTC, iso8601, or a strptime format.
+        zone: IANA zone of times that carry none themselves.
+        event: whether the time is the start or the end of playback.
+    """
+
+    unit: str
+    zone: str = "UTC"
+    event: Literal["start", "end"] = "start"
+
+
+@dataclass(frozen=True)
+class ParseRules:
+    """What the parser must know about a source.
+
+    Attributes:
+        source: name of the service or data set; the namespace of its track and artist ids.
+        time: how times are written.
+        constants: fields that have one value in every row.
+        played_unit: unit of `ms_played` in the file.
+        names_required: whether every row needs an artist name and a title, ids or not.
+        times_are_from: where a person can correct the time unit; ends the message that refuses a file.
+    """
+
+    source: str
+    time: TimeRule
+    constants: dict[str, str] = field(default_factory=dict)
+    played_unit: Literal["s", "ms"] = "ms"
+    names_required: bool = False
+    times_are_from: str = ""
+
+
+class Source(Protocol):
+    """A file format together with what its columns mean.
+
+    `format` names both in raw.ingest_files: the same bytes in the same format are loaded once.
+    """
+
+    @property
+    def format(self) -> str: ...
+
+    @property
+    def rules(self) -> ParseRules: ...
+
+    def find(self, path: Path) -> list[Path]:
+        """Return the files of listens at `path`, a file or a folder, in the order in which to load them."""
+
+    def read(self, file: Path) -> Iterator[RawBatch]:
+        """Yield the file in batches of bounded size."""
+
+    def profiles(self, file: Path) -> pa.Table | None:
+        """Return the user profiles that lie beside a file of listens, in PROFILE_SCHEMA."""
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of one file; rows_read = rows_loaded + rows_rejected + rows_duplicate.
+
+    Attributes:
+        rejected_by_reason: rejected rows per reason, most frequent first.
+        nulled: rows per field whose value was not usable and was replaced by null; the listen itself stays. Empty
+            for a file that was loaded before.
+        already_loaded: the same bytes are in the warehouse in this format; the counts are those of that load.
+    """
+
+    file: str
+    format: str
+    sha256: str
+    rows_read: int
+    rows_loaded: int
+    rows_rejected: int
+    rows_duplicate: int
+    rejected_by_reason: dict[str, int]
+    nulled: dict[str, int]
+    already_loaded: bool
+    seconds: float
+
+
+class Progress(NamedTuple):
+    """How far a load is: `done` from 0 to 1 within the stage."""
+
+    file: Path
+    stage: Literal["reading", "writing"]
+    done: float
+    rows_read: int
+
+
+ProgressCallback = Callable[[Progress], None]

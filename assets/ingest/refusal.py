@@ -1,0 +1,120 @@
+"""When to refuse a whole file, and how to say so."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.ingest.parse import ParsedBatch
+from assets.ingest.parse_sql import EARLIEST
+from assets.ingest.records import TIME_REASONS, ParseRules
+
+# From this many refused times on, a file of which they are the greater part is taken for misread.
+_FEWEST_ODD_TIMES = 10
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
+
+@dataclass
+class Tally:
+    """What has been read of one file so far."""
+
+    rows_read: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    nulled: Counter[str] = field(default_factory=Counter)
+    odd_times: list[str] = field(default_factory=list)
+    first_reject: tuple[int, str] | None = None
+
+    def add(self, rows_read: int, parsed: ParsedBatch) -> None:
+        """Count one more batch."""
+        self.rows_read += rows_read
+        for entry in pc.value_counts(parsed.rejects["reason"]):
+            self.rejected[entry["values"].as_py()] += entry["counts"].as_py()
+        self.nulled.update(parsed.nulled)
+        self.odd_times = (self.odd_times + parsed.odd_times)[:5]
+        if self.first_reject is None and parsed.rejects.num_rows:
+            self.first_reject = _first(parsed.rejects)
+
+    @property
+    def rows_rejected(self) -> int:
+        """Rows refused so far."""
+        return self.rejected.total()
+
+    def by_reason(self) -> dict[str, int]:
+        """Return rejected rows per reason, most frequent first."""
+        return dict(sorted(self.rejected.items(), key=lambda entry: (-entry[1], entry[0])))
+
+
+def refusal(file: Path, tally: Tally, rules: ParseRules, now: datetime) -> str | None:
+    """Return why the file must not be loaded at all, with a way forward; None when it may be."""
+    if tally.rows_read == 0:
+        return f"{file} holds no listens; give a file that does"
+    odd = sum(tally.rejected[reason] for reason in TIME_REASONS)
+    nothing_left = tally.rows_rejected == tally.rows_read
+    mostly_odd = odd >= _FEWEST_ODD_TIMES and 2 * odd > tally.rows_read
+    if mostly_odd or (nothing_left and 2 * odd > tally.rows_read):
+        return f"{file}: {_odd_times(odd, tally, rules, now)}; nothing of it was loaded"
+    if nothing_left:
+        reason, count = next(iter(tally.by_reason().items()))
+        line, original = tally.first_reject or (0, "")
+        return (
+            f"{file}: none of its {tally.rows_read:,} rows can be loaded; {count:,} are refused as {reason}, "
+            f"line {line} is {_shortened(original)}; check that the file is of this format"
+        )
+    return None
+
+
+def units_that_fit(texts: list[str], now: datetime) -> list[str]:
+    """Return the time units under which all the texts are times between 2000 and now, likeliest first."""
+    fitting = []
+    for unit, per_second in _PER_SECOND.items():
+        moments = [_moment(text, per_second) for text in texts]
+        if moments and all(moment is not None and EARLIEST <= moment <= now for moment in moments):
+            fitting.append(unit)
+    if texts and not fitting and all(_is_iso_8601(text) for text in texts):
+        fitting.append("iso8601")
+    return fitting
+
+
+def _odd_times(odd: int, tally: Tally, rules: ParseRules, now: datetime) -> str:
+    most = max(TIME_REASONS, key=lambda reason: tally.rejected[reason])
+    what = {"bad_timestamp": "not times", "before_2000": "before 2000", "in_the_future": "in the future"}[most]
+    sample = tally.odd_times[0] if tally.odd_times else ""
+    message = (
+        f"{odd:,} of its {tally.rows_read:,} times are refused, as {what} when read as {rules.time.unit} "
+        f"(the first is {_shortened(sample)})"
+    )
+    fitting = [unit for unit in units_that_fit(tally.odd_times, now) if unit != rules.time.unit]
+    if rules.times_are_from and fitting:
+        return (
+            f'{message}; they look like {fitting[0]}: set unit = "{fitting[0]}" under [time] in {rules.times_are_from}'
+        )
+    if rules.times_are_from:
+        return f"{message}; correct [time] in {rules.times_are_from}"
+    return f"{message}; this format writes them like 2009-05-04T23:08:57Z, so check that the file is of this format"
+
+
+def _moment(text: str, per_second: int) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(float(text) / per_second, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _is_iso_8601(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return not text.isdigit()
+
+
+def _first(rejects: pa.Table) -> tuple[int, str]:
+    row = rejects.sort_by("line").slice(0, 1).to_pylist()[0]
+    return row["line"], row["original"]
+
+
+def _shortened(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:79] + "…")

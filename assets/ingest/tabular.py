@@ -1,0 +1,92 @@
+"""CSV, TSV, JSON lines and Parquet files, read as a mapping says."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from assets.ingest.delimited import Layout, read_delimited
+from assets.ingest.json_lines import read_json_lines
+from assets.ingest.mapping import FormatName, Mapping
+from assets.ingest.parquet import read_parquet
+from assets.ingest.records import ParseRules, RawBatch
+from warehouse.errors import AudoticsError
+
+_FORMATS: dict[str, FormatName] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+}
+
+
+@dataclass(frozen=True)
+class Tabular:
+    """Any file of one row per listen; `origin` says where the mapping was read from, for messages."""
+
+    mapping: Mapping
+    origin: str = "the mapping"
+
+    @property
+    def format(self) -> str:
+        """`tabular` and a digest of the mapping: read anew under another mapping, a file is another file."""
+        return f"tabular/{self.mapping.digest}"
+
+    @property
+    def rules(self) -> ParseRules:
+        """What the parser must know, as the mapping says."""
+        return self.mapping.rules(self.origin)
+
+    def find(self, path: Path) -> list[Path]:
+        """Return the file itself, or a folder's files of a known extension, by name, subfolders included.
+
+        Raises:
+            AudoticsError: the folder has no such file.
+        """
+        if not path.is_dir():
+            return [path]
+        files = sorted(file for file in path.rglob("*") if file.is_file() and self._is_wanted(file))
+        if not files:
+            wanted = self.mapping.format or ", ".join(sorted(set(_FORMATS.values())))
+            raise AudoticsError(f"the folder {path} has no {wanted} file; give the file itself, or another folder")
+        return files
+
+    def read(self, file: Path) -> Iterator[RawBatch]:
+        """Yield the file's rows in batches, as records.Source says.
+
+        Raises:
+            AudoticsError: the format cannot be told, or as the format's reader says.
+        """
+        format_name = self.mapping.format or _extension(file)
+        if format_name is None:
+            raise AudoticsError(
+                f"cannot tell the format of {file} by its name; "
+                f'add format = "csv", "tsv", "jsonl" or "parquet" to {self.origin}'
+            )
+        columns, optional = dict[str, str](self.mapping.columns.items()), self.mapping.optional
+        if format_name == "parquet":
+            return read_parquet(file, columns, optional)
+        if format_name == "jsonl":
+            return read_json_lines(file, columns, optional)
+        return read_delimited(file, self._layout(format_name), columns, optional)
+
+    def profiles(self, file: Path) -> None:
+        """Tabular files have no profiles."""
+
+    def _layout(self, format_name: FormatName) -> Layout:
+        is_csv = format_name == "csv"
+        quoted = self.mapping.quoted
+        return Layout(
+            delimiter=self.mapping.delimiter or ("," if is_csv else "\t"),
+            quoted=is_csv if quoted is None else quoted,
+            header=self.mapping.header,
+        )
+
+    def _is_wanted(self, file: Path) -> bool:
+        found = _extension(file)
+        return found is not None and found == (self.mapping.format or found)
+
+
+def _extension(file: Path) -> FormatName | None:
+    name = file.with_suffix("") if file.suffix == ".gz" else file
+    return _FORMATS.get(name.suffix.lower())

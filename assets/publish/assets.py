@@ -1,0 +1,47 @@
+"""The release: recommendations go live by one pointer flip."""
+
+from datetime import date
+
+import dagster as dg
+import redis
+
+from assets.dbt import AS_OF_PARTITIONS, OWNERS
+from assets.publish.release import list_releases, publish
+from assets.publish.warehouse_content import record_releases, release_content
+from warehouse.engine import adbc_connect, create_engine
+from warehouse.resource import WarehouseResource
+
+
+@dg.asset(
+    partitions_def=AS_OF_PARTITIONS,
+    group_name="release",
+    kinds={"python", "redis"},
+    owners=OWNERS,
+    deps=[
+        "recommendations",
+        dg.AssetKey(["core", "dim_users"]),
+        dg.AssetKey(["core", "dim_tracks"]),
+        dg.AssetKey(["features", "feat_track"]),
+    ],
+)
+def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+    """The lists as of this date in Redis, verified and then made live; the release before is kept for rollback."""
+    as_of = date.fromisoformat(context.partition_key)
+    client = redis.Redis.from_url(warehouse.redis_url)
+    with adbc_connect(warehouse.url) as connection:
+        published = publish(client, release_content(connection, as_of))
+    with create_engine(warehouse.url).begin() as connection:
+        record_releases(connection, list_releases(client))
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(published.meta.users.values()),
+            "release": published.meta.release,
+            "previous": published.previous or "none",
+            "already_live": published.already_live,
+            "estimated_mib": round(published.estimated_bytes / 2**20, 1),
+            "tracks": published.meta.tracks,
+            **{f"{slate}/users": users for slate, users in published.meta.users.items()},
+            **{f"{slate}/coverage": round(share, 4) for slate, share in published.coverage.items()},
+            **{f"{slate}/distinct_tracks": count for slate, count in published.distinct_tracks.items()},
+        }
+    )

@@ -1,0 +1,82 @@
+"""Checks a release as it stands in Redis, before it can go live."""
+
+from itertools import islice
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from redis import Redis
+from redis.lock import Lock
+
+from assets.publish.content import Plan, ReleaseError
+from serving_api import contract
+from serving_api.contract import NO_SEED, ReleaseMeta
+
+LISTS_PER_READ = 1000
+
+
+def verify(
+    client: Redis, lock: Lock, plan: Plan, expected_users: int, min_coverage: float
+) -> tuple[dict[str, float], dict[str, int]]:
+    """Compare what Redis holds of a release with its plan.
+
+    Returns the share of the expected users with a list, and the number of different tracks in the lists, both
+    per slate. Extends the publish lock as it goes. Raises ReleaseError for a difference or too little
+    coverage, ContractError for bytes that cannot be read.
+    """
+    name = plan.release
+    meta = read_meta(client, name)
+    _require_count("track records", client.hlen(contract.tracks_key(name)), plan.meta.tracks)
+    _require_count("public track ids", client.hlen(contract.track_ids_key(name)), plan.meta.tracks)
+    popular = contract.unpack_list(cast(bytes, client.get(contract.popular_key(name)) or b""))
+    _require_count("popular tracks", len(popular.track_keys), meta.popular)
+    _require_tracks(client, name, "popular list", popular.track_keys)
+    coverage, distinct_tracks = {}, {}
+    for slate in plan.meta.slates:
+        users = client.hlen(contract.slate_key(name, slate))
+        _require_count(f"users with a list in the slate {slate}", users, plan.meta.users[slate])
+        coverage[slate] = users / max(expected_users, 1)
+        if coverage[slate] < min_coverage:
+            raise ReleaseError(
+                f"slate {slate}: {users} of {expected_users} users have a list, {coverage[slate]:.1%} of them"
+                f" where {min_coverage:.1%} is the least; the live release stays"
+            )
+        track_keys, seed_keys = _distinct_keys(client, lock, contract.slate_key(name, slate))
+        _require_tracks(client, name, f"slate {slate}", np.union1d(track_keys, seed_keys))
+        distinct_tracks[slate] = len(track_keys)
+    return coverage, distinct_tracks
+
+
+def _distinct_keys(client: Redis, lock: Lock, key: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The different track keys, and the different seed keys, of all lists of a slate."""
+    track_keys = seed_keys = np.empty(0, np.int32)
+    lists = client.hscan_iter(key, count=LISTS_PER_READ)
+    while chunk := [contract.unpack_list(packed) for _, packed in islice(lists, LISTS_PER_READ)]:
+        track_keys = np.union1d(track_keys, np.concatenate([ranked.track_keys for ranked in chunk]))
+        seed_keys = np.union1d(seed_keys, np.concatenate([ranked.seed_keys for ranked in chunk]))
+        lock.reacquire()
+    return track_keys, seed_keys[seed_keys != NO_SEED]
+
+
+def _require_tracks(client: Redis, name: str, where: str, track_keys: NDArray[np.int32]) -> None:
+    for start in range(0, len(track_keys), LISTS_PER_READ):
+        chunk = track_keys[start : start + LISTS_PER_READ].tolist()
+        fields = [contract.track_field(track_key) for track_key in chunk]
+        records = cast(list[bytes | None], client.hmget(contract.tracks_key(name), fields))
+        if None in records:
+            raise ReleaseError(
+                f"{where}: the track key {chunk[records.index(None)]} has no record in Redis;"
+                " the live release stays, publish again"
+            )
+
+
+def _require_count(what: str, found: Any, sent: int) -> None:
+    if found != sent:
+        raise ReleaseError(
+            f"Redis has {found} {what} of {sent} sent, so some were sent twice or lost; the live release stays"
+        )
+
+
+def read_meta(client: Redis, name: str) -> ReleaseMeta:
+    """The description of a release, from Redis. Raises ContractError when it is missing or unreadable."""
+    return contract.unpack_meta(cast(bytes, client.get(contract.meta_key(name)) or b""))

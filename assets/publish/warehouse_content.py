@@ -1,0 +1,129 @@
+"""The content of a release, read from the warehouse in batches; and the record of releases kept there."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+from adbc_driver_postgresql import dbapi
+from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from assets.publish.content import ReleaseInput, SlateBatch
+from assets.publish.release import ListedRelease
+from serving_api.contract import Track
+from warehouse.errors import AudoticsError
+
+_USERS_PER_BATCH = 5000
+_TRACKS_PER_BATCH = 20_000
+_POPULAR_LENGTH = 100
+
+
+def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
+    """What a release as of a date holds: every list in ml.recommendations, popular tracks, and the catalogue that had
+    been heard by then.
+
+    Raises:
+        AudoticsError: no lists were made as of the date.
+    """
+    day = f"date '{as_of.isoformat()}'"
+    made = _fetch(connection, f"select distinct slate, model_version from ml.recommendations where as_of = {day}")
+    if not len(made):
+        raise AudoticsError(f"no recommendations were made as of {as_of}: materialise `recommendations` first")
+    popular = _fetch(
+        connection,
+        f"select track_key, listens_30d from features.feat_track where as_of = {day}"
+        f" order by listens_30d desc, listens desc, track_key limit {_POPULAR_LENGTH}",
+    )
+    users = _fetch(connection, f"select count(*) as users from features.feat_user where as_of = {day}")
+    return ReleaseInput(
+        as_of=as_of,
+        generated_at=datetime.now(UTC),
+        model_versions=dict(zip(made["slate"], made["model_version"], strict=True)),
+        batches=lambda slate: _batches(connection, day, slate),
+        tracks=lambda: _tracks(connection, day),
+        popular_track_keys=popular["track_key"].to_numpy(np.int32),
+        popular_scores=popular["listens_30d"].to_numpy(np.float32),
+        expected_users=int(users["users"].iloc[0]),
+    )
+
+
+def record_releases(connection: Connection, listed: Sequence[ListedRelease]) -> None:
+    """Make ml.releases say of each release what Redis says: live, previous, or neither (retired)."""
+    connection.execute(text("update ml.releases set status = 'retired'"))
+    for release in listed:
+        connection.execute(
+            _UPSERT,
+            {
+                "release": release.meta.release,
+                "as_of": release.meta.as_of,
+                "models": release.meta.models,
+                "counts": {"users": release.meta.users, "tracks": release.meta.tracks},
+                "published_at": release.published_at,
+                "status": release.status,
+            },
+        )
+
+
+def read_releases(connection: Connection) -> list[dict[str, Any]]:
+    """The releases on record, latest published first, as plain data."""
+    rows = connection.execute(text("select * from ml.releases order by published_at desc")).mappings()
+    return [
+        {**row, "as_of": row["as_of"].isoformat(), "published_at": row["published_at"].isoformat(timespec="seconds")}
+        for row in rows
+    ]
+
+
+def _batches(connection: dbapi.Connection, day: str, slate: str) -> Iterator[SlateBatch]:
+    last = -1
+    lists = f"from ml.recommendations where as_of = {day} and slate = '{slate}'"
+    while True:
+        # Whole users only: the last one of a batch is found first, by the primary key.
+        members = _fetch(
+            connection,
+            f"select max(user_key) as last from (select distinct user_key {lists} and user_key > {last}"
+            f" order by user_key limit {_USERS_PER_BATCH}) as members",
+        )["last"].iloc[0]
+        if pd.isna(members):
+            return
+        rows = _fetch(
+            connection,
+            "select user_id, track_key, score from"
+            f" (select user_key, rank, track_key, score {lists} and user_key > {last} and user_key <= {members})"
+            " as lists inner join core.dim_users using (user_key) order by user_key, rank",
+        )
+        starts = np.flatnonzero(rows["user_id"].ne(rows["user_id"].shift()).to_numpy())
+        yield SlateBatch(
+            user_ids=rows["user_id"].iloc[starts].tolist(),
+            offsets=np.append(starts, len(rows)).astype(np.int64),
+            track_keys=rows["track_key"].to_numpy(np.int32),
+            scores=rows["score"].to_numpy(np.float32),
+        )
+        last = int(members)
+
+
+def _tracks(connection: dbapi.Connection, day: str) -> Iterator[list[Track]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select track_key, track_id, title, artist_name, artist_id, recording_mbid from core.dim_tracks"
+            f" inner join features.feat_track using (track_key) where as_of = {day} order by track_key"
+        )
+        for batch in cursor.fetch_record_batch():
+            for start in range(0, batch.num_rows, _TRACKS_PER_BATCH):
+                columns = batch.slice(start, _TRACKS_PER_BATCH).to_pydict().values()
+                yield [Track(*values) for values in zip(*columns, strict=True)]
+
+
+def _fetch(connection: dbapi.Connection, query: str) -> pd.DataFrame:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetch_arrow_table().to_pandas()
+
+
+_UPSERT = text(
+    "insert into ml.releases (release, as_of, models, counts, published_at, status)"
+    " values (:release, :as_of, :models, :counts, :published_at, :status)"
+    " on conflict (release) do update set published_at = excluded.published_at, status = excluded.status"
+).bindparams(*(sa.bindparam(name, type_=JSONB) for name in ("models", "counts")))

@@ -1,0 +1,26 @@
+"""Every command of `audotics`. Bodies import what they need, so that `--help` stays fast."""
+
+import typer
+
+from orchestration.cli import ingest, pipeline, releases, servers
+
+app = typer.Typer(
+    name="audotics",
+    help="Listening logs in, music recommendations out.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="markdown",
+)
+app.add_typer(ingest.app, name="ingest")
+app.add_typer(releases.app, name="releases")
+for command in (
+    pipeline.demo,
+    pipeline.run,
+    pipeline.evaluate,
+    pipeline.recommendations,
+    servers.up,
+    servers.down,
+    servers.doctor,
+    servers.env,
+):
+    app.command()(command)

@@ -1,0 +1,90 @@
+"""`audotics ingest`: load listening files into the warehouse."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestration.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from assets.ingest.records import LoadReport, Progress, Source
+
+app = typer.Typer(help="Load listening files into the warehouse. The same bytes twice change nothing.", no_args_is_help=True)
+
+Paths = Annotated[list[Path], typer.Argument(help="Files or folders.", metavar="PATH...", show_default=False)]
+
+
+@app.command("lastfm-1k")
+def lastfm_1k(paths: Paths, as_json: AsJson = False) -> None:
+    """Load files in the layout of the Last.fm 1K data set, profiles beside them included.
+
+    Example: `audotics ingest lastfm-1k lastfm-dataset-1K/`
+    """
+    from assets.ingest.lastfm_1k import LastFm1k
+
+    _ingest(LastFm1k(), paths, as_json)
+
+
+@app.command()
+def tabular(
+    paths: Paths,
+    mapping: Annotated[
+        Path,
+        typer.Option(help="TOML file that says which column is which field; see examples/mappings.", show_default=False),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Load CSV, TSV, JSON lines or Parquet files as a mapping says.
+
+    Example: `audotics ingest tabular sessions.parquet --mapping examples/mappings/30music.toml`
+    """
+    from assets.ingest.mapping import read_mapping
+    from assets.ingest.tabular import Tabular
+
+    _ingest(Tabular(read_mapping(mapping), str(mapping)), paths, as_json)
+
+
+def _ingest(source: "Source", paths: list[Path], as_json: bool) -> None:
+    from assets.ingest.load import load_files
+    from orchestration.cli.rendering import print_json, progress_bar
+    from orchestration.platform import open_platform
+
+    platform = open_platform()
+    with progress_bar() as bar:
+        task = bar.add_task("loading", total=1.0)
+
+        def show(progress: "Progress") -> None:
+            description = f"{progress.stage} {progress.file.name}: {progress.rows_read:,} rows"
+            bar.update(task, description=description, completed=progress.done)
+
+        reports = load_files(platform.warehouse_url, source, paths, show)
+    if as_json:
+        print_json([asdict(report) for report in reports])
+    else:
+        print_reports(reports)
+
+
+def print_reports(reports: "list[LoadReport]") -> None:
+    """One row per file, and why rows were rejected."""
+    from orchestration.cli.rendering import OUT, print_table
+
+    rows = [
+        (
+            Path(report.file).name,
+            report.rows_read,
+            report.rows_loaded,
+            report.rows_rejected,
+            report.rows_duplicate,
+            "already loaded" if report.already_loaded else f"{report.seconds:.1f} s",
+        )
+        for report in reports
+    ]
+    print_table("ingested", ("file", "read", "loaded", "rejected", "duplicate", ""), rows)
+    for report in reports:
+        notes = [f"{count:,} {reason}" for reason, count in report.rejected_by_reason.items()]
+        if notes:
+            OUT.print(f"rejected of {Path(report.file).name}: {', '.join(notes)} (see raw.rejected_listens)")
+        for column, count in report.nulled.items():
+            OUT.print(f"{Path(report.file).name}: {count:,} unusable values of {column} set to null")

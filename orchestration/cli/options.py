@@ -1,0 +1,29 @@
+"""Options that several commands share."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+import typer
+
+from warehouse.errors import AudoticsError
+
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        "--as-of", formats=["%Y-%m-%d"], help="Learn from listens before this date, midnight UTC. Default: today."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+def as_of_date(as_of: datetime | None) -> date:
+    """The date asked for, today in UTC when none was.
+
+    Raises:
+        AudoticsError: the date is in the future.
+    """
+    today = datetime.now(UTC).date()
+    chosen = as_of.date() if as_of else today
+    if chosen > today:
+        raise AudoticsError(f"--as-of {chosen} is in the future; the latest possible date is {today}")
+    return chosen

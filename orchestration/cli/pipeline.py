@@ -1,0 +1,111 @@
+"""`audotics run`, `evaluate`, `recommendations` and `demo`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestration.cli.options import AsJson, AsOf, as_of_date
+from warehouse.errors import AudoticsError
+
+if TYPE_CHECKING:
+    from orchestration.runs import Progress
+
+
+def run(as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Run the nightly job: load what has landed, rebuild models, score everyone, publish.
+
+    Trains first when there is no ranker for that date yet, so it takes a fresh warehouse to a live release.
+
+    Example: `audotics run --as-of 2015-01-01`
+    """
+    from assets.publish.release import list_releases
+    from orchestration.cli.rendering import OUT, print_json, print_run
+    from orchestration.pipeline import run_nightly
+    from orchestration.platform import open_platform
+
+    day = as_of_date(as_of)
+    platform = open_platform()
+    with _steps(f"as of {day}") as on_progress:
+        report = run_nightly(platform, day, on_progress)
+    live = next(release.meta.release for release in list_releases(platform.redis()) if release.status == "live")
+    if as_json:
+        print_json({**report.as_json(), "release": live})
+        return
+    print_run(report)
+    OUT.print(f"release {live} is live")
+
+
+def evaluate(as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Compare the lists made as of a date, and the baselines, with what was listened to in the 14 days after it.
+
+    Example: `audotics evaluate --as-of 2015-01-01 --json`
+    """
+    from orchestration.cli.rendering import print_evaluation, print_json
+    from orchestration.pipeline import run_evaluation
+    from orchestration.platform import open_platform
+
+    day = as_of_date(as_of)
+    platform = open_platform()
+    with _steps(f"evaluating as of {day}") as on_progress:
+        _, evaluation = run_evaluation(platform, day, on_progress)
+    if as_json:
+        print_json(evaluation)
+    else:
+        print_evaluation(evaluation)
+
+
+def recommendations(
+    slate: Annotated[str, typer.Option(help="for_you or discover.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Parquet file to write.", show_default=False)],
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the lists made as of a date to a Parquet file: user_id, track_id, rank, score.
+
+    Example: `audotics recommendations --as-of 2015-01-01 --slate discover --out discover.parquet`
+    """
+    from assets.ranker.recommendations import export_recommendations
+    from assets.ranker.slates import Slate
+    from orchestration.cli.rendering import OUT, print_json
+    from orchestration.platform import open_platform
+    from warehouse.engine import adbc_connect
+
+    if slate not in list(Slate):
+        raise AudoticsError(f"there is no slate {slate!r}; choose one of {', '.join(Slate)}")
+    if not out.parent.is_dir():
+        raise AudoticsError(f"cannot write {out}: the folder {out.parent} does not exist")
+    day = as_of_date(as_of)
+    platform = open_platform()
+    with adbc_connect(platform.warehouse_url) as connection:
+        rows = export_recommendations(connection, day, Slate(slate), out)
+    if as_json:
+        print_json({"as_of": day.isoformat(), "slate": slate, "rows": rows, "file": str(out)})
+    else:
+        OUT.print(f"{rows:,} rows written to {out}")
+
+
+def demo(as_json: AsJson = False) -> None:
+    """Generate the sample world, run everything through Dagster, and ask the read API for recommendations.
+
+    Example: `audotics demo`
+    """
+    from orchestration.demo import run_demo
+
+    run_demo(_steps, as_json)
+
+
+@contextmanager
+def _steps(what: str) -> "Iterator[Progress]":
+    """A progress bar over the steps of a run."""
+    from orchestration.cli.rendering import progress_bar
+
+    with progress_bar() as bar:
+        task = bar.add_task(what, total=None)
+
+        def show(step: str, done: int, total: int) -> None:
+            bar.update(task, description=f"{what}: {step}", completed=done, total=total)
+
+        yield show

@@ -1,0 +1,65 @@
+"""`audotics releases`: what is live, and back to what was live before."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from orchestration.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from orchestration.platform import Platform
+
+app = typer.Typer(help="Show releases, or go back to the previous one.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List the live release, the previous one, and those retired.
+
+    Example: `audotics releases list`
+    """
+    from assets.publish.warehouse_content import read_releases
+    from orchestration.cli.rendering import print_json, print_table
+    from orchestration.platform import open_platform
+
+    platform = open_platform()
+    _record(platform)
+    with platform.transaction() as connection:
+        releases = read_releases(connection)
+    if as_json:
+        print_json(releases)
+        return
+    rows = [
+        (each["release"], each["status"], each["as_of"], each["published_at"], sum(each["counts"]["users"].values()))
+        for each in releases
+    ]
+    print_table("releases", ("release", "status", "as of", "published at", "lists"), rows, highlight="live")
+
+
+@app.command()
+def rollback(as_json: AsJson = False) -> None:
+    """Make the previous release live again; the live one becomes the previous one.
+
+    Example: `audotics releases rollback`
+    """
+    from assets.publish.release import rollback as swap
+    from orchestration.cli.rendering import OUT, print_json
+    from orchestration.platform import open_platform
+
+    platform = open_platform()
+    release = swap(platform.redis())
+    _record(platform)
+    if as_json:
+        print_json({"live": release})
+    else:
+        OUT.print(f"{release} is live")
+
+
+def _record(platform: "Platform") -> None:
+    """Bring ml.releases in line with Redis, which decides what is live."""
+    from assets.publish.release import list_releases
+    from assets.publish.warehouse_content import record_releases
+
+    listed = list_releases(platform.redis())
+    with platform.transaction() as connection:
+        record_releases(connection, listed)

@@ -1,0 +1,81 @@
+"""How the command line shows things: tables and progress for people, JSON for programs."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from orchestration.runs import RunReport
+
+OUT = Console()
+# Progress and notes go to standard error, so that standard output is only what was asked for.
+ERR = Console(stderr=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], highlight: str | None = None) -> None:
+    """A table; numbers to the right. The row whose first or second cell is `highlight` is bold."""
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], int | float | None) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row), style="bold" if highlight in row[:2] else None)
+    OUT.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A progress display on standard error that disappears when done."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=ERR, transient=True) as progress:
+        yield progress
+
+
+def print_run(report: RunReport) -> None:
+    """Each step of a run with its wall time and peak memory."""
+    rows: list[tuple[str, str, int]] = [
+        (stage.name, f"{stage.seconds:.1f}", round(stage.peak_mb)) for stage in report.stages
+    ]
+    seconds = sum(stage.seconds for stage in report.stages)
+    rows.append(("total", f"{seconds:.1f}", round(report.peak_mb)))
+    print_table(f"{report.job} as of {report.as_of}", ("step", "seconds", "peak MB"), rows, highlight="total")
+
+
+def print_evaluation(evaluation: Mapping[str, Any]) -> None:
+    """The evaluation table of each slate and how the ranker compares with the best baseline."""
+    for slate, result in evaluation["slates"].items():
+        metrics = ("ndcg@10", "ndcg@100", "recall@100")
+        rows = [(model, *(values[metric] for metric in metrics)) for model, values in result["models"].items()]
+        title = f"{slate}: {result['users']:,} users, {evaluation['horizon_days']} days from {evaluation['as_of']}"
+        print_table(title, ("model", *metrics), rows, highlight="ranker")
+        paired = result["paired"]
+        low, high = paired["ci95"]
+        OUT.print(
+            f"ranker minus {paired['against']}: {paired['delta']:+.4f} {paired['metric']},"
+            f" 95 % interval {low:+.4f} to {high:+.4f}\n"
+        )

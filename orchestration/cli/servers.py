@@ -1,0 +1,78 @@
+"""`audotics up`, `down`, `doctor` and `env`."""
+
+from typing import Annotated
+
+import typer
+
+from orchestration.cli.options import AsJson
+from warehouse.errors import AudoticsError
+
+Port = Annotated[int, typer.Option(min=1, max=65535)]
+
+
+def up(ui_port: Port = 3000, api_port: Port = 8080) -> None:
+    """Run the servers, the Dagster UI and daemon, and the read API until Ctrl-C.
+
+    Example: `audotics up --ui-port 3001`
+    """
+    from orchestration.up import run_until_interrupted
+
+    run_until_interrupted(ui_port, api_port)
+
+
+def down(as_json: AsJson = False) -> None:
+    """Stop the embedded servers; data stays.
+
+    Example: `audotics down`
+    """
+    from orchestration.cli.rendering import OUT, print_json
+    from warehouse.local_servers import stop
+    from warehouse.settings import load_settings
+
+    stopped = stop(load_settings())
+    if as_json:
+        print_json({"stopped": stopped})
+    else:
+        OUT.print(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check versions, connections, space, migrations, data and the live release; exit 1 when something is wrong.
+
+    Example: `audotics doctor`
+    """
+    from dataclasses import asdict
+
+    from orchestration.cli.rendering import OUT, print_json
+    from orchestration.doctor import examine
+    from warehouse.settings import load_settings
+
+    findings = examine(load_settings())
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        from rich.table import Table
+
+        table = Table("", "what", "found", "what to do", header_style="bold")
+        for finding in findings:
+            mark = "[green]ok[/]" if finding.ok else "[bold red]no[/]"
+            table.add_row(mark, finding.name, finding.value, "" if finding.ok else finding.advice)
+        OUT.print(table)
+    wrong = [finding.name for finding in findings if not finding.ok]
+    if wrong:
+        raise AudoticsError(f"{len(wrong)} of {len(findings)} checks failed: {', '.join(wrong)}")
+
+
+def env() -> None:
+    """Print the warehouse's address as the variables that psql and dbt read.
+
+    Example: `eval "$(audotics env)" && dbt build --project-dir dbt_project --profiles-dir dbt_project`
+    """
+    import shlex
+
+    from assets.dbt import libpq_environment
+    from orchestration.cli.rendering import OUT
+    from orchestration.platform import open_platform
+
+    for name, value in libpq_environment(open_platform().warehouse_url).items():
+        OUT.print(f"export {name}={shlex.quote(value)}", markup=False, highlight=False, soft_wrap=True)

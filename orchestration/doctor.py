@@ -1,0 +1,275 @@
+"""What is there and what is wrong with it: the findings behind `audotics doctor`. Starts and creates nothing."""
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import cast
+
+import psutil
+import redis
+import sqlalchemy
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+import warehouse.migrate
+from serving_api import contract
+from warehouse.connections import check_redis, check_warehouse
+from warehouse.engine import create_engine
+from warehouse.errors import AudoticsError
+from warehouse.local_servers import ServerStatus, status
+from warehouse.settings import Settings
+
+GIB = 1024**3
+OLDEST_PYTHON = (3, 11)
+# A run on a few hundred thousand listens peaks below this.
+MEMORY_NEEDED = 3 * GIB
+DISK_NEEDED = 2 * GIB
+REDIS_FULL_AT = 0.9
+PACKAGES = (
+    "dagster",
+    "dagster-dbt",
+    "dagster-postgres",
+    "dbt-core",
+    "dbt-postgres",
+    "great-expectations",
+    "lightgbm",
+    "implicit",
+    "duckdb",
+    "pandas",
+    "pyarrow",
+    "sqlalchemy",
+    "fastapi",
+    "redis",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report: what was looked at, whether it is well, what was found, what to do if not."""
+
+    name: str
+    ok: bool
+    value: str
+    advice: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything Audotics stands on, in the order in which it should be mended.
+
+    Every finding that is not ok carries an advice. Never raises for what it finds: an unreachable server is a
+    finding, and so is each line that cannot be known without it.
+    """
+    findings = [_python(), _packages(), _memory(), _home(settings.home)]
+    findings += [_disk("disk under home", settings.home), _lake(settings.lake), _landing(settings.landing)]
+    try:
+        postgres, cache = status(settings)
+    except AudoticsError as error:
+        return [*findings, _failure("servers", error)]
+    warehouse_finding = _server(postgres, check_warehouse)
+    findings.append(warehouse_finding)
+    findings += _warehouse_contents(postgres.url if warehouse_finding.ok else None)
+    redis_finding = _server(cache, check_redis)
+    findings.append(redis_finding)
+    findings += _redis_contents(cache.url if redis_finding.ok else None)
+    return findings
+
+
+def _failure(name: str, error: AudoticsError) -> Finding:
+    """Return an error as a finding: what is wrong stands before its first semicolon, what to do after it."""
+    wrong, _, advice = str(error).partition("; ")
+    return Finding(name, False, wrong, advice or "mend that and run `audotics doctor` again")
+
+
+def _python() -> Finding:
+    return Finding(
+        "Python",
+        sys.version_info >= OLDEST_PYTHON,
+        platform.python_version(),
+        "install Python 3.11 or newer, remove .venv and run `make setup`",
+    )
+
+
+def _packages() -> Finding:
+    found, missing = [], []
+    for package in PACKAGES:
+        try:
+            found.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            missing.append(package)
+    if missing:
+        return Finding("packages", False, f"missing: {', '.join(missing)}", "run `make setup`")
+    return Finding("packages", True, ", ".join(found))
+
+
+def _memory() -> Finding:
+    free = min(psutil.virtual_memory().available, _left_in_control_group())
+    advice = f"a run may need {MEMORY_NEEDED / GIB:.0f} GiB; close other programs or use a larger machine"
+    return Finding("free memory", free >= MEMORY_NEEDED, _gib(free), advice)
+
+
+def _left_in_control_group() -> int:
+    """Return the bytes left of a container's memory limit, which psutil does not see."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = (group / "memory.max").read_text("utf-8").strip()
+        used = int((group / "memory.current").read_text("utf-8"))
+    except OSError:
+        return sys.maxsize
+    return sys.maxsize if limit == "max" else max(int(limit) - used, 0)
+
+
+def _home(home: Path) -> Finding:
+    advice = "set AUDOTICS_HOME to a folder you own"
+    if not home.exists():
+        return Finding("home", os.access(_nearest(home), os.W_OK), f"{home} (not there yet)", advice)
+    try:
+        with tempfile.TemporaryFile(dir=home):
+            return Finding("home", True, str(home))
+    except OSError as error:
+        return Finding("home", False, f"{home} cannot be written ({error.strerror})", advice)
+
+
+def _disk(name: str, folder: Path) -> Finding:
+    free = shutil.disk_usage(_nearest(folder)).free
+    advice = f"free {_gib(DISK_NEEDED)} there, or set AUDOTICS_HOME or AUDOTICS_LAKE to a larger disk"
+    return Finding(name, free >= DISK_NEEDED, _gib(free), advice)
+
+
+def _lake(lake: str) -> Finding:
+    if "://" in lake:
+        return Finding("disk under lake", True, f"{lake} (remote, not measured)")
+    return _disk("disk under lake", Path(lake))
+
+
+def _landing(landing: Path) -> Finding:
+    if not landing.exists():
+        return Finding("landing folder", True, f"{landing} (not there yet; create it to drop files into)")
+    try:
+        files = sum(entry.is_file() for entry in landing.iterdir())
+    except OSError as error:
+        return Finding(
+            "landing folder",
+            False,
+            f"{landing} cannot be read ({error.strerror})",
+            "make it a folder that you may read, or set AUDOTICS_LANDING to another",
+        )
+    return Finding("landing folder", True, f"{landing} ({files} files)")
+
+
+def _nearest(folder: Path) -> Path:
+    """Return the folder itself or the nearest one above it that exists."""
+    return next(step for step in [folder, *folder.parents] if step.is_dir())
+
+
+def _server(server: ServerStatus, version_at: Callable[[str], str]) -> Finding:
+    kind = "embedded" if server.embedded else "given"
+    if server.embedded and not server.running:
+        last = f", last on {server.address}" if server.address else ", never started"
+        advice = "`audotics up` starts it, as does every command that needs it"
+        return Finding(server.title, False, f"not running ({kind}{last})", advice)
+    try:
+        version = version_at(server.url or "")
+    except AudoticsError as error:
+        return _failure(server.title, error)
+    return Finding(server.title, True, f"{version} at {server.address} ({kind})")
+
+
+def _warehouse_contents(url: str | None) -> Iterator[Finding]:
+    names = ("migrations", "listens", "last load")
+    if url is None:
+        yield from (Finding(name, False, "unknown", "start PostgreSQL first") for name in names)
+        return
+    try:
+        pending = warehouse.migrate.pending(url)
+    except AudoticsError as error:
+        yield _failure("migrations", error)
+        return
+    behind = f"{len(pending)} behind ({', '.join(pending)})"
+    advice = "`audotics ingest`, `run` and `up` apply them"
+    yield Finding("migrations", not pending, behind if pending else "up to date", advice)
+    if pending:
+        yield from (Finding(name, False, "unknown", "apply the migrations first") for name in names[1:])
+        return
+    try:
+        yield from _loads(url)
+    except sqlalchemy.exc.DBAPIError as error:
+        wrong = " ".join(str(error.orig).split())
+        yield Finding("listens", False, f"cannot be read: {wrong}", "grant this role the raw schema")
+
+
+def _loads(url: str) -> Iterator[Finding]:
+    with create_engine(url).connect() as connection:
+        listens: int = connection.execute(sqlalchemy.text("SELECT count(*) FROM raw.listens")).scalar_one()
+        last = connection.execute(
+            sqlalchemy.text(
+                "SELECT path, rows_read, rows_loaded, rows_rejected, rows_duplicate, finished_at"
+                " FROM raw.ingest_files ORDER BY finished_at DESC, file_id DESC LIMIT 1"
+            )
+        ).one_or_none()
+    advice = "load some: `audotics ingest lastfm-1k PATH` or `audotics ingest tabular PATH --mapping FILE`"
+    yield Finding("listens", listens > 0, f"{listens:,}", advice)
+    if last is None:
+        yield Finding("last load", False, "none", advice)
+        return
+    value = (
+        f"{Path(last.path).name}: {last.rows_read:,} read = {last.rows_loaded:,} loaded"
+        f" + {last.rows_rejected:,} rejected + {last.rows_duplicate:,} duplicate, {last.finished_at:%F %T} UTC"
+    )
+    yield Finding(
+        "last load",
+        last.rows_loaded + last.rows_duplicate > 0,
+        value,
+        "every row was rejected: raw.rejected_listens says why; correct the mapping and load again",
+    )
+
+
+def _redis_contents(url: str | None) -> Iterator[Finding]:
+    if url is None:
+        for name in ("Redis memory", "live release"):
+            yield Finding(name, False, "unknown", "start Redis first")
+        return
+    with redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as client:
+        try:
+            yield _redis_memory(client)
+            yield _live_release(client)
+        except redis.exceptions.RedisError as error:
+            yield Finding("Redis contents", False, f"cannot be read: {error}", "grant this user INFO and GET")
+
+
+def _redis_memory(client: redis.Redis) -> Finding:
+    memory = client.info("memory")
+    used, limit, policy = memory["used_memory"], memory["maxmemory"], memory["maxmemory_policy"]
+    value = f"{used / 2**20:,.1f} MiB used, " + (f"limit {limit / 2**20:,.0f} MiB" if limit else "no limit")
+    if limit and policy.startswith("allkeys-"):
+        advice = "Redis may drop parts of a live release: set its maxmemory-policy to noeviction"
+        return Finding("Redis memory", False, f"{value}, policy {policy}", advice)
+    full = bool(limit) and used > REDIS_FULL_AT * limit
+    return Finding("Redis memory", not full, value, "nearly full: raise its maxmemory before the next release")
+
+
+def _live_release(client: redis.Redis) -> Finding:
+    advice = "publish one: `audotics run`"
+    live = cast(bytes | None, client.get(contract.LIVE))
+    if live is None:
+        return Finding("live release", False, "none", advice)
+    release = live.decode()
+    packed = cast(bytes | None, client.get(contract.meta_key(release)))
+    if packed is None:
+        return Finding("live release", False, f"{release}, but its keys are gone", advice)
+    try:
+        meta = contract.unpack_meta(packed)
+    except contract.ContractError as error:
+        return Finding("live release", False, f"{release}: {error}", advice)
+    users = ", ".join(f"{slate} {count:,} users" for slate, count in sorted(meta.users.items()))
+    value = f"{release}, as of {meta.as_of}, generated {meta.generated_at:%F %T} UTC, {users}"
+    return Finding("live release", True, value)
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:,.1f} GiB"

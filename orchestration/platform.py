@@ -1,0 +1,43 @@
+"""The running platform, as every command needs it: settings checked, servers answering, tables migrated."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import redis
+from sqlalchemy import Connection
+
+from warehouse.connections import check_redis, check_warehouse
+from warehouse.engine import create_engine
+from warehouse.local_servers import ensure_running
+from warehouse.migrate import upgrade
+from warehouse.settings import Settings, load_settings
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Settings and the addresses of the servers behind them."""
+
+    settings: Settings
+    warehouse_url: str
+    redis_url: str
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """A SQLAlchemy connection in one transaction: committed at the end, rolled back on an error."""
+        return create_engine(self.warehouse_url).begin()
+
+    def redis(self) -> redis.Redis:
+        return redis.Redis.from_url(self.redis_url)
+
+
+def open_platform() -> Platform:
+    """Start the embedded servers if none are configured, check that both answer, and migrate the warehouse.
+
+    Raises:
+        AudoticsError: what does not work, where, and what to do.
+    """
+    settings = load_settings()
+    endpoints = ensure_running(settings)
+    check_warehouse(endpoints.warehouse_url)
+    check_redis(endpoints.redis_url)
+    upgrade(endpoints.warehouse_url)
+    return Platform(settings, endpoints.warehouse_url, endpoints.redis_url)

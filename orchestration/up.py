@@ -1,0 +1,71 @@
+"""`audotics up`: servers, Dagster UI and daemon, read API, until Ctrl-C."""
+
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+
+from orchestration.cli.rendering import OUT
+from orchestration.instance import dagster_environment
+from orchestration.platform import Platform, open_platform
+from orchestration.processes import Child, require_free_port
+from warehouse.local_servers import stop
+
+_WORKSPACE = Path(__file__).parents[1] / "workspace.yaml"
+_START_SECONDS = 120.0
+
+
+def run_until_interrupted(ui_port: int, api_port: int) -> None:
+    """Run everything until Ctrl-C or SIGTERM, then stop everything, the embedded servers last.
+
+    Raises:
+        AudoticsError: a port is taken, or a process ended or did not start.
+    """
+    require_free_port(ui_port, "--ui-port")
+    require_free_port(api_port, "--api-port")
+    platform = open_platform()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with ExitStack() as stack:
+            children = [
+                stack.enter_context(dagster_child(platform, ui_port)),
+                stack.enter_context(api_child(platform, api_port)),
+            ]
+            OUT.print("starting the Dagster UI and the read API ...")
+            children[0].wait_for(f"http://127.0.0.1:{ui_port}/server_info", _START_SECONDS)
+            children[1].wait_for(f"http://127.0.0.1:{api_port}/livez", _START_SECONDS)
+            OUT.print(f"Dagster UI   http://127.0.0.1:{ui_port}")
+            OUT.print(f"read API     http://127.0.0.1:{api_port}/docs")
+            OUT.print(f"logs         {platform.settings.home / 'logs'}")
+            OUT.print("Ctrl-C stops everything.")
+            while True:
+                time.sleep(1)
+                for child in children:
+                    child.require_alive()
+    except KeyboardInterrupt:
+        OUT.print("stopping ...")
+    finally:
+        stop(platform.settings)
+
+
+def dagster_child(platform: Platform, port: int) -> Child:
+    """The Dagster webserver, daemon and code location."""
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(_WORKSPACE), "-h", "127.0.0.1", "-p", str(port)]
+    environment = {
+        **dagster_environment(platform.settings, platform.warehouse_url),
+        "AUDOTICS_HOME": str(platform.settings.home),
+    }
+    return Child("the Dagster UI", command, environment, platform.settings.home / "logs" / "dagster.log")
+
+
+def api_child(platform: Platform, port: int) -> Child:
+    """The read API, which needs to know Redis only."""
+    environment = {"AUDOTICS_REDIS_URL": platform.redis_url, "AUDOTICS_API_PORT": str(port)}
+    command = [sys.executable, "-m", "serving_api"]
+    return Child("the read API", command, environment, platform.settings.home / "logs" / "api.log")
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

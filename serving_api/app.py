@@ -1,0 +1,78 @@
+"""The read API as an ASGI application: `uvicorn --factory serving_api.app:create_app`."""
+
+import re
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving_api import problems
+from serving_api.routes import router
+from serving_api.settings import ServingSettings
+from serving_api.store import ReleaseStore, StoreUnavailableError
+
+API_VERSION = "1.0.0"
+# Where a page of 20 items shrinks to a fifth; higher levels cost more time than they save bytes.
+GZIP_LEVEL = 4
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+def create_app(settings: ServingSettings | None = None) -> FastAPI:
+    """Build the app; without settings, from the environment.
+
+    It starts whether or not Redis answers: /readyz says what is missing.
+    """
+    serving = settings if settings is not None else ServingSettings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        store = ReleaseStore(serving.redis_url)
+        app.state.store = store
+        # So that a process has a popular list to fall back to from its first request on.
+        with suppress(StoreUnavailableError):
+            await store.live()
+        yield
+        await store.close()
+
+    # FastAPI's own /docs loads Swagger UI from the internet; this one serves it from the wheel.
+    app = FastAPIOffline(
+        title="Audotics",
+        summary="Music recommendations, precomputed, with where they come from.",
+        version=API_VERSION,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    problems.install(app)
+    app.include_router(router)
+    app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=GZIP_LEVEL)
+    app.add_middleware(RequestIdMiddleware)
+    return app
+
+
+class RequestIdMiddleware:
+    """Gives every request an id, the caller's own if it is a plain word, and sends it back."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(problems.REQUEST_ID_HEADER, "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[problems.REQUEST_ID_HEADER] = request_id
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)

@@ -1,0 +1,32 @@
+"""JSON answers that clients and proxies can keep and revalidate."""
+
+import hashlib
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+
+MAX_AGE_SECONDS = 60
+
+
+def json_answer(request: Request, document: dict[str, Any], *, visibility: str | None) -> Response:
+    """Answer with the document, or with 304 when the client already has it.
+
+    `visibility` is who may keep the answer: `public`, `private`, or None for nobody.
+    """
+    body = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
+    # Weak, because the same document may be sent gzipped or not.
+    etag = f'W/"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+    cache_control = f"{visibility}, max-age={MAX_AGE_SECONDS}" if visibility else "no-store"
+    headers = {"ETag": etag, "Cache-Control": cache_control, "Vary": "Accept-Encoding"}
+    if _has(request.headers.get("if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type="application/json")
+
+
+def _has(if_none_match: str | None, etag: str) -> bool:
+    """Weak comparison of RFC 9110, section 8.8.3.2."""
+    if if_none_match is None:
+        return False
+    known = {candidate.strip().removeprefix("W/") for candidate in if_none_match.split(",")}
+    return "*" in known or etag.removeprefix("W/") in known

@@ -1,0 +1,156 @@
+"""The routes: validate, ask the store, fall back, answer."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from serving_api import models
+from serving_api.contract import CONTRACT_VERSION
+from serving_api.http_cache import json_answer
+from serving_api.problems import documented
+from serving_api.store import Page, Release, ReleaseStore, StoreUnavailableError, Window, track_document
+
+MAX_LIMIT = 100
+MAX_OFFSET = 65_535
+
+router = APIRouter()
+
+
+def _store(request: Request) -> ReleaseStore:
+    store: ReleaseStore = request.app.state.store
+    return store
+
+
+def _window(
+    exclude: Annotated[
+        list[str],
+        Query(
+            default_factory=list,
+            description="Track ids to leave out, separated by commas; may be repeated."
+            " Give the same ones for every page.",
+            examples=["t-000001,t-000002"],
+        ),
+    ],
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items to return.")] = 20,
+    offset: Annotated[int, Query(ge=0, le=MAX_OFFSET, description="Items to skip; see `next_offset`.")] = 0,
+) -> Window:
+    excluded = frozenset(track_id for group in exclude for track_id in group.split(",") if track_id)
+    return Window(limit, offset, excluded)
+
+
+Store = Annotated[ReleaseStore, Depends(_store)]
+AskedWindow = Annotated[Window, Depends(_window)]
+UserId = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=512,
+        description="As the source of the listens gave it.",
+        examples=["user_000042"],
+    ),
+]
+TrackId = Annotated[str, Path(min_length=1, max_length=2048, examples=["t-004711"])]
+
+
+@router.get(
+    "/v1/users/{user_id:path}/recommendations",
+    response_model=models.Recommendations,
+    responses=documented(422, 500, 503),
+    tags=["recommendations"],
+    summary="Recommendations for a user",
+)
+async def recommendations(
+    request: Request,
+    store: Store,
+    user_id: UserId,
+    window: AskedWindow,
+    slate: Annotated[
+        models.Slate,
+        Query(description="`for_you` may repeat what the user has heard; `discover` never does."),
+    ] = "for_you",
+) -> Response:
+    """A page of the user's list. Where the popular list answers instead, `fallback_reason` says why."""
+    asked = {"user_id": user_id, "slate": slate}
+    try:
+        found = await store.user_slate(user_id, slate, window)
+    except StoreUnavailableError:
+        if store.last_seen is None:
+            raise
+        answer = asked | _popular(store.last_seen, window, "store_unavailable") | {"model_version": None}
+        return json_answer(request, answer, visibility=None)
+    if found.page is not None:
+        answer = asked | _list(found.release, found.page, "personal", None)
+        answer["model_version"] = found.release.meta.models[slate]
+    else:
+        reason: models.FallbackReason = "empty_slate" if found.known else "unknown_user"
+        answer = asked | _popular(found.release, window, reason) | {"model_version": None}
+    return json_answer(request, answer, visibility="private")
+
+
+@router.get(
+    "/v1/popular",
+    response_model=models.Popular,
+    responses=documented(422, 500, 503),
+    tags=["recommendations"],
+    summary="The popular list",
+)
+async def popular(request: Request, store: Store, window: AskedWindow) -> Response:
+    """A page of the list that is the same for everybody."""
+    try:
+        release = await store.live()
+    except StoreUnavailableError:
+        if store.last_seen is None:
+            raise
+        return json_answer(request, _popular(store.last_seen, window, "store_unavailable"), visibility=None)
+    return json_answer(request, _popular(release, window, None), visibility="public")
+
+
+@router.get(
+    "/v1/tracks/{track_id:path}",
+    response_model=models.Track,
+    responses=documented(404, 422, 500, 503),
+    tags=["catalogue"],
+    summary="A track",
+)
+async def track(request: Request, store: Store, track_id: TrackId) -> Response:
+    """What the live release knows of a track."""
+    release, found = await store.track(track_id)
+    return json_answer(request, _provenance(release) | {"track": track_document(found)}, visibility="public")
+
+
+@router.get("/livez", response_model=models.Alive, tags=["health"], summary="The process answers")
+async def livez() -> models.Alive:
+    """Says that the process answers; asks nobody else."""
+    return models.Alive(status="alive")
+
+
+@router.get(
+    "/readyz",
+    response_model=models.Ready,
+    responses=documented(500, 503),
+    tags=["health"],
+    summary="Redis answers and there is a live release",
+)
+async def readyz(request: Request, store: Store) -> Response:
+    """Says which release is live, or, with status 503, what is missing."""
+    release = await store.live()
+    document = {"status": "ready", "contract_version": CONTRACT_VERSION} | _provenance(release)
+    return json_answer(request, document, visibility=None)
+
+
+def _provenance(release: Release) -> dict[str, Any]:
+    meta = release.meta
+    return {"release": meta.release, "as_of": meta.as_of, "generated_at": meta.generated_at}
+
+
+def _list(release: Release, page: Page, source: str, fallback_reason: models.FallbackReason | None) -> dict[str, Any]:
+    return _provenance(release) | {
+        "source": source,
+        "fallback_reason": fallback_reason,
+        "items": page.items,
+        "next_offset": page.next_offset,
+    }
+
+
+def _popular(release: Release, window: Window, fallback_reason: models.FallbackReason | None) -> dict[str, Any]:
+    return _list(release, release.popular_page(window), "popular", fallback_reason)

@@ -1,0 +1,92 @@
+"""A small release whose every text names it, so that a test can tell which release an answer is made of."""
+
+import random
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+from redis import Redis
+
+from assets.publish.content import ReleaseInput, SlateBatch
+from serving_api.contract import NO_SEED, Track, release_key_pattern
+
+AS_OF = date(2026, 11, 22)
+GENERATED_AT = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
+SLATES = ("for_you", "discover")
+WITHOUT_DISCOVER = "user_0"
+
+
+def sample_release(
+    marker: str = "first", *, users: int = 50, tracks: int = 40, length: int = 12, batch_users: int = 20
+) -> ReleaseInput:
+    """A release of `users` lists of `length` tracks per slate; user_0 has no `discover` list.
+
+    The marker seeds the lists and appears in every title and model version.
+    """
+
+    def batches(slate: str) -> Iterator[SlateBatch]:
+        first = 1 if slate == "discover" else 0
+        for start in range(first, users, batch_users):
+            numbers = range(start, min(start + batch_users, users))
+            lists = [sample_list(marker, slate, number, tracks, length) for number in numbers]
+            keys = np.array([key for keys, _ in lists for key in keys], np.int32)
+            yield SlateBatch(
+                user_ids=[f"user_{number}" for number in numbers],
+                offsets=np.arange(0, len(keys) + 1, length),
+                track_keys=keys,
+                scores=np.tile(sample_scores(length), len(lists)),
+                seed_keys=np.array([seed for _, seeds in lists for seed in seeds], np.int32),
+            )
+
+    def catalogue() -> Iterator[Sequence[Track]]:
+        for start in range(0, tracks, 15):
+            yield [sample_track(marker, key) for key in range(start, min(start + 15, tracks))]
+
+    popular = np.arange(tracks - 1, -1, -1, dtype=np.int32)[:25]
+    return ReleaseInput(
+        as_of=AS_OF,
+        generated_at=GENERATED_AT,
+        model_versions={slate: f"{slate}-{marker}" for slate in SLATES},
+        batches=batches,
+        tracks=catalogue,
+        popular_track_keys=popular,
+        popular_scores=sample_scores(len(popular)),
+        expected_users=users,
+    )
+
+
+def sample_list(marker: str, slate: str, user: int, tracks: int = 40, length: int = 12) -> tuple[list[int], list[int]]:
+    """The track keys and the seed keys of one user; the odd ranks have no seed."""
+    drawn = random.Random(f"{marker} {slate} {user}").sample(range(tracks), length)
+    return drawn, [(key + 1) % tracks if rank % 2 == 0 else NO_SEED for rank, key in enumerate(drawn, 1)]
+
+
+def sample_scores(length: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Falling scores with few digits."""
+    return np.linspace(2, 1, length, dtype=np.float32)
+
+
+def sample_track(marker: str, key: int) -> Track:
+    """Every third track has no artist."""
+    track = Track(key, f"t-{key}", f"Track {key} of {marker}", None, None, None)
+    return track if key % 3 == 0 else track._replace(artist=f"Artist of {marker}", artist_id=f"a-{key % 7}")
+
+
+def contents(client: Redis) -> dict[str, Any]:
+    """Everything in the database, by key, without the times at which releases went live."""
+    found: dict[str, Any] = {}
+    for key in client.scan_iter():
+        kind = client.type(key)
+        if kind == b"hash":
+            found[key.decode()] = client.hgetall(key)
+        elif kind == b"zset":
+            found[key.decode()] = set(client.zrange(key, 0, -1))
+        else:
+            found[key.decode()] = client.get(key)
+    return found
+
+
+def release_ids(client: Redis) -> set[str]:
+    """The releases of which Redis holds any key."""
+    return {key.decode().split(":")[1] for key in client.scan_iter(release_key_pattern("*"))}

@@ -1,0 +1,182 @@
+"""What the read API answers, over real HTTP, from a really published release."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from api_client import document, problem, recommendations, running_api
+from redis import Redis
+from sample_release import WITHOUT_DISCOVER, sample_list, sample_release, sample_scores, sample_track
+
+from assets.publish.content import SlateBatch
+from assets.publish.release import publish
+from serving_api import contract, models
+from serving_api.store import track_document
+
+
+def expected_items(marker: str, slate: str, user: int) -> list[dict[str, Any]]:
+    items = []
+    drawn = zip(*sample_list(marker, slate, user), sample_scores(12).tolist(), strict=True)
+    for rank, (key, seed, score) in enumerate(drawn, 1):
+        seed_track = sample_track(marker, seed)
+        reason = {
+            "type": "because_you_listened_to",
+            "track_id": seed_track.track_id,
+            "title": seed_track.title,
+        }
+        items.append(
+            {
+                "rank": rank,
+                **track_document(sample_track(marker, key)),
+                "score": pytest.approx(score, abs=1e-6),
+                "reason": reason if seed >= 0 else None,
+            }
+        )
+    return items
+
+
+@pytest.mark.parametrize("slate", ["for_you", "discover"])
+def test_a_user_gets_their_own_list_with_where_it_comes_from(api: httpx.Client, client: Redis, slate: str) -> None:
+    answer = recommendations(api, "user_7", slate=slate)
+    live = client.get(contract.LIVE)
+    assert isinstance(live, bytes)
+    assert answer == {
+        "user_id": "user_7",
+        "slate": slate,
+        "release": live.decode(),
+        "model_version": f"{slate}-first",
+        "as_of": "2026-11-22",
+        "generated_at": "2026-11-22T03:30:00Z",
+        "source": "personal",
+        "fallback_reason": None,
+        "items": expected_items("first", slate, 7),
+        "next_offset": None,
+    }
+
+
+def test_scores_are_sent_with_the_digits_they_have(api: httpx.Client) -> None:
+    body = api.get("/v1/users/user_7/recommendations", params={"limit": 2}).text
+    assert re.findall(r'"score":([\d.]+)', body) == ["2.0", "1.9090909"]
+
+
+def test_for_you_is_the_slate_of_those_who_name_none(api: httpx.Client) -> None:
+    assert recommendations(api, "user_7") == recommendations(api, "user_7", slate="for_you")
+
+
+def test_an_unknown_user_gets_the_popular_list_and_is_told_so(api: httpx.Client) -> None:
+    answer = recommendations(api, "nobody", limit=3)
+    assert (answer["source"], answer["fallback_reason"]) == ("popular", "unknown_user")
+    assert answer["model_version"] is None
+    assert [item["track_id"] for item in answer["items"]] == ["t-39", "t-38", "t-37"]
+    assert [item["rank"] for item in answer["items"]] == [1, 2, 3]
+    assert {item["reason"] for item in answer["items"]} == {None}
+    assert answer["next_offset"] == 3
+
+
+def test_a_user_without_a_list_for_the_slate_is_known_all_the_same(api: httpx.Client) -> None:
+    answer = recommendations(api, WITHOUT_DISCOVER, slate="discover")
+    assert (answer["source"], answer["fallback_reason"]) == ("popular", "empty_slate")
+    assert recommendations(api, WITHOUT_DISCOVER, slate="for_you")["source"] == "personal"
+
+
+def test_user_ids_may_hold_whatever_the_source_put_there(client: Redis, redis_url: str) -> None:
+    strange = ["a/b", "Zoë & co?", "50%", "user 1", "recommendations", "a//b/recommendations"]
+    release = sample_release()
+
+    def renamed(slate: str) -> Iterator[SlateBatch]:
+        first, *others = release.batches(slate)
+        yield replace(first, user_ids=[*strange, *first.user_ids[len(strange) :]])
+        yield from others
+
+    publish(client, replace(release, batches=renamed))
+    with running_api(redis_url) as api:
+        for user_id in strange:
+            answer = recommendations(api, quote(user_id, safe=""))
+            assert (answer["user_id"], answer["source"]) == (user_id, "personal")
+
+
+def test_pages_add_up_to_the_list_and_the_last_one_has_no_next(api: httpx.Client) -> None:
+    items: list[dict[str, Any]] = []
+    offset: int | None = 0
+    sizes = []
+    while offset is not None:
+        page = recommendations(api, "user_7", limit=5, offset=offset)
+        items += page["items"]
+        sizes.append(len(page["items"]))
+        offset = page["next_offset"]
+    assert sizes == [5, 5, 2]
+    assert items == expected_items("first", "for_you", 7)
+    assert recommendations(api, "user_7", limit=6, offset=6)["next_offset"] is None
+    beyond = recommendations(api, "user_7", offset=500)
+    assert (beyond["items"], beyond["next_offset"], beyond["source"]) == ([], None, "personal")
+
+
+def test_excluded_tracks_are_left_out_and_the_pages_close_up(api: httpx.Client) -> None:
+    whole = [item["track_id"] for item in recommendations(api, "user_7")["items"]]
+    exclude = [f"{whole[0]},{whole[3]},", whole[11], "no-such-track"]
+    first = recommendations(api, "user_7", exclude=exclude, limit=5)
+    second = recommendations(api, "user_7", exclude=exclude, limit=5, offset=first["next_offset"])
+    left = [track for track in whole if track not in (whole[0], whole[3], whole[11])]
+    assert [item["track_id"] for item in first["items"] + second["items"]] == left
+    assert [item["rank"] for item in first["items"] + second["items"]] == list(range(1, 10))
+    assert second["next_offset"] is None
+    everything = recommendations(api, "user_7", exclude=",".join(whole))
+    assert (everything["items"], everything["source"]) == ([], "personal")
+    popular = recommendations(api, "nobody", exclude=["t-39,t-37"], limit=2)
+    assert [item["track_id"] for item in popular["items"]] == ["t-38", "t-36"]
+
+
+def test_the_popular_list_has_an_address_of_its_own(api: httpx.Client) -> None:
+    body = document(api.get("/v1/popular", params={"limit": 20, "offset": 20}), models.Popular)
+    assert [item["track_id"] for item in body["items"]] == [f"t-{key}" for key in range(19, 14, -1)]
+    assert (body["source"], body["fallback_reason"], body["next_offset"]) == ("popular", None, None)
+
+
+def test_a_track_can_be_looked_up_by_its_public_id(api: httpx.Client) -> None:
+    body = document(api.get("/v1/tracks/t-17"), models.Track)
+    assert body["track"] == track_document(sample_track("first", 17))
+    assert body["as_of"] == "2026-11-22"
+    unknown = problem(api.get("/v1/tracks/AC%2FDC"), 404, "unknown-track")
+    assert unknown["detail"] == "the live release has no track with the id AC/DC"
+
+
+def test_an_unchanged_answer_is_not_sent_again(api: httpx.Client, client: Redis) -> None:
+    path = "/v1/users/user_7/recommendations"
+    first = api.get(path)
+    etag = first.headers["etag"]
+    assert first.headers["cache-control"] == "private, max-age=60"
+    assert api.get("/v1/popular").headers["cache-control"] == "public, max-age=60"
+    for known in (etag, f'"other", {etag}', etag.removeprefix("W/"), "*"):
+        again = api.get(path, headers={"If-None-Match": known})
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == etag
+    assert api.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+    publish(client, sample_release("second"))
+    changed = api.get(path, headers={"If-None-Match": etag})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != etag
+
+
+def test_answers_are_gzipped_for_those_who_can_read_that(api: httpx.Client) -> None:
+    path = "/v1/users/user_7/recommendations"
+    zipped = api.get(path, headers={"Accept-Encoding": "gzip"})
+    plain = api.get(path, headers={"Accept-Encoding": "identity"})
+    assert zipped.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert zipped.content == plain.content
+    assert int(zipped.headers["content-length"]) < len(plain.content) / 3
+    assert "accept-encoding" in zipped.headers["vary"].lower()
+
+
+def test_every_answer_has_a_request_id_and_a_given_one_is_kept(api: httpx.Client) -> None:
+    given = api.get("/livez", headers={"X-Request-ID": "trace-1.a_b"})
+    assert given.headers["x-request-id"] == "trace-1.a_b"
+    made_up = {api.get("/livez").headers["x-request-id"] for _ in range(2)}
+    assert len(made_up) == 2
+    for unsafe in ("a b", "x" * 129, "<script>"):
+        assert api.get("/livez", headers={"X-Request-ID": unsafe}).headers["x-request-id"] != unsafe
+    assert problem(api.get("/v2", headers={"X-Request-ID": "mine"}), 404, "about:blank")["request_id"] == "mine"

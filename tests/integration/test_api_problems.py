@@ -1,0 +1,120 @@
+"""What the read API answers when it cannot: every error is a problem document, over real HTTP."""
+
+import signal
+
+import httpx
+import orjson
+import pytest
+from api_client import document, problem, recommendations, running_api, running_redis
+from redis import Redis
+from sample_release import sample_release
+
+from assets.publish.release import publish
+from serving_api import contract, models
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/users/user_7", "/v1/popular/", "/redoc", "/v1/users//recommendation"]
+)
+def test_a_path_without_anything_is_a_problem_document(api: httpx.Client, path: str) -> None:
+    assert problem(api.get(path), 404, "about:blank")["title"] == "Not Found"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_a_method_that_is_not_allowed_is_a_problem_document(api: httpx.Client, method: str) -> None:
+    answer = api.request(method, "/v1/popular")
+    assert problem(answer, 405, "about:blank")["detail"] == f"{method} is not allowed here"
+    assert answer.headers["allow"] == "GET"
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/v1/users/user_7/recommendations?limit=0", "query.limit"),
+        ("/v1/users/user_7/recommendations?limit=101", "query.limit"),
+        ("/v1/users/user_7/recommendations?limit=ten", "query.limit"),
+        ("/v1/users/user_7/recommendations?offset=-1", "query.offset"),
+        ("/v1/users/user_7/recommendations?offset=70000", "query.offset"),
+        ("/v1/users/user_7/recommendations?slate=best", "query.slate"),
+        ("/v1/users//recommendations", "path.user_id"),
+        (f"/v1/users/{'u' * 513}/recommendations", "path.user_id"),
+        ("/v1/popular?limit=1.5", "query.limit"),
+    ],
+)
+def test_an_invalid_parameter_is_named(api: httpx.Client, path: str, field: str) -> None:
+    body = problem(api.get(path), 422, "invalid-request")
+    assert [error["field"] for error in body["errors"]] == [field]
+    assert body["detail"] == f"{field}: {body['errors'][0]['message']}"
+
+
+def test_a_damaged_payload_is_our_fault_and_a_problem_document(api: httpx.Client, client: Redis) -> None:
+    live = client.get(contract.LIVE)
+    assert isinstance(live, bytes)
+    client.hset(contract.slate_key(live.decode(), "for_you"), "user_7", b"damaged")
+    body = problem(api.get("/v1/users/user_7/recommendations"), 500, "about:blank")
+    assert "damaged" not in body["detail"]
+    assert recommendations(api, "user_8")["source"] == "personal"
+
+
+def test_readiness_says_which_release_is_live_or_what_is_missing(client: Redis, redis_url: str) -> None:
+    with running_api(redis_url) as api:
+        problem(api.get("/readyz"), 503, "no-live-release")
+        problem(api.get("/v1/users/user_7/recommendations"), 503, "no-live-release")
+        name = publish(client, sample_release()).meta.release
+        ready = document(api.get("/readyz"), models.Ready)
+        assert (ready["status"], ready["release"], ready["contract_version"]) == ("ready", name, 1)
+        assert api.get("/readyz").headers["cache-control"] == "no-store"
+
+        meta = orjson.loads(client.get(contract.meta_key(name)) or b"")
+        client.set(contract.meta_key("2026-12-24-00000000"), orjson.dumps(meta | {"contract_version": 2}))
+        client.set(contract.popular_key("2026-12-24-00000000"), b"\x02 of another shape")
+        client.set(contract.LIVE, "2026-12-24-00000000")
+        newer = api.get("/readyz")
+        assert "contract version 2, not 1" in problem(newer, 503, "contract-mismatch")["detail"]
+        assert newer.headers["retry-after"] == "5"
+        assert recommendations(api, "user_7")["fallback_reason"] == "store_unavailable"
+
+        client.set(contract.LIVE, "2026-12-31-00000000")
+        assert "which is not there" in problem(api.get("/readyz"), 503, "store-unavailable")["detail"]
+        assert document(api.get("/livez"), models.Alive) == {"status": "alive"}
+
+
+def test_without_redis_a_process_answers_with_the_popular_list_it_saw_last() -> None:
+    with running_redis() as (server, url), running_api(url) as api:
+        personal = recommendations(api, "user_7")
+        server.kill()
+        server.wait()
+        answer = api.get("/v1/users/user_7/recommendations", params={"limit": 2, "exclude": "t-39"})
+        body = document(answer, models.Recommendations)
+        assert (body["source"], body["fallback_reason"]) == ("popular", "store_unavailable")
+        assert body["release"] == personal["release"]
+        assert [item["track_id"] for item in body["items"]] == ["t-38", "t-37"]
+        assert answer.headers["cache-control"] == "no-store"
+        popular = document(api.get("/v1/popular"), models.Popular)
+        assert popular["fallback_reason"] == "store_unavailable"
+        unready = problem(api.get("/readyz"), 503, "store-unavailable")
+        assert unready["detail"] == "Redis does not answer"
+        problem(api.get("/v1/tracks/t-1"), 503, "store-unavailable")
+        assert api.get("/livez").status_code == 200
+    with running_api(url) as fresh:
+        answer = fresh.get("/v1/users/user_7/recommendations")
+        problem(answer, 503, "store-unavailable")
+        assert answer.headers["retry-after"] == "5"
+
+
+def test_a_process_that_was_never_asked_before_has_a_popular_list_too() -> None:
+    with running_redis() as (server, url), running_api(url) as api:
+        server.kill()
+        server.wait()
+        assert recommendations(api, "user_7")["fallback_reason"] == "store_unavailable"
+
+
+def test_a_redis_that_hangs_is_not_waited_for_and_comes_back() -> None:
+    with running_redis() as (server, url), running_api(url) as api:
+        assert recommendations(api, "user_7")["source"] == "personal"
+        server.send_signal(signal.SIGSTOP)
+        # The client gives up after 10 seconds, Redis would never answer.
+        assert recommendations(api, "user_7")["fallback_reason"] == "store_unavailable"
+        problem(api.get("/readyz"), 503, "store-unavailable")
+        server.send_signal(signal.SIGCONT)
+        assert recommendations(api, "user_7")["source"] == "personal"

@@ -1,0 +1,90 @@
+"""Readers of the API while releases come and go: one release or another, never a mixture."""
+
+import asyncio
+import re
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from api_client import running_api
+from redis import Redis
+from sample_release import sample_release
+
+from assets.publish.release import publish, rollback
+from serving_api.store import Release, ReleaseStore, Window
+
+
+def made_of(body: dict[str, Any]) -> set[str]:
+    """The markers of all releases that an answer has anything of."""
+    texts = [body["model_version"]] if body["model_version"] else []
+    texts += [item["title"] for item in body["items"]]
+    texts += [item["reason"]["title"] for item in body["items"] if item["reason"]]
+    return {re.split(r"-| of ", text)[-1] for text in texts}
+
+
+def test_readers_see_one_release_or_another_while_releases_fly_by(client: Redis, redis_url: str) -> None:
+    seen: set[tuple[str, ...]] = set()
+    faults: list[dict[str, Any]] = []
+    finished = threading.Event()
+
+    def read(address: httpx.URL, user_id: str) -> None:
+        with httpx.Client(base_url=address) as reader:
+            while not finished.is_set():
+                body = reader.get(f"/v1/users/{user_id}/recommendations").json()
+                if body.get("fallback_reason") != ("unknown_user" if user_id == "nobody" else None):
+                    faults.append(body)
+                    return
+                seen.add((body["release"], *made_of(body)))
+
+    published = {(publish(client, sample_release()).meta.release, "first")}
+    with running_api(redis_url) as api:
+        user_ids = ("user_7", "user_8", "nobody")
+        readers = [threading.Thread(target=read, args=[api.base_url, user_id]) for user_id in user_ids]
+        for reader in readers:
+            reader.start()
+        for number in range(12):
+            marker = f"release{number}"
+            published.add((publish(client, sample_release(marker)).meta.release, marker))
+            if number % 3 == 0:
+                rollback(client)
+        finished.set()
+        for reader in readers:
+            reader.join()
+    assert faults == []
+    assert seen <= published, "an answer was made of more than one release"
+    assert len(seen) > 2
+
+
+class OvertakenStore(ReleaseStore):
+    """Between the reads of its first request, two other releases go live."""
+
+    overtaken_by: Callable[[], None] | None = None
+
+    async def _tracks(self, release: str, keys: Any) -> Any:
+        if self.overtaken_by is not None:
+            overtake, self.overtaken_by = self.overtaken_by, None
+            overtake()
+        return await super()._tracks(release, keys)
+
+
+async def _read_while_overtaken(url: str, overtake: Callable[[], None]) -> tuple[Release, list[Any]]:
+    store = OvertakenStore(url)
+    await store.live()
+    store.overtaken_by = overtake
+    found = await store.user_slate("user_7", "for_you", Window(limit=20, offset=0))
+    await store.close()
+    assert found.page is not None
+    return found.release, found.page.items
+
+
+def test_a_release_that_vanishes_under_a_reader_is_left_for_the_live_one(client: Redis, redis_url: str) -> None:
+    publish(client, sample_release("a"))
+
+    def overtake() -> None:
+        publish(client, sample_release("b"))
+        publish(client, sample_release("c"))
+
+    release, items = asyncio.run(_read_while_overtaken(redis_url, overtake))
+    assert release.meta.models["for_you"] == "for_you-c"
+    assert {item["title"].split(" of ")[1] for item in items} == {"c"}

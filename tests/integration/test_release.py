@@ -1,0 +1,291 @@
+"""Publishing on a real Redis: atomic, verified, idempotent, and the same after any kill."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pytest
+from redis import Redis
+from sample_release import contents, release_ids, sample_list, sample_release, sample_track
+
+from assets.publish.content import ReleaseError, ReleaseInput, SlateBatch, plan_release
+from assets.publish.release import list_releases, publish, rollback
+from serving_api import contract
+from serving_api.contract import LIVE, PREVIOUS, PUBLISH_LOCK, RELEASES
+
+
+def with_lists(release: ReleaseInput, batch: SlateBatch) -> ReleaseInput:
+    return replace(release, batches=lambda slate: iter([batch]))
+
+
+def test_what_is_published_is_what_was_given(client: Redis) -> None:
+    published = publish(client, sample_release())
+    name = published.meta.release
+    assert client.get(LIVE) == name.encode()
+    assert client.get(PREVIOUS) is None
+    assert list_releases(client)[0].meta == published.meta
+    assert published.meta.users == {"for_you": 50, "discover": 49}
+    assert published.coverage == {"for_you": 1.0, "discover": 0.98}
+    assert (published.meta.tracks, published.meta.popular) == (40, 25)
+    held = contents(client)
+    for slate in ("for_you", "discover"):
+        packed = held[contract.slate_key(name, slate)][b"user_7"]
+        ranked = contract.unpack_list(packed)
+        assert (ranked.track_keys.tolist(), ranked.seed_keys.tolist()) == sample_list("first", slate, 7)
+        lists = [sample_list("first", slate, user)[0] for user in range(slate == "discover", 50)]
+        assert published.distinct_tracks[slate] == len({key for keys in lists for key in keys})
+    field = held[contract.track_ids_key(name)][b"t-17"]
+    record = held[contract.tracks_key(name)][field]
+    assert contract.unpack_track(field, record) == sample_track("first", 17)
+    assert client.get(PUBLISH_LOCK) is None
+
+
+def test_the_id_follows_from_the_content_and_from_nothing_else() -> None:
+    release = sample_release()
+    name = plan_release(release).release
+    later = replace(release, generated_at=datetime(2027, 1, 1, tzinfo=UTC))
+    turned = replace(release, batches=lambda slate: iter(list(release.batches(slate))[::-1]))
+    assert name.startswith("2026-11-22-")
+    assert {plan_release(same).release for same in (later, turned, sample_release(batch_users=7))} == {name}
+    assert plan_release(sample_release("second")).release != name
+    assert plan_release(replace(release, as_of=date(2026, 11, 21))).release[11:] != name[11:]
+    assert plan_release(replace(release, popular_scores=release.popular_scores * 2)).release != name
+    renamed = {"for_you": "for_you-first", "discover": "another-model"}
+    assert plan_release(replace(release, model_versions=renamed)).release != name
+
+
+def test_the_same_content_again_is_verified_and_changes_nothing(client: Redis) -> None:
+    first = publish(client, sample_release("first"))
+    second = publish(client, sample_release("second"))
+    before = contents(client)
+    again = publish(client, replace(sample_release("second"), generated_at=datetime.now(UTC)))
+    assert (first.already_live, second.already_live, again.already_live) == (False, False, True)
+    assert again.previous == first.meta.release
+    assert contents(client) == before
+
+
+def test_the_live_release_becomes_the_previous_one_and_older_ones_go(client: Redis) -> None:
+    names = [publish(client, sample_release(marker)).meta.release for marker in ("a", "b", "c")]
+    assert release_ids(client) == set(names[1:])
+    listed = list_releases(client)
+    assert [(one.meta.release, one.status) for one in listed] == [(names[2], "live"), (names[1], "previous")]
+    assert listed[0].published_at >= listed[1].published_at
+    assert client.zcard(RELEASES) == 2
+
+
+def test_a_rollback_swaps_the_two_releases_and_a_second_one_swaps_them_back(client: Redis) -> None:
+    first, second = (publish(client, sample_release(marker)).meta.release for marker in ("a", "b"))
+    assert rollback(client) == first
+    assert [(one.meta.release, one.status) for one in list_releases(client)] == [
+        (second, "previous"),
+        (first, "live"),
+    ]
+    assert rollback(client) == second
+    assert (client.get(LIVE), client.get(PREVIOUS)) == (second.encode(), first.encode())
+
+
+def test_after_a_rollback_the_next_release_replaces_the_one_rolled_back_from(client: Redis) -> None:
+    first, second = (publish(client, sample_release(marker)).meta.release for marker in ("a", "b"))
+    rollback(client)
+    third = publish(client, sample_release("c"))
+    assert third.previous == first
+    assert release_ids(client) == {first, third.meta.release}
+    assert second not in {one.meta.release for one in list_releases(client)}
+
+
+def test_the_previous_release_published_again_goes_live_without_being_loaded_again(client: Redis) -> None:
+    first = publish(client, sample_release("a")).meta.release
+    publish(client, sample_release("b"))
+    writes = client.info("commandstats")["cmdstat_hset"]["calls"]
+    again = publish(client, sample_release("a"))
+    assert client.info("commandstats")["cmdstat_hset"]["calls"] == writes
+    assert client.get(LIVE) == first.encode()
+    assert again.already_live is False
+
+
+def test_without_a_previous_release_there_is_no_rollback(client: Redis) -> None:
+    assert list_releases(client) == []
+    with pytest.raises(ReleaseError, match="no previous release"):
+        rollback(client)
+    name = publish(client, sample_release()).meta.release
+    with pytest.raises(ReleaseError, match="no previous release"):
+        rollback(client)
+    assert client.get(LIVE) == name.encode()
+
+
+def two_lists(**changes: object) -> SlateBatch:
+    """Two users with two tracks each, with some arrays exchanged."""
+    arrays: dict[str, object] = {
+        "user_ids": ["user_1", "user_2"],
+        "offsets": np.array([0, 2, 4]),
+        "track_keys": np.array([1, 2, 3, 4], np.int32),
+        "scores": np.array([2, 1, 2, 1], np.float32),
+    }
+    return SlateBatch(**(arrays | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("faulty", "message"),
+    [
+        (
+            two_lists(track_keys=np.array([1, 2, 3, 999], np.int32)),
+            "1 items are not in the catalogue, such as the track key 999",
+        ),
+        (two_lists(seed_keys=np.array([-1, 0, 888, 0], np.int32)), "reasons of .* such as the track key 888"),
+        (two_lists(offsets=np.array([0, 4, 4])), "the list of user user_2 is empty"),
+        (two_lists(offsets=np.array([0, 4])), "2 users come with 2 offsets"),
+        (two_lists(scores=np.array([1, np.nan, 1, 1], np.float32)), "not a finite number"),
+    ],
+)
+def test_faulty_lists_are_refused_before_anything_is_written(client: Redis, faulty: SlateBatch, message: str) -> None:
+    publish(client, sample_release())
+    before = contents(client)
+    with pytest.raises(ReleaseError, match=message):
+        publish(client, with_lists(sample_release("second"), faulty))
+    assert contents(client) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"popular_track_keys": np.empty(0, np.int32)}, "popular list is empty"),
+        ({"popular_track_keys": np.full(25, 777, np.int32)}, "popular list: .* such as the track key 777"),
+        ({"popular_scores": np.full(25, np.inf, np.float32)}, "popular list cannot be packed"),
+        ({"batches": lambda slate: iter(())}, "no user has a list in the slate for_you"),
+        ({"tracks": lambda: iter([[sample_track("a", 1), sample_track("a", 1)]])}, "track key 1 twice"),
+    ],
+)
+def test_a_faulty_release_is_refused(client: Redis, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ReleaseError, match=message):
+        publish(client, replace(sample_release(), **changes))  # type: ignore[arg-type]
+    assert contents(client) == {}
+
+
+def test_a_release_that_covers_too_few_users_does_not_go_live(client: Redis) -> None:
+    publish(client, sample_release())
+    before = contents(client)
+    with pytest.raises(ReleaseError, match=r"slate discover: 49 of 60 users have a list, 81\.7% of them"):
+        publish(client, replace(sample_release("second"), expected_users=60))
+    assert contents(client) == before
+    publish(client, replace(sample_release("second"), expected_users=60), min_coverage=0.8)
+    assert contents(client) != before
+
+
+def test_a_user_given_twice_is_found_when_redis_is_read_back(client: Redis) -> None:
+    publish(client, sample_release())
+    before = contents(client)
+    release = sample_release("second")
+    doubled = replace(
+        release, batches=lambda slate: iter([*release.batches(slate), next(iter(release.batches(slate)))])
+    )
+    with pytest.raises(ReleaseError, match="49 users with a list in the slate discover of 69 sent"):
+        publish(client, doubled)
+    assert contents(client) == before
+
+
+def test_what_is_lost_on_the_way_is_found_before_the_flip(client: Redis) -> None:
+    publish(client, sample_release())
+    before = contents(client)
+    release = sample_release("second")
+    name = plan_release(release).release
+    lost = contract.track_field(sample_list("second", "for_you", 3)[0][0])
+
+    def losing(slate: str) -> Iterator[SlateBatch]:
+        yield from release.batches(slate)
+        client.hdel(contract.tracks_key(name), lost)
+        if client.exists(contract.slate_key(name, "for_you")):
+            # The number of tracks stays as it was sent, so only the lists themselves can tell.
+            client.hset(contract.tracks_key(name), contract.track_field(10**9), b'["x",null,null,null,null]')
+
+    with pytest.raises(ReleaseError, match=r"has no record in Redis; the live release stays"):
+        publish(client, replace(release, batches=losing))
+    assert contents(client) == before
+
+
+def test_a_source_that_fails_in_mid_load_leaves_the_live_release_and_no_leftovers(client: Redis) -> None:
+    publish(client, sample_release())
+    before = contents(client)
+    release = sample_release("second")
+
+    def failing(slate: str) -> Iterator[SlateBatch]:
+        for batch in release.batches(slate):
+            yield batch
+            if client.exists(contract.slate_key(plan_release(release).release, slate)):
+                raise OSError("the warehouse went away")
+
+    with pytest.raises(OSError, match="the warehouse went away"):
+        publish(client, replace(release, batches=failing))
+    assert contents(client) == before
+
+
+def test_a_release_that_does_not_fit_is_refused_before_the_first_write(client: Redis) -> None:
+    publish(client, sample_release())
+    before = contents(client)
+    try:
+        client.config_set("maxmemory", client.info("memory")["used_memory"] + 64 * 1024)
+        with pytest.raises(ReleaseError, match=r"needs about [\d.]+ MiB in Redis, which has [\d.]+ MiB left under"):
+            publish(client, sample_release("second", users=2000))
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        with pytest.raises(ReleaseError, match="maxmemory-policy noeviction"):
+            publish(client, sample_release("second"))
+    finally:
+        client.config_set("maxmemory", 0)
+        client.config_set("maxmemory-policy", "noeviction")
+    assert contents(client) == before
+
+
+def test_the_memory_estimate_is_on_the_safe_side_and_not_wildly_so(client: Redis) -> None:
+    before = client.info("memory")["used_memory"]
+    release = sample_release(users=4000, tracks=5000, length=100, batch_users=500)
+    published = publish(client, release)
+    used = client.info("memory")["used_memory"] - before
+    assert used <= published.estimated_bytes <= 1.5 * used
+
+
+def test_a_second_publisher_is_told_that_one_is_at_work(client: Redis) -> None:
+    with (
+        client.lock(PUBLISH_LOCK, timeout=60),
+        pytest.raises(ReleaseError, match="another publisher holds the lock"),
+    ):
+        publish(client, sample_release(), lock_seconds=0.2)
+    assert contents(client) == {}
+
+
+def test_a_publisher_whose_lock_ran_out_does_not_go_live_nor_touch_its_successor(client: Redis) -> None:
+    publish(client, sample_release())
+    release = sample_release("second")
+    successor = contract.slate_key("2026-11-22-00000000", "for_you")
+
+    def overtaken(slate: str) -> Iterator[SlateBatch]:
+        yield from release.batches(slate)
+        if client.exists(PUBLISH_LOCK):
+            client.set(PUBLISH_LOCK, "token of the successor")
+            client.hset(successor, "user_1", b"half-loaded")
+
+    with pytest.raises(ReleaseError, match="ran out while publishing"):
+        publish(client, replace(release, batches=overtaken))
+    assert client.get(LIVE) == plan_release(sample_release()).release.encode()
+    assert client.get(PUBLISH_LOCK) == b"token of the successor"
+    assert client.exists(successor)
+
+
+def test_a_redis_that_is_down_is_one_line_that_names_it() -> None:
+    with Redis.from_url("redis://:secret@127.0.0.1:1/0") as nobody:
+        for action in (
+            lambda: publish(nobody, sample_release()),
+            lambda: list_releases(nobody),
+            lambda: rollback(nobody),
+        ):
+            with pytest.raises(ReleaseError, match=r"^Redis at 127\.0\.0\.1:1 failed") as caught:
+                action()
+            assert "secret" not in str(caught.value)
+
+
+def test_keys_that_belong_to_no_release_are_left_alone(client: Redis) -> None:
+    client.set("another-app:2026-11-22-3f9a1c07:meta", "theirs")
+    client.set("audotics:keys", "ours")
+    for marker in ("a", "b", "c"):
+        publish(client, sample_release(marker))
+    assert client.get("another-app:2026-11-22-3f9a1c07:meta") == b"theirs"
+    assert client.get("audotics:keys") == b"ours"

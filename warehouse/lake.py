@@ -1,0 +1,78 @@
+"""The lake: Parquet frames and text files in a folder or any fsspec address, written whole or not at all."""
+
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+class Lake:
+    """Files by path relative to the lake's root, such as `training/as_of=2015-01-01/for_you.parquet`."""
+
+    def __init__(self, root: str) -> None:
+        self._filesystem, self._root = fsspec.core.url_to_fs(root)
+
+    def exists(self, path: str) -> bool:
+        return bool(self._filesystem.exists(self._full(path)))
+
+    def names(self, folder: str) -> list[str]:
+        """Names of the files in a folder, sorted; empty when there is no such folder."""
+        if not self._filesystem.exists(self._full(folder)):
+            return []
+        return sorted(str(name).rsplit("/", 1)[-1] for name in self._filesystem.ls(self._full(folder), detail=False))
+
+    def remove(self, path: str) -> None:
+        self._filesystem.rm(self._full(path))
+
+    def write_text(self, path: str, text: str) -> None:
+        with self._replacing(path) as stream:
+            stream.write(text.encode())
+
+    def read_text(self, path: str) -> str:
+        return str(self._filesystem.cat_file(self._full(path)).decode())
+
+    def write_parquet(self, path: str, tables: Iterable[pa.Table]) -> int:
+        """Write tables of one schema as row groups of one file; return the number of rows.
+
+        Raises ValueError when there is no table at all: a file needs a schema.
+        """
+        rows = 0
+        writer: pq.ParquetWriter | None = None
+        with self._replacing(path) as stream:
+            for table in tables:
+                if writer is None:
+                    writer = pq.ParquetWriter(stream, table.schema, compression="zstd", compression_level=1)
+                writer.write_table(table, row_group_size=max(1, table.num_rows))
+                rows += table.num_rows
+            if writer is None:
+                raise ValueError(f"nothing to write to {path}")
+            writer.close()
+        return rows
+
+    def read_parquet(self, path: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """The row groups of a file, one table each; all columns, or those named."""
+        with self._filesystem.open(self._full(path), "rb") as stream:
+            file = pq.ParquetFile(stream)
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, columns=columns)
+
+    def _full(self, path: str) -> str:
+        return f"{self._root}/{path}"
+
+    @contextmanager
+    def _replacing(self, path: str) -> Iterator[IO[Any]]:
+        """A stream whose content takes the file's place when it closes without an error."""
+        full = self._full(path)
+        partial = f"{full}.{uuid.uuid4().hex}.partial"
+        self._filesystem.makedirs(full.rsplit("/", 1)[0], exist_ok=True)
+        try:
+            with self._filesystem.open(partial, "wb") as stream:
+                yield stream
+            self._filesystem.mv(partial, full)
+        finally:
+            if self._filesystem.exists(partial):
+                self._filesystem.rm(partial)

@@ -1,6 +1,7 @@
 """The main job, as the command line runs it: through the same Dagster jobs as the schedules."""
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from assets.ranker.evaluation_store import read_evaluation
@@ -20,7 +21,7 @@ def run_nightly(platform: Platform, as_of: date, on_progress: Progress) -> RunRe
     with platform.transaction() as connection:
         job = "nightly" if has_champions(connection, as_of) else "first_release"
     with open_instance(platform.settings, platform.warehouse_url) as instance:
-        return run_job(defs, instance, job, as_of, on_progress)
+        return run_job(defs, instance, job, as_of, _logs(platform), on_progress)
 
 
 def run_evaluation(platform: Platform, as_of: date, on_progress: Progress) -> tuple[RunReport, dict[str, Any]]:
@@ -30,6 +31,10 @@ def run_evaluation(platform: Platform, as_of: date, on_progress: Progress) -> tu
         AudoticsError: a step failed.
     """
     with open_instance(platform.settings, platform.warehouse_url) as instance:
-        report = run_job(defs, instance, "evaluation", as_of, on_progress)
+        report = run_job(defs, instance, "evaluation", as_of, _logs(platform), on_progress)
     with platform.transaction() as connection:
         return report, read_evaluation(connection, as_of)
+
+
+def _logs(platform: Platform) -> Path:
+    return platform.settings.home / "logs" / "runs"

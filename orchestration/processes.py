@@ -79,7 +79,9 @@ class Child:
         if self._process.poll() is not None:
             lines = self.log.read_text(errors="replace").strip().splitlines()
             last = lines[-1] if lines else "it printed nothing"
-            raise AudoticsError(f"{self.name} ended with exit code {self._process.returncode}: {last} (log: {self.log})")
+            raise AudoticsError(
+                f"{self.name} ended with exit code {self._process.returncode}: {last} (log: {self.log})"
+            )
 
     def wait_for(self, url: str, seconds: float) -> None:
         """Wait until a URL answers with success.

@@ -3,9 +3,10 @@
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -61,16 +62,25 @@ def run_job(
     instance: dg.DagsterInstance,
     job_name: str,
     as_of: date,
-    on_progress: Progress = lambda step, done, total: None,
+    log_folder: Path,
+    on_progress: Progress,
 ) -> RunReport:
-    """Run a job for one `as_of`.
+    """Run a job for one `as_of`; what its steps print goes to a file of the log folder, named after the run.
 
     Raises:
         AudoticsError: a step failed, with the step's name and the reason in one line.
     """
     job = definitions.resolve_job_def(job_name)
     run_id = str(uuid.uuid4())
-    with MemorySampler() as sampler, _watch(instance, run_id, len(job.nodes), on_progress):
+    log = log_folder / f"{run_id}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        log.open("w") as output,
+        # dbt's own report goes to standard output, which belongs to what the command was asked for.
+        redirect_stdout(output),
+        MemorySampler() as sampler,
+        _watch(instance, run_id, len(job.nodes), on_progress),
+    ):
         result = job.execute_in_process(
             instance=instance,
             partition_key=as_of.isoformat(),
@@ -79,7 +89,7 @@ def run_job(
             raise_on_error=False,
         )
     if not result.success:
-        raise AudoticsError(_failure(job_name, as_of, result))
+        raise AudoticsError(f"{_failure(job_name, as_of, result)} (log: {log})")
     return RunReport(run_id, job_name, as_of, _stages(instance, run_id, sampler), sampler.peak_bytes() / 2**20)
 
 

@@ -16,23 +16,23 @@ MAX_OFFSET = 65_535
 router = APIRouter()
 
 
-def _store(request: Request) -> ReleaseStore:
+# Dependencies are coroutines because FastAPI sends plain functions through a thread pool, per request.
+async def _store(request: Request) -> ReleaseStore:
     store: ReleaseStore = request.app.state.store
     return store
 
 
-def _window(
+async def _window(
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items to return.")] = 20,
+    offset: Annotated[int, Query(ge=0, le=MAX_OFFSET, description="Items to skip; see `next_offset`.")] = 0,
     exclude: Annotated[
-        list[str],
+        tuple[str, ...],
         Query(
-            default_factory=list,
             description="Track ids to leave out, separated by commas; may be repeated."
             " Give the same ones for every page.",
             examples=["t-000001,t-000002"],
         ),
-    ],
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items to return.")] = 20,
-    offset: Annotated[int, Query(ge=0, le=MAX_OFFSET, description="Items to skip; see `next_offset`.")] = 0,
+    ] = (),
 ) -> Window:
     excluded = frozenset(track_id for group in exclude for track_id in group.split(",") if track_id)
     return Window(limit, offset, excluded)

@@ -64,20 +64,19 @@ def endpoints(settings: Settings) -> Endpoints:
 
 
 @pytest.fixture(scope="session")
-def new_database(endpoints: Endpoints) -> Iterator[Callable[[str | None], str]]:
-    """A function that creates a database, copied from a template if one is named, and returns its URL."""
-    created = []
+def new_database(endpoints: Endpoints) -> Callable[[str | None], str]:
+    """A function that creates a database, copied from a template if one is named, and returns its URL.
+
+    Databases that nobody drops go with the session's server.
+    """
 
     def create(template: str | None = None) -> str:
         name = f"test_{secrets.token_hex(6)}"
         copied = sql.SQL(" TEMPLATE {}").format(sql.Identifier(template)) if template else sql.SQL("")
         _execute(endpoints, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)) + copied)
-        created.append(name)
         return _url_of(endpoints, name)
 
-    yield create
-    for name in created:
-        _drop(endpoints, name)
+    return create
 
 
 @pytest.fixture(scope="session")

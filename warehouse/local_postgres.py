@@ -74,6 +74,11 @@ class LocalPostgres(LocalServer):
         return self.folder / "data"
 
     @property
+    def draft(self) -> Path:
+        """The data folder while it is being made."""
+        return self.folder / "data.new"
+
+    @property
     def working_folder(self) -> Path:
         return self.data
 
@@ -121,8 +126,11 @@ class LocalPostgres(LocalServer):
             # Sessions end by themselves when they notice that the postmaster is gone; busy ones notice late.
             time.sleep(0.1)
         for orphan in processes_in(self.process_name, self.data):
-            orphan.send_signal(signal.SIGQUIT)
-            self.await_end(orphan)
+            self.end(orphan, signal.SIGQUIT)
+        # An initdb outlives the process that started it, and would go on writing.
+        while strays := [*processes_in("initdb", self.folder), *processes_in(self.process_name, self.draft)]:
+            for stray in strays:
+                self.end(stray, signal.SIGKILL)
         pid = self.recorded_pid()
         if pid is not None and psutil.pid_exists(pid):
             # PostgreSQL would take that program, whose pid was its own once, for itself and refuse to start.
@@ -143,17 +151,17 @@ class LocalPostgres(LocalServer):
         settings = _SETTINGS | {"port": str(record.port)}
         options = " ".join(f"-c {name}={value or _EMPTY}" for name, value in settings.items())
         # pg_ctl gives the server a session of its own. Its exit code only says whether the server was ready
-        # within the time given, which the caller finds out by knocking.
+        # within the time given, which the caller finds out by knocking. The paths are relative to the folder, where
+        # it runs, because pg_ctl hands them to a shell, which would take a quote or a dollar in them for its own.
         self._run(
             "pg_ctl",
-            ["start", "--wait", "--timeout=10", f"--pgdata={self.data}", f"--log={self.log}", "-o", options],
+            ["start", "--wait", "--timeout=10", f"--pgdata={self.data.name}", f"--log={self.log.name}", "-o", options],
             user,
         )
 
     def shut_down(self, process: psutil.Process) -> None:
         # SIGINT is PostgreSQL's fast shutdown: sessions are ended, everything is written.
-        process.send_signal(signal.SIGINT)
-        self.await_end(process)
+        self.end(process, signal.SIGINT)
 
     def _connect(self, record: ServerRecord, database: str) -> psycopg2.extensions.connection:
         return psycopg2.connect(
@@ -169,20 +177,20 @@ class LocalPostgres(LocalServer):
 
     def _create(self, record: ServerRecord, user: ServerUser) -> None:
         """Make the data folder; it gets its name last, so that a kill leaves none rather than half of one."""
-        draft = self.folder / "data.new"
-        shutil.rmtree(draft, ignore_errors=True)
+        if self.draft.exists():
+            shutil.rmtree(self.draft)
         password_file = self.folder / "password"
         write_private(password_file, record.password + "\n", user)
         try:
             self._run(
                 "initdb",
-                [*_INITDB, f"--pgdata={draft}", f"--pwfile={password_file}"],
+                [*_INITDB, f"--pgdata={self.draft}", f"--pwfile={password_file}"],
                 user,
                 check=True,
             )
         finally:
             password_file.unlink(missing_ok=True)
-        draft.rename(self.data)
+        self.draft.rename(self.data)
 
     def _set_password(self, record: ServerRecord, user: ServerUser) -> None:
         """Give the role a new password where the state file with the old one was lost."""
@@ -208,7 +216,8 @@ class LocalPostgres(LocalServer):
             )
             if check and done.returncode != 0:
                 output.seek(0)
-                said = output.read().strip().split("\n")[-1]
+                lines = output.read().strip().split("\n")
+                said = next((line for line in lines if "error" in line or "FATAL" in line), lines[-1])
                 raise AudoticsError(
                     f"{program} failed in {self.folder}: {said}; mend that, or set AUDOTICS_HOME to another folder"
                 )

@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import shutil
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -125,8 +126,7 @@ class LocalRedis(LocalServer):
 
     def shut_down(self, process: psutil.Process) -> None:
         # SIGTERM makes Redis write out its append-only file first.
-        process.terminate()
-        self.await_end(process)
+        self.end(process, signal.SIGTERM)
 
 
 def _quoted(path: Path) -> str:

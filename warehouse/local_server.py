@@ -1,6 +1,7 @@
 """What the two embedded servers share: folder, pid file, port, password, and how one is brought up."""
 
 import secrets
+import signal
 import socket
 import time
 from abc import ABC, abstractmethod
@@ -84,8 +85,12 @@ class LocalServer(ABC):
         pid = self.recorded_pid()
         return _verified(pid, self.process_name, self.working_folder) if pid else None
 
-    def await_end(self, process: psutil.Process) -> None:
-        """Wait until a process that was told to stop has done so; raise AudoticsError when it does not."""
+    def end(self, process: psutil.Process, how: signal.Signals) -> None:
+        """Send a signal to a verified process and wait for its end; raise AudoticsError when that does not come."""
+        try:
+            process.send_signal(how)
+        except psutil.NoSuchProcess:
+            return
         begun = time.monotonic()
         while not _has_ended(process):
             if time.monotonic() - begun > _SHUTDOWN_SECONDS:

@@ -45,9 +45,7 @@ class SessionCooccurrence:
         return only_positive(rows_of(self._plays, user_codes) @ self._neighbours)
 
 
-def cooccurrence(
-    group: Ints, track: Ints, group_weight: npt.NDArray[np.float64]
-) -> sparse.csr_matrix:
+def cooccurrence(group: Ints, track: Ints, group_weight: npt.NDArray[np.float64]) -> sparse.csr_matrix:
     """Weight of the groups that hold both of two tracks (on the diagonal: of those that hold the track).
 
     Each group counts group_weight / sqrt(its distinct tracks). Track by track, float32 CSR.

@@ -1,0 +1,1 @@
+"""Listening files: made up, parsed and loaded into the raw tables."""

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.ingest.duck import connect_offline
 from assets.ingest.lines import LineBatch, read_lines
 from assets.ingest.records import REJECT_SCHEMA, RawBatch
 from warehouse.errors import AudoticsError
@@ -159,7 +159,7 @@ class _QuotedSplitter:
         self._field = f"({quoted}|[^{escaped}]*){escaped}"
         # A row is open when its last field begins with a quotation mark that nothing closes.
         self._open = f'(?:(?:{quoted}|[^"{escaped}][^{escaped}]*|){escaped})*"(?:[^"]|"")*'
-        self._connection = duckdb.connect(":memory:", config={"autoload_known_extensions": "false"})
+        self._connection = connect_offline()
 
     def split(self, text: pa.ChunkedArray) -> pa.ChunkedArray:
         """Return the fields of each row, still in their quotation marks."""

@@ -8,18 +8,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.ingest.delimited import missing_column
+from assets.ingest.duck import connect_offline
 from assets.ingest.lines import read_lines
 from assets.ingest.records import REJECT_SCHEMA, RawBatch
 from warehouse.errors import AudoticsError
 
-_VALUES = """
-SELECT line, text, object, CASE WHEN object THEN json_extract_string(text, $paths) END AS found
-FROM (SELECT *, CASE WHEN json_valid(text) THEN json_type(text) = 'OBJECT' ELSE false END AS object FROM lines)
+_IS_OBJECT = "CASE WHEN json_valid(text) THEN json_type(text) = 'OBJECT' ELSE false END"
+_VALUES = f"""
+SELECT line, text, is_object, CASE WHEN is_object THEN json_extract_string(text, $paths) END AS found
+FROM (SELECT *, {_IS_OBJECT} AS is_object FROM lines)
 """
-_TOP_LEVEL_NAMES = """
-SELECT DISTINCT unnest(json_keys(text)) AS name FROM lines
-WHERE CASE WHEN json_valid(text) THEN json_type(text) = 'OBJECT' ELSE false END ORDER BY name
+_FOUND_PATHS = f"""
+SELECT DISTINCT wanted.path
+FROM (SELECT text FROM lines WHERE {_IS_OBJECT}) AS objects, (SELECT unnest($paths) AS path) AS wanted
+WHERE json_exists(objects.text, wanted.path)
 """
+_TOP_LEVEL_NAMES = f"SELECT DISTINCT unnest(json_keys(text)) AS name FROM lines WHERE {_IS_OBJECT} ORDER BY name"
 
 
 def json_path(dotted: str) -> str:
@@ -36,20 +40,20 @@ def read_json_lines(path: Path, columns: Mapping[str, str], optional: Sequence[s
     Raises:
         AudoticsError: no object of the first batch has the path of a field that is not in `optional`.
     """
-    connection = duckdb.connect(":memory:", config={"autoload_known_extensions": "false"})
+    connection = connect_offline()
     paths = [json_path(column) for column in columns.values()]
     checked = False
     for batch in read_lines(path):
         connection.register("lines", batch.lines)
         table = connection.sql(_VALUES, params={"paths": paths}).to_arrow_table()
-        good = table.filter(table["object"])
+        good = table.filter(table["is_object"])
         if good.num_rows and not checked:
             _check_paths(path, connection, columns, optional)
             checked = True
         rows = {"line": good["line"], "original": good["text"]}
         for position, field in enumerate(columns):
             rows[field] = pc.list_element(good["found"], position)
-        bad = table.filter(pc.invert(table["object"]))
+        bad = table.filter(pc.invert(table["is_object"]))
         reasons = pa.array(["malformed_json"] * bad.num_rows, pa.string())
         malformed = pa.table([bad["line"], reasons, bad["text"]], schema=REJECT_SCHEMA)
         yield RawBatch(pa.table(rows), pa.concat_tables([batch.rejects, malformed]), batch.done)
@@ -58,8 +62,9 @@ def read_json_lines(path: Path, columns: Mapping[str, str], optional: Sequence[s
 def _check_paths(
     path: Path, connection: duckdb.DuckDBPyConnection, columns: Mapping[str, str], optional: Sequence[str]
 ) -> None:
-    query = "SELECT 1 FROM lines WHERE CASE WHEN json_valid(text) THEN json_exists(text, $path) ELSE false END LIMIT 1"
-    for field, column in columns.items():
-        if field not in optional and not connection.execute(query, {"path": json_path(column)}).fetchone():
+    paths = {field: json_path(column) for field, column in columns.items() if field not in optional}
+    found = connection.execute(_FOUND_PATHS, {"paths": list(paths.values())}).fetchall()
+    for field, path_wanted in paths.items():
+        if (path_wanted,) not in found:
             names = [name for (name,) in connection.execute(_TOP_LEVEL_NAMES).fetchall()]
-            raise AudoticsError(missing_column(path, field, column, names))
+            raise AudoticsError(missing_column(path, field, columns[field], names))

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 
 from assets.ingest.delimited import Layout, read_delimited
+from assets.ingest.duck import connect_offline
 from assets.ingest.records import PROFILE_SCHEMA, ParseRules, RawBatch, TimeRule
 from warehouse.errors import AudoticsError
 
@@ -92,6 +92,6 @@ class LastFm1k:
 def _read_profiles(file: Path) -> pa.Table:
     layout = Layout(delimiter="\t", quoted=False)
     rows = pa.concat_tables(batch.rows for batch in read_delimited(file, layout, _PROFILE_COLUMNS))
-    connection = duckdb.connect(":memory:", config={"autoload_known_extensions": "false"})
+    connection = connect_offline()
     connection.register("profiles", rows)
     return connection.sql(_PROFILES).to_arrow_table().cast(PROFILE_SCHEMA)

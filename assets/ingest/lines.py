@@ -58,7 +58,7 @@ def _whole_lines(stream: BinaryIO | gzip.GzipFile, path: Path, block_bytes: int)
     """Yield blocks that end in a newline; the byte order mark is dropped, a missing last newline is added."""
     rest = stream.read(len(_BYTE_ORDER_MARK))
     rest = b"" if rest == _BYTE_ORDER_MARK else rest
-    while chunk := stream.read(block_bytes):
+    while len(chunk := stream.read(block_bytes)) == block_bytes:
         end = chunk.rfind(b"\n") + 1
         if end:
             yield rest + chunk[:end]
@@ -69,6 +69,7 @@ def _whole_lines(stream: BinaryIO | gzip.GzipFile, path: Path, block_bytes: int)
             raise AudoticsError(
                 f"{path} has a line longer than {LONGEST_LINE_BYTES >> 20} MB; is it a text file of listens?"
             )
+    rest += chunk
     if rest:
         yield rest if rest.endswith(b"\n") else rest + b"\n"
 

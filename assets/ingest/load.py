@@ -149,7 +149,7 @@ def _load_new(
     counts = tally.rows_read, loaded, tally.rows_rejected, duplicate
     cursor.execute(
         merge_sql.RECORD_FILE,
-        (file_id, file.sha256, source.format, str(file.path), file.size, *counts, started_at),
+        (file_id, file.sha256, source.format, str(file.path.resolve()), file.size, *counts, started_at),
     )
     return LoadReport(
         file=str(file.path),

@@ -7,6 +7,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.ingest.duck import connect_offline
 from assets.ingest.parse_sql import listens_query
 from assets.ingest.records import FIELDS, REJECT_SCHEMA, TIME_REASONS, ParseRules, RawBatch
 from warehouse.errors import AudoticsError
@@ -41,21 +42,13 @@ class Parser:
     def __init__(self, rules: ParseRules, now: datetime) -> None:
         self._rules = rules
         self._latest = now + timedelta(days=1)
-        self._connection = duckdb.connect(
-            ":memory:",
-            config={
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-                "enable_external_access": "false",
-                "preserve_insertion_order": "true",
-            },
-        )
+        self._connection = connect_offline()
         self._check_time_rule()
 
     def parse(self, batch: RawBatch) -> ParsedBatch:
         """Return the batch's listens and rejects."""
         if batch.rows.num_rows == 0:
-            return ParsedBatch(batch.rows, batch.rejects, {}, [])
+            return ParsedBatch(batch.rows, _shortened(batch.rejects), {}, [])
         kinds = {
             field.name: _kind(batch.rows.schema.field(field.name).type)
             for field in FIELDS
@@ -67,19 +60,20 @@ class Parser:
         is_listen = pc.is_null(parsed["reason"])
         listens = parsed.filter(is_listen).drop_columns(["reason"])
         nulled = {name: pc.sum(listens[f"{name}_nulled"]).as_py() or 0 for name in ("ms_played", "skipped")}
-        rejects, odd_times = batch.rejects, []
+        rejects, odd_times = batch.rejects, list[str]()
         if listens.num_rows < parsed.num_rows:
             refused = self._refused(batch, parsed, pc.invert(is_listen))
             rejects = pa.concat_tables([rejects, refused.select(REJECT_SCHEMA.names)])
             odd = refused.filter(pc.is_in(refused["reason"], pa.array(TIME_REASONS)))
             odd_times = [text for text in odd["time"].slice(0, 5).to_pylist() if text is not None]
-        return ParsedBatch(listens, rejects, {name: count for name, count in nulled.items() if count}, odd_times)
+        nulled = {name: count for name, count in nulled.items() if count}
+        return ParsedBatch(listens, _shortened(rejects), nulled, odd_times)
 
     def _refused(self, batch: RawBatch, parsed: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
         self._connection.register("refused", batch.rows.filter(mask))
         original = "to_json(row)::VARCHAR" if "row" in batch.rows.column_names else "original"
         texts = self._connection.sql(
-            f"SELECT left({original}, {_ORIGINAL_CHARACTERS}) AS original, listened_at::VARCHAR AS time FROM refused"
+            f"SELECT {original} AS original, listened_at::VARCHAR AS time FROM refused"
         ).to_arrow_table()
         found = parsed.filter(mask)
         return pa.table(
@@ -107,6 +101,12 @@ class Parser:
                     f"{self._rules.times_are_from}: time.unit {time.unit!r} is not a strptime format; "
                     "one is '%d %b %Y, %H:%M'"
                 ) from error
+
+
+def _shortened(rejects: pa.Table) -> pa.Table:
+    position = rejects.column_names.index("original")
+    texts = pc.utf8_slice_codeunits(rejects["original"], 0, _ORIGINAL_CHARACTERS)
+    return rejects.set_column(position, "original", texts)
 
 
 def _trimmed(rows: pa.Table) -> pa.Table:

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 from assets.ingest.records import FIELDS, ParseRules
 
-# PostgreSQL refuses index entries above 2,704 bytes, and natural keys are indexed.
-LONGEST_FIELD_BYTES = 1024
-LONGEST_KEY_BYTES = 2600
+LONGEST_FIELD_CHARACTERS = 1000
+# PostgreSQL refuses index entries above 2,704 bytes.
+LONGEST_INDEXED_BYTES = 2600
+_INDEXED = ("user_id", "track_id", "artist_id", "track_natural_key", "artist_natural_key")
 LONGEST_PLAY_MS = 24 * 60 * 60 * 1000
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -83,8 +84,8 @@ def _reason(kinds: Mapping[str, str], rules: ParseRules, latest: datetime) -> st
         WHEN listened_us > {_microseconds(latest)} THEN 'in_the_future'
         WHEN {no_artist} THEN 'empty_artist_name'
         WHEN {names} AND title IS NULL OR track_natural_key IS NULL THEN 'empty_track_name'
-        WHEN {" OR ".join(f"strlen({name}) > {LONGEST_FIELD_BYTES}" for name in texts)}
-            OR strlen(track_natural_key) > {LONGEST_KEY_BYTES} OR strlen(artist_natural_key) > {LONGEST_KEY_BYTES}
+        WHEN {" OR ".join(f"length({name}) > {LONGEST_FIELD_CHARACTERS}" for name in texts)}
+            OR {" OR ".join(f"strlen({name}) > {LONGEST_INDEXED_BYTES}" for name in _INDEXED)}
         THEN 'too_long'
         WHEN NOT regexp_full_match(recording_mbid, {_MBID}) OR NOT regexp_full_match(artist_mbid, {_MBID})
         THEN 'bad_mbid'
@@ -94,6 +95,9 @@ def _reason(kinds: Mapping[str, str], rules: ParseRules, latest: datetime) -> st
 def _text(name: str, kinds: Mapping[str, str], rules: ParseRules) -> str:
     if name in rules.constants:
         return _quoted(rules.constants[name])
+    if kinds.get(name) == "real":
+        # Whole numbers become real ones when a tool that knows no missing integers writes them: 7.0 is the id 7.
+        return f"CASE WHEN isfinite({name}::DOUBLE) THEN regexp_replace({name}::VARCHAR, '\\.0+$', '') END"
     return f"nullif({name}::VARCHAR, '')" if name in kinds else "NULL::VARCHAR"
 
 

@@ -29,10 +29,8 @@ _FEATURES = [
     dg.AssetKey(["features", name])
     for name in ("feat_user", "feat_track", "feat_artist", "feat_user_track", "feat_user_artist")
 ]
-_FOLD_WINDOW = dg.TimeWindowPartitionMapping(
-    start_offset=-HORIZON_DAYS - 7 * (RankerConfig().folds - 1), allow_nonexistent_upstream_partitions=True
-)
-_CHAMPION_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-6, allow_nonexistent_upstream_partitions=True)
+_FOLD_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-HORIZON_DAYS - 7 * (RankerConfig().folds - 1))
+_CHAMPION_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-6)
 
 
 @dg.asset(

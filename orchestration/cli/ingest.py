@@ -11,7 +11,9 @@ from orchestration.cli.options import AsJson
 if TYPE_CHECKING:
     from assets.ingest.records import LoadReport, Progress, Source
 
-app = typer.Typer(help="Load listening files into the warehouse. The same bytes twice change nothing.", no_args_is_help=True)
+app = typer.Typer(
+    help="Load listening files into the warehouse. The same bytes twice change nothing.", no_args_is_help=True
+)
 
 Paths = Annotated[list[Path], typer.Argument(help="Files or folders.", metavar="PATH...", show_default=False)]
 
@@ -32,7 +34,9 @@ def tabular(
     paths: Paths,
     mapping: Annotated[
         Path,
-        typer.Option(help="TOML file that says which column is which field; see examples/mappings.", show_default=False),
+        typer.Option(
+            help="TOML file that says which column is which field; see examples/mappings.", show_default=False
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:

@@ -21,7 +21,9 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], highlight: str | None = None) -> None:
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], highlight: str | None = None
+) -> None:
     """A table; numbers to the right. The row whose first or second cell is `highlight` is bold."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for index, column in enumerate(columns):

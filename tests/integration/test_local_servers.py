@@ -104,15 +104,16 @@ def test_four_processes_starting_at_once_get_one_pair_of_servers_that_outlives_t
     assert [starter.returncode for starter in starters] == [0, 0, 0, 0], answers
     assert len({out for out, _ in answers}) == 1
 
-    servers = [
-        process
-        for process in psutil.process_iter(["name"])
-        if process.info["name"] in ("postgres", "redis-server") and is_server_under(process, fresh_home.home)
-    ]
+    servers = servers_under(fresh_home.home)
     assert sorted(process.pid for process in servers) == sorted(pids(fresh_home))
     assert sorted(process.name() for process in servers) == ["postgres", "redis-server"]
     # A session of its own: Ctrl-C in the terminal that started a server does not reach it.
     assert all(os.getsid(process.pid) != os.getsid(0) for process in servers)
+
+
+def servers_under(home: Path) -> list[psutil.Process]:
+    named = [it for it in psutil.process_iter(["name"]) if it.info["name"] in ("postgres", "redis-server")]
+    return [process for process in named if is_server_under(process, home)]
 
 
 def is_server_under(process: psutil.Process, home: Path) -> bool:
@@ -123,6 +124,19 @@ def is_server_under(process: psutil.Process, home: Path) -> bool:
         return not forked and Path(process.cwd()).is_relative_to(home.resolve())
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False
+
+
+@pytest.mark.parametrize("moment", ["postgres/data.new", "postgres/data/postmaster.pid", "redis/redis.conf"])
+def test_a_start_that_is_killed_halfway_is_completed_by_the_next(fresh_home: Settings, moment: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", ENSURE, str(fresh_home.home)]) as starter:
+        while not (fresh_home.home / moment).exists():
+            assert starter.poll() is None
+            time.sleep(0.005)
+        starter.kill()
+    endpoints = ensure_running(fresh_home)
+    write_memory(endpoints)
+    assert_memory_is_whole(endpoints)
+    assert sorted(server.pid for server in servers_under(fresh_home.home)) == sorted(pids(fresh_home))
 
 
 def test_a_second_call_returns_the_same_servers(own: Settings) -> None:

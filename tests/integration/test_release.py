@@ -237,7 +237,7 @@ def test_a_release_that_does_not_fit_is_refused_before_the_first_write(client: R
 
 def test_the_memory_estimate_is_on_the_safe_side_and_not_wildly_so(client: Redis) -> None:
     before = client.info("memory")["used_memory"]
-    release = sample_release(users=4000, tracks=5000, length=100, batch_users=500)
+    release = sample_release(users=1500, tracks=2000, length=100, batch_users=500)
     published = publish(client, release)
     used = client.info("memory")["used_memory"] - before
     assert used <= published.estimated_bytes <= 1.5 * used

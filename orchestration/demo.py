@@ -1,0 +1,159 @@
+"""`audotics demo`: the sample world from files to recommendations over HTTP."""
+
+import time
+import urllib.request
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+from sqlalchemy import text
+
+from assets.ingest.lastfm_1k import LastFm1k
+from assets.ingest.load import load_files
+from assets.ingest.sample_world import PLANTED_FILE, SampleWorld, generate
+from assets.ranker.slates import HORIZON_DAYS, Slate
+from orchestration.cli.rendering import OUT, print_evaluation, print_json, print_run, print_table, progress_bar
+from orchestration.pipeline import run_evaluation, run_nightly
+from orchestration.platform import Platform, open_platform
+from orchestration.processes import free_port
+from orchestration.runs import Progress
+from orchestration.up import api_child
+from warehouse.errors import AudoticsError
+from warehouse.local_servers import status, stop
+from warehouse.settings import load_settings
+
+_WORLD = "sample-world-"
+_TRACKS_SHOWN = 5
+_API_SECONDS = 60.0
+
+Steps = Callable[[str], AbstractContextManager[Progress]]
+
+
+def run_demo(steps: Steps, as_json: bool) -> None:
+    """Generate the world, run the nightly job two weeks before its end, evaluate on those weeks, ask the API.
+
+    Servers that were running before stay up; those started here are stopped.
+
+    Raises:
+        AudoticsError: a step failed, or what was loaded is not what was planted.
+    """
+    started = time.monotonic()
+    settings = load_settings()
+    were_running = any(server.running for server in status(settings))
+    try:
+        result = _demo(steps, open_platform(), as_json)
+    finally:
+        if not were_running:
+            stop(settings)
+    if as_json:
+        print_json({**result, "seconds": round(time.monotonic() - started, 1)})
+        return
+    OUT.print(f"done in {time.monotonic() - started:.0f} s; look around with `make up`")
+
+
+def _demo(steps: Steps, platform: Platform, as_json: bool) -> dict[str, Any]:
+    folder, until = _sample_world(platform.settings.landing / "lastfm-1k")
+    as_of = until - timedelta(days=HORIZON_DAYS)
+    with steps(f"as of {as_of}") as on_progress:
+        run = run_nightly(platform, as_of, on_progress)
+    ingest = _compare_with_planted(platform, folder)
+    with steps("evaluating") as on_progress:
+        evaluation_run, evaluation = run_evaluation(platform, as_of, on_progress)
+    answers = _ask(platform, _users_to_show(platform, as_of))
+    result = {
+        "ingest": ingest,
+        "run": run.as_json(),
+        "evaluation_run": evaluation_run.as_json(),
+        "evaluation": evaluation,
+        "answers": answers,
+    }
+    if not as_json:
+        rows = [(name.removeprefix("rows_"), ingest[name]["planted"], ingest[name]["found"]) for name in ingest]
+        print_table("sample world: rows", ("", "planted", "found"), rows)
+        print_run(run)
+        print_run(evaluation_run)
+        print_evaluation(evaluation)
+        for answer in answers:
+            _print_answer(answer)
+    return result
+
+
+def _sample_world(landing: Path) -> tuple[Path, date]:
+    """The folder of the sample world and the date it ends; generated unless one has landed before."""
+    finished = sorted(landing.glob(f"{_WORLD}*/{PLANTED_FILE}"))
+    if finished:
+        folder = finished[-1].parent
+        return folder, date.fromisoformat(folder.name.removeprefix(_WORLD))
+    until = datetime.now(UTC).date()
+    folder = landing / f"{_WORLD}{until.isoformat()}"
+    with progress_bar() as bar:
+        task = bar.add_task("generating the sample world", total=None)
+        generate(folder, SampleWorld(until=until), lambda done, total: bar.update(task, completed=done, total=total))
+    return folder, until
+
+
+def _compare_with_planted(platform: Platform, folder: Path) -> dict[str, dict[str, int]]:
+    """Counts of the loaded file beside the planted ones; AudoticsError when one differs."""
+    planted = orjson.loads((folder / PLANTED_FILE).read_bytes())
+    (report,) = load_files(platform.warehouse_url, LastFm1k(), [folder])
+    names = [name for name in planted if name.startswith("rows_")]
+    counts = {name: {"planted": planted[name], "found": getattr(report, name)} for name in names}
+    differing = [name for name, count in counts.items() if count["planted"] != count["found"]]
+    if differing or planted["rejected_by_reason"] != report.rejected_by_reason:
+        raise AudoticsError(
+            f"what was loaded from {folder} is not what was planted: found {report}, planted {planted};"
+            " if the files were edited, remove the folder and run the demo in a fresh AUDOTICS_HOME"
+        )
+    return counts
+
+
+def _users_to_show(platform: Platform, as_of: date) -> list[tuple[str, list[str]]]:
+    """Users with a light, a middling and a heavy history, each with the artists played most."""
+    with platform.transaction() as connection:
+        rows = connection.execute(_USERS, {"as_of": as_of, "shares": [0.25, 0.5, 0.9]}).all()
+    return [(user_id, artists) for user_id, artists in rows]
+
+
+def _ask(platform: Platform, users: list[tuple[str, list[str]]]) -> list[dict[str, Any]]:
+    """What the read API answers for each user and slate, over HTTP."""
+    port = free_port()
+    answers = []
+    with api_child(platform, port) as api:
+        api.wait_for(f"http://127.0.0.1:{port}/readyz", _API_SECONDS)
+        for user_id, artists in users:
+            for slate in Slate:
+                path = f"/v1/users/{quote(user_id)}/recommendations?slate={slate}&limit={_TRACKS_SHOWN}"
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
+                    body = orjson.loads(response.read())
+                answers.append({"request": f"GET {path}", "most_played_artists": artists, "response": body})
+    return answers
+
+
+def _print_answer(answer: dict[str, Any]) -> None:
+    body = answer["response"]
+    title = (
+        f"{answer['request']}\n{body['user_id']} mostly plays {', '.join(answer['most_played_artists'])};"
+        f" {body['source']} list of release {body['release']}"
+    )
+    rows = [(item["rank"], item["title"], item["artist"], item["score"]) for item in body["items"]]
+    print_table(title, ("rank", "title", "artist", "score"), rows)
+
+
+_USERS = text(
+    "with shown as ("
+    " select distinct on (share) share, user_key from features.feat_user"
+    " cross join unnest(cast(:shares as double precision[])) as shares (share)"
+    " where as_of = :as_of and listens_30d > 0"
+    " and listens >= (select percentile_disc(share) within group (order by listens) from features.feat_user"
+    " where as_of = :as_of)"
+    " order by share, listens, user_key)"
+    " select user_id, array(select artist_name from features.feat_user_artist"
+    " inner join core.dim_artists using (artist_key)"
+    " where feat_user_artist.user_key = shown.user_key and as_of = :as_of"
+    " order by feat_user_artist.listens desc, artist_key limit 3) as artists"
+    " from shown inner join core.dim_users using (user_key) order by share"
+)

@@ -1,0 +1,126 @@
+"""JSON lines and Parquet: nested values, malformed rows, damaged files."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from assets.ingest import parquet
+from assets.ingest.json_lines import json_path, read_json_lines
+from assets.ingest.parquet import read_parquet
+from assets.ingest.records import RawBatch
+from warehouse.errors import AudoticsError
+
+
+def _rows(batches: list[RawBatch], *names: str) -> list[tuple]:
+    return [tuple(row[name] for name in ("line", *names)) for batch in batches for row in batch.rows.to_pylist()]
+
+
+def _rejects(batches: list[RawBatch]) -> list[tuple]:
+    return [tuple(row.values()) for batch in batches for row in batch.rejects.to_pylist()]
+
+
+def _json(folder: Path, *rows: str) -> Path:
+    path = folder / "listens.jsonl"
+    path.write_text("\n".join(rows), encoding="utf-8")
+    return path
+
+
+def _parquet(folder: Path, table: pa.Table) -> Path:
+    path = folder / "listens.parquet"
+    pq.write_table(table, path)
+    return path
+
+
+def test_a_dotted_path_goes_into_objects_and_by_number_into_lists() -> None:
+    assert json_path("track.artists.0.name") == '$."track"."artists"[0]."name"'
+
+
+def test_json_values_come_as_text_and_missing_ones_as_null(tmp_path: Path) -> None:
+    path = _json(
+        tmp_path,
+        json.dumps({"u": "ada", "track": {"id": 7, "by": [{"name": "Björk"}]}, "skipped": False}),
+        json.dumps({"u": 12345678901234567, "track": {"id": None}, "skipped": None}),
+        json.dumps({"u": "x", "track": "text"}),
+    )
+    columns = {"user_id": "u", "track_id": "track.id", "artist_name": "track.by.0.name", "skipped": "skipped"}
+    assert _rows(list(read_json_lines(path, columns)), *columns) == [
+        (1, "ada", "7", "Björk", "false"),
+        (2, "12345678901234567", None, None, None),
+        (3, "x", None, None, None),
+    ]
+
+
+def test_lines_that_are_no_json_object_are_rejected_as_they_stand(tmp_path: Path) -> None:
+    bad = ['{"u": ', "[1]", '"u"', '{"u": "\\ud800"}', '{"u": 1} {"u": 2}', "null"]
+    batches = list(read_json_lines(_json(tmp_path, '{"u": "ada"}', "", *bad), {"user_id": "u"}))
+    assert _rows(batches, "user_id") == [(1, "ada")]
+    assert _rejects(batches) == [(line, "malformed_json", text) for line, text in enumerate(bad, 3)]
+
+
+def test_a_path_that_no_json_object_has_is_named_together_with_the_keys_that_exist(tmp_path: Path) -> None:
+    path = _json(tmp_path, '{"user": "ada"}', "not json", '{"track": {"id": 1}}')
+    with pytest.raises(AudoticsError, match=r"no column 'track\.name', .* for title; it has track, user\."):
+        list(read_json_lines(path, {"user_id": "user", "title": "track.name"}))
+    batches = list(read_json_lines(path, {"user_id": "user", "title": "track.name"}, optional=("title",)))
+    assert _rows(batches, "user_id", "title") == [(1, "ada", None), (3, None, None)]
+
+
+def test_a_parquet_row_keeps_its_number_its_types_and_its_whole_self(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "BATCH_ROWS", 2)
+    table = pa.table(
+        {
+            "u": pa.array([1, 2, 3]),
+            "track": [{"id": "a", "by": {"name": "X"}}, None, {"id": "c", "by": None}],
+            "a.b": pa.array(["x", "y", "z"]).dictionary_encode(),
+        }
+    )
+    batches = list(
+        read_parquet(_parquet(tmp_path, table), {"user_id": "u", "artist_name": "track.by.name", "title": "a.b"})
+    )
+    assert [batch.rows.num_rows for batch in batches] == [2, 1]
+    assert _rows(batches, "user_id", "artist_name", "title") == [(1, 1, "X", "x"), (2, 2, None, "y"), (3, 3, None, "z")]
+    assert batches[1].rows["row"].to_pylist() == [{"u": 3, "track": {"id": "c", "by": None}, "a.b": "z"}]
+    assert batches[0].rows.schema.field("title").type == pa.string()
+    assert [batch.done for batch in batches] == [pytest.approx(2 / 3), 1.0]
+
+
+def test_parquet_text_that_is_not_utf_8_is_rejected(tmp_path: Path) -> None:
+    broken = pa.array([b"good", b"caf\xe9", None, b"\xc3", b"\xa9"]).view(pa.string())
+    batches = list(read_parquet(_parquet(tmp_path, pa.table({"t": broken, "n": range(5)})), {"title": "t"}))
+    assert _rows(batches, "title") == [(1, "good"), (3, None)]
+    assert _rejects(batches) == [
+        (2, "invalid_utf8", '{"t": "caf\\\\xe9", "n": 1}'),
+        (4, "invalid_utf8", '{"t": "\\\\xc3", "n": 3}'),
+        (5, "invalid_utf8", '{"t": "\\\\xa9", "n": 4}'),
+    ]
+
+
+@pytest.mark.parametrize("column", ["nope", "track.nope", "u.x"])
+def test_a_missing_parquet_column_is_named_together_with_those_that_exist(tmp_path: Path, column: str) -> None:
+    path = _parquet(tmp_path, pa.table({"u": [1], "track": [{"id": "a"}]}))
+    with pytest.raises(AudoticsError, match=f"no column '{column}', .* for title; it has u, track"):
+        list(read_parquet(path, {"user_id": "u", "title": column}))
+    batches = list(read_parquet(path, {"user_id": "u", "title": column}, optional=("title",)))
+    assert _rows(batches, "user_id", "title") == [(1, 1, None)]
+
+
+@pytest.mark.parametrize("kept", [0, 3, 100, -1, -20])
+def test_a_truncated_parquet_file_is_refused(tmp_path: Path, kept: int) -> None:
+    path = _parquet(tmp_path, pa.table({"u": range(1000)}))
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(AudoticsError, match=r"listens\.parquet is not a whole Parquet file"):
+        list(read_parquet(path, {"user_id": "u"}))
+
+
+def test_parquet_with_damaged_pages_is_refused(tmp_path: Path) -> None:
+    path = _parquet(tmp_path, pa.table({"u": [f"user {n * 7919 % 1000}" for n in range(5000)]}))
+    content = bytearray(path.read_bytes())
+    content[4:200] = bytes(196)
+    path.write_bytes(content)
+    with pytest.raises(AudoticsError, match=r"listens\.parquet is not a whole Parquet file"):
+        list(read_parquet(path, {"user_id": "u"}))

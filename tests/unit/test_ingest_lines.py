@@ -1,0 +1,113 @@
+"""Lines of text files: numbers, line ends, and the bytes that cannot be stored."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from assets.ingest import lines
+from assets.ingest.lines import LineBatch, read_lines
+from warehouse.errors import AudoticsError
+
+
+def _write(folder: Path, content: bytes, name: str = "listens.tsv") -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+def _rows(batches: list[LineBatch]) -> list[tuple[int, str]]:
+    return [(row["line"], row["text"]) for batch in batches for row in batch.lines.to_pylist()]
+
+
+def _rejects(batches: list[LineBatch]) -> list[tuple[int, str, str]]:
+    return [(row["line"], row["reason"], row["original"]) for batch in batches for row in batch.rejects.to_pylist()]
+
+
+def test_empty_lines_are_no_rows_but_count_in_line_numbers(tmp_path: Path) -> None:
+    batches = list(read_lines(_write(tmp_path, b"\nalpha\n\n\nbeta\n\n")))
+    assert _rows(batches) == [(2, "alpha"), (5, "beta")]
+
+
+def test_lf_crlf_and_a_missing_last_line_end_give_the_same_rows(tmp_path: Path) -> None:
+    expected = [(1, "alpha\tx"), (2, "beta")]
+    for content in b"alpha\tx\nbeta\n", b"alpha\tx\r\nbeta\r\n", b"alpha\tx\nbeta", b"alpha\tx\r\nbeta":
+        assert _rows(list(read_lines(_write(tmp_path, content)))) == expected, content
+
+
+def test_a_carriage_return_inside_a_line_stays(tmp_path: Path) -> None:
+    assert _rows(list(read_lines(_write(tmp_path, b"al\rpha\r\nbe\r\r\n")))) == [(1, "al\rpha"), (2, "be\r")]
+
+
+def test_a_byte_order_mark_is_not_part_of_the_first_line(tmp_path: Path) -> None:
+    assert _rows(list(read_lines(_write(tmp_path, b"\xef\xbb\xbfid\n")))) == [(1, "id")]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n\r\n", b"\xef\xbb\xbf"])
+def test_a_file_without_rows_gives_none(tmp_path: Path, content: bytes) -> None:
+    assert _rows(list(read_lines(_write(tmp_path, content)))) == []
+
+
+def test_small_blocks_give_the_same_lines_as_one_block(tmp_path: Path) -> None:
+    texts = [f"line {number} " + "ä€𝄞"[: number % 4] * (number % 7) for number in range(1, 400)]
+    content = b"\xef\xbb\xbf" + "\r\n".join(texts).encode() + b"\r\nbad \xff\r\n"
+    path = _write(tmp_path, content)
+    whole = list(read_lines(path))
+    assert len(whole) == 1
+    assert _rows(whole) == list(enumerate(texts, 1))
+    for block_bytes in 1, 5, 64, 1000:
+        batches = list(read_lines(path, block_bytes))
+        assert _rows(batches) == _rows(whole), block_bytes
+        assert _rejects(batches) == [(400, "invalid_utf8", "bad \\xff")]
+
+
+def test_bytes_that_are_not_utf_8_are_rejected_with_the_bytes_escaped(tmp_path: Path) -> None:
+    content = b"good\ncaf\xe9\n\xc3\n\xa9t\xc3\xa9\nfine \xc3\xa9\n\xed\xa0\x80\nend\n"
+    batches = list(read_lines(_write(tmp_path, content)))
+    assert _rows(batches) == [(1, "good"), (5, "fine é"), (7, "end")]
+    assert _rejects(batches) == [
+        (2, "invalid_utf8", "caf\\xe9"),
+        # Side by side lines 3 and 4 would make a character; neither is text by itself.
+        (3, "invalid_utf8", "\\xc3"),
+        (4, "invalid_utf8", "\\xa9té"),
+        (6, "invalid_utf8", "\\xed\\xa0\\x80"),
+    ]
+
+
+def test_a_nul_byte_is_rejected_and_invalid_utf_8_comes_first(tmp_path: Path) -> None:
+    batches = list(read_lines(_write(tmp_path, b"a\0b\n\0\xff\nc\nd\0\0\n")))
+    assert _rows(batches) == [(3, "c")]
+    assert _rejects(batches) == [
+        (1, "nul_byte", "a\\x00b"),
+        (2, "invalid_utf8", "\\x00\\xff"),
+        (4, "nul_byte", "d\\x00\\x00"),
+    ]
+
+
+def test_a_gzipped_file_reads_like_the_plain_one(tmp_path: Path) -> None:
+    content = b"alpha\n\nbeta"
+    path = _write(tmp_path, gzip.compress(content), "listens.tsv.gz")
+    assert _rows(list(read_lines(path))) == [(1, "alpha"), (3, "beta")]
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda packed: packed[:-9], lambda packed: b"plain text\n", lambda packed: packed[:10] + b"\xff" * 40]
+)
+def test_a_damaged_gzip_file_is_named(tmp_path: Path, damage) -> None:
+    packed = gzip.compress(b"alpha\n" * 1000)
+    path = _write(tmp_path, damage(packed), "listens.tsv.gz")
+    with pytest.raises(AudoticsError, match=r"listens\.tsv\.gz is damaged"):
+        list(read_lines(path))
+
+
+def test_a_line_without_end_is_refused_before_it_fills_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "LONGEST_LINE_BYTES", 1 << 20)
+    path = _write(tmp_path, b"x" * (3 << 20))
+    with pytest.raises(AudoticsError, match="longer than 1 MB"):
+        list(read_lines(path, 1 << 18))
+
+
+def test_progress_reaches_the_end_and_never_falls_back(tmp_path: Path) -> None:
+    done = [batch.done for batch in read_lines(_write(tmp_path, b"alpha\n" * 500), 100)]
+    assert done == sorted(done)
+    assert (0 < done[0] < 0.1, done[-1]) == (True, 1.0)

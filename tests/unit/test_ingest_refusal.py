@@ -1,0 +1,70 @@
+"""When a whole file is refused, and what the message suggests."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from assets.ingest.records import ParseRules, TimeRule
+from assets.ingest.refusal import Tally, refusal, units_that_fit
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+FILE = Path("log.csv")
+
+
+def _rules(unit: str) -> ParseRules:
+    return ParseRules(source="shop", time=TimeRule(unit), times_are_from="shop.toml")
+
+
+def _tally(rows_read: int, odd_times: tuple[str, ...] = (), **rejected: int) -> Tally:
+    return Tally(rows_read, Counter(rejected), odd_times=list(odd_times), first_reject=(3, "the row"))
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [("1421163674", "s"), ("1421163674.25", "s"), ("1421163674000", "ms"), ("1421163674000000", "us"),
+     ("1421163674000000000", "ns"), ("2015-01-13T15:41:14Z", "iso8601"), ("2015-01-13 15:41", "iso8601")],
+)  # fmt: skip
+def test_the_unit_of_a_time_shows_in_its_size(text: str, unit: str) -> None:
+    assert units_that_fit([text], NOW) == [unit]
+
+
+@pytest.mark.parametrize("text", ["", "soon", "nan", "inf", "-5", "13/01/2015 15:41", "9" * 400])
+def test_what_fits_no_unit_suggests_none(text: str) -> None:
+    assert units_that_fit([text], NOW) == []
+    assert units_that_fit(["1421163674", text], NOW) == []
+
+
+def test_a_file_is_refused_when_most_of_at_least_ten_times_are_odd() -> None:
+    rules = _rules("s")
+    assert refusal(FILE, _tally(19, in_the_future=10), rules, NOW) is not None
+    assert refusal(FILE, _tally(20, in_the_future=10), rules, NOW) is None
+    assert refusal(FILE, _tally(10, in_the_future=9), rules, NOW) is None
+    assert refusal(FILE, _tally(13, in_the_future=4, before_2000=3, bad_timestamp=3), rules, NOW) is not None
+    assert refusal(FILE, _tally(19, empty_user=18), rules, NOW) is None
+
+
+def test_a_file_with_nothing_to_load_is_refused_however_small() -> None:
+    assert refusal(FILE, _tally(1, ("1421163674000",), in_the_future=1), _rules("s"), NOW) == (
+        "log.csv: 1 of its 1 times are refused, as in the future when read as s (the first is '1421163674000'); "
+        'they look like ms: set unit = "ms" under [time] in shop.toml; nothing of it was loaded'
+    )
+    assert refusal(FILE, _tally(2, wrong_column_count=2), _rules("s"), NOW) == (
+        "log.csv: none of its 2 rows can be loaded; 2 are refused as wrong_column_count, line 3 is 'the row'; "
+        "check that the file is of this format"
+    )
+    assert refusal(FILE, _tally(0), _rules("s"), NOW) == "log.csv holds no listens; give a file that does"
+
+
+def test_times_that_fit_no_unit_point_to_the_mapping() -> None:
+    message = refusal(FILE, _tally(3, ("13/01/2015",), bad_timestamp=3), _rules("iso8601"), NOW)
+    assert message is not None
+    assert "as not times when read as iso8601 (the first is '13/01/2015'); correct [time] in shop.toml" in message
+
+
+def test_a_format_without_mapping_says_how_it_writes_times() -> None:
+    rules = ParseRules(source="lastfm-1k", time=TimeRule("iso8601"))
+    message = refusal(FILE, _tally(3, ("1421163674",), bad_timestamp=3), rules, NOW)
+    assert message is not None
+    assert "this format writes them like 2009-05-04T23:08:57Z" in message

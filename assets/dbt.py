@@ -129,6 +129,7 @@ def core_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource)
     select="marts.features",
     project=DBT_PROJECT,
     partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
     dagster_dbt_translator=WarehouseDbtTranslator(),
 )
 def feature_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:

@@ -64,7 +64,7 @@ class Child:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        for stop in (signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, stop)
             with suppress(subprocess.TimeoutExpired):

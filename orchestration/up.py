@@ -26,28 +26,34 @@ def run_until_interrupted(ui_port: int, api_port: int) -> None:
     require_free_port(ui_port, "--ui-port")
     require_free_port(api_port, "--api-port")
     platform = open_platform()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for interruption in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(interruption, _interrupt)
     try:
         with ExitStack() as stack:
-            children = [
-                stack.enter_context(dagster_child(platform, ui_port)),
-                stack.enter_context(api_child(platform, api_port)),
-            ]
-            OUT.print("starting the Dagster UI and the read API ...")
-            children[0].wait_for(f"http://127.0.0.1:{ui_port}/server_info", _START_SECONDS)
-            children[1].wait_for(f"http://127.0.0.1:{api_port}/livez", _START_SECONDS)
-            OUT.print(f"Dagster UI   http://127.0.0.1:{ui_port}")
-            OUT.print(f"read API     http://127.0.0.1:{api_port}/docs")
-            OUT.print(f"logs         {platform.settings.home / 'logs'}")
-            OUT.print("Ctrl-C stops everything.")
-            while True:
-                time.sleep(1)
-                for child in children:
-                    child.require_alive()
-    except KeyboardInterrupt:
-        OUT.print("stopping ...")
+            try:
+                _run(stack, platform, ui_port, api_port)
+            except KeyboardInterrupt:
+                OUT.print("stopping ...")
     finally:
         stop(platform.settings)
+
+
+def _run(stack: ExitStack, platform: Platform, ui_port: int, api_port: int) -> None:
+    OUT.print("starting the Dagster UI and the read API ...")
+    children = [
+        stack.enter_context(dagster_child(platform, ui_port)),
+        stack.enter_context(api_child(platform, api_port)),
+    ]
+    children[0].wait_for(f"http://127.0.0.1:{ui_port}/server_info", _START_SECONDS)
+    children[1].wait_for(f"http://127.0.0.1:{api_port}/livez", _START_SECONDS)
+    OUT.print(f"Dagster UI   http://127.0.0.1:{ui_port}")
+    OUT.print(f"read API     http://127.0.0.1:{api_port}/docs")
+    OUT.print(f"logs         {platform.settings.home / 'logs'}")
+    OUT.print("Ctrl-C stops everything.")
+    while True:
+        time.sleep(1)
+        for child in children:
+            child.require_alive()
 
 
 def dagster_child(platform: Platform, port: int) -> Child:

@@ -95,7 +95,7 @@ class Parser:
             ) from error
         if "%" in time.unit:
             try:
-                self._connection.execute("SELECT try_strptime('', $format)", {"format": time.unit})
+                self._connection.execute("SELECT try_strptime('', $format)", {"format": time.unit}).fetchall()
             except duckdb.Error as error:
                 raise AudoticsError(
                     f"{self._rules.times_are_from}: time.unit {time.unit!r} is not a strptime format; "

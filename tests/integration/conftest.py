@@ -21,7 +21,7 @@ def client(redis_url: str) -> Iterator[Redis]:
 @pytest.fixture
 def other_client(redis_url: str) -> Iterator[Redis]:
     """Another, empty database of the same Redis, for the run that nothing disturbs."""
-    with Redis.from_url(redis_url, db=1) as connected:
+    with Redis.from_url(f"{redis_url.rpartition('/')[0]}/1") as connected:
         yield connected
 
 

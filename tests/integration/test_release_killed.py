@@ -95,6 +95,7 @@ def test_a_publisher_killed_when(instant: str, client: Redis, other_client: Redi
     publish(other_client, sample_release("second"))
     assert (rerun.meta.release, rerun.previous) == (new, old)
     assert contents(client) == contents(other_client)
+    assert release_ids(client) == {old, new}
 
 
 def test_the_leftovers_of_a_killed_publisher_go_with_the_next_release_whatever_it_is(

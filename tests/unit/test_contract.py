@@ -43,9 +43,7 @@ def table(heading: str) -> list[list[str]]:
 
 
 def test_lists_of_any_length_come_back_as_they_were_packed() -> None:
-    packed = contract.pack_lists(
-        np.array([0, 2, 2, 3]), i32(7, 2_000_000_000, 0), f32(0.5, -1.25, 3e-9), i32(-1, 7, 3)
-    )
+    packed = contract.pack_lists(np.array([0, 2, 2, 3]), i32(7, 2_000_000_000, 0), f32(0.5, -1.25, 3e-9), i32(-1, 7, 3))
     lists = [contract.unpack_list(one) for one in packed]
     assert [one.track_keys.tolist() for one in lists] == [[7, 2_000_000_000], [], [0]]
     assert [one.scores.tolist() for one in lists] == [[0.5, -1.25], [], [float(np.float32(3e-9))]]

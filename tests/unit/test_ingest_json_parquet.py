@@ -1,14 +1,16 @@
 """JSON lines and Parquet: nested values, malformed rows, damaged files."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets.ingest import parquet
+from assets.ingest import json_lines, parquet
 from assets.ingest.json_lines import json_path, read_json_lines
+from assets.ingest.lines import read_lines
 from assets.ingest.parquet import read_parquet
 from assets.ingest.records import RawBatch
 from warehouse.errors import AudoticsError
@@ -51,6 +53,14 @@ def test_json_values_come_as_text_and_missing_ones_as_null(tmp_path: Path) -> No
         (2, "12345678901234567", None, None, None),
         (3, "x", None, None, None),
     ]
+
+
+def test_a_json_file_of_many_blocks_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_lines, "read_lines", partial(read_lines, block_bytes=100))
+    path = _json(tmp_path, *(json.dumps({"u": f"user {number}"}) for number in range(50)))
+    batches = list(read_json_lines(path, {"user_id": "u"}))
+    assert len(batches) > 5
+    assert _rows(batches, "user_id") == [(number + 1, f"user {number}") for number in range(50)]
 
 
 def test_lines_that_are_no_json_object_are_rejected_as_they_stand(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_what_is_no_number_is_no_time_and_numbers_far_away_do_not_overflow() -> 
 
 
 def test_the_bounds_are_the_year_2000_and_a_day_from_now() -> None:
-    values = ["946684799", "946684800", "1795521600", "1795521601"]
+    values = ["946684799", "946684800", "1795435200", "1795435201"]
     assert _times("s", values) == ["before_2000", "2000-01-01T00:00:00", "2026-11-23T12:00:00", "in_the_future"]
 
 

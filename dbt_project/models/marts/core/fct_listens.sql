@@ -31,6 +31,10 @@ select
         partition by listens.user_key, listens.track_key
         order by listens.listened_at
     ) = 1 as is_first_listen,
+    row_number() over (
+        partition by listens.session_key, listens.track_key
+        order by listens.listened_at
+    ) = 1 as is_first_in_session,
 
     -- timestamps
     listens.listened_at,

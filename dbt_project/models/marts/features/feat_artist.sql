@@ -4,28 +4,48 @@ with as_ofs as (
 
 ),
 
-listens as (
+heard_tracks as (
 
     select
-        as_ofs.as_of,
-        fct_listens.*,
-        {{ days_between('fct_listens.listened_at', 'as_ofs.as_of_at') }} as age_days
-    from as_ofs
-    inner join {{ ref('fct_listens') }} as fct_listens on fct_listens.listened_at < as_ofs.as_of_at
+        feat_track.as_of,
+        dim_tracks.artist_key,
+        count(*) as tracks
+    from {{ ref('feat_track') }} as feat_track
+    inner join as_ofs on feat_track.as_of = as_ofs.as_of
+    inner join {{ ref('dim_tracks') }} as dim_tracks on feat_track.track_key = dim_tracks.track_key
+    where dim_tracks.artist_key is not null
+    group by feat_track.as_of, dim_tracks.artist_key
+
+),
+
+listeners as (
+
+    select
+        feat_user_artist.as_of,
+        feat_user_artist.artist_key,
+        sum(feat_user_artist.listens)::bigint as listens,
+        count(*) as listeners,
+        sum(feat_user_artist.listens_30d)::bigint as listens_30d,
+        count(*) filter (where feat_user_artist.listens_30d > 0) as listeners_30d
+    from {{ ref('feat_user_artist') }} as feat_user_artist
+    inner join as_ofs on feat_user_artist.as_of = as_ofs.as_of
+    group by feat_user_artist.as_of, feat_user_artist.artist_key
 
 )
 
 select
     -- ids
-    as_of,
-    artist_key,
+    listeners.as_of,
+    listeners.artist_key,
 
     -- numerics
-    count(*) as listens,
-    count(distinct user_key) as listeners,
-    count(*) filter (where age_days <= 30) as listens_30d,
-    count(distinct user_key) filter (where age_days <= 30) as listeners_30d,
-    count(distinct track_key) as tracks
-from listens
-where artist_key is not null
-group by as_of, artist_key
+    listeners.listens,
+    listeners.listeners,
+    listeners.listens_30d,
+    listeners.listeners_30d,
+    heard_tracks.tracks
+from listeners
+inner join heard_tracks
+    on
+        listeners.as_of = heard_tracks.as_of
+        and listeners.artist_key = heard_tracks.artist_key

@@ -4,14 +4,11 @@ with as_ofs as (
 
 ),
 
-listens as (
+listeners as (
 
-    select
-        as_ofs.as_of,
-        fct_listens.*,
-        {{ days_between('fct_listens.listened_at', 'as_ofs.as_of_at') }} as age_days
-    from as_ofs
-    inner join {{ ref('fct_listens') }} as fct_listens on fct_listens.listened_at < as_ofs.as_of_at
+    select feat_user_track.*
+    from {{ ref('feat_user_track') }} as feat_user_track
+    inner join as_ofs on feat_user_track.as_of = as_ofs.as_of
 
 )
 
@@ -21,15 +18,15 @@ select
     track_key,
 
     -- numerics
-    count(*) as listens,
-    count(distinct user_key) as listeners,
-    count(*) filter (where age_days <= 7) as listens_7d,
-    count(*) filter (where age_days <= 30) as listens_30d,
-    count(*) filter (where age_days <= 90) as listens_90d,
-    count(distinct user_key) filter (where age_days <= 30) as listeners_30d,
-    max(age_days) as days_since_first,
-    min(age_days) as days_since_last,
-    count(*)::double precision / count(distinct user_key) as listens_per_listener,
-    avg(is_skipped::int)::double precision as skip_rate
-from listens
+    sum(listens)::bigint as listens,
+    count(*) as listeners,
+    sum(listens_7d)::bigint as listens_7d,
+    sum(listens_30d)::bigint as listens_30d,
+    sum(listens_90d)::bigint as listens_90d,
+    count(*) filter (where listens_30d > 0) as listeners_30d,
+    max(days_since_first) as days_since_first,
+    min(days_since_last) as days_since_last,
+    sum(listens)::double precision / count(*) as listens_per_listener,
+    sum(skips)::double precision / nullif(sum(listens_with_skip_known), 0)::double precision as skip_rate
+from listeners
 group by as_of, track_key

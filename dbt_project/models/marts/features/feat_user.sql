@@ -4,39 +4,67 @@ with as_ofs as (
 
 ),
 
-listens as (
+sessions as (
 
     select
         as_ofs.as_of,
-        fct_listens.*,
-        {{ days_between('fct_listens.listened_at', 'as_ofs.as_of_at') }} as age_days
+        fct_sessions.user_key,
+        count(*) as sessions
     from as_ofs
-    inner join {{ ref('fct_listens') }} as fct_listens on fct_listens.listened_at < as_ofs.as_of_at
+    inner join {{ ref('fct_sessions') }} as fct_sessions on fct_sessions.started_at < as_ofs.as_of_at
+    group by as_ofs.as_of, fct_sessions.user_key
+
+),
+
+tracks as (
+
+    select feat_user_track.*
+    from {{ ref('feat_user_track') }} as feat_user_track
+    inner join as_ofs on feat_user_track.as_of = as_ofs.as_of
+
+),
+
+history as (
+
+    select
+        as_of,
+        user_key,
+        sum(listens)::bigint as listens,
+        count(*) as tracks,
+        sum(listens_7d)::bigint as listens_7d,
+        sum(listens_30d)::bigint as listens_30d,
+        sum(listens_90d)::bigint as listens_90d,
+        count(*) filter (where listens_30d > 0) as tracks_30d,
+        count(*) filter (where days_since_first <= 30) as first_listens_30d,
+        min(days_since_last) as days_since_last,
+        max(days_since_first) as days_since_first,
+        sum(skips)::double precision / nullif(sum(listens_with_skip_known), 0)::double precision as skip_rate
+    from tracks
+    group by as_of, user_key
 
 )
 
 select
     -- ids
-    as_of,
-    user_key,
+    history.as_of,
+    history.user_key,
 
     -- numerics
-    count(*) as listens,
-    count(distinct track_key) as tracks,
-    count(distinct session_key) as sessions,
-    count(*) filter (where age_days <= 7) as listens_7d,
-    count(*) filter (where age_days <= 30) as listens_30d,
-    count(*) filter (where age_days <= 90) as listens_90d,
-    count(distinct track_key) filter (where age_days <= 30) as tracks_30d,
-    1 - count(distinct track_key)::double precision / count(*) as repeat_share,
-    coalesce(
-        (count(*) filter (where age_days <= 30 and is_first_listen))::double precision
-        / nullif(count(*) filter (where age_days <= 30), 0),
-        0
-    ) as new_share_30d,
-    min(age_days) as days_since_last,
-    max(age_days) as days_since_first,
-    count(*)::double precision / count(distinct session_key) as listens_per_session,
-    avg(is_skipped::int)::double precision as skip_rate
-from listens
-group by as_of, user_key
+    history.listens,
+    history.tracks,
+    sessions.sessions,
+    history.listens_7d,
+    history.listens_30d,
+    history.listens_90d,
+    history.tracks_30d,
+    1 - history.tracks::double precision / history.listens as repeat_share,
+    coalesce(history.first_listens_30d::double precision / nullif(history.listens_30d, 0), 0) as new_share_30d,
+    history.days_since_last,
+    history.days_since_first,
+    history.listens::double precision / sessions.sessions as listens_per_session,
+    history.skip_rate
+from history
+inner join sessions
+    on
+        history.as_of = sessions.as_of
+        and history.user_key = sessions.user_key

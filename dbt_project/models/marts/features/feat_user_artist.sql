@@ -6,14 +6,15 @@ with as_ofs as (
 
 ),
 
-listens as (
+tracks as (
 
     select
-        as_ofs.as_of,
-        fct_listens.*,
-        {{ days_between('fct_listens.listened_at', 'as_ofs.as_of_at') }} as age_days
-    from as_ofs
-    inner join {{ ref('fct_listens') }} as fct_listens on fct_listens.listened_at < as_ofs.as_of_at
+        feat_user_track.*,
+        dim_tracks.artist_key
+    from {{ ref('feat_user_track') }} as feat_user_track
+    inner join as_ofs on feat_user_track.as_of = as_ofs.as_of
+    inner join {{ ref('dim_tracks') }} as dim_tracks on feat_user_track.track_key = dim_tracks.track_key
+    where dim_tracks.artist_key is not null
 
 )
 
@@ -24,10 +25,9 @@ select
     artist_key,
 
     -- numerics
-    count(*) as listens,
-    count(*) filter (where age_days <= 30) as listens_30d,
-    count(distinct track_key) as tracks,
-    min(age_days) as days_since_last
-from listens
-where artist_key is not null
+    sum(listens)::bigint as listens,
+    sum(listens_30d)::bigint as listens_30d,
+    count(*) as tracks,
+    min(days_since_last) as days_since_last
+from tracks
 group by as_of, user_key, artist_key

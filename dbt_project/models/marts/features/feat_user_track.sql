@@ -10,7 +10,10 @@ listens as (
 
     select
         as_ofs.as_of,
-        fct_listens.*,
+        fct_listens.user_key,
+        fct_listens.track_key,
+        fct_listens.is_first_in_session,
+        fct_listens.is_skipped,
         {{ days_between('fct_listens.listened_at', 'as_ofs.as_of_at') }} as age_days
     from as_ofs
     inner join {{ ref('fct_listens') }} as fct_listens on fct_listens.listened_at < as_ofs.as_of_at
@@ -25,11 +28,14 @@ select
 
     -- numerics
     count(*) as listens,
+    count(*) filter (where age_days <= 7) as listens_7d,
     count(*) filter (where age_days <= 30) as listens_30d,
-    count(distinct session_key) as sessions,
+    count(*) filter (where age_days <= 90) as listens_90d,
+    count(*) filter (where is_first_in_session) as sessions,
     sum(exp(-age_days / 60)) as decayed_listens,
     max(age_days) as days_since_first,
     min(age_days) as days_since_last,
-    count(*) filter (where is_skipped) as skips
+    count(*) filter (where is_skipped) as skips,
+    count(is_skipped) as listens_with_skip_known
 from listens
 group by as_of, user_key, track_key

@@ -1,0 +1,128 @@
+"""The warehouse's tables: migrations, what they promise analysts, and what they refuse."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import alembic.command
+import psycopg2
+import pytest
+from sqlalchemy import text
+
+from warehouse import migrate
+from warehouse.engine import create_engine
+from warehouse.errors import AudoticsError
+
+UNDESCRIBED = """
+SELECT relnamespace::regnamespace || '.' || relname || coalesce('.' || attname, '')
+FROM pg_class
+LEFT JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0
+WHERE
+    relnamespace IN ('raw'::regnamespace, 'ml'::regnamespace) AND relkind IN ('r', 'p')
+    AND (obj_description(pg_class.oid) IS NULL OR col_description(pg_class.oid, attnum) IS NULL)
+"""
+LOADED = (
+    "INSERT INTO raw.ingest_files (sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected, rows_duplicate,"
+    " started_at, finished_at) VALUES ('a', 'f', '/x', 1, {counts}, now(), now())"
+)
+
+
+def _rows(url: str, statement: str) -> list[tuple]:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        rows = [tuple(row) for row in connection.execute(text(statement))]
+    engine.dispose()
+    return rows
+
+
+def _execute(url: str, statement: str) -> None:
+    connection = psycopg2.connect(url)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+    finally:
+        connection.close()
+
+
+def test_an_empty_database_has_every_migration_pending_and_after_the_upgrade_none(empty_database_url: str) -> None:
+    waiting = migrate.pending(empty_database_url)
+    assert waiting[:2] == ["0001", "0002"]
+    migrate.upgrade(empty_database_url)
+    assert migrate.pending(empty_database_url) == []
+    assert _rows(empty_database_url, f"SELECT version_num FROM {migrate.VERSION_TABLE}") == [(waiting[-1],)]
+    migrate.upgrade(empty_database_url)
+    assert migrate.pending(empty_database_url) == []
+
+
+def test_processes_that_upgrade_at_once_do_not_collide(empty_database_url: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(migrate.upgrade, [empty_database_url] * 4))
+    assert migrate.pending(empty_database_url) == []
+
+
+def test_every_downgrade_undoes_its_upgrade(empty_database_url: str) -> None:
+    migrate.upgrade(empty_database_url)
+    engine = create_engine(empty_database_url)
+    with engine.begin() as connection:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        alembic.command.downgrade(config, "base")
+    engine.dispose()
+    schemas = "SELECT nspname FROM pg_namespace WHERE nspname IN ('raw', 'ml', 'dagster')"
+    assert _rows(empty_database_url, schemas) == []
+    migrate.upgrade(empty_database_url)
+    assert sorted(_rows(empty_database_url, schemas)) == [("dagster",), ("ml",), ("raw",)]
+
+
+def test_every_table_and_column_says_what_it_is(warehouse_url: str) -> None:
+    assert _rows(warehouse_url, UNDESCRIBED) == []
+
+
+def test_the_raw_tables_are_there_and_dagster_has_an_empty_schema(warehouse_url: str) -> None:
+    tables = _rows(warehouse_url, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'raw'")
+    assert {name for (name,) in tables} == {
+        *("ingest_files", "users", "artists", "tracks", "listens", "rejected_listens", "track_tags", "blocks"),
+    }
+    assert _rows(warehouse_url, "SELECT * FROM information_schema.tables WHERE table_schema = 'dagster'") == []
+
+
+def test_a_database_of_a_newer_version_is_left_alone(warehouse_url: str) -> None:
+    _execute(warehouse_url, f"UPDATE {migrate.VERSION_TABLE} SET version_num = '9999'")
+    for call in (migrate.pending, migrate.upgrade):
+        with pytest.raises(AudoticsError, match="at migration 9999, which this version of audotics does not know"):
+            call(warehouse_url)
+
+
+def test_an_unreachable_server_is_one_line_without_the_password() -> None:
+    for call in (migrate.pending, migrate.upgrade):
+        with pytest.raises(AudoticsError, match=r"Connection refused") as raised:
+            call("postgresql://audotics:hunter2@127.0.0.1:1/audotics")
+        assert "hunter2" not in str(raised.value)
+        assert "\n" not in str(raised.value)
+
+
+def test_a_load_whose_counts_do_not_add_up_is_refused(warehouse_url: str) -> None:
+    with pytest.raises(psycopg2.errors.CheckViolation, match="ingest_files_rows_accounted_for"):
+        _execute(warehouse_url, LOADED.format(counts="10, 5, 3, 1"))
+    _execute(warehouse_url, LOADED.format(counts="10, 5, 3, 2"))
+    with pytest.raises(psycopg2.errors.UniqueViolation, match="ingest_files_sha256_format_key"):
+        _execute(warehouse_url, LOADED.format(counts="10, 5, 3, 2"))
+
+
+def test_a_release_is_live_previous_or_retired(warehouse_url: str) -> None:
+    row = "INSERT INTO ml.releases VALUES ('{0}', '2026-11-22', '{{}}', '{{}}', now(), '{0}')"
+    for status in ("live", "previous", "retired"):
+        _execute(warehouse_url, row.format(status))
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        _execute(warehouse_url, row.format("dead"))
+
+
+def test_recommendations_go_to_the_partition_of_their_date(warehouse_url: str) -> None:
+    row = "INSERT INTO ml.recommendations VALUES ('2026-11-22', 'for_you', 1, 1, 2, 0.5, 'own', 'm')"
+    with pytest.raises(psycopg2.errors.CheckViolation, match="no partition"):
+        _execute(warehouse_url, row)
+    _execute(
+        warehouse_url,
+        "CREATE TABLE ml.recommendations_20261122 PARTITION OF ml.recommendations FOR VALUES IN ('2026-11-22')",
+    )
+    _execute(warehouse_url, row)
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        _execute(warehouse_url, row)

@@ -1,0 +1,138 @@
+"""What must not go live: faulty content, too little of it, too much of it, or other than was sent."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from redis import Redis
+from sample_release import contents, sample_list, sample_release, sample_track
+
+from assets.publish.content import ReleaseError, ReleaseInput, SlateBatch, plan_release
+from assets.publish.release import publish
+from serving_api import contract
+
+
+def with_lists(release: ReleaseInput, batch: SlateBatch) -> ReleaseInput:
+    return replace(release, batches=lambda slate: iter([batch]))
+
+
+def two_lists(**changes: object) -> SlateBatch:
+    """Two users with two tracks each, with some arrays exchanged."""
+    arrays: dict[str, object] = {
+        "user_ids": ["user_1", "user_2"],
+        "offsets": np.array([0, 2, 4]),
+        "track_keys": np.array([1, 2, 3, 4], np.int32),
+        "scores": np.array([2, 1, 2, 1], np.float32),
+    }
+    return SlateBatch(**(arrays | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("faulty", "message"),
+    [
+        (
+            two_lists(track_keys=np.array([1, 2, 3, 999], np.int32)),
+            "1 items are not in the catalogue, such as the track key 999",
+        ),
+        (two_lists(seed_keys=np.array([-1, 0, 888, 0], np.int32)), "reasons of .* such as the track key 888"),
+        (two_lists(offsets=np.array([0, 4, 4])), "the list of user user_2 is empty"),
+        (two_lists(offsets=np.array([0, 4])), "2 users come with 2 offsets"),
+        (two_lists(scores=np.array([1, np.nan, 1, 1], np.float32)), "not a finite number"),
+    ],
+)
+def test_faulty_lists_are_refused_before_anything_is_written(client: Redis, faulty: SlateBatch, message: str) -> None:
+    publish(client, sample_release())
+    before = contents(client)
+    with pytest.raises(ReleaseError, match=message):
+        publish(client, with_lists(sample_release("second"), faulty))
+    assert contents(client) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"popular_track_keys": np.empty(0, np.int32)}, "popular list is empty"),
+        ({"popular_track_keys": np.full(25, 777, np.int32)}, "popular list: .* such as the track key 777"),
+        ({"popular_scores": np.full(25, np.inf, np.float32)}, "popular list cannot be packed"),
+        ({"batches": lambda slate: iter(())}, "no user has a list in the slate for_you"),
+        ({"tracks": lambda: iter([[sample_track("a", 1), sample_track("a", 1)]])}, "track key 1 twice"),
+    ],
+)
+def test_a_faulty_release_is_refused(client: Redis, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ReleaseError, match=message):
+        publish(client, replace(sample_release(), **changes))  # type: ignore[arg-type]
+    assert contents(client) == {}
+
+
+def test_a_release_that_covers_too_few_users_does_not_go_live(client: Redis) -> None:
+    publish(client, sample_release())
+    before = contents(client)
+    with pytest.raises(ReleaseError, match=r"slate discover: 49 of 60 users have a list, 81\.7% of them"):
+        publish(client, replace(sample_release("second"), expected_users=60))
+    assert contents(client) == before
+    publish(client, replace(sample_release("second"), expected_users=60), min_coverage=0.8)
+    assert contents(client) != before
+
+
+def test_a_user_given_twice_is_found_when_redis_is_read_back(client: Redis) -> None:
+    publish(client, sample_release())
+    before = contents(client)
+    release = sample_release("second")
+    doubled = replace(
+        release, batches=lambda slate: iter([*release.batches(slate), next(iter(release.batches(slate)))])
+    )
+    with pytest.raises(ReleaseError, match="49 users with a list in the slate discover of 69 sent"):
+        publish(client, doubled)
+    assert contents(client) == before
+
+
+def test_what_is_lost_on_the_way_is_found_before_the_flip(client: Redis) -> None:
+    publish(client, sample_release())
+    before = contents(client)
+    release = sample_release("second")
+    name = plan_release(release).release
+    lost = contract.track_field(sample_list("second", "for_you", 3)[0][0])
+
+    def losing(slate: str) -> Iterator[SlateBatch]:
+        yield from release.batches(slate)
+        client.hdel(contract.tracks_key(name), lost)
+        if client.exists(contract.slate_key(name, "for_you")):
+            # The number of tracks stays as it was sent, so only the lists themselves can tell.
+            client.hset(contract.tracks_key(name), contract.track_field(10**9), b'["x",null,null,null,null]')
+
+    with pytest.raises(ReleaseError, match=r"has no record in Redis; the live release stays"):
+        publish(client, replace(release, batches=losing))
+    assert contents(client) == before
+
+
+def test_a_source_that_fails_in_mid_load_leaves_the_live_release_and_no_leftovers(client: Redis) -> None:
+    publish(client, sample_release())
+    before = contents(client)
+    release = sample_release("second")
+
+    def failing(slate: str) -> Iterator[SlateBatch]:
+        for batch in release.batches(slate):
+            yield batch
+            if client.exists(contract.slate_key(plan_release(release).release, slate)):
+                raise OSError("the warehouse went away")
+
+    with pytest.raises(OSError, match="the warehouse went away"):
+        publish(client, replace(release, batches=failing))
+    assert contents(client) == before
+
+
+def test_a_release_that_does_not_fit_is_refused_before_the_first_write(client: Redis) -> None:
+    publish(client, sample_release())
+    before = contents(client)
+    try:
+        client.config_set("maxmemory", client.info("memory")["used_memory"] + 64 * 1024)
+        with pytest.raises(ReleaseError, match=r"needs about [\d.]+ MiB in Redis, which has [\d.]+ MiB left under"):
+            publish(client, sample_release("second", users=2000))
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        with pytest.raises(ReleaseError, match="maxmemory-policy noeviction"):
+            publish(client, sample_release("second"))
+    finally:
+        client.config_set("maxmemory", 0)
+        client.config_set("maxmemory-policy", "noeviction")
+    assert contents(client) == before

@@ -1,0 +1,89 @@
+"""Imports go one way, and each package knows only what it may know."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# A package may import itself and what stands to its left.
+ORDER = ["warehouse", "quality", "assets", "orchestration"]
+ALLOWED = {package: set(ORDER[: index + 1]) for index, package in enumerate(ORDER)} | {"serving_api": {"serving_api"}}
+# The two sides of the Redis contract meet in one module; who runs the API or examines it may know it as well.
+ALLOWED["assets"] = ALLOWED["assets"] | {"serving_api.contract"}
+ALLOWED["orchestration"] = ALLOWED["orchestration"] | {"serving_api"}
+PACKAGES = list(ALLOWED)
+FORBIDDEN_FOLDERS = {"utils", "common", "lib", "helpers"}
+
+
+def modules() -> list[Path]:
+    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return names
+
+
+def may_import_dagster(path: Path) -> bool:
+    relative = path.relative_to(ROOT).as_posix()
+    return (
+        relative.startswith("orchestration/")
+        or (relative.startswith("assets/") and path.name == "assets.py")
+        or relative in {"assets/dbt.py", "quality/checks.py", "warehouse/resource.py"}
+    )
+
+
+def test_there_are_modules_of_every_package_to_look_at() -> None:
+    found = {path.relative_to(ROOT).parts[0] for path in modules()}
+    assert found == set(PACKAGES)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_module_imports_only_what_stands_left_of_it(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    for name in imported(path):
+        if name.split(".")[0] in PACKAGES:
+            allowed = any(name == each or name.startswith(f"{each}.") for each in ALLOWED[package])
+            # `from serving_api import contract` names the package as well.
+            assert allowed or (name == "serving_api" and "serving_api.contract" in imported(path)), f"{path}: {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_only_the_dagster_layer_imports_dagster(path: Path) -> None:
+    roots = {name.split(".")[0] for name in imported(path)}
+    assert may_import_dagster(path) or not roots & {"dagster", "dagster_dbt", "dagster_postgres"}
+
+
+def test_only_the_publisher_meets_the_serving_contract() -> None:
+    for path in (ROOT / "assets").rglob("*.py"):
+        if any(name.startswith("serving_api") for name in imported(path)):
+            assert path.parent.name == "publish", path
+
+
+def test_the_read_api_loads_no_data_platform_library() -> None:
+    probe = (
+        "import sys, serving_api.app; "
+        "print(sorted({'dagster', 'pandas', 'pyarrow', 'sqlalchemy', 'warehouse'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_no_package_is_a_drawer_for_everything() -> None:
+    folders = {part for path in modules() for part in path.relative_to(ROOT).parts}
+    assert not folders & FORBIDDEN_FOLDERS
+
+
+def test_definitions_only_compose() -> None:
+    tree = ast.parse((ROOT / "orchestration" / "definitions.py").read_text())
+    kinds = {type(node) for node in tree.body}
+    assert kinds <= {ast.Expr, ast.Import, ast.ImportFrom, ast.Assign}

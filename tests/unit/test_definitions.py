@@ -1,0 +1,106 @@
+"""The code location: every asset is described, the graph is whole, jobs and schedules ask for what they should."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.partitions.context import partition_loading_context
+
+from assets.dbt import AS_OF_PARTITIONS
+from orchestration.definitions import defs
+from orchestration.jobs import nightly_evaluation, nightly_release, weekly_training
+
+ASSET_KEYS = [
+    "candidates",
+    *(f"core/{name}" for name in ("dim_artists", "dim_tracks", "dim_users", "fct_listens", "fct_sessions")),
+    *(f"features/feat_{name}" for name in ("artist", "track", "user", "user_artist", "user_track")),
+    "intermediate/int_listens_sessionised",
+    "model_evaluations",
+    "rankers",
+    *(f"raw/{name}" for name in ("artists", "ingest_files", "listens", "rejected_listens", "tracks", "users")),
+    "recommendations",
+    "release",
+    *(f"staging/stg_{name}" for name in ("artists", "listens", "tracks", "users")),
+    "training_set",
+]
+
+
+def specs() -> dict[str, dg.AssetSpec]:
+    graph = defs.resolve_asset_graph()
+    return {
+        spec.key.to_user_string(): spec
+        for spec in defs.resolve_all_asset_specs()
+        if graph.get(spec.key).is_materializable
+    }
+
+
+def test_the_assets_are_these() -> None:
+    assert sorted(specs()) == sorted(ASSET_KEYS)
+
+
+@pytest.mark.parametrize("key", ASSET_KEYS)
+def test_an_asset_has_a_description_a_group_kinds_and_an_owner(key: str) -> None:
+    spec = specs()[key]
+    assert spec.description and len(spec.description) > 15
+    assert spec.group_name not in (None, "default")
+    assert spec.kinds
+    assert spec.owners
+
+
+def test_everything_hangs_together_from_raw_listens_to_the_release() -> None:
+    graph = defs.resolve_asset_graph()
+    upstream, unseen = set(), [dg.AssetKey("release")]
+    while unseen:
+        key = unseen.pop()
+        if key not in upstream:
+            upstream.add(key)
+            unseen += graph.get(key).parent_keys
+    assert dg.AssetKey(["raw", "listens"]) in upstream
+    assert dg.AssetKey("candidates") in upstream
+    assert dg.AssetKey("rankers") in upstream
+
+
+@pytest.mark.parametrize(
+    ("job", "included", "left_out"),
+    [
+        ("nightly", {"raw/listens", "features/feat_user", "release"}, {"rankers", "model_evaluations"}),
+        ("training", {"features/feat_user", "training_set", "rankers"}, {"release", "raw/listens"}),
+        ("first_release", {"raw/listens", "rankers", "release"}, {"model_evaluations"}),
+        ("evaluation", {"model_evaluations"}, {"release", "rankers"}),
+    ],
+)
+def test_a_job_selects_its_stages(job: str, included: set[str], left_out: set[str]) -> None:
+    keys = {key.to_user_string() for key in defs.resolve_job_def(job).asset_layer.selected_asset_keys}
+    assert included <= keys
+    assert not left_out & keys
+
+
+@pytest.mark.parametrize(
+    ("check", "asset"),
+    [
+        ("raw_listens_suite", ["raw", "listens"]),
+        ("feat_user_suite", ["features", "feat_user"]),
+        ("feat_track_suite", ["features", "feat_track"]),
+        ("feat_user_track_suite", ["features", "feat_user_track"]),
+    ],
+)
+def test_the_suites_block_what_is_downstream(check: str, asset: list[str]) -> None:
+    node = defs.resolve_asset_graph().get(dg.AssetCheckKey(dg.AssetKey(asset), check))
+    assert node.blocking
+
+
+@pytest.mark.parametrize(
+    ("schedule", "partition"),
+    [(nightly_release, "2026-03-02"), (weekly_training, "2026-03-02"), (nightly_evaluation, "2026-02-16")],
+)
+def test_a_schedule_asks_for_the_midnight_it_follows(schedule: dg.ScheduleDefinition, partition: str) -> None:
+    monday = datetime(2026, 3, 2, 3, tzinfo=UTC)
+    repository = defs.get_repository_def()
+    with dg.build_schedule_context(scheduled_execution_time=monday, repository_def=repository) as context:
+        (request,) = schedule.evaluate_tick(context).run_requests or []
+    assert request.partition_key == partition
+
+
+def test_the_partition_of_a_day_exists_from_its_own_midnight_on() -> None:
+    with partition_loading_context(effective_dt=datetime(2026, 3, 2, tzinfo=UTC)):
+        assert AS_OF_PARTITIONS.get_last_partition_key() == "2026-03-02"

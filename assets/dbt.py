@@ -16,8 +16,9 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_as
 from filelock import FileLock
 
 from assets.ranker.dataset import fold_dates
-from assets.ranker.marts import stale_feature_dates
+from assets.ranker.marts import require_listens_before, stale_feature_dates
 from assets.ranker.training import RankerConfig
+from warehouse.engine import create_engine
 from warehouse.resource import WarehouseResource
 
 OWNERS = ["team:data-engineering"]
@@ -25,6 +26,7 @@ OWNERS = ["team:data-engineering"]
 # Last.fm began in 2002 and the oldest public log starts in 2005. The partition of a date exists from its own
 # midnight on, when everything before it has been heard: hence the offset.
 AS_OF_PARTITIONS = dg.DailyPartitionsDefinition(start_date="2005-01-01", end_offset=1)
+ONE_DATE_PER_RUN = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
 
 DBT_PROJECT = DbtProject(project_dir=Path(__file__).parents[1] / "dbt_project")
 
@@ -129,7 +131,7 @@ def core_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource)
     select="marts.features",
     project=DBT_PROJECT,
     partitions_def=AS_OF_PARTITIONS,
-    backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+    backfill_policy=ONE_DATE_PER_RUN,
     dagster_dbt_translator=WarehouseDbtTranslator(),
 )
 def feature_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
@@ -138,5 +140,7 @@ def feature_models(context: dg.AssetExecutionContext, warehouse: WarehouseResour
     In steady state the folds were built when they were the night's own date, so only one date is built.
     """
     as_of = date.fromisoformat(context.partition_key)
-    stale = stale_feature_dates(warehouse.url, fold_dates(as_of, RankerConfig().folds))
+    with create_engine(warehouse.url).connect() as connection:
+        require_listens_before(connection, as_of)
+        stale = stale_feature_dates(connection, fold_dates(as_of, RankerConfig().folds))
     yield from _build(context, warehouse, sorted({as_of, *stale}))

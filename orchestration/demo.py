@@ -115,7 +115,7 @@ def _users_to_show(platform: Platform, as_of: date) -> list[tuple[str, list[str]
     """Users with a light, a middling and a heavy history, each with the artists played most."""
     with platform.transaction() as connection:
         rows = connection.execute(_USERS, {"as_of": as_of, "shares": [0.25, 0.5, 0.9]}).all()
-    return [(user_id, artists) for user_id, artists in rows]
+    return [(row.user_id, row.artists) for row in rows]
 
 
 def _ask(platform: Platform, users: list[tuple[str, list[str]]]) -> list[dict[str, Any]]:

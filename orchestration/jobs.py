@@ -5,7 +5,6 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from assets.dbt import AS_OF_PARTITIONS
 from assets.ranker.slates import HORIZON_DAYS
 
 INGEST = dg.AssetSelection.groups("raw", "staging", "intermediate", "core")
@@ -17,25 +16,21 @@ EVALUATION = dg.AssetSelection.groups("evaluation")
 nightly = dg.define_asset_job(
     "nightly",
     selection=INGEST | FEATURES | SERVING,
-    partitions_def=AS_OF_PARTITIONS,
     description="Load what has landed, rebuild the models, score every user with the champions, publish.",
 )
 training = dg.define_asset_job(
     "training",
     selection=FEATURES | TRAINING,
-    partitions_def=AS_OF_PARTITIONS,
     description="Add the newest closed fold to the training set and train one ranker per slate.",
 )
 first_release = dg.define_asset_job(
     "first_release",
     selection=INGEST | FEATURES | TRAINING | SERVING,
-    partitions_def=AS_OF_PARTITIONS,
     description="Everything from landed files to a live release, training included: for a fresh warehouse.",
 )
 evaluation = dg.define_asset_job(
     "evaluation",
     selection=EVALUATION,
-    partitions_def=AS_OF_PARTITIONS,
     description="Compare what was recommended as of a date, and the baselines, with what was then listened to.",
 )
 

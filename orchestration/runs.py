@@ -128,16 +128,32 @@ def _stages(instance: dg.DagsterInstance, run_id: str, sampler: MemorySampler) -
 
 
 def _failure(job_name: str, as_of: date, result: dg.ExecuteInProcessResult) -> str:
-    for event in result.all_events:
-        if event.event_type == DagsterEventType.STEP_FAILURE:
-            reason = _reason(event.step_failure_data.error)
-            return f"{job_name} as of {as_of} failed in {event.step_key}: {reason}"
-    return f"{job_name} as of {as_of} failed before its first step; see `audotics up` for its log"
+    """One failed step and why; among several, one whose reason was written for people."""
+    failures = [
+        (event.step_key, *_reason(event.step_failure_data.error))
+        for event in result.all_events
+        if event.event_type == DagsterEventType.STEP_FAILURE
+    ]
+    if not failures:
+        return f"{job_name} as of {as_of} failed before its first step"
+    step, reason, _ = max(failures, key=lambda failure: failure[2])
+    return f"{job_name} as of {as_of} failed in {step}: {reason}"
 
 
-def _reason(error: Any) -> str:
-    """The message of the innermost cause, without its class name when the message is meant for people."""
-    while error.cause is not None:
+def _reason(error: Any) -> tuple[str, bool]:
+    """The message of the outermost AudoticsError among an error and its causes, else of the innermost cause.
+
+    The second value says whether it is an AudoticsError.
+    """
+    written_for_people = {cls.__name__ for cls in _family(AudoticsError)}
+    while error.cls_name not in written_for_people and error.cause is not None:
         error = error.cause
     message = str(error.message).strip()
-    return message.removeprefix("warehouse.errors.AudoticsError: ")
+    if error.cls_name in written_for_people:
+        return message.partition(": ")[2], True
+    # dbt lists what went wrong after many lines about how it was called.
+    return message.partition("Errors parsed from dbt logs:")[2].strip() or message, False
+
+
+def _family(cls: type[Exception]) -> set[type[Exception]]:
+    return {cls}.union(*(_family(each) for each in cls.__subclasses__()))

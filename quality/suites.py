@@ -88,7 +88,8 @@ def feat_user(as_of: date) -> Suite:
             _expect("ExpectColumnMinToBeBetween", column="days_since_last", min_value=0),
             _no_rows(
                 "windows nest: 7 days within 30 within 90 within all",
-                "select * from {batch} where listens_7d > listens_30d or listens_30d > listens_90d or listens_90d > listens",
+                "select * from {batch} "
+                "where listens_7d > listens_30d or listens_30d > listens_90d or listens_90d > listens",
             ),
             _every_listen_counted(as_of),
         ),

@@ -6,7 +6,7 @@ import alembic.command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
+from alembic.script.revision import ResolutionError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
@@ -73,7 +73,7 @@ def _pending(connection: Connection) -> list[str]:
     scripts = ScriptDirectory.from_config(_config())
     try:
         newest_first = [script.revision for script in scripts.iterate_revisions("heads", applied or "base")]
-    except CommandError as error:
+    except ResolutionError as error:
         raise AudoticsError(
             f"The warehouse is at migration {', '.join(applied)}, which this version of audotics does not "
             "know: install the version that created it, or newer."

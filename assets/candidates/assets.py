@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from assets.candidates.history import read_listens
 from assets.candidates.pool import Sources, SourcesConfig, fit_sources
-from assets.dbt import AS_OF_PARTITIONS, OWNERS
+from assets.dbt import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.ranker.slates import Slate
 from warehouse.engine import adbc_connect
 from warehouse.errors import AudoticsError
@@ -26,6 +26,7 @@ def candidates_path(as_of: date, slate: Slate) -> str:
 
 @dg.asset(
     partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_PER_RUN,
     group_name="candidates",
     kinds={"python", "parquet"},
     owners=OWNERS,

@@ -57,7 +57,7 @@ def _listens_per_day(connection: Connection) -> str:
             " from raw.listens group by day order by day"
         )
     ).all()
-    return plots.line("listens per day", [day for day, _ in days], [count for _, count in days], "listens")
+    return plots.line("listens per day", [row.day for row in days], [row.listens for row in days], "listens")
 
 
 def _files(reports: list[LoadReport]) -> dg.TableMetadataValue:

@@ -135,8 +135,7 @@ def _load_new(
     status = file.path.stat()
     if (status.st_size, status.st_mtime_ns) != (file.size, file.modified_ns):
         raise AudoticsError(f"{file.path} changed while it was being read; load it again when it is complete")
-    cursor.execute(merge_sql.LOCK)
-    cursor.fetchall()
+    _lock(cursor)
     # Another process may have loaded the same bytes between the first look and the lock.
     if report := _already_loaded(cursor, source, file, started):
         return report
@@ -202,7 +201,14 @@ def _merge(cursor: dbapi.Cursor, source: Source, file_id: int, progress: Callabl
     return loaded
 
 
+def _lock(cursor: dbapi.Cursor) -> None:
+    """Wait until no other load is merging; held to the end of the transaction."""
+    cursor.execute(merge_sql.LOCK)
+    cursor.fetchall()
+
+
 def _update_profiles(cursor: dbapi.Cursor, profiles: pa.Table) -> None:
+    _lock(cursor)
     cursor.execute(merge_sql.STAGED_PROFILES)
     _ingest(cursor, "staged_profiles", profiles)
     cursor.execute(merge_sql.UPDATE_PROFILES)

@@ -56,16 +56,35 @@ WHERE
 """
 
 
+_ANALYSE_STAGED = "ANALYZE staged_users, staged_artists, staged_tracks, staged_listens"
+_ANALYSE_KEYS = "ANALYZE user_keys, track_keys"
+
+
 def merge_statements(file_id: int, source: str) -> dict[str, str]:
     """Return the statements that move the staged rows into raw.*, by name, in the order in which they must run.
 
     New users, artists and tracks get the next dense keys in the order of the first line that mentions them, so the
     same files in the same order give the same keys. Needs LOCK.
     """
-    literal = "'" + source.replace("'", "''") + "'"
     return {
-        "analyse": "ANALYZE staged_users, staged_artists, staged_tracks, staged_listens",
-        "users": f"""
+        "analyse staged": _ANALYSE_STAGED,
+        "users": _insert_users(file_id),
+        "user keys": _keys("user", "user_id"),
+        "artists": _insert_named("artist", "name", file_id),
+        "artist keys": _keys("artist", "natural_key"),
+        "tracks": _insert_named("track", "title", file_id),
+        "track keys": _keys("track", "natural_key"),
+        "analyse keys": _ANALYSE_KEYS,
+        "listens": _insert_listens(file_id, source),
+        "rejects": f"""
+INSERT INTO raw.rejected_listens (file_id, line, reason, original)
+SELECT {file_id}, line, reason, original FROM staged_rejects ORDER BY line
+""",
+    }
+
+
+def _insert_users(file_id: int) -> str:
+    return f"""
 INSERT INTO raw.users (user_key, user_id, file_id)
 SELECT
     (SELECT coalesce(max(user_key) + 1, 0) FROM raw.users) + row_number() OVER (ORDER BY min(staged.line)) - 1,
@@ -74,27 +93,25 @@ SELECT
 FROM staged_users AS staged
 WHERE NOT EXISTS (SELECT FROM raw.users AS known WHERE known.user_id = staged.user_id)
 GROUP BY staged.user_id
-""",
-        "artists": _insert_named("artist", "name", file_id),
-        "artist keys": """
-CREATE TEMPORARY TABLE artist_keys ON COMMIT DROP AS
-SELECT staged.mention, known.artist_key
-FROM staged_artists AS staged INNER JOIN raw.artists AS known USING (natural_key)
-""",
-        "tracks": _insert_named("track", "title", file_id),
-        "user keys": """
-CREATE TEMPORARY TABLE user_keys ON COMMIT DROP AS
-SELECT staged.mention, known.user_key FROM staged_users AS staged INNER JOIN raw.users AS known USING (user_id)
-""",
-        "track keys": """
-CREATE TEMPORARY TABLE track_keys ON COMMIT DROP AS
-SELECT staged.mention, known.track_key
-FROM staged_tracks AS staged INNER JOIN raw.tracks AS known USING (natural_key)
-""",
-        "analyse keys": "ANALYZE user_keys, track_keys",
-        # In the order of the primary key the index grows at its end instead of all over; of rows that are the same
-        # listen, the first line wins.
-        "listens": f"""
+"""
+
+
+def _keys(kind: str, identity: str) -> str:
+    """Return the statement for the table that leads from a mention to its key."""
+    return f"""
+CREATE TEMPORARY TABLE {kind}_keys ON COMMIT DROP AS
+SELECT staged.mention, known.{kind}_key
+FROM staged_{kind}s AS staged INNER JOIN raw.{kind}s AS known USING ({identity})
+"""
+
+
+def _insert_listens(file_id: int, source: str) -> str:
+    """Return the statement for the listens; of rows that are the same listen, the first line wins.
+
+    In the order of the primary key, its index grows in one direction instead of all over.
+    """
+    literal = "'" + source.replace("'", "''") + "'"
+    return f"""
 INSERT INTO raw.listens (user_key, track_key, listened_at, ms_played, skipped, source, file_id)
 SELECT
     user_keys.user_key, track_keys.track_key, staged.listened_at, staged.ms_played, staged.skipped, {literal}, {file_id}
@@ -103,12 +120,7 @@ INNER JOIN user_keys ON user_keys.mention = staged.user_mention
 INNER JOIN track_keys ON track_keys.mention = staged.track_mention
 ORDER BY user_keys.user_key, staged.listened_at, track_keys.track_key, staged.line
 ON CONFLICT DO NOTHING
-""",
-        "rejects": f"""
-INSERT INTO raw.rejected_listens (file_id, line, reason, original)
-SELECT {file_id}, line, reason, original FROM staged_rejects ORDER BY line
-""",
-    }
+"""
 
 
 def _insert_named(kind: str, name: str, file_id: int) -> str:

@@ -36,7 +36,7 @@ def read_parquet(path: Path, columns: Mapping[str, str], optional: Sequence[str]
             for batch in file.iter_batches(batch_size=BATCH_ROWS):
                 yield _raw_batch(batch, columns, done, (done + batch.num_rows) / total)
                 done += batch.num_rows
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise AudoticsError(f"{path} is not a whole Parquet file ({error}); fetch or write it again") from error
 
 

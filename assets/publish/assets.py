@@ -5,7 +5,7 @@ from datetime import date
 import dagster as dg
 import redis
 
-from assets.dbt import AS_OF_PARTITIONS, OWNERS
+from assets.dbt import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.publish.release import list_releases, publish
 from assets.publish.warehouse_content import record_releases, release_content
 from warehouse.engine import adbc_connect, create_engine
@@ -14,6 +14,7 @@ from warehouse.resource import WarehouseResource
 
 @dg.asset(
     partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_PER_RUN,
     group_name="release",
     kinds={"python", "redis"},
     owners=OWNERS,

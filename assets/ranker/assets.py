@@ -10,7 +10,7 @@ from adbc_driver_postgresql import dbapi
 from assets import plots
 from assets.candidates.assets import candidates_path
 from assets.candidates.pool import SourcesConfig
-from assets.dbt import AS_OF_PARTITIONS, OWNERS
+from assets.dbt import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.ranker.evaluation import METRICS
 from assets.ranker.evaluation_store import evaluate_recommendations, read_evaluation, store_evaluation
 from assets.ranker.features import join_features
@@ -35,6 +35,7 @@ _CHAMPION_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-6)
 
 @dg.asset(
     partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_PER_RUN,
     group_name="training",
     kinds={"python", "parquet"},
     owners=OWNERS,
@@ -77,6 +78,7 @@ def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource
 
 @dg.asset(
     partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_PER_RUN,
     group_name="training",
     kinds={"python", "lightgbm"},
     owners=OWNERS,
@@ -108,6 +110,7 @@ def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
 
 @dg.asset(
     partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_PER_RUN,
     group_name="recommendations",
     kinds={"python", "lightgbm", "postgres"},
     owners=OWNERS,
@@ -161,6 +164,7 @@ def _ranked(
 
 @dg.asset(
     partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_PER_RUN,
     group_name="evaluation",
     kinds={"python", "postgres"},
     owners=OWNERS,

@@ -6,7 +6,7 @@ from datetime import date
 import pandas as pd
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from assets.candidates.history import Ints
 from assets.ranker.features import (
@@ -17,7 +17,7 @@ from assets.ranker.features import (
     USER_TRACK_COLUMNS,
     FeatureFrames,
 )
-from warehouse.engine import create_engine
+from warehouse.errors import AudoticsError
 
 _LISTENS_BEFORE = text(
     "select as_of, (select count(*) from core.fct_listens where listened_at < as_of::timestamp at time zone 'UTC')"
@@ -62,20 +62,29 @@ def feature_reader(connection: dbapi.Connection, as_of: date) -> Callable[[Ints]
     return of_users
 
 
-def stale_feature_dates(warehouse_url: str, dates: Sequence[date]) -> list[date]:
+def require_listens_before(connection: Connection, as_of: date) -> None:
+    """Raise AudoticsError, saying when listening starts, when there is nothing to learn from as of a date."""
+    first = connection.scalar(text("select min(listened_at) from core.fct_listens"))
+    if first is None:
+        raise AudoticsError(f"no listens to learn from as of {as_of}: the warehouse is empty; ingest some first")
+    if first.date() >= as_of:
+        raise AudoticsError(
+            f"no listens before {as_of}: the first one is of {first:%Y-%m-%d %H:%M} UTC;"
+            " choose a later --as-of or ingest older listens"
+        )
+
+
+def stale_feature_dates(connection: Connection, dates: Sequence[date]) -> list[date]:
     """Those of the dates whose features do not count exactly the listens before them.
 
     They were never built, or built before older listens arrived. Dates before the first listen have no features and
     are left out.
     """
-    engine = create_engine(warehouse_url)
     parameters = {"dates": list(dates)}
-    with engine.connect() as connection:
-        before: dict[date, int] = dict(connection.execute(_LISTENS_BEFORE, parameters).tuples().all())
-        built = connection.scalar(text("select to_regclass('features.feat_user') is not null"))
-        counted: dict[date, int] = {}
-        if built:
-            counted = dict(connection.execute(_LISTENS_COUNTED, parameters).tuples().all())
+    before: dict[date, int] = dict(connection.execute(_LISTENS_BEFORE, parameters).tuples().all())
+    counted: dict[date, int] = {}
+    if connection.scalar(text("select to_regclass('features.feat_user') is not null")):
+        counted = dict(connection.execute(_LISTENS_COUNTED, parameters).tuples().all())
     return [as_of for as_of, listens in before.items() if listens and listens != counted.get(as_of)]
 
 

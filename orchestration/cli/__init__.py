@@ -12,8 +12,8 @@ from warehouse.errors import AudoticsError
 
 def main() -> None:
     """Run the command line; a failure that people can mend is one line on standard error and exit code 1."""
-    # Dagster marks the partitions of an asset check as a preview; whoever runs a command cannot act on that.
-    warnings.filterwarnings("ignore", message=".*currently in preview.*")
+    # Dagster marks backfill policies and partitioned checks as new; whoever runs a command cannot act on that.
+    warnings.filterwarnings("ignore", message=".*currently in (beta|preview).*")
     try:
         app(prog_name="audotics")
     except AudoticsError as error:

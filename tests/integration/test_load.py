@@ -20,7 +20,7 @@ import pytest
 from assets.ingest import lines
 from assets.ingest.lastfm_1k import LISTENS_NAME, PROFILE_NAME, LastFm1k
 from assets.ingest.load import load_files
-from assets.ingest.mapping import Mapping
+from assets.ingest.mapping import Mapping, read_mapping
 from assets.ingest.records import LoadReport, Progress, Source
 from assets.ingest.sample_world import SampleWorld, generate
 from assets.ingest.tabular import Tabular
@@ -276,6 +276,38 @@ def test_the_four_formats_of_the_same_listens_load_the_same(new_warehouse: Calla
     assert all(state == states[0] for state in states)
 
 
+@pytest.mark.parametrize(
+    ("mapping", "name", "row", "expected"),
+    [
+        (
+            "csv_export.toml",
+            "scrobbles.csv",
+            "Portishead,Dummy,Roads,14 Jul 2014 23:08",
+            ("me", "Roads", "Portishead", datetime(2014, 7, 14, 21, 8, tzinfo=UTC), None, None),
+        ),
+        (
+            "player_log.toml",
+            "player.jsonl",
+            '{"user": {"name": "ada"}, "track": {"id": "t1", "title": "Roads", "artists": [{"name": "Portishead"}]},'
+            ' "ended_at": 1405379280000, "ms_played": 305000, "skipped": false}',
+            ("ada", "Roads", "Portishead", datetime(2014, 7, 14, 23, 2, 55, tzinfo=UTC), 305000, False),
+        ),
+    ],
+)
+def test_the_row_shown_in_each_example_mapping_loads(
+    warehouse_url: str, tmp_path: Path, mapping: str, name: str, row: str, expected: tuple
+) -> None:
+    path = tmp_path / name
+    path.write_text(row, encoding="utf-8")
+    assert _load(warehouse_url, Tabular(read_mapping(ROOT / "examples" / "mappings" / mapping)), path).rows_loaded == 1
+    assert _query(
+        warehouse_url,
+        "SELECT user_id, title, name, listened_at, ms_played, skipped FROM raw.listens"
+        " INNER JOIN raw.users USING (user_key) INNER JOIN raw.tracks USING (track_key)"
+        " INNER JOIN raw.artists USING (artist_key)",
+    ) == [expected]
+
+
 def test_profiles_fill_known_users_and_a_second_load_changes_nothing(warehouse_url: str, tmp_path: Path) -> None:
     row = ("u1", "2009-05-04T23:08:57Z", "", "Deep Dish", "", "Roads")
     _lastfm(tmp_path, row, ("u2", *row[1:]), ("u3", *row[1:]))
@@ -401,6 +433,22 @@ def test_an_unreachable_server_is_named_without_the_password(tmp_path: Path) -> 
     with pytest.raises(AudoticsError, match=r"127\.0\.0\.1:1 is not reachable") as raised:
         load_files("postgresql://audotics:hunter2@127.0.0.1:1/audotics", _tabular(), [path])
     assert "hunter2" not in str(raised.value)
+
+
+def test_a_server_that_goes_away_in_the_middle_is_one_line_and_loads_nothing(
+    warehouse_url: str, tmp_path: Path
+) -> None:
+    before = _state(warehouse_url)
+
+    def cut(progress: Progress) -> None:
+        if progress.stage == "writing":
+            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+            _query(warehouse_url, f"{others} AND pid <> pg_backend_pid()")
+
+    with pytest.raises(AudoticsError, match=r"PostgreSQL failed while loading .*listens\.csv, nothing of it") as raised:
+        load_files(warehouse_url, _tabular(), [_csv(tmp_path, "ada,1400000000,x")], cut)
+    assert "\n" not in str(raised.value)
+    assert _state(warehouse_url) == before
 
 
 def test_an_empty_database_asks_to_be_migrated(empty_database_url: str, tmp_path: Path) -> None:

@@ -1,0 +1,115 @@
+"""Runs the `audotics` command as a process of its own, and compares what two pipelines left behind."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import redis
+
+AUDOTICS = Path(sys.executable).with_name("audotics")
+
+# What differs between two runs of the same work, and means nothing.
+CLOCKS = {
+    "raw.ingest_files": {"path", "started_at", "finished_at"},
+    "raw.listens": {"ingested_at"},
+    "core.fct_listens": set(),
+    "core.fct_sessions": set(),
+    "core.dim_users": set(),
+    "core.dim_tracks": set(),
+    "core.dim_artists": set(),
+    "raw.rejected_listens": set(),
+    "features.feat_user": set(),
+    "features.feat_track": set(),
+    "features.feat_artist": set(),
+    "features.feat_user_track": {"decayed_listens"},
+    "features.feat_user_artist": set(),
+    "ml.recommendations": set(),
+    "ml.models": {"created_at"},
+    "ml.releases": {"published_at"},
+}
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A warehouse, a Redis database and a home of its own."""
+
+    warehouse_url: str
+    redis_url: str
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "AUDOTICS_WAREHOUSE_URL": self.warehouse_url,
+            "AUDOTICS_REDIS_URL": self.redis_url,
+            "AUDOTICS_HOME": str(self.home),
+            "COLUMNS": "200",
+        }
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `audotics` to its end, whatever its exit code."""
+        command = [str(AUDOTICS), *arguments]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=280)
+
+    def json(self, *arguments: str) -> Any:
+        """Run `audotics` with --json and return what it printed; fails when it exits other than 0."""
+        done = self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start `audotics` in a process group of its own, to be killed with everything it started."""
+        return subprocess.Popen(
+            [str(AUDOTICS), *arguments],
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query; the connection is closed after it."""
+        connection = psycopg2.connect(self.warehouse_url)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(sql)
+                return cursor.fetchall()
+        finally:
+            connection.close()
+
+    def table_checksums(self) -> dict[str, tuple[int, str]]:
+        """Row count and order-free checksum of every table, without its clocks."""
+        return {table: self._checksum(table, clocks) for table, clocks in CLOCKS.items()}
+
+    def _checksum(self, table: str, clocks: set[str]) -> tuple[int, str]:
+        without = "".join(f" - '{column}'" for column in sorted(clocks))
+        ((rows, checksum),) = self.query(
+            "select count(*), coalesce(sum(('x' || left(md5((to_jsonb(each)"
+            f"{without})::text), 15))::bit(60)::bigint), 0)::text from {table} as each"
+        )
+        return rows, checksum
+
+    def redis_contents(self) -> dict[str, str]:
+        """A digest of every key's value; of what tells the time, only that it is there."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            return {key.decode(): self._digest(client, key) for key in client.scan_iter()}
+
+    @staticmethod
+    def _digest(client: redis.Redis, key: bytes) -> str:
+        kind = client.type(key)
+        if kind == b"hash":
+            value = repr(sorted(client.hgetall(key).items()))
+        elif kind == b"zset":
+            value = repr(client.zrange(key, 0, -1))
+        elif key.endswith(b":meta"):
+            value = repr({name: each for name, each in json.loads(client.get(key)).items() if name != "generated_at"})
+        else:
+            value = repr(client.get(key))
+        return hashlib.sha256(value.encode()).hexdigest()

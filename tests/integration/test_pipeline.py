@@ -1,0 +1,150 @@
+"""The main job end to end, through the command line, on a small sample world."""
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import httpx
+import pyarrow.parquet as pq
+import pytest
+from api_client import running_api
+from pipeline_process import Pipeline
+
+from assets.ingest.sample_world import SampleWorld, generate
+from warehouse.local_servers import Endpoints
+
+UNTIL = date(2026, 6, 1)
+AS_OF = (UNTIL - timedelta(days=14)).isoformat()
+WORLD = SampleWorld(until=UNTIL, users=300, tracks=800, listens=30_000, days=200)
+
+
+@pytest.fixture(scope="module")
+def planted(session_folder: Path) -> dict[str, int]:
+    return dict(generate(session_folder / "pipeline" / "landing" / "lastfm-1k" / "world", WORLD))
+
+
+@pytest.fixture(scope="module")
+def pipeline(
+    session_folder: Path, endpoints: Endpoints, new_warehouse: Callable[[], str], planted: dict[str, int]
+) -> Iterator[Pipeline]:
+    """A pipeline that has run once as of AS_OF, from landed files to a live release."""
+    redis_url = f"{endpoints.redis_url.rpartition('/')[0]}/5"
+    made = Pipeline(new_warehouse(), redis_url, session_folder / "pipeline")
+    report = made.json("run", "--as-of", AS_OF)
+    assert report["job"] == "first_release"
+    yield made
+
+
+def test_every_planted_row_is_accounted_for(pipeline: Pipeline, planted: dict[str, int]) -> None:
+    ((read, loaded, rejected, duplicate),) = pipeline.query(
+        "select rows_read, rows_loaded, rows_rejected, rows_duplicate from raw.ingest_files"
+    )
+    assert (read, loaded) == (planted["rows_read"], planted["rows_loaded"])
+    assert (rejected, duplicate) == (planted["rows_rejected"], planted["rows_duplicate"])
+    by_reason = dict(pipeline.query("select reason, count(*) from raw.rejected_listens group by reason"))
+    assert by_reason == planted["rejected_by_reason"]
+
+
+def test_the_features_are_those_of_an_independent_count(pipeline: Pipeline) -> None:
+    wrong = pipeline.query(
+        f"""
+        with expected as (
+            select user_key, count(*) as listens, count(distinct track_key) as tracks,
+                count(*) filter (where listened_at >= timestamptz '{AS_OF} 00:00:00+00' - interval '30 days') as recent
+            from raw.listens where listened_at < timestamptz '{AS_OF} 00:00:00+00' group by user_key
+        )
+        select * from expected full join (select * from features.feat_user where as_of = date '{AS_OF}') as features
+            using (user_key)
+        where expected.listens is distinct from features.listens
+            or expected.tracks is distinct from features.tracks
+            or expected.recent is distinct from features.listens_30d
+        """
+    )
+    assert wrong == []
+    ((users,),) = pipeline.query(f"select count(*) from features.feat_user where as_of = date '{AS_OF}'")
+    assert users > 200
+
+
+def test_the_discover_slate_holds_nothing_heard_before(pipeline: Pipeline) -> None:
+    heard = "core.fct_listens.user_key = lists.user_key and core.fct_listens.track_key = lists.track_key"
+    ((discovered, heard_before),) = pipeline.query(
+        f"select count(*), count(*) filter (where exists (select from core.fct_listens where {heard}"
+        f" and listened_at < timestamptz '{AS_OF} 00:00:00+00')) from ml.recommendations as lists"
+        " where slate = 'discover'"
+    )
+    assert discovered > 10_000
+    assert heard_before == 0
+
+
+def test_evaluate_prints_the_documented_shape_and_the_ranker_is_no_worse_than_its_inputs(pipeline: Pipeline) -> None:
+    evaluation = pipeline.json("evaluate", "--as-of", AS_OF)
+    assert list(evaluation) == ["as_of", "horizon_days", "slates"]
+    assert (evaluation["as_of"], evaluation["horizon_days"]) == (AS_OF, 14)
+    assert list(evaluation["slates"]) == ["for_you", "discover"]
+    for slate in evaluation["slates"].values():
+        assert slate["users"] > 50
+        assert {"ranker", "popular", "own_plays", "als", "session_cooccurrence"} <= set(slate["models"])
+        for metrics in slate["models"].values():
+            assert list(metrics) == ["ndcg@10", "ndcg@100", "recall@100"]
+            assert all(0 < value < 1 for value in metrics.values())
+        paired = slate["paired"]
+        best = max((name for name in slate["models"] if name != "ranker"), key=lambda m: slate["models"][m]["ndcg@100"])
+        assert (paired["against"], paired["metric"]) == (best, "ndcg@100")
+        difference = slate["models"]["ranker"]["ndcg@100"] - slate["models"][best]["ndcg@100"]
+        assert paired["delta"] == pytest.approx(difference)
+        assert paired["ci95"][0] < paired["delta"] < paired["ci95"][1]
+        assert slate["models"]["ranker"]["ndcg@100"] > slate["models"]["popular"]["ndcg@100"]
+
+
+def test_recommendations_are_exported_with_public_ids_best_first(pipeline: Pipeline, tmp_path: Path) -> None:
+    out = tmp_path / "for_you.parquet"
+    report = pipeline.json("recommendations", "--as-of", AS_OF, "--slate", "for_you", "--out", str(out))
+    table = pq.read_table(out)
+    assert table.column_names == ["user_id", "track_id", "rank", "score"]
+    assert report["rows"] == table.num_rows > 10_000
+    lists = table.to_pandas()
+    assert lists["user_id"].str.fullmatch(r"user_\d{6}").all()
+    for _, of_user in lists.groupby("user_id"):
+        assert of_user["rank"].tolist() == list(range(1, len(of_user) + 1))
+        assert of_user["score"].is_monotonic_decreasing
+        assert of_user["track_id"].is_unique
+    assert lists.groupby("user_id").size().max() == 100
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_the_api_serves_what_the_warehouse_holds(pipeline: Pipeline) -> None:
+    rows = pipeline.query(
+        "select user_id, array_agg(track_id order by rank) from ml.recommendations"
+        " inner join core.dim_users using (user_key) inner join core.dim_tracks using (track_key)"
+        f" where as_of = date '{AS_OF}' and slate = 'discover' and rank <= 20 group by user_id order by user_id limit 5"
+    )
+    with running_api(pipeline.redis_url) as api:
+        for user_id, track_ids in rows:
+            path = f"/v1/users/{user_id}/recommendations"
+            body = api.get(path, params={"slate": "discover", "limit": 20}).raise_for_status().json()
+            assert [item["track_id"] for item in body["items"]] == track_ids
+            assert (body["as_of"], body["source"], body["fallback_reason"]) == (AS_OF, "personal", None)
+            assert all(item["title"] and item["artist"] for item in body["items"])
+        unknown: httpx.Response = api.get("/v1/users/nobody/recommendations")
+        assert unknown.json()["fallback_reason"] == "unknown_user"
+
+
+def test_the_next_night_is_served_by_the_same_champions_and_can_be_rolled_back(pipeline: Pipeline) -> None:
+    (first,) = [release for release in pipeline.json("releases", "list") if release["status"] == "live"]
+    following = (date.fromisoformat(AS_OF) + timedelta(days=1)).isoformat()
+    report = pipeline.json("run", "--as-of", following)
+    assert report["job"] == "nightly"
+    releases = {release["release"]: release for release in pipeline.json("releases", "list")}
+    assert releases[report["release"]]["status"] == "live"
+    assert releases[report["release"]]["models"] == first["models"]
+    assert releases[first["release"]]["status"] == "previous"
+    assert pipeline.json("releases", "rollback") == {"live": first["release"]}
+    statuses = {release["release"]: release["status"] for release in pipeline.json("releases", "list")}
+    assert statuses == {first["release"]: "live", report["release"]: "previous"}
+
+
+def test_running_the_same_night_again_changes_nothing(pipeline: Pipeline) -> None:
+    tables, keys = pipeline.table_checksums(), pipeline.redis_contents()
+    pipeline.json("run", "--as-of", AS_OF)
+    assert pipeline.table_checksums() == tables
+    assert pipeline.redis_contents() == keys

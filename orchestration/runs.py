@@ -136,8 +136,16 @@ def _failure(job_name: str, as_of: date, result: dg.ExecuteInProcessResult) -> s
     ]
     if not failures:
         return f"{job_name} as of {as_of} failed before its first step"
+    checks = [
+        f"{event.asset_check_evaluation_data.check_name}: {event.asset_check_evaluation_data.description}"
+        for event in result.all_events
+        if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION
+        and not event.asset_check_evaluation_data.passed
+        and event.asset_check_evaluation_data.blocking
+    ]
     step, reason, _ = max(failures, key=lambda failure: failure[2])
-    return f"{job_name} as of {as_of} failed in {step}: {reason}"
+    because = f"blocked by {'; '.join(checks)}" if checks else reason
+    return f"{job_name} as of {as_of} failed in {step}: {because}"
 
 
 def _reason(error: Any) -> tuple[str, bool]:

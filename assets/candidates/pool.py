@@ -12,10 +12,11 @@ from assets.candidates.history import Floats, History, Ints, Listens
 from assets.candidates.own_tracks import OwnRecency, OwnTracks, OwnTracksConfig
 from assets.candidates.popular import Popular, PopularConfig
 from assets.candidates.session_cooccurrence import SessionCooccurrence, SessionCooccurrenceConfig
-from assets.candidates.source import ABSENT, CandidateSource, hide_heard, ranks_within, top_k
+from assets.candidates.source import ABSENT, CandidateSource, best_within, hide_heard, ranks_within, top_k
 
 # One dense float32 score block per source is held at a time per user block.
 _BLOCK_BYTES = 32 << 20
+_NAN = np.float32("nan")
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,10 @@ class Sources:
     def candidates(self, user_keys: Ints, exclude_heard: bool) -> pd.DataFrame:
         """The pool of each user: the union of every source's best, with every source's opinion on each.
 
-        Columns: user_key, track_key (int32), and per pooled source `score_<source>` and `rank_<source>` (float32;
-        the rank, from 1, within this user's pool; both NaN where the source does not offer the track). Sorted by
-        (position of the user in `user_keys`, track_key). Users unknown before `as_of` get what popular offers.
+        Columns: user_key, track_key (int32), and float32 per pooled source: `score_<source>`; `rank_<source>`, from
+        1, within this user's pool; `share_<source>`, the score over the best one in this user's pool. All three are
+        NaN where the source does not offer the track. Sorted by (position of the user in `user_keys`, track_key).
+        Users unknown before `as_of` get what popular offers.
         With `exclude_heard`, nothing the user had heard before `as_of`.
         """
         blocks = [self._pool(block, exclude_heard) for block in self._blocks(user_keys)]
@@ -97,8 +99,9 @@ class Sources:
         for name in self._sizes:
             score = scores[name][row, column]
             offered = score > ABSENT
-            pool[f"score_{name}"] = np.where(offered, score, np.float32("nan"))
-            pool[f"rank_{name}"] = np.where(offered, ranks_within(row, score), np.float32("nan"))
+            pool[f"score_{name}"] = np.where(offered, score, _NAN)
+            pool[f"rank_{name}"] = np.where(offered, ranks_within(row, score), _NAN)
+            pool[f"share_{name}"] = np.where(offered, score / best_within(row, score), _NAN)
         return pd.DataFrame(pool)
 
 

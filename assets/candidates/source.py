@@ -78,3 +78,13 @@ def ranks_within(group: Ints, score: Floats) -> Floats:
     ranks = np.empty(padded.shape, dtype=np.float32)
     np.put_along_axis(ranks, order, np.arange(1, padded.shape[1] + 1, dtype=np.float32)[None, :], axis=1)
     return ranks[line, position]
+
+
+def best_within(group: Ints, score: Floats) -> Floats:
+    """For each score the best of its group, or NaN where that is not above zero. `group` is sorted."""
+    if len(group) == 0:
+        return np.empty(0, np.float32)
+    start = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
+    best = np.maximum.reduceat(score, start)
+    best[best <= 0] = np.nan
+    return np.repeat(best, np.diff(np.r_[start, len(group)]))

@@ -10,6 +10,7 @@ from assets.dbt import OWNERS
 from assets.ingest.landing import load_landed
 from assets.ingest.records import LoadReport
 from warehouse.engine import create_engine
+from warehouse.errors import AudoticsError
 from warehouse.resource import WarehouseResource
 
 _TABLES = {
@@ -40,6 +41,11 @@ def raw_tables(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:
     """Load every file in the landing folder that is not in the warehouse yet."""
     reports = load_landed(warehouse.url, warehouse.settings.landing)
     with create_engine(warehouse.url).connect() as connection:
+        if not connection.scalar(text("select exists (select from raw.listens)")):
+            raise AudoticsError(
+                f"there are no listens to work with: put files into {warehouse.settings.landing}"
+                " or load them with `audotics ingest`"
+            )
         for table in _TABLES:
             rows = connection.scalar(text(f"select count(*) from raw.{table}"))
             metadata: dict[str, dg.MetadataValue] = {"dagster/row_count": dg.MetadataValue.int(rows or 0)}

@@ -1,13 +1,13 @@
 """The landing folder: files dropped here are loaded by the next nightly run.
 
-<landing>/lastfm-1k/<file or folder>            read as Last.fm 1K
+<landing>/lastfm-1k/<file or folder>            read as Last.fm 1K; or the data set's two files themselves
 <landing>/tabular/<name>/mapping.toml           read as that mapping says:
 <landing>/tabular/<name>/<files or folders>
 """
 
 from pathlib import Path
 
-from assets.ingest.lastfm_1k import LastFm1k
+from assets.ingest.lastfm_1k import LISTENS_NAME, LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.mapping import read_mapping
 from assets.ingest.records import LoadReport, Source
@@ -24,9 +24,11 @@ def landed(folder: Path) -> list[tuple[Source, list[Path]]]:
         AudoticsError: a folder under `tabular` has no mapping, or one that cannot be used.
     """
     found: list[tuple[Source, list[Path]]] = []
-    lastfm = _entries(folder / "lastfm-1k")
-    if lastfm:
-        found.append((LastFm1k(), lastfm))
+    lastfm = folder / "lastfm-1k"
+    # The data set's own two files dropped as they are make one folder of it, not two files of listens.
+    drops = [lastfm] if (lastfm / LISTENS_NAME).is_file() else _entries(lastfm)
+    if drops:
+        found.append((LastFm1k(), drops))
     for drop in _entries(folder / "tabular"):
         mapping = drop / MAPPING_NAME
         if not mapping.is_file():

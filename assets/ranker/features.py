@@ -71,11 +71,11 @@ class FeatureMatrix:
 
 
 def join_features(candidates: pd.DataFrame, features: FeatureFrames) -> FeatureMatrix:
-    """Features of each candidate row: its sources' scores and ranks, then user, track, artist and pair marts."""
+    """Features of each candidate row: what its sources say, then user, track, artist and pair marts."""
     user = candidates["user_key"].to_numpy(np.int64)
     track = candidates["track_key"].to_numpy(np.int64)
     artist = _artist_of(track, features.track_artist)
-    pair_columns = [name for name in candidates.columns if name.startswith(("score_", "rank_"))]
+    pair_columns = [name for name in candidates.columns if name.startswith(("score_", "rank_", "share_"))]
     joined = [
         ("user", features.user, ["user_key"], [user], USER_COLUMNS),
         ("track", features.track, ["track_key"], [track], TRACK_COLUMNS),

@@ -80,24 +80,28 @@ def export_recommendations(connection: dbapi.Connection, as_of: date, slate: Sla
     Raises:
         AudoticsError: no such lists were made, or the file cannot be written.
     """
+    lists = f"ml.recommendations where as_of = date '{as_of.isoformat()}' and slate = '{slate}'"
     partial = file.with_name(f".{file.name}.partial")
     rows = 0
     try:
-        with connection.cursor() as cursor, pq.ParquetWriter(partial, EXPORT_SCHEMA) as writer:
+        with connection.cursor() as cursor:
+            cursor.execute(f"select exists (select from {lists})")
+            if not cursor.fetchone()[0]:
+                raise AudoticsError(
+                    f"no {slate} lists were made as of {as_of}: run `audotics run --as-of {as_of}` first"
+                )
             cursor.execute(
-                "select user_id, track_id, rank, score from ml.recommendations"
+                f"select user_id, track_id, rank, score from (select * from {lists}) as lists"
                 " inner join core.dim_users using (user_key) inner join core.dim_tracks using (track_key)"
-                f" where as_of = date '{as_of.isoformat()}' and slate = '{slate}' order by user_key, rank"
+                " order by user_key, rank"
             )
-            for batch in cursor.fetch_record_batch():
-                writer.write_batch(batch.cast(EXPORT_SCHEMA))
-                rows += batch.num_rows
-        if rows:
-            partial.replace(file)
+            with pq.ParquetWriter(partial, EXPORT_SCHEMA) as writer:
+                for batch in cursor.fetch_record_batch():
+                    writer.write_batch(batch.cast(EXPORT_SCHEMA))
+                    rows += batch.num_rows
+        partial.replace(file)
     except OSError as error:
         raise AudoticsError(f"cannot write {file}: {error.strerror}; choose another --out") from error
     finally:
         partial.unlink(missing_ok=True)
-    if not rows:
-        raise AudoticsError(f"no {slate} lists were made as of {as_of}: run `audotics run --as-of {as_of}` first")
     return rows

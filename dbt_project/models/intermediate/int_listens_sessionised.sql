@@ -7,7 +7,7 @@ with listens as (
 with_previous as (
 
     select
-        listens.*,
+        *,
         lag(listened_at) over (partition by user_key order by listened_at, track_key) as previous_listened_at
     from listens
 
@@ -16,7 +16,7 @@ with_previous as (
 with_session_start as (
 
     select
-        with_previous.*,
+        *,
         max(
             case
                 when

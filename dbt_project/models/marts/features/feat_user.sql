@@ -11,7 +11,7 @@ sessions as (
         fct_sessions.user_key,
         count(*) as sessions
     from as_ofs
-    inner join {{ ref('fct_sessions') }} as fct_sessions on fct_sessions.started_at < as_ofs.as_of_at
+    inner join {{ ref('fct_sessions') }} as fct_sessions on as_ofs.as_of_at > fct_sessions.started_at
     group by as_ofs.as_of, fct_sessions.user_key
 
 ),

@@ -16,7 +16,7 @@ listens as (
         fct_listens.is_skipped,
         {{ days_between('fct_listens.listened_at', 'as_ofs.as_of_at') }} as age_days
     from as_ofs
-    inner join {{ ref('fct_listens') }} as fct_listens on fct_listens.listened_at < as_ofs.as_of_at
+    inner join {{ ref('fct_listens') }} as fct_listens on as_ofs.as_of_at > fct_listens.listened_at
 
 )
 

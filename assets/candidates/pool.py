@@ -55,31 +55,17 @@ class Sources:
         With `exclude_heard`, nothing the user had heard before `as_of`.
         """
         blocks = [self._pool(block, exclude_heard) for block in self._blocks(user_keys)]
-        return pd.concat(blocks, ignore_index=True) if blocks else self._pool(user_keys, exclude_heard)
+        return pd.concat(blocks, ignore_index=True)
 
     def lists(self, name: str, user_keys: Ints, exclude_heard: bool, k: int) -> pd.DataFrame:
         """The k best tracks of one source alone: user_key, track_key, rank (from 1), score; short where it is."""
-        frames = []
-        for block in self._blocks(user_keys):
-            codes = self.history.user_codes(block)
-            scores = self._scores(name, codes, exclude_heard)
-            row, column = top_k(scores, k)
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "user_key": block[row],
-                        "track_key": self.history.tracks[column],
-                        "score": scores[row, column],
-                    }
-                )
-            )
-        listed = pd.concat(frames, ignore_index=True)
-        listed.insert(2, "rank", (listed.groupby("user_key").cumcount() + 1).astype(np.int32))
-        return listed
+        blocks = [self._list(name, block, exclude_heard, k) for block in self._blocks(user_keys)]
+        return pd.concat(blocks, ignore_index=True)
 
     def _blocks(self, user_keys: Ints) -> Iterator[Ints]:
+        """Runs of users that fit the memory of a block; one empty run when there are no users."""
         users = max(1, _BLOCK_BYTES // (4 * len(self.history.tracks)))
-        for start in range(0, len(user_keys), users):
+        for start in range(0, max(1, len(user_keys)), users):
             yield user_keys[start : start + users]
 
     def _scores(self, name: str, codes: Ints, exclude_heard: bool) -> Floats:
@@ -87,6 +73,18 @@ class Sources:
         if exclude_heard:
             hide_heard(scores, self.history, codes)
         return scores
+
+    def _list(self, name: str, user_keys: Ints, exclude_heard: bool, k: int) -> pd.DataFrame:
+        scores = self._scores(name, self.history.user_codes(user_keys), exclude_heard)
+        row, column = top_k(scores, k)
+        best = scores[row, column]
+        listed = {
+            "user_key": user_keys[row].astype(np.int32),
+            "track_key": self.history.tracks[column],
+            "rank": ranks_within(row, best).astype(np.int32),
+            "score": best,
+        }
+        return pd.DataFrame(listed)
 
     def _pool(self, user_keys: Ints, exclude_heard: bool) -> pd.DataFrame:
         codes = self.history.user_codes(user_keys)

@@ -28,7 +28,8 @@ class SessionCooccurrence:
 
     P(j | i) = w(i and j) / (w(i) + shrinkage) over sessions of weight exp(-age/decay) / sqrt(distinct tracks): the
     conditional-probability similarity of Deshpande and Karypis, "Item-based top-N recommendation algorithms"
-    (TOIS 2004), long and old sessions counting less. The session cosine measured worse (docs/adr).
+    (TOIS 2004), long and old sessions counting less. Alone on 30Music, five
+    dates up to 2014-12-01, NDCG@100 for_you / discover: this .091 / .061, the shrunk session cosine .079 / .055.
     """
 
     name = "session_cooccurrence"

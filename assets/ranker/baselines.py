@@ -22,7 +22,7 @@ def baseline_lists(sources: Sources, slate: Slate, user_keys: Ints) -> dict[str,
 
     For `discover` nothing heard before `as_of` is listed, so there own_plays and own_recency are popular alone.
     """
-    fill = sources.lists("popular", user_keys, slate.excludes_heard, 2 * LIST_LENGTH)
+    fill = sources.lists("popular", user_keys, slate.excludes_heard, LIST_LENGTH)
     return {
         name: _filled(sources.lists(source, user_keys, slate.excludes_heard, LIST_LENGTH), fill)
         for name, source in BASELINES.items()

@@ -60,7 +60,7 @@ def per_user_metrics(
     """
     users, relevant_user = np.unique(relevant["user_key"].to_numpy(np.int32), return_inverse=True)
     relevant_count = np.bincount(relevant_user, minlength=len(users))
-    wanted = np.sort(_code(relevant["user_key"], relevant["track_key"]))
+    wanted = _code(relevant["user_key"], relevant["track_key"])
     shown = lists[lists["rank"] <= LIST_LENGTH].sort_values("rank", kind="stable")
     shown = shown.drop_duplicates(["user_key", "track_key"])
     hits = shown[np.isin(_code(shown["user_key"], shown["track_key"]), wanted)]

@@ -12,15 +12,15 @@ from assets.ranker.training import RankerModel
 def rank(model: RankerModel, candidates: pd.DataFrame, features: FeatureMatrix, k: int = LIST_LENGTH) -> pd.DataFrame:
     """The k best candidates of each user: user_key, track_key, rank (from 1), score, source.
 
-    `candidates` as from Sources.candidates, `features` joined to its rows. `score` is the model's probability that
-    the user listens to the track within the horizon; `source` is the one that ranked the track highest. Raises
-    ValueError when the features are not those the model was trained on.
+    `candidates` as from Sources.candidates, `features` joined to its rows. `score` orders the tracks of one user; it is
+    no calibrated probability, since training keeps only some of the negatives. `source` is the one that ranked the
+    track highest. Raises ValueError when the features are not those the model was trained on.
     """
     if features.names != model.names:
         different = sorted(set(features.names) ^ set(model.names)) or "their order"
         raise ValueError(f"features differ from those of the model: {different}")
     user = candidates["user_key"].to_numpy(np.int32)
-    score = model.booster.predict(features.values, num_threads=model.config.threads).astype(np.float32)
+    score = np.asarray(model.booster.predict(features.values, num_threads=model.config.threads), dtype=np.float32)
     position = ranks_within(user, score)
     rank_columns = [name for name in candidates.columns if name.startswith("rank_")]
     source_ranks = candidates[rank_columns].to_numpy(np.float32, na_value=np.inf)

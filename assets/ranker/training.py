@@ -1,10 +1,10 @@
 """Trains one LightGBM ranker on the labelled folds of one slate."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ class RankerConfig:
     seed: int = 1
 
     def lightgbm_parameters(self) -> dict[str, object]:
-        """The same folds, config and LightGBM version give the same model text, on any number of threads."""
+        """The same folds, config and LightGBM version give the same model text; other `threads`, the same trees."""
         return {
             "objective": "binary",
             "num_leaves": self.leaves,
@@ -58,7 +58,7 @@ class RankerConfig:
 
 @dataclass(frozen=True)
 class RankerModel:
-    """A trained ranker: LightGBM model text and what it was trained on."""
+    """A trained ranker: LightGBM model text, feature names in order, share of gain per feature, training data."""
 
     text: str
     names: list[str]
@@ -74,16 +74,6 @@ class RankerModel:
         import lightgbm
 
         return lightgbm.Booster(model_str=self.text)
-
-    def card(self) -> dict[str, object]:
-        """What the model row records: data window, sizes, parameters, share of gain per feature."""
-        return {
-            "fold_dates": [fold.isoformat() for fold in self.fold_dates],
-            "rows": self.rows,
-            "positives": self.positives,
-            "config": asdict(self.config),
-            "importances": self.gain,
-        }
 
 
 def train(folds: Sequence[Fold], config: RankerConfig) -> RankerModel:
@@ -117,7 +107,7 @@ def train(folds: Sequence[Fold], config: RankerConfig) -> RankerModel:
     )
 
 
-def _row_weights(fold: Fold, power: float) -> npt.NDArray[np.float64]:
+def _row_weights(fold: Fold, power: float) -> npt.NDArray[np.floating[Any]]:
     _, user = np.unique(fold.user_key, return_inverse=True)
     listened = np.bincount(user, weights=fold.label)
     return (1.0 + listened[user]) ** -power

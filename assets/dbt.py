@@ -1,5 +1,6 @@
 """The dbt project as assets: staging, intermediate and core for all data, features one `as_of` at a time."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -9,17 +10,18 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
 from filelock import FileLock
+from psycopg2.extensions import parse_dsn
 from sqlalchemy import text
 
 from assets.ranker.dataset import fold_dates
 from assets.ranker.marts import require_listens_before, stale_feature_dates
 from assets.ranker.training import RankerConfig
-from warehouse.engine import create_engine
+from warehouse.connections import plain_url
+from warehouse.engine import MODELS_LOCK, create_engine, exclusive
 from warehouse.resource import WarehouseResource
 
 OWNERS = ["team:data-engineering"]
@@ -28,6 +30,17 @@ OWNERS = ["team:data-engineering"]
 # midnight on, when everything before it has been heard: hence the offset.
 AS_OF_PARTITIONS = dg.DailyPartitionsDefinition(start_date="2005-01-01", end_offset=1)
 ONE_DATE_PER_RUN = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
+
+# Variable: the name in a connection string and the value when it is left out.
+_LIBPQ = {
+    "PGHOST": ("host", "127.0.0.1"),
+    "PGPORT": ("port", "5432"),
+    "PGUSER": ("user", ""),
+    "PGPASSWORD": ("password", ""),
+    "PGDATABASE": ("dbname", ""),
+    "PGSSLMODE": ("sslmode", "prefer"),
+    "PGSSLROOTCERT": ("sslrootcert", ""),
+}
 
 DBT_PROJECT = DbtProject(project_dir=Path(__file__).parents[1] / "dbt_project")
 
@@ -44,18 +57,32 @@ class WarehouseDbtTranslator(DagsterDbtTranslator):
 
 
 def manifest_path(project: DbtProject) -> Path:
-    """The project's manifest, parsed anew when a model, macro or setting is newer than it."""
+    """The project's manifest, parsed anew when a file of the project is not the one it was parsed from."""
     manifest = project.manifest_path
     folder = project.project_dir
-    inputs = [folder / "dbt_project.yml", folder / "profiles.yml"]
-    inputs += [path for name in ("models", "macros", "tests") for path in (folder / name).rglob("*.*")]
-    newest = max(path.stat().st_mtime for path in inputs)
     manifest.parent.mkdir(parents=True, exist_ok=True)
+    parsed_from = manifest.with_suffix(".digest")
     with FileLock(manifest.parent / "manifest.lock"):
-        if not manifest.exists() or manifest.stat().st_mtime < newest:
+        digest = _digest(folder, [folder / name for name in ("models", "macros", "tests")])
+        if not (manifest.exists() and parsed_from.exists() and parsed_from.read_text() == digest):
             _parse(folder)
-            manifest.touch()
+            parsed_from.write_text(digest)
     return manifest
+
+
+def features_version() -> str:
+    """Digest of the project: whatever changes in it may change the values of the feature models."""
+    folder = DBT_PROJECT.project_dir
+    return _digest(folder, [folder / name for name in ("models", "macros")])
+
+
+def _digest(folder: Path, parts: Sequence[Path]) -> str:
+    files = [folder / "dbt_project.yml", folder / "profiles.yml"]
+    files += sorted(path for part in parts for path in part.rglob("*") if path.suffix in (".sql", ".yml"))
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(f"{path.relative_to(folder)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _parse(folder: Path) -> None:
@@ -68,14 +95,8 @@ def _parse(folder: Path) -> None:
 
 def libpq_environment(warehouse_url: str) -> dict[str, str]:
     """The warehouse's address as the variables that libpq programs and `profiles.yml` read."""
-    parts = urlsplit(warehouse_url)
-    return {
-        "PGHOST": parts.hostname or "127.0.0.1",
-        "PGPORT": str(parts.port or 5432),
-        "PGUSER": unquote(parts.username or ""),
-        "PGPASSWORD": unquote(parts.password or ""),
-        "PGDATABASE": parts.path.lstrip("/"),
-    }
+    given = parse_dsn(plain_url(warehouse_url))
+    return {variable: given.get(name, default) for variable, (name, default) in _LIBPQ.items()}
 
 
 def dbt_arguments(as_of_dates: Sequence[date] = ()) -> list[str]:
@@ -95,9 +116,9 @@ def _build(
         profiles_dir=str(DBT_PROJECT.project_dir),
         dbt_executable=str(Path(sys.executable).with_name("dbt")),
     )
-    with _exported(libpq_environment(warehouse.url)):
-        events = dbt.cli(dbt_arguments(as_of_dates), context=context).stream()
-    with create_engine(warehouse.url).connect() as connection:
+    with exclusive(warehouse.url, MODELS_LOCK), create_engine(warehouse.url).connect() as connection:
+        with _exported(libpq_environment(warehouse.url)):
+            events = dbt.cli(dbt_arguments(as_of_dates), context=context).stream()
         for event in events:
             if isinstance(event, dg.Output):
                 schema, model = context.asset_key_for_output(event.output_name).path

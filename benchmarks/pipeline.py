@@ -20,8 +20,8 @@ from assets.ingest.sample_world import SampleWorld, generate
 from orchestration.cli.rendering import OUT, print_run, print_table
 from orchestration.pipeline import run_evaluation, run_nightly
 from orchestration.platform import Platform, open_platform
-from orchestration.processes import free_port
 from orchestration.up import api_child
+from warehouse.local_server import any_free_port
 from warehouse.local_servers import stop
 
 
@@ -65,7 +65,7 @@ def own_home() -> Iterator[Platform]:
 
 def measure_api(platform: Platform, requests: int, users: int) -> None:
     """One client, one request after another, over new connections."""
-    port = free_port()
+    port = any_free_port()
     seconds = []
     with api_child(platform, port) as api:
         api.wait_for(f"http://127.0.0.1:{port}/readyz", 60)

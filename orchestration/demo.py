@@ -19,10 +19,10 @@ from assets.ranker.slates import HORIZON_DAYS, Slate
 from orchestration.cli.rendering import OUT, print_evaluation, print_json, print_run, print_table, progress_bar
 from orchestration.pipeline import run_evaluation, run_nightly
 from orchestration.platform import Platform, open_platform
-from orchestration.processes import free_port
 from orchestration.runs import Progress
 from orchestration.up import api_child
 from warehouse.errors import AudoticsError
+from warehouse.local_server import any_free_port
 from warehouse.local_servers import status, stop
 from warehouse.settings import load_settings
 
@@ -120,7 +120,7 @@ def _users_to_show(platform: Platform, as_of: date) -> list[tuple[str, list[str]
 
 def _ask(platform: Platform, users: list[tuple[str, list[str]]]) -> list[dict[str, Any]]:
     """What the read API answers for each user and slate, over HTTP."""
-    port = free_port()
+    port = any_free_port()
     answers = []
     with api_child(platform, port) as api:
         api.wait_for(f"http://127.0.0.1:{port}/readyz", _API_SECONDS)

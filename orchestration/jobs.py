@@ -20,8 +20,8 @@ nightly = dg.define_asset_job(
 )
 training = dg.define_asset_job(
     "training",
-    selection=FEATURES | TRAINING,
-    description="Add the newest closed fold to the training set and train one ranker per slate.",
+    selection=INGEST | FEATURES | TRAINING,
+    description="Load what has landed, add the newest closed fold to the training set, train one ranker per slate.",
 )
 first_release = dg.define_asset_job(
     "first_release",

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -13,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from warehouse.errors import AudoticsError
+from warehouse.local_server import port_is_free
 
 _STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.2
@@ -20,22 +20,10 @@ _POLL_SECONDS = 0.2
 
 def require_free_port(port: int, option: str) -> None:
     """Raise AudoticsError when something listens on a loopback port already."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise AudoticsError(
-                f"port {port} of 127.0.0.1 is taken ({error.strerror}): stop what listens there, or choose another"
-                f" with {option}"
-            ) from error
-
-
-def free_port() -> int:
-    """A loopback port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    if not port_is_free(port):
+        raise AudoticsError(
+            f"port {port} of 127.0.0.1 is taken: stop what listens there, or choose another with {option}"
+        )
 
 
 class Child:

@@ -132,4 +132,5 @@ async def _store_unavailable(request: Request, error: Exception) -> Response:
 
 async def _internal_error(request: Request, error: Exception) -> Response:
     _log.error("request %s failed: %s", request.state.request_id, error)
-    return _problem(request, 500, INTERNAL_DETAIL)
+    # The server drops the connection after an error it did not expect; a client must not send more on it.
+    return _problem(request, 500, INTERNAL_DETAIL, headers={"Connection": "close"})

@@ -9,7 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class ServingSettings(BaseSettings):
     """What the read API needs to know: where Redis is and where to listen."""
 
-    model_config = SettingsConfigDict(env_prefix="AUDOTICS_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="AUDOTICS_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
 
     redis_url: str = Field(
         default=..., description="The Redis that releases are published to, as redis://:password@host:port/0."

@@ -1,5 +1,7 @@
 """Connections to the warehouse: SQLAlchemy for statements, ADBC for Arrow in bulk. Both speak UTC."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import parse_qs, quote, urlsplit
 
 import sqlalchemy
@@ -8,6 +10,8 @@ from adbc_driver_postgresql import dbapi
 from warehouse.connections import CONNECT_TIMEOUT_SECONDS, plain_url
 
 _UTC_OPTION = "-c timezone=UTC"
+# Held while dbt builds and while the training set is updated: two runs would write the same tables and files.
+MODELS_LOCK = "audotics-models"
 
 
 def sqlalchemy_url(url: str) -> str:
@@ -25,6 +29,17 @@ def create_engine(url: str) -> sqlalchemy.Engine:
         poolclass=sqlalchemy.NullPool,
         connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": _options(url)},
     )
+
+
+@contextmanager
+def exclusive(url: str, name: str) -> Iterator[None]:
+    """Hold a lock of this name in the warehouse: of all processes, one at a time gets past. The server frees it when
+    the holder dies.
+    """
+    engine = create_engine(url)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sqlalchemy.text("select pg_advisory_lock(hashtext(:name))"), {"name": name})
+        yield
 
 
 def adbc_connect(url: str) -> dbapi.Connection:

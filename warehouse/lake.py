@@ -9,12 +9,19 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from warehouse.errors import AudoticsError
+
 
 class Lake:
     """Files by path relative to the lake's root, such as `training/as_of=2015-01-01/for_you.parquet`."""
 
     def __init__(self, root: str) -> None:
-        self._filesystem, self._root = fsspec.core.url_to_fs(root)
+        try:
+            self._filesystem, self._root = fsspec.core.url_to_fs(root)
+        except (ImportError, ValueError) as error:
+            raise AudoticsError(
+                f"AUDOTICS_LAKE={root} cannot be used: {error}; install its fsspec driver or use a folder"
+            ) from error
 
     def exists(self, path: str) -> bool:
         return bool(self._filesystem.exists(self._full(path)))

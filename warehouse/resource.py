@@ -5,7 +5,8 @@ from functools import cached_property
 from dagster import ConfigurableResource
 
 from warehouse.local_servers import Endpoints, ensure_running
-from warehouse.settings import Settings
+from warehouse.migrate import upgrade
+from warehouse.settings import Settings, load_settings
 
 
 class WarehouseResource(ConfigurableResource):
@@ -16,11 +17,13 @@ class WarehouseResource(ConfigurableResource):
 
     @cached_property
     def settings(self) -> Settings:
-        return Settings()
+        return load_settings()
 
     @cached_property
     def endpoints(self) -> Endpoints:
-        return ensure_running(self.settings)
+        endpoints = ensure_running(self.settings)
+        upgrade(endpoints.warehouse_url)
+        return endpoints
 
     @property
     def url(self) -> str:

@@ -26,9 +26,18 @@ from warehouse.resource import WarehouseResource
     ],
 )
 def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
-    """The lists as of this date in Redis, verified and then made live; the release before is kept for rollback."""
+    """The lists as of this date in Redis, verified and then made live; the release before is kept for rollback.
+
+    While a release of a later date is live, nothing is published.
+    """
     as_of = date.fromisoformat(context.partition_key)
     client = redis.Redis.from_url(warehouse.redis_url)
+    newer = [each for each in list_releases(client) if each.status == "live" and each.meta.as_of > as_of]
+    if newer:
+        # A replay or a backfill of an older date is to be looked at, not served.
+        return dg.MaterializeResult(
+            metadata={"published": False, "live_release": newer[0].meta.release, "dagster/row_count": 0}
+        )
     with adbc_connect(warehouse.url) as connection:
         published = publish(client, release_content(connection, as_of))
     with create_engine(warehouse.url).begin() as connection:
@@ -36,6 +45,7 @@ def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(published.meta.users.values()),
+            "published": True,
             "release": published.meta.release,
             "previous": published.previous or "none",
             "already_live": published.already_live,

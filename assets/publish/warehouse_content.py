@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from assets.publish.content import ReleaseInput, SlateBatch
 from assets.publish.release import ListedRelease
+from assets.ranker.slates import Slate
 from serving_api.contract import Track
 from warehouse.errors import AudoticsError
 
@@ -30,8 +31,11 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
     """
     day = f"date '{as_of.isoformat()}'"
     made = _fetch(connection, f"select distinct slate, model_version from ml.recommendations where as_of = {day}")
-    if not len(made):
-        raise AudoticsError(f"no recommendations were made as of {as_of}: materialise `recommendations` first")
+    missing = [slate for slate in Slate if slate not in set(made["slate"])]
+    if missing:
+        raise AudoticsError(
+            f"no {' and no '.join(missing)} lists were made as of {as_of}: materialise `recommendations` first"
+        )
     popular = _fetch(
         connection,
         f"select track_key, listens_30d from features.feat_track where as_of = {day}"

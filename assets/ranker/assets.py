@@ -10,7 +10,7 @@ from adbc_driver_postgresql import dbapi
 from assets import plots
 from assets.candidates.assets import candidates_path
 from assets.candidates.pool import SourcesConfig
-from assets.dbt import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
+from assets.dbt import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, features_version
 from assets.ranker.evaluation import METRICS
 from assets.ranker.evaluation_store import evaluate_recommendations, read_evaluation, store_evaluation
 from assets.ranker.features import join_features
@@ -18,10 +18,10 @@ from assets.ranker.marts import feature_reader
 from assets.ranker.recommendations import as_rows, replace_recommendations
 from assets.ranker.registry import Champion, champion, register
 from assets.ranker.scoring import rank
-from assets.ranker.slates import HORIZON_DAYS, Slate
+from assets.ranker.slates import Slate
 from assets.ranker.training import RankerConfig, train
 from assets.ranker.training_set import load_folds, update_training_set
-from warehouse.engine import adbc_connect, create_engine
+from warehouse.engine import MODELS_LOCK, adbc_connect, create_engine, exclusive
 from warehouse.lake import Lake
 from warehouse.resource import WarehouseResource
 
@@ -29,7 +29,6 @@ _FEATURES = [
     dg.AssetKey(["features", name])
     for name in ("feat_user", "feat_track", "feat_artist", "feat_user_track", "feat_user_artist")
 ]
-_FOLD_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-HORIZON_DAYS - 7 * (RankerConfig().folds - 1))
 _CHAMPION_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-6)
 
 
@@ -41,14 +40,16 @@ _CHAMPION_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-6)
     owners=OWNERS,
     deps=[
         dg.AssetKey(["core", "fct_listens"]),
-        *(dg.AssetDep(key, partition_mapping=_FOLD_WINDOW) for key in _FEATURES),
+        *_FEATURES,
     ],
 )
 def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Labelled folds whose two weeks are over by `as_of`; folds already in the lake are kept."""
     as_of = date.fromisoformat(context.partition_key)
-    with adbc_connect(warehouse.url) as connection:
-        folds = update_training_set(connection, Lake(warehouse.lake), as_of, SourcesConfig(), RankerConfig())
+    with exclusive(warehouse.url, MODELS_LOCK), adbc_connect(warehouse.url) as connection:
+        folds = update_training_set(
+            connection, Lake(warehouse.lake), as_of, SourcesConfig(), RankerConfig(), features_version()
+        )
     columns = [
         dg.TableColumn("fold", "string"),
         dg.TableColumn("slate", "string"),

@@ -19,12 +19,13 @@ from assets.ranker.features import (
 )
 from warehouse.errors import AudoticsError
 
+# Every feature mart adds up to the listens before its date; the artist ones to those of tracks with an artist.
+_MARTS = ("feat_user_track", "feat_user", "feat_track", "feat_user_artist", "feat_artist")
+_ARTIST_MARTS = ("feat_user_artist", "feat_artist")
 _LISTENS_BEFORE = text(
-    "select as_of, (select count(*) from core.fct_listens where listened_at < as_of::timestamp at time zone 'UTC')"
-    " from unnest(cast(:dates as date[])) as dates (as_of) order by as_of"
-)
-_LISTENS_COUNTED = text(
-    "select as_of, sum(listens)::bigint from features.feat_user where as_of = any(:dates) group by as_of"
+    "select dates.as_of, count(listens.user_key) as listens, count(listens.artist_key) as listens_with_artist"
+    " from unnest(cast(:dates as date[])) as dates (as_of) left join core.fct_listens as listens"
+    " on listens.listened_at < dates.as_of::timestamp at time zone 'UTC' group by dates.as_of order by dates.as_of"
 )
 
 
@@ -75,17 +76,27 @@ def require_listens_before(connection: Connection, as_of: date) -> None:
 
 
 def stale_feature_dates(connection: Connection, dates: Sequence[date]) -> list[date]:
-    """Those of the dates whose features do not count exactly the listens before them.
+    """Those of the dates of which some feature mart does not count exactly the listens before it.
 
-    They were never built, or built before older listens arrived. Dates before the first listen have no features and
-    are left out.
+    They were never built, built in part, or built before older listens arrived. Dates before the first listen have
+    no features and are left out.
     """
     parameters = {"dates": list(dates)}
-    before: dict[date, int] = dict(connection.execute(_LISTENS_BEFORE, parameters).tuples().all())
-    counted: dict[date, int] = {}
-    if connection.scalar(text("select to_regclass('features.feat_user') is not null")):
-        counted = dict(connection.execute(_LISTENS_COUNTED, parameters).tuples().all())
-    return [as_of for as_of, listens in before.items() if listens and listens != counted.get(as_of)]
+    counted = {mart: _listens_counted(connection, mart, parameters) for mart in _MARTS}
+    stale = []
+    for row in connection.execute(_LISTENS_BEFORE, parameters):
+        expected = {mart: row.listens_with_artist if mart in _ARTIST_MARTS else row.listens for mart in _MARTS}
+        if row.listens and any(counted[mart].get(row.as_of, 0) != expected[mart] for mart in _MARTS):
+            stale.append(row.as_of)
+    return stale
+
+
+def _listens_counted(connection: Connection, mart: str, parameters: dict[str, list[date]]) -> dict[date, int]:
+    """Listens that a mart counts, per date; empty when it was never built."""
+    if connection.scalar(text("select to_regclass(:name)"), {"name": f"features.{mart}"}) is None:
+        return {}
+    query = f"select as_of, sum(listens)::bigint from features.{mart} where as_of = any(:dates) group by as_of"
+    return dict(connection.execute(text(query), parameters).tuples().all())
 
 
 def _read(

@@ -1,7 +1,7 @@
 """Trained rankers: text files in the lake, a card row in ml.models, and which one is champion as of a date."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import date
 from typing import Any
 
@@ -88,7 +88,8 @@ def champion(connection: Connection, lake: Lake, slate: Slate, as_of: date) -> C
         fold_dates=row.folds,
         rows=row.training_rows,
         positives=row.metrics["training_positives"],
-        config=RankerConfig(**row.params),
+        # A card keeps the parameters of its day; those that have gone since do not matter for scoring.
+        config=RankerConfig(**{name: row.params[name] for name in _CONFIG_FIELDS & row.params.keys()}),
     )
     return Champion(row.model_version, row.trained_as_of, model)
 
@@ -97,6 +98,7 @@ def _newest(connection: Connection, slate: Slate, as_of: date) -> Any:
     return connection.execute(_NEWEST, {"slate": str(slate), "as_of": as_of}).one_or_none()
 
 
+_CONFIG_FIELDS = {field.name for field in fields(RankerConfig)}
 _NEWEST = text(
     "select * from ml.models where slate = :slate and trained_as_of <= :as_of"
     " order by trained_as_of desc, created_at desc limit 1"

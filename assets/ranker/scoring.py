@@ -7,6 +7,7 @@ from assets.candidates.source import ranks_within
 from assets.ranker.features import FeatureMatrix
 from assets.ranker.slates import LIST_LENGTH
 from assets.ranker.training import RankerModel
+from warehouse.errors import AudoticsError
 
 
 def rank(model: RankerModel, candidates: pd.DataFrame, features: FeatureMatrix, k: int = LIST_LENGTH) -> pd.DataFrame:
@@ -14,13 +15,17 @@ def rank(model: RankerModel, candidates: pd.DataFrame, features: FeatureMatrix, 
 
     `candidates` as from Sources.candidates, `features` joined to its rows. `score` orders the tracks of one user; it is
     no calibrated probability, since training keeps only some of the negatives. `source` is the one that ranked the
-    track highest. Raises ValueError when the features are not those the model was trained on.
+    track highest. Features that the model does not know are left out; AudoticsError when one that it knows is missing.
     """
-    if features.names != model.names:
-        different = sorted(set(features.names) ^ set(model.names)) or "their order"
-        raise ValueError(f"features differ from those of the model: {different}")
+    missing = sorted(set(model.names) - set(features.names))
+    if missing:
+        raise AudoticsError(
+            f"the ranker was trained on features that there are no more ({', '.join(missing)}):"
+            " materialise the `training` job to train one on today's"
+        )
+    values = features.values[:, [features.names.index(name) for name in model.names]]
     user = candidates["user_key"].to_numpy(np.int32)
-    score = np.asarray(model.booster.predict(features.values, num_threads=model.config.threads), dtype=np.float32)
+    score = np.asarray(model.booster.predict(values, num_threads=model.config.threads), dtype=np.float32)
     position = ranks_within(user, score)
     rank_columns = [name for name in candidates.columns if name.startswith("rank_")]
     source_ranks = candidates[rank_columns].to_numpy(np.float32, na_value=np.inf)

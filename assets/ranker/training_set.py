@@ -34,12 +34,17 @@ class StoredFold:
 
 
 def update_training_set(
-    connection: dbapi.Connection, lake: Lake, as_of: date, sources: SourcesConfig, config: RankerConfig
+    connection: dbapi.Connection,
+    lake: Lake,
+    as_of: date,
+    sources: SourcesConfig,
+    config: RankerConfig,
+    features_version: str,
 ) -> list[StoredFold]:
     """Make sure that every fold that a ranker as of a date trains on is in the lake.
 
-    A fold's file is named after the listens and the configuration it came from: a fold that is already there is kept,
-    and one whose listens have changed since is built anew.
+    A fold's file is named after the listens, the configuration and the feature models (`features_version`) it came
+    from: a fold that is already there is kept, and one of which something has changed since is built anew.
 
     Raises:
         AudoticsError: no fold has both history and labels.
@@ -47,7 +52,7 @@ def update_training_set(
     everything = read_listens(connection, as_of)
     stored = []
     for fold_date in fold_dates(as_of, config.folds):
-        stored += _update_fold(connection, lake, everything, fold_date, sources, config)
+        stored += _update_fold(connection, lake, everything, fold_date, sources, config, features_version)
     if not stored:
         raise AudoticsError(
             f"nothing to train on as of {as_of}: rankers need listens before {as_of - timedelta(days=HORIZON_DAYS)}"
@@ -87,11 +92,12 @@ def _update_fold(
     fold_date: date,
     sources: SourcesConfig,
     config: RankerConfig,
+    features_version: str,
 ) -> list[StoredFold]:
     before = everything.before(fold_date)
     horizon = everything.between(fold_date, fold_date + timedelta(days=HORIZON_DAYS))
     relevant = {slate: relevant_tracks(before, horizon, slate) for slate in Slate}
-    fingerprint = _fingerprint(before, horizon, sources, config)
+    fingerprint = _fingerprint(before, horizon, sources, config, features_version)
     folder = _folder(fold_date)
     paths = {
         slate: f"{folder}/{slate}-{fingerprint}.parquet" for slate in Slate if len(relevant[slate]) and len(before)
@@ -127,8 +133,11 @@ def _describe(lake: Lake, fold_date: date, slate: Slate, path: str, built: bool)
     return StoredFold(fold_date, slate, path, rows, positives, built)
 
 
-def _fingerprint(before: Listens, horizon: Listens, sources: SourcesConfig, config: RankerConfig) -> str:
-    digest = hashlib.sha256(json.dumps([asdict(sources), config.negatives, config.seed], sort_keys=True).encode())
+def _fingerprint(
+    before: Listens, horizon: Listens, sources: SourcesConfig, config: RankerConfig, features_version: str
+) -> str:
+    settings = [asdict(sources), config.negatives, config.seed, features_version]
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for listens in (before, horizon):
         for column in (listens.user_key, listens.track_key, listens.listened_at):
             digest.update(column.tobytes())

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def run(as_of: AsOf = None, as_json: AsJson = False) -> None:
     """Run the nightly job: load what has landed, rebuild models, score everyone, publish.
 
-    Trains first when there is no ranker for that date yet, so it takes a fresh warehouse to a live release.
+    Trains first when there is no ranker for that date yet, so it takes a fresh warehouse to a live release. A date
+    before that of the live release makes lists and publishes nothing.
 
     Example: `audotics run --as-of 2015-01-01`
     """
@@ -30,12 +31,15 @@ def run(as_of: AsOf = None, as_json: AsJson = False) -> None:
     platform = open_platform()
     with _steps(f"as of {day}") as on_progress:
         report = run_nightly(platform, day, on_progress)
-    live = next(release.meta.release for release in list_releases(platform.redis()) if release.status == "live")
+    live = next(release.meta for release in list_releases(platform.redis()) if release.status == "live")
     if as_json:
-        print_json({**report.as_json(), "release": live})
+        print_json({**report.as_json(), "release": live.release})
         return
     print_run(report)
-    OUT.print(f"release {live} is live")
+    if live.as_of == day:
+        OUT.print(f"release {live.release} is live")
+    else:
+        OUT.print(f"lists made as of {day}; release {live.release}, of a later date, stays live")
 
 
 def evaluate(as_of: AsOf = None, as_json: AsJson = False) -> None:

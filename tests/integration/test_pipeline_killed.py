@@ -51,7 +51,7 @@ def statement_is_running(made: Pipeline, pattern: str) -> bool:
 
 
 @pytest.mark.timeout(600)
-def test_a_run_killed_in_load_dbt_and_release_ends_as_an_undisturbed_one(
+def test_a_run_killed_in_load_dbt_features_and_release_ends_as_an_undisturbed_one(
     session_folder: Path, endpoints: Endpoints, new_warehouse: Callable[[], str]
 ) -> None:
     undisturbed = pipeline("undisturbed", 6, session_folder, endpoints, new_warehouse)
@@ -66,6 +66,11 @@ def test_a_run_killed_in_load_dbt_and_release_ends_as_an_undisturbed_one(
 
         kill_when(
             killed.start("run", "--as-of", AS_OF), lambda: statement_is_running(killed, "%create%core%fct_listens%")
+        )
+        assert client.dbsize() == 0
+
+        kill_when(
+            killed.start("run", "--as-of", AS_OF), lambda: statement_is_running(killed, "%create%features%feat_%")
         )
         assert client.dbsize() == 0
 

@@ -1,6 +1,5 @@
 """Arguments, environment and manifest of the dbt project, without a server."""
 
-import os
 from datetime import date
 from pathlib import Path
 
@@ -23,16 +22,18 @@ def test_a_build_passes_its_dates_as_one_json_variable() -> None:
 
 
 def test_the_warehouse_address_becomes_libpq_variables_with_the_password_decoded() -> None:
-    assert libpq_environment("postgresql://me:p%40ss%2Fword@db.local:6543/listening") == {
+    assert libpq_environment("postgresql://me:p%40ss%2Fword@db.local:6543/listening?sslmode=require") == {
         "PGHOST": "db.local",
         "PGPORT": "6543",
         "PGUSER": "me",
         "PGPASSWORD": "p@ss/word",
         "PGDATABASE": "listening",
+        "PGSSLMODE": "require",
+        "PGSSLROOTCERT": "",
     }
 
 
-def test_the_manifest_is_parsed_anew_when_a_model_is_newer(tmp_path: Path) -> None:
+def test_the_manifest_is_parsed_anew_when_a_model_comes_or_goes(tmp_path: Path) -> None:
     for name in ("dbt_project.yml", "profiles.yml"):
         (tmp_path / name).write_bytes((DBT_PROJECT.project_dir / name).read_bytes())
     (tmp_path / "models").mkdir()
@@ -40,9 +41,9 @@ def test_the_manifest_is_parsed_anew_when_a_model_is_newer(tmp_path: Path) -> No
     project = DbtProject(project_dir=tmp_path)
     assert "model.audotics.first" in manifest_path(project).read_text()
     (tmp_path / "models" / "second.sql").write_text("select 2 as two\n")
-    written = manifest_path(project).stat().st_mtime
-    os.utime(tmp_path / "models" / "second.sql", (written + 10, written + 10))
     assert "model.audotics.second" in manifest_path(project).read_text()
+    (tmp_path / "models" / "first.sql").unlink()
+    assert "model.audotics.first" not in manifest_path(project).read_text()
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)

@@ -64,7 +64,7 @@ def test_everything_hangs_together_from_raw_listens_to_the_release() -> None:
     ("job", "included", "left_out"),
     [
         ("nightly", {"raw/listens", "features/feat_user", "release"}, {"rankers", "model_evaluations"}),
-        ("training", {"features/feat_user", "training_set", "rankers"}, {"release", "raw/listens"}),
+        ("training", {"raw/listens", "features/feat_user", "training_set", "rankers"}, {"release"}),
         ("first_release", {"raw/listens", "rankers", "release"}, {"model_evaluations"}),
         ("evaluation", {"model_evaluations"}, {"release", "rankers"}),
     ],

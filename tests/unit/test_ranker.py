@@ -25,6 +25,7 @@ from assets.ranker.features import (
 from assets.ranker.scoring import rank
 from assets.ranker.slates import HORIZON_DAYS, Slate
 from assets.ranker.training import RankerConfig, train
+from warehouse.errors import AudoticsError
 
 AS_OF = date(2020, 3, 1)
 CONFIG = RankerConfig(trees=20, min_child_samples=5, leaves=7, learning_rate=0.1, negatives=1.0, threads=1)
@@ -237,7 +238,7 @@ def test_scoring_refuses_features_the_model_does_not_know(world: World) -> None:
     pool = world.sources(AS_OF).candidates(np.array([1], dtype=np.int32), exclude_heard=False)
     matrix = join_features(pool, no_marts(np.array([1])))
     renamed = FeatureMatrix([*matrix.names[:-1], "moon_phase"], matrix.values)
-    with pytest.raises(ValueError, match="moon_phase"):
+    with pytest.raises(AudoticsError, match="moon_phase"):
         rank(model, pool, renamed)
 
 

@@ -216,5 +216,7 @@ def _update_profiles(cursor: dbapi.Cursor, profiles: pa.Table) -> None:
 
 def _refused(path: Path, error: adbc_driver_manager.Error) -> AudoticsError:
     if error.sqlstate in _MISSING_TABLE_STATES:
-        return AudoticsError("the warehouse has no raw tables yet; run `audotics up` or `audotics doctor`")
+        return AudoticsError(
+            "the warehouse has no raw tables yet; run `audotics ingest` or `audotics up`, which create them"
+        )
     return AudoticsError(f"PostgreSQL failed while loading {path}, nothing of it was loaded: {error}; load it again")

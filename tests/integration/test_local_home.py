@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,8 +30,10 @@ def ordinary_user() -> Iterator[None]:
 def test_a_home_without_write_permission_is_a_one_line_error_with_a_way_forward(tmp_path: Path) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o555)
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
+    # pytest's own folders are closed to other users, and one more of them is there under its parallel workers.
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        if folder.stat().st_uid == os.geteuid() and folder != Path(tempfile.gettempdir()):
+            folder.chmod(0o755)
     with ordinary_user(), pytest.raises(AudoticsError) as raised:
         ensure_running(Settings(home=locked))
     assert str(raised.value) == f"no permission to write {locked}; set AUDOTICS_HOME to a folder you own"

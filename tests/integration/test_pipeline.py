@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
+import dagster as dg
 import httpx
 import pyarrow.parquet as pq
 import pytest
@@ -11,9 +12,11 @@ from api_client import running_api
 from pipeline_process import Pipeline
 
 from assets.ingest.sample_world import SampleWorld, generate
+from assets.publish.assets import release
 from orchestration.definitions import defs
 from orchestration.instance import open_instance
 from warehouse.local_servers import Endpoints
+from warehouse.resource import WarehouseResource
 from warehouse.settings import Settings
 
 UNTIL = date(2026, 6, 1)
@@ -141,22 +144,31 @@ def test_every_asset_of_the_run_says_how_many_rows_it_has(pipeline: Pipeline) ->
             assert "dagster/row_count" in event.asset_materialization.metadata, key
 
 
-def test_the_next_night_is_served_by_the_same_champions_can_be_repeated_and_rolled_back(pipeline: Pipeline) -> None:
-    (first,) = [release for release in pipeline.json("releases", "list") if release["status"] == "live"]
+def test_the_next_night_is_served_by_the_same_champions_can_be_repeated_and_rolled_back(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first,) = [each for each in pipeline.json("releases", "list") if each["status"] == "live"]
     following = (date.fromisoformat(AS_OF) + timedelta(days=1)).isoformat()
     report = pipeline.json("run", "--as-of", following)
     assert report["job"] == "nightly"
-    releases = {release["release"]: release for release in pipeline.json("releases", "list")}
+    releases = {each["release"]: each for each in pipeline.json("releases", "list")}
     assert releases[report["release"]]["status"] == "live"
     assert releases[report["release"]]["models"] == first["models"]
     assert releases[first["release"]]["status"] == "previous"
 
     tables, keys = pipeline.table_checksums(), pipeline.redis_contents()
-    for again in (following, AS_OF):
-        assert pipeline.json("run", "--as-of", again)["release"] == report["release"]
-        assert pipeline.table_checksums() == tables
-        assert pipeline.redis_contents() == keys
+    assert pipeline.json("run", "--as-of", following)["release"] == report["release"]
+    assert pipeline.table_checksums() == tables
+    assert pipeline.redis_contents() == keys
+
+    # Nor does a replay of an older date replace what is live.
+    with monkeypatch.context() as patch:
+        for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
+            patch.setenv(name, pipeline.environment[name])
+        older = dg.materialize([release], partition_key=AS_OF, resources={"warehouse": WarehouseResource()})
+    assert older.asset_materializations_for_node("release")[0].metadata["published"].value is False
+    assert pipeline.redis_contents() == keys
 
     assert pipeline.json("releases", "rollback") == {"live": first["release"]}
-    statuses = {release["release"]: release["status"] for release in pipeline.json("releases", "list")}
+    statuses = {each["release"]: each["status"] for each in pipeline.json("releases", "list")}
     assert statuses == {first["release"]: "live", report["release"]: "previous"}

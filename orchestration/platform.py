@@ -2,12 +2,14 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 
 import redis
 from sqlalchemy import Connection
 
 from warehouse.connections import check_redis, check_warehouse
 from warehouse.engine import create_engine
+from warehouse.local_home import prepare_home
 from warehouse.local_servers import ensure_running
 from warehouse.migrate import upgrade
 from warehouse.settings import Settings, load_settings
@@ -32,10 +34,17 @@ class Platform:
 def open_platform() -> Platform:
     """Start the embedded servers if none are configured, check that both answer, and migrate the warehouse.
 
+    What is kept of listeners in the home is open to its owner only.
+
     Raises:
         AudoticsError: what does not work, where, and what to do.
     """
     settings = load_settings()
+    prepare_home(settings.home)
+    for folder in (settings.home / "logs", settings.home / "dagster", settings.landing):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if "://" not in settings.lake:
+        Path(settings.lake).mkdir(mode=0o700, parents=True, exist_ok=True)
     endpoints = ensure_running(settings)
     check_warehouse(endpoints.warehouse_url)
     check_redis(endpoints.redis_url)

@@ -24,11 +24,14 @@ def raw_listens_check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
 
 def build_feature_checks(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
     """One blocking check per feature model that rankers read, on the run's own `as_of`."""
-    return [
-        _feature_check("feat_user", suites.feat_user, partitions),
-        _feature_check("feat_track", suites.feat_track, partitions),
-        _feature_check("feat_user_track", suites.feat_user_track, partitions),
-    ]
+    build_suites = (
+        suites.feat_user,
+        suites.feat_track,
+        suites.feat_user_track,
+        suites.feat_user_artist,
+        suites.feat_artist,
+    )
+    return [_feature_check(build_suite.__name__, build_suite, partitions) for build_suite in build_suites]
 
 
 def _feature_check(

@@ -132,15 +132,41 @@ def feat_user_track(as_of: date) -> Suite:
     )
 
 
+def feat_user_artist(as_of: date) -> Suite:
+    """A user's history with an artist: one row per pair, every listen of a track with an artist counted once."""
+    return Suite(
+        name="feat_user_artist",
+        query=_rows("feat_user_artist", as_of),
+        expectations=(
+            _expect("ExpectCompoundColumnsToBeUnique", column_list=["user_key", "artist_key"]),
+            _no_rows("no more tracks than listens", "select * from {batch} where tracks > listens"),
+            _every_listen_counted(as_of, "and artist_key is not null"),
+        ),
+    )
+
+
+def feat_artist(as_of: date) -> Suite:
+    """Artist features: one row per artist heard, no more listeners than listens."""
+    return Suite(
+        name="feat_artist",
+        query=_rows("feat_artist", as_of),
+        expectations=(
+            _expect("ExpectColumnValuesToBeUnique", column="artist_key"),
+            _no_rows("no more listeners than listens", "select * from {batch} where listeners > listens"),
+            _every_listen_counted(as_of, "and artist_key is not null"),
+        ),
+    )
+
+
 def _rows(model: str, as_of: date) -> str:
     return f"select * from features.{model} where as_of = date '{as_of.isoformat()}'"
 
 
-def _every_listen_counted(as_of: date) -> Expectation:
+def _every_listen_counted(as_of: date, condition: str = "") -> Expectation:
     return _no_rows(
         "the listens counted are exactly those before as_of",
         "select * from (select sum(listens) as counted from {batch} as features) as features "
         "cross join (select count(*) as listens from core.fct_listens "
-        f"where listened_at < timestamptz '{as_of.isoformat()} 00:00:00+00') as expected "
-        "where counted is distinct from listens",
+        f"where listened_at < timestamptz '{as_of.isoformat()} 00:00:00+00' {condition}) as expected "
+        "where coalesce(counted, 0) <> listens",
     )

@@ -7,7 +7,7 @@
 
 from pathlib import Path
 
-from assets.ingest.lastfm_1k import LISTENS_NAME, LastFm1k
+from assets.ingest.lastfm_1k import LISTENS_NAME, PROFILE_NAME, LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.mapping import read_mapping
 from assets.ingest.records import LoadReport, Source
@@ -25,8 +25,8 @@ def landed(folder: Path) -> list[tuple[Source, list[Path]]]:
     """
     found: list[tuple[Source, list[Path]]] = []
     lastfm = folder / "lastfm-1k"
-    # The data set's own two files dropped as they are make one folder of it, not two files of listens.
-    drops = [lastfm] if (lastfm / LISTENS_NAME).is_file() else _entries(lastfm)
+    # The profiles go with the listens beside them, which are found through their folder.
+    drops = [lastfm if path.name == LISTENS_NAME else path for path in _entries(lastfm) if path.name != PROFILE_NAME]
     if drops:
         found.append((LastFm1k(), drops))
     for drop in _entries(folder / "tabular"):

@@ -107,6 +107,7 @@ def _already_loaded(cursor: dbapi.Cursor, source: Source, file: _File, started: 
     cursor.execute(merge_sql.ALREADY_LOADED, (file.sha256, source.format))
     row = cursor.fetchone()
     if row is None:
+        _refuse_second_reading(cursor, source, file)
         return None
     file_id, rows_read, rows_loaded, rows_rejected, rows_duplicate = row
     cursor.execute(merge_sql.REJECTED_BY_REASON, (file_id,))
@@ -123,6 +124,18 @@ def _already_loaded(cursor: dbapi.Cursor, source: Source, file: _File, started: 
         already_loaded=True,
         seconds=time.monotonic() - started,
     )
+
+
+def _refuse_second_reading(cursor: dbapi.Cursor, source: Source, file: _File) -> None:
+    cursor.execute(merge_sql.LOADED_OTHERWISE, (file.sha256, source.format))
+    row = cursor.fetchone()
+    if row is not None:
+        file_id, read_as, path = row
+        raise AudoticsError(
+            f"{file.path} has the same bytes as {path}, which was loaded as {read_as} (file_id {file_id}): read as"
+            f" {source.format}, its listens would be there twice; take that load back first by deleting file_id"
+            f" {file_id} from raw.listens, raw.rejected_listens and raw.ingest_files"
+        )
 
 
 def _load_new(

@@ -34,6 +34,10 @@ SELECT file_id, rows_read, rows_loaded, rows_rejected, rows_duplicate FROM raw.i
 WHERE sha256 = $1 AND format = $2
 """
 
+LOADED_OTHERWISE = """
+SELECT file_id, format, path FROM raw.ingest_files WHERE sha256 = $1 AND format <> $2 ORDER BY file_id LIMIT 1
+"""
+
 REJECTED_BY_REASON = """
 SELECT reason, count(*) FROM raw.rejected_listens WHERE file_id = $1 GROUP BY reason ORDER BY count(*) DESC, reason
 """

@@ -5,10 +5,11 @@ from datetime import date, timedelta
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, text
 
-from assets.candidates.history import epoch_seconds, read_listens
+from assets.candidates.history import Ints, epoch_seconds, read_listens
 from assets.candidates.pool import SourcesConfig, fit_sources
 from assets.ranker.baselines import baseline_lists
 from assets.ranker.evaluation import HEADLINE, SlateEvaluation, bootstrap_interval, evaluate, relevant_tracks
@@ -43,7 +44,6 @@ def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources:
             f" {end - timedelta(days=1)}); ingest them or choose an earlier --as-of"
         )
     before = read_listens(connection, as_of)
-    lists = {slate: _read_lists(connection, as_of, slate) for slate in Slate}
     fitted = fit_sources(before, as_of, sources)
     results = []
     for slate in Slate:
@@ -51,8 +51,8 @@ def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources:
         if not len(relevant):
             raise AudoticsError(f"cannot evaluate {slate} as of {as_of}: no user with history has a relevant track")
         users = relevant["user_key"].unique()
-        ranked = {RANKER: lists[slate], **baseline_lists(fitted, slate, users)}
-        version = str(lists[slate]["model_version"].iloc[0])
+        version, lists = _read_lists(connection, as_of, slate, users)
+        ranked = {RANKER: lists, **baseline_lists(fitted, slate, users)}
         results.append(EvaluatedSlate(slate, version, evaluate(ranked, relevant, model=RANKER, seed=_SEED)))
     return results
 
@@ -109,16 +109,20 @@ def _row(as_of: date, result: EvaluatedSlate, model: str) -> dict[str, Any]:
     return row
 
 
-def _read_lists(connection: dbapi.Connection, as_of: date, slate: Slate) -> pd.DataFrame:
+def _read_lists(connection: dbapi.Connection, as_of: date, slate: Slate, user_keys: Ints) -> tuple[str, pd.DataFrame]:
+    """The version of the ranker and its lists for these users."""
+    made = f"from ml.recommendations where as_of = date '{as_of.isoformat()}' and slate = '{slate}'"
     with connection.cursor() as cursor:
+        cursor.execute(f"select model_version {made} limit 1")
+        row = cursor.fetchone()
+        if row is None:
+            raise AudoticsError(f"no {slate} lists were made as of {as_of}: run `audotics run --as-of {as_of}` first")
+        keys = pa.array([user_keys], type=pa.list_(pa.int32()))
         cursor.execute(
-            "select user_key, track_key, rank, score, model_version from ml.recommendations"
-            f" where as_of = date '{as_of.isoformat()}' and slate = '{slate}'"
+            f"select user_key, track_key, rank, score {made} and user_key = any($1)",
+            parameters=pa.record_batch([keys], names=["user_keys"]),
         )
-        lists = cursor.fetch_arrow_table().to_pandas()
-    if not len(lists):
-        raise AudoticsError(f"no {slate} lists were made as of {as_of}: run `audotics run --as-of {as_of}` first")
-    return lists
+        return row[0], cursor.fetch_arrow_table().to_pandas()
 
 
 _INSERT = text(

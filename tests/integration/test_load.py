@@ -186,6 +186,19 @@ def test_the_same_bytes_twice_change_nothing_and_are_reported_as_loaded(warehous
     assert (first.rows_read, first.rows_loaded, first.rows_rejected, first.rows_duplicate) == (4, 2, 1, 1)
 
 
+def test_the_same_bytes_under_another_mapping_are_refused_with_the_way_to_take_the_load_back(
+    warehouse_url: str, tmp_path: Path
+) -> None:
+    path = _csv(tmp_path, "ann,1700000000,a")
+    _load(warehouse_url, _tabular(), path)
+    state = _state(warehouse_url)
+    with pytest.raises(
+        AudoticsError, match=r"its listens would be there twice; .* deleting file_id 1 from raw.listens"
+    ):
+        _load(warehouse_url, _tabular(source="elsewhere"), path)
+    assert _state(warehouse_url) == state
+
+
 def test_an_overlapping_file_adds_only_what_is_new(warehouse_url: str, tmp_path: Path) -> None:
     _load(warehouse_url, _tabular(), _csv(tmp_path, "ada,1400000000,x", "bob,1400000001,y"))
     longer = _csv(tmp_path, "bob,1400000001,y", "ada,1400000000,x", "cyd,1400000002,x", name="longer.csv")

@@ -82,6 +82,8 @@ def test_a_job_selects_its_stages(job: str, included: set[str], left_out: set[st
         ("feat_user_suite", ["features", "feat_user"]),
         ("feat_track_suite", ["features", "feat_track"]),
         ("feat_user_track_suite", ["features", "feat_user_track"]),
+        ("feat_user_artist_suite", ["features", "feat_user_artist"]),
+        ("feat_artist_suite", ["features", "feat_artist"]),
     ],
 )
 def test_the_suites_block_what_is_downstream(check: str, asset: list[str]) -> None:

@@ -1,3 +1,5 @@
+{{ config(indexes=[{'columns': ['as_of']}]) }}
+
 with as_ofs as (
 
     {{ as_of_instants() }}

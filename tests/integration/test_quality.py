@@ -1,0 +1,105 @@
+"""Each suite passes on sound rows and fails on the fault it is there for; a failing one stops the run."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import psycopg2
+import pytest
+from pipeline_process import Pipeline
+
+from quality import suites
+from quality.suites import Suite
+from quality.validate import validate
+from warehouse.local_servers import Endpoints
+
+AS_OF = date(2026, 3, 2)
+RAW = """
+insert into raw.ingest_files (file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected,
+    rows_duplicate, started_at, finished_at) overriding system value
+    values (1, repeat('a', 64), 'lastfm-1k', 'x', 1, 3, 2, 1, 0, now(), now());
+insert into raw.rejected_listens (file_id, line, reason, original) values (1, 3, 'empty_user', 'x');
+insert into raw.users (user_key, user_id, file_id) values (0, 'ann', 1);
+insert into raw.tracks (track_key, natural_key, track_id, file_id) values (0, 'x:a', 'a', 1), (1, 'x:b', 'b', 1);
+insert into raw.listens (user_key, track_key, listened_at, ms_played, source, file_id, ingested_at) values
+    (0, 0, '2026-03-01 10:00+00', 1000, 'x', 1, '2026-03-02 00:00+00'),
+    (0, 1, '2026-03-01 10:04+00', null, 'x', 1, '2026-03-02 00:00+00');
+"""
+MARTS = """
+create schema core; create schema features;
+create table core.fct_listens as select *, null::int as artist_key from raw.listens;
+create table features.feat_user_track as
+    select date '2026-03-02' as as_of, user_key, track_key, 1::bigint as listens, 0.9 as decayed_listens,
+        0.5 as days_since_last from raw.listens;
+create table features.feat_user as
+    select date '2026-03-02' as as_of, 0 as user_key, 2::bigint as listens, 2 as listens_7d, 2 as listens_30d,
+        2 as listens_90d, 0.0 as repeat_share, 1.0 as new_share_30d, 0.5 as days_since_last;
+create table features.feat_track as
+    select date '2026-03-02' as as_of, track_key, 1::bigint as listens, 1 as listeners, 1 as listens_30d,
+        1 as listeners_30d, 0.5 as days_since_last from raw.listens;
+create table features.feat_user_artist (as_of date, user_key int, artist_key int, listens bigint, tracks bigint);
+create table features.feat_artist (as_of date, artist_key int, listens bigint, listeners bigint);
+"""
+FAULTS = [
+    (suites.raw_listens(), "truncate raw.listens", "row_count"),
+    (suites.raw_listens(), "update raw.listens set ms_played = -5 where track_key = 0", "ms_played"),
+    (suites.raw_listens(), "update raw.listens set listened_at = '1970-01-01+00' where track_key = 0", "before 2000"),
+    (suites.raw_listens(), "update raw.listens set listened_at = '2030-01-01+00' where track_key = 0", "before 2000"),
+    (suites.raw_listens(), "delete from raw.tracks where track_key = 1", "a user and a track"),
+    (suites.raw_listens(), "delete from raw.listens where track_key = 1", "rows read = loaded"),
+    (suites.raw_listens(), "delete from raw.rejected_listens", "rows read = loaded"),
+    (suites.feat_user(AS_OF), "delete from features.feat_user", "row_count"),
+    (suites.feat_user(AS_OF), "insert into features.feat_user select * from features.feat_user", "unique"),
+    (suites.feat_user(AS_OF), "update features.feat_user set repeat_share = 1.5", "repeat_share"),
+    (suites.feat_user(AS_OF), "update features.feat_user set listens_7d = 9", "windows nest"),
+    (suites.feat_user(AS_OF), "update features.feat_user set days_since_last = -1", "days_since_last"),
+    (suites.feat_user(AS_OF), "update features.feat_user set listens = 3", "exactly those before as_of"),
+    (suites.feat_track(AS_OF), "update features.feat_track set listeners = 7", "no more listeners"),
+    (suites.feat_track(AS_OF), "delete from features.feat_track where track_key = 1", "exactly those before as_of"),
+    (suites.feat_user_track(AS_OF), "update features.feat_user_track set decayed_listens = 2", "decayed listens"),
+    (suites.feat_user_artist(AS_OF), "update core.fct_listens set artist_key = 1", "exactly those before as_of"),
+    (suites.feat_artist(AS_OF), "insert into features.feat_artist values ('2026-03-02', 1, 1, 2)", "no more listeners"),
+]
+
+
+@pytest.fixture
+def sound(warehouse_url: str) -> str:
+    """A warehouse in which every suite passes."""
+    execute(warehouse_url, RAW + MARTS)
+    return warehouse_url
+
+
+def execute(url: str, sql: str) -> None:
+    connection = psycopg2.connect(url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+    connection.close()
+
+
+def test_every_suite_passes_on_sound_rows(sound: str) -> None:
+    for suite in {suite.name: suite for suite, _, _ in FAULTS}.values():
+        outcome = validate(sound, suite)
+        assert outcome.passed, [each for each in outcome.outcomes if not each.passed]
+        assert len(outcome.outcomes) == len(suite.expectations)
+
+
+@pytest.mark.parametrize(("suite", "fault", "named"), FAULTS, ids=[f"{s.name}: {f[:60]}" for s, f, _ in FAULTS])
+def test_a_suite_fails_on_a_fault_and_names_it(sound: str, suite: Suite, fault: str, named: str) -> None:
+    execute(sound, fault)
+    outcome = validate(sound, suite)
+    assert not outcome.passed
+    assert any(named in each.expectation for each in outcome.outcomes if not each.passed)
+
+
+def test_a_failing_suite_stops_the_run_before_anything_is_built_on_it(
+    session_folder: Path, endpoints: Endpoints, new_warehouse: Callable[[], str]
+) -> None:
+    redis_url = f"{endpoints.redis_url.rpartition('/')[0]}/9"
+    pipeline = Pipeline(new_warehouse(), redis_url, session_folder / "blocked")
+    execute(pipeline.warehouse_url, RAW + "delete from raw.rejected_listens")
+    done = pipeline.run("run", "--as-of", AS_OF.isoformat())
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.strip()]
+    assert "blocked by raw_listens_suite: failed: rows read = loaded + rejected + duplicates" in line
+    assert pipeline.query("select 1 from pg_tables where schemaname in ('core', 'features')") == []
+    assert pipeline.redis_contents() == {}

@@ -61,25 +61,26 @@ def _demo(steps: Steps, platform: Platform, as_json: bool) -> dict[str, Any]:
     with steps(f"as of {as_of}") as on_progress:
         run = run_nightly(platform, as_of, on_progress)
     ingest = _compare_with_planted(platform, folder)
+    if not as_json:
+        rows = [(name.removeprefix("rows_"), ingest[name]["planted"], ingest[name]["found"]) for name in ingest]
+        print_table("sample world: rows", ("", "planted", "found"), rows)
+        print_run(run)
     with steps("evaluating") as on_progress:
         evaluation_run, evaluation = run_evaluation(platform, as_of, on_progress)
+    if not as_json:
+        print_run(evaluation_run)
+        print_evaluation(evaluation)
     answers = _ask(platform, _users_to_show(platform, as_of))
-    result = {
+    if not as_json:
+        for answer in answers:
+            _print_answer(answer)
+    return {
         "ingest": ingest,
         "run": run.as_json(),
         "evaluation_run": evaluation_run.as_json(),
         "evaluation": evaluation,
         "answers": answers,
     }
-    if not as_json:
-        rows = [(name.removeprefix("rows_"), ingest[name]["planted"], ingest[name]["found"]) for name in ingest]
-        print_table("sample world: rows", ("", "planted", "found"), rows)
-        print_run(run)
-        print_run(evaluation_run)
-        print_evaluation(evaluation)
-        for answer in answers:
-            _print_answer(answer)
-    return result
 
 
 def _sample_world(landing: Path) -> tuple[Path, date]:

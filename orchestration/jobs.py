@@ -5,7 +5,10 @@ from datetime import date, timedelta
 
 import dagster as dg
 
+from assets.ranker.recommendations import has_recommendations
 from assets.ranker.slates import HORIZON_DAYS
+from warehouse.engine import create_engine
+from warehouse.resource import WarehouseResource
 
 INGEST = dg.AssetSelection.groups("raw", "staging", "intermediate", "core")
 FEATURES = dg.AssetSelection.groups("features")
@@ -55,9 +58,14 @@ def nightly_release(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunReq
 
 
 @dg.schedule(job=evaluation, cron_schedule="0 5 * * *", execution_timezone="UTC")
-def nightly_evaluation(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-    """Every night at 05:00 UTC: judge the lists whose two weeks have just passed."""
-    yield _as_of_request(context.scheduled_execution_time.date(), days_back=HORIZON_DAYS)
+def nightly_evaluation(
+    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Every night at 05:00 UTC: judge the lists whose two weeks have just passed, if that night made any."""
+    request = _as_of_request(context.scheduled_execution_time.date(), days_back=HORIZON_DAYS)
+    with create_engine(warehouse.url).connect() as connection:
+        made = has_recommendations(connection, date.fromisoformat(str(request.partition_key)))
+    yield request if made else dg.SkipReason(f"no lists were made as of {request.partition_key}")
 
 
 SCHEDULES = [weekly_training, nightly_release, nightly_evaluation]

@@ -89,6 +89,8 @@ def run_job(
             raise_on_error=False,
         )
     if not result.success:
+        with log.open("a") as output:
+            output.writelines(f"{event.step_key} failed:\n{error.to_string()}\n" for event, error in _failures(result))
         raise AudoticsError(f"{_failure(job_name, as_of, result)} (log: {log})")
     return RunReport(run_id, job_name, as_of, _stages(instance, run_id, sampler), sampler.peak_bytes() / 2**20)
 
@@ -129,11 +131,7 @@ def _stages(instance: dg.DagsterInstance, run_id: str, sampler: MemorySampler) -
 
 def _failure(job_name: str, as_of: date, result: dg.ExecuteInProcessResult) -> str:
     """One failed step and why; among several, one whose reason was written for people."""
-    failures = [
-        (event.step_key, *_reason(event.step_failure_data.error))
-        for event in result.all_events
-        if event.event_type == DagsterEventType.STEP_FAILURE
-    ]
+    failures = [(event.step_key, *_reason(error)) for event, error in _failures(result)]
     if not failures:
         return f"{job_name} as of {as_of} failed before its first step"
     checks = [
@@ -146,6 +144,15 @@ def _failure(job_name: str, as_of: date, result: dg.ExecuteInProcessResult) -> s
     step, reason, _ = max(failures, key=lambda failure: failure[2])
     because = f"blocked by {'; '.join(checks)}" if checks else reason
     return f"{job_name} as of {as_of} failed in {step}: {because}"
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> list[tuple[dg.DagsterEvent, Any]]:
+    """The failed steps and their errors, in the order in which they failed."""
+    return [
+        (event, event.step_failure_data.error)
+        for event in result.all_events
+        if event.event_type == DagsterEventType.STEP_FAILURE
+    ]
 
 
 def _reason(error: Any) -> tuple[str, bool]:

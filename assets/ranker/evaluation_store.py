@@ -9,7 +9,7 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, text
 
-from assets.candidates.history import Ints, epoch_seconds, read_listens
+from assets.candidates.history import Ints, read_listens
 from assets.candidates.pool import SourcesConfig, fit_sources
 from assets.ranker.baselines import baseline_lists
 from assets.ranker.evaluation import HEADLINE, SlateEvaluation, bootstrap_interval, evaluate, relevant_tracks
@@ -37,13 +37,9 @@ def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources:
             listened before it listened in the horizon.
     """
     end = as_of + timedelta(days=HORIZON_DAYS)
-    horizon = read_listens(connection, end, start=as_of)
-    if not len(horizon) or horizon.listened_at.max() < epoch_seconds(end - timedelta(days=1)):
-        raise AudoticsError(
-            f"cannot evaluate as of {as_of}: the {HORIZON_DAYS} days after it are not over in the data (no listens on"
-            f" {end - timedelta(days=1)}); ingest them or choose an earlier --as-of"
-        )
-    before = read_listens(connection, as_of)
+    versions = {slate: _model_version(connection, as_of, slate) for slate in Slate}
+    _require_closed_horizon(connection, as_of, end)
+    before, horizon = read_listens(connection, as_of), read_listens(connection, end, start=as_of)
     fitted = fit_sources(before, as_of, sources)
     results = []
     for slate in Slate:
@@ -51,9 +47,9 @@ def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources:
         if not len(relevant):
             raise AudoticsError(f"cannot evaluate {slate} as of {as_of}: no user with history has a relevant track")
         users = relevant["user_key"].unique()
-        version, lists = _read_lists(connection, as_of, slate, users)
+        lists = _read_lists(connection, as_of, slate, users)
         ranked = {RANKER: lists, **baseline_lists(fitted, slate, users)}
-        results.append(EvaluatedSlate(slate, version, evaluate(ranked, relevant, model=RANKER, seed=_SEED)))
+        results.append(EvaluatedSlate(slate, versions[slate], evaluate(ranked, relevant, model=RANKER, seed=_SEED)))
     return results
 
 
@@ -109,20 +105,41 @@ def _row(as_of: date, result: EvaluatedSlate, model: str) -> dict[str, Any]:
     return row
 
 
-def _read_lists(connection: dbapi.Connection, as_of: date, slate: Slate, user_keys: Ints) -> tuple[str, pd.DataFrame]:
-    """The version of the ranker and its lists for these users."""
-    made = f"from ml.recommendations where as_of = date '{as_of.isoformat()}' and slate = '{slate}'"
+def _model_version(connection: dbapi.Connection, as_of: date, slate: Slate) -> str:
+    """The version of the ranker whose lists were made; AudoticsError when none were."""
     with connection.cursor() as cursor:
-        cursor.execute(f"select model_version {made} limit 1")
+        cursor.execute(f"select model_version {_made(as_of, slate)} limit 1")
         row = cursor.fetchone()
-        if row is None:
-            raise AudoticsError(f"no {slate} lists were made as of {as_of}: run `audotics run --as-of {as_of}` first")
+    if row is None:
+        raise AudoticsError(f"no {slate} lists were made as of {as_of}: run `audotics run --as-of {as_of}` first")
+    return str(row[0])
+
+
+def _require_closed_horizon(connection: dbapi.Connection, as_of: date, end: date) -> None:
+    """Raise AudoticsError unless there are listens from the last day of the horizon or later."""
+    with connection.cursor() as cursor:
+        cursor.execute("select (max(listened_at) at time zone 'UTC')::date from core.fct_listens")
+        (last,) = cursor.fetchone() or (None,)
+    if last is None or last < end - timedelta(days=1):
+        raise AudoticsError(
+            f"cannot evaluate as of {as_of}: the {HORIZON_DAYS} days after it are not over in the data (the last listen"
+            f" is of {last}); ingest later ones or choose an earlier --as-of"
+        )
+
+
+def _read_lists(connection: dbapi.Connection, as_of: date, slate: Slate, user_keys: Ints) -> pd.DataFrame:
+    """The lists of these users: user_key, track_key, rank, score."""
+    with connection.cursor() as cursor:
         keys = pa.array([user_keys], type=pa.list_(pa.int32()))
         cursor.execute(
-            f"select user_key, track_key, rank, score {made} and user_key = any($1)",
+            f"select user_key, track_key, rank, score {_made(as_of, slate)} and user_key = any($1)",
             parameters=pa.record_batch([keys], names=["user_keys"]),
         )
-        return row[0], cursor.fetch_arrow_table().to_pandas()
+        return cursor.fetch_arrow_table().to_pandas()
+
+
+def _made(as_of: date, slate: Slate) -> str:
+    return f"from ml.recommendations where as_of = date '{as_of.isoformat()}' and slate = '{slate}'"
 
 
 _INSERT = text(

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from adbc_driver_postgresql import dbapi
+from sqlalchemy import Connection, text
 
 from assets.ranker.slates import Slate
 from warehouse.errors import AudoticsError
@@ -70,6 +71,12 @@ def replace_recommendations(connection: dbapi.Connection, as_of: date, tables: I
         cursor.execute(f"analyze ml.{partition}")
     connection.commit()
     return rows
+
+
+def has_recommendations(connection: Connection, as_of: date) -> bool:
+    """Whether any list was made as of a date."""
+    query = text("select exists (select from ml.recommendations where as_of = :as_of)")
+    return bool(connection.scalar(query, {"as_of": as_of}))
 
 
 def export_recommendations(connection: dbapi.Connection, as_of: date, slate: Slate, file: Path) -> int:

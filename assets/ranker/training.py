@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assets.ranker.dataset import Fold
+from warehouse.errors import AudoticsError
 
 if TYPE_CHECKING:
     import lightgbm
@@ -77,7 +78,8 @@ class RankerModel:
 
 
 def train(folds: Sequence[Fold], config: RankerConfig) -> RankerModel:
-    """Trains on all folds together. Raises ValueError when they disagree on features or hold one class only."""
+    """Trains on all folds together. Raises ValueError when they disagree on features, AudoticsError when they hold one class
+    only."""
     import lightgbm
 
     names = folds[0].names
@@ -88,7 +90,10 @@ def train(folds: Sequence[Fold], config: RankerConfig) -> RankerModel:
     label = np.concatenate([fold.label for fold in folds])
     positives = int(label.sum())
     if positives in (0, len(label)):
-        raise ValueError(f"training rows hold {positives} listened-to candidates of {len(label)}: nothing to learn")
+        raise AudoticsError(
+            f"nothing to learn from: of {len(label)} candidates in {len(folds)} folds, {positives} were listened to;"
+            " ingest more listeners or more history, or choose a later --as-of"
+        )
     parameters = config.lightgbm_parameters()
     weight = np.concatenate([_row_weights(fold, config.user_weight) for fold in folds])
     data = lightgbm.Dataset(x, label, weight=weight, feature_name=names, params=parameters)

@@ -104,12 +104,19 @@ def demo(as_json: AsJson = False) -> None:
 @contextmanager
 def _steps(what: str) -> "Iterator[Progress]":
     """A progress bar over the steps of a run."""
-    from orchestration.cli.rendering import progress_bar
+    from orchestration.cli.rendering import ERR, progress_bar
 
     with progress_bar() as bar:
         task = bar.add_task(what, total=None)
 
+        last = ""
+
         def show(step: str, done: int, total: int) -> None:
+            nonlocal last
             bar.update(task, description=f"{what}: {step}", completed=done, total=total)
+            if not ERR.is_terminal and step != last:
+                # A log file shows no bar, so it gets a line per step.
+                ERR.print(f"{what}: {step} ({done} of {total} steps done)")
+                last = step
 
         yield show

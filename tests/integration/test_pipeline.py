@@ -1,7 +1,7 @@
 """The main job end to end, through the command line, on a small sample world."""
 
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +15,7 @@ from assets.ingest.sample_world import SampleWorld, generate
 from assets.publish.assets import release
 from orchestration.definitions import defs
 from orchestration.instance import open_instance
+from orchestration.jobs import nightly_evaluation
 from warehouse.local_servers import Endpoints
 from warehouse.resource import WarehouseResource
 from warehouse.settings import Settings
@@ -142,6 +143,22 @@ def test_every_asset_of_the_run_says_how_many_rows_it_has(pipeline: Pipeline) ->
             event = instance.get_latest_materialization_event(key)
             assert event is not None, key
             assert "dagster/row_count" in event.asset_materialization.metadata, key
+
+
+@pytest.mark.parametrize(("days_since", "asked_for"), [(14, [AS_OF]), (5, [])])
+def test_the_nightly_evaluation_judges_lists_two_weeks_old_and_skips_nights_without(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, days_since: int, asked_for: list[str]
+) -> None:
+    monkeypatch.setenv("AUDOTICS_WAREHOUSE_URL", pipeline.warehouse_url)
+    scheduled = datetime.combine(date.fromisoformat(AS_OF) + timedelta(days=days_since), time(5), UTC)
+    with dg.build_schedule_context(
+        scheduled_execution_time=scheduled,
+        repository_def=defs.get_repository_def(),
+        resources={"warehouse": WarehouseResource()},
+    ) as context:
+        tick = nightly_evaluation.evaluate_tick(context)
+    assert [request.partition_key for request in tick.run_requests or []] == asked_for
+    assert bool(tick.skip_message) == (not asked_for)
 
 
 def test_the_next_night_is_served_by_the_same_champions_can_be_repeated_and_rolled_back(

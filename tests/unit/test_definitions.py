@@ -8,7 +8,7 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 
 from assets.dbt import AS_OF_PARTITIONS
 from orchestration.definitions import defs
-from orchestration.jobs import nightly_evaluation, nightly_release, weekly_training
+from orchestration.jobs import nightly_release, weekly_training
 
 ASSET_KEYS = [
     "candidates",
@@ -93,7 +93,7 @@ def test_the_suites_block_what_is_downstream(check: str, asset: list[str]) -> No
 
 @pytest.mark.parametrize(
     ("schedule", "partition"),
-    [(nightly_release, "2026-03-02"), (weekly_training, "2026-03-02"), (nightly_evaluation, "2026-02-16")],
+    [(nightly_release, "2026-03-02"), (weekly_training, "2026-03-02")],
 )
 def test_a_schedule_asks_for_the_midnight_it_follows(schedule: dg.ScheduleDefinition, partition: str) -> None:
     monday = datetime(2026, 3, 2, 3, tzinfo=UTC)

@@ -214,7 +214,7 @@ def test_folds_with_other_features_are_refused(world: World) -> None:
 
 def test_folds_without_a_positive_are_refused(world: World) -> None:
     fold = world.folds[0]
-    with pytest.raises(ValueError, match="0 listened-to candidates"):
+    with pytest.raises(AudoticsError, match="0 were listened to"):
         train([replace(fold, label=np.zeros_like(fold.label))], CONFIG)
 
 

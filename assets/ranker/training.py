@@ -78,8 +78,12 @@ class RankerModel:
 
 
 def train(folds: Sequence[Fold], config: RankerConfig) -> RankerModel:
-    """Trains on all folds together. Raises ValueError when they disagree on features, AudoticsError when they hold one class
-    only."""
+    """Trains on all folds together.
+
+    Raises:
+        ValueError: the folds disagree on features.
+        AudoticsError: no candidate was listened to, or every one.
+    """
     import lightgbm
 
     names = folds[0].names

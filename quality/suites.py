@@ -121,7 +121,7 @@ def feat_user_track(as_of: date) -> Suite:
         query=_rows("feat_user_track", as_of),
         expectations=(
             _expect("ExpectTableRowCountToBeBetween", min_value=1),
-            _expect("ExpectCompoundColumnsToBeUnique", column_list=["user_key", "track_key"]),
+            _one_row_per("user_key", "track_key"),
             _expect("ExpectColumnMinToBeBetween", column="days_since_last", min_value=0),
             _no_rows(
                 "0 < decayed listens <= listens",
@@ -138,7 +138,7 @@ def feat_user_artist(as_of: date) -> Suite:
         name="feat_user_artist",
         query=_rows("feat_user_artist", as_of),
         expectations=(
-            _expect("ExpectCompoundColumnsToBeUnique", column_list=["user_key", "artist_key"]),
+            _one_row_per("user_key", "artist_key"),
             _no_rows("no more tracks than listens", "select * from {batch} where tracks > listens"),
             _every_listen_counted(as_of, "and artist_key is not null"),
         ),
@@ -156,6 +156,12 @@ def feat_artist(as_of: date) -> Suite:
             _every_listen_counted(as_of, "and artist_key is not null"),
         ),
     )
+
+
+def _one_row_per(*columns: str) -> Expectation:
+    # Great Expectations' own expectation joins the rows with themselves, which a planner may turn into nested loops.
+    key = ", ".join(columns)
+    return _no_rows(f"one row per {key}", f"select {key} from {{batch}} group by {key} having count(*) > 1")
 
 
 def _rows(model: str, as_of: date) -> str:

@@ -57,6 +57,11 @@ FAULTS = [
     (suites.feat_track(AS_OF), "update features.feat_track set listeners = 7", "no more listeners"),
     (suites.feat_track(AS_OF), "delete from features.feat_track where track_key = 1", "exactly those before as_of"),
     (suites.feat_user_track(AS_OF), "update features.feat_user_track set decayed_listens = 2", "decayed listens"),
+    (
+        suites.feat_user_track(AS_OF),
+        "update features.feat_user_track set track_key = 0",
+        "one row per user_key, track_key",
+    ),
     (suites.feat_user_artist(AS_OF), "update core.fct_listens set artist_key = 1", "exactly those before as_of"),
     (suites.feat_artist(AS_OF), "insert into features.feat_artist values ('2026-03-02', 1, 1, 2)", "no more listeners"),
 ]

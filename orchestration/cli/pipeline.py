@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -98,11 +99,11 @@ def demo(as_json: AsJson = False) -> None:
     """
     from orchestration.demo import run_demo
 
-    run_demo(_steps, as_json)
+    run_demo(partial(_steps, narrated=True), as_json)
 
 
 @contextmanager
-def _steps(what: str) -> "Iterator[Progress]":
+def _steps(what: str, narrated: bool = False) -> "Iterator[Progress]":
     """A progress bar over the steps of a run."""
     from orchestration.cli.rendering import ERR, progress_bar
 
@@ -114,7 +115,7 @@ def _steps(what: str) -> "Iterator[Progress]":
         def show(step: str, done: int, total: int) -> None:
             nonlocal last
             bar.update(task, description=f"{what}: {step}", completed=done, total=total)
-            if not ERR.is_terminal and step != last:
+            if narrated and not ERR.is_terminal and step != last:
                 # A log file shows no bar, so it gets a line per step.
                 ERR.print(f"{what}: {step} ({done} of {total} steps done)")
                 last = step

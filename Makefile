@@ -50,8 +50,8 @@ lock: setup  ## Resolve requirements anew, with hashes and without download addr
 	$(BIN)/uv pip compile pyproject.toml --extra dev -o requirements/dev.txt $(LOCK_OPTIONS)
 	$(BIN)/uv pip compile pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt $(LOCK_OPTIONS)
 
-LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-header \
-	--no-emit-index-url --no-emit-find-links --quiet
+# uv leaves download addresses out unless asked to emit them.
+LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-header --quiet
 
 clean:  ## Remove caches and build results; .venv and .audotics stay
 	rm -rf dbt_project/target dbt_project/logs build *.egg-info .pytest_cache .mypy_cache .ruff_cache

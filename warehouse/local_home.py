@@ -1,12 +1,15 @@
 """The folder the embedded servers live in: who may write it, who may enter it, and their state file."""
 
+import hashlib
 import json
 import os
 import pwd
+import shutil
 import stat
 import subprocess
 import tempfile
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -102,8 +105,39 @@ def require_passage(folder: Path, user: ServerUser, otherwise: str) -> None:
     `otherwise` is the second way out that the message offers, besides opening that folder. One's own user is
     let pass: whether it may enter is seen on entering, where groups and access lists count too.
     """
+    closed = _closed_to(folder, user)
+    if closed is not None:
+        raise AudoticsError(
+            f"the system user {user.name}, as which the servers run when you are root, cannot enter"
+            f" {closed}; run `chmod o+x {closed}`, or {otherwise}, or run audotics as an ordinary user"
+        )
+
+
+def within_reach(programs: Path, parts: Sequence[Path], home: Path, user: ServerUser) -> Path:
+    """Return `programs`, the folder of a server's programs, or a copy of it in the home that `user` can enter.
+
+    Root's virtual environment may lie where no other user can go. `parts` are what the programs need, `programs`
+    among or below them, in one folder whose name tells its version; their places relative to it are kept.
+    """
+    if _closed_to(programs, user) is None:
+        return programs
+    origin = parts[0].parent
+    copy = home / "programs" / hashlib.sha256(str([programs, programs.stat().st_mtime_ns]).encode()).hexdigest()[:12]
+    if not copy.exists():
+        draft = copy.with_name(copy.name + ".new")
+        shutil.rmtree(draft, ignore_errors=True)
+        for part in parts:
+            shutil.copytree(part, draft / part.name, symlinks=True)
+        for step in (copy.parent, draft):
+            step.chmod(0o755)
+        draft.rename(copy)
+    return copy / programs.relative_to(origin)
+
+
+def _closed_to(folder: Path, user: ServerUser) -> Path | None:
+    """The first folder on the way to `folder`, itself included, that `user` cannot enter."""
     if user.uid == os.geteuid():
-        return
+        return None
     real = folder.resolve()
     for step in [*reversed(real.parents), real]:
         entry = step.stat()
@@ -114,10 +148,8 @@ def require_passage(folder: Path, user: ServerUser, otherwise: str) -> None:
         else:
             bit = stat.S_IXOTH
         if not entry.st_mode & bit:
-            raise AudoticsError(
-                f"the system user {user.name}, as which the servers run when you are root, cannot enter"
-                f" {step}; run `chmod o+x {step}`, or {otherwise}, or run audotics as an ordinary user"
-            )
+            return step
+    return None
 
 
 def private_folder(folder: Path, user: ServerUser) -> None:

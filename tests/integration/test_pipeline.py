@@ -119,6 +119,13 @@ def test_recommendations_are_exported_with_public_ids_best_first(pipeline: Pipel
     assert list(tmp_path.iterdir()) == [out]
 
 
+def test_asking_for_lists_of_another_date_names_the_newest_there_are(pipeline: Pipeline, tmp_path: Path) -> None:
+    out = tmp_path / "lists.parquet"
+    done = pipeline.run("recommendations", "--as-of", "2015-01-01", "--slate", "for_you", "--out", str(out))
+    assert done.returncode == 1
+    assert f"the newest are as of {AS_OF}" in " ".join(done.stderr.split())
+
+
 def test_the_api_serves_what_the_warehouse_holds(pipeline: Pipeline) -> None:
     rows = pipeline.query(
         "select user_id, array_agg(track_id order by rank) from ml.recommendations"

@@ -1,4 +1,4 @@
-"""The dbt project as assets: staging, intermediate and core for all data, features one `as_of` at a time."""
+"""The dbt project as assets: from staging to analytics by changed days, features one `as_of` at a time."""
 
 import hashlib
 import json
@@ -42,6 +42,7 @@ _LIBPQ = {
     "PGSSLROOTCERT": ("sslrootcert", ""),
 }
 
+_DBT = Path(sys.executable).with_name("dbt")
 DBT_PROJECT = DbtProject(project_dir=Path(__file__).parents[1] / "dbt_project")
 
 
@@ -86,8 +87,7 @@ def _digest(folder: Path, parts: Sequence[Path]) -> str:
 
 
 def _parse(folder: Path) -> None:
-    dbt = Path(sys.executable).with_name("dbt")
-    command = [str(dbt), "parse", "--quiet", "--project-dir", str(folder), "--profiles-dir", str(folder)]
+    command = [str(_DBT), "parse", "--quiet", "--project-dir", str(folder), "--profiles-dir", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"dbt cannot parse {folder}:\n{done.stdout}{done.stderr}")
@@ -97,6 +97,12 @@ def libpq_environment(warehouse_url: str) -> dict[str, str]:
     """The warehouse's address as the variables that libpq programs and `profiles.yml` read."""
     given = parse_dsn(plain_url(warehouse_url))
     return {variable: given.get(name, default) for variable, (name, default) in _LIBPQ.items()}
+
+
+def dbt_command(*arguments: str) -> list[str]:
+    """Command line of dbt on this project, for a process whose environment has the variables of the warehouse."""
+    folder = str(DBT_PROJECT.project_dir)
+    return [str(_DBT), *arguments, "--project-dir", folder, "--profiles-dir", folder]
 
 
 def dbt_arguments(as_of_dates: Sequence[date] = ()) -> list[str]:
@@ -114,7 +120,7 @@ def _build(
     dbt = DbtCliResource(
         project_dir=DBT_PROJECT,
         profiles_dir=str(DBT_PROJECT.project_dir),
-        dbt_executable=str(Path(sys.executable).with_name("dbt")),
+        dbt_executable=str(_DBT),
     )
     with exclusive(warehouse.url, MODELS_LOCK), create_engine(warehouse.url).connect() as connection:
         with _exported(libpq_environment(warehouse.url)):
@@ -146,12 +152,12 @@ def _exported(variables: Mapping[str, str]) -> Iterator[None]:
 @dbt_assets(
     manifest=manifest_path(DBT_PROJECT),
     name="core_models",
-    select="staging intermediate marts.core",
+    select="staging intermediate marts.core marts.analytics",
     project=DBT_PROJECT,
     dagster_dbt_translator=WarehouseDbtTranslator(),
 )
 def core_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
-    """Staging, intermediate and core models with their tests."""
+    """Staging, intermediate, core and analytics models with their tests, rebuilt from the first changed day on."""
     yield from _build(context, warehouse)
 
 

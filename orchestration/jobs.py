@@ -10,7 +10,7 @@ from assets.ranker.slates import HORIZON_DAYS
 from warehouse.engine import create_engine
 from warehouse.resource import WarehouseResource
 
-INGEST = dg.AssetSelection.groups("raw", "staging", "intermediate", "core")
+INGEST = dg.AssetSelection.groups("raw", "staging", "intermediate", "core", "analytics")
 FEATURES = dg.AssetSelection.groups("features")
 TRAINING = dg.AssetSelection.groups("training")
 SERVING = dg.AssetSelection.groups("candidates", "recommendations", "release")

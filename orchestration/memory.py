@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from types import TracebackType
 
 import psutil
@@ -10,18 +11,20 @@ _INTERVAL_SECONDS = 0.1
 
 
 class MemorySampler:
-    """Samples the resident memory of this process and its children while it is open.
+    """Samples the memory of processes and their children while it is open: this one, and those given by id.
 
-    A page shared between processes counts once per process, so the figures are upper bounds.
+    A page shared between processes counts once (Linux' proportional set size). Where the system does not tell that, it
+    counts once per process, and the figures are upper bounds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pids: Sequence[int] = ()) -> None:
+        self._roots = [psutil.Process(), *(psutil.Process(pid) for pid in pids)]
         self._samples: list[tuple[float, int]] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="memory-sampler", daemon=True)
 
     def __enter__(self) -> "MemorySampler":
-        self._sample(psutil.Process())
+        self._sample()
         self._thread.start()
         return self
 
@@ -39,15 +42,18 @@ class MemorySampler:
         return max(before + within, default=0)
 
     def _run(self) -> None:
-        process = psutil.Process()
         while not self._stop.wait(_INTERVAL_SECONDS):
-            self._sample(process)
+            self._sample()
 
-    def _sample(self, process: psutil.Process) -> None:
-        total = process.memory_info().rss
-        for child in process.children(recursive=True):
-            try:
-                total += child.memory_info().rss
-            except psutil.NoSuchProcess:
-                continue
-        self._samples.append((time.time(), total))
+    def _sample(self) -> None:
+        at = time.time()
+        processes = {each for root in self._roots for each in (root, *root.children(recursive=True))}
+        self._samples.append((at, sum(_size(process) for process in processes)))
+
+
+def _size(process: psutil.Process) -> int:
+    try:
+        info = process.memory_full_info()
+    except psutil.NoSuchProcess:
+        return 0
+    return int(getattr(info, "pss", info.rss))

@@ -89,10 +89,11 @@ SELECT {file_id}, line, reason, original FROM staged_rejects ORDER BY line
 
 def _insert_users(file_id: int) -> str:
     return f"""
-INSERT INTO raw.users (user_key, user_id, file_id)
+INSERT INTO raw.users (user_key, user_id, listener_key, file_id)
 SELECT
     (SELECT coalesce(max(user_key) + 1, 0) FROM raw.users) + row_number() OVER (ORDER BY min(staged.line)) - 1,
     staged.user_id,
+    raw.listener_key(staged.user_id),
     {file_id}
 FROM staged_users AS staged
 WHERE NOT EXISTS (SELECT FROM raw.users AS known WHERE known.user_id = staged.user_id)
@@ -122,7 +123,7 @@ SELECT
 FROM staged_listens AS staged
 INNER JOIN user_keys ON user_keys.mention = staged.user_mention
 INNER JOIN track_keys ON track_keys.mention = staged.track_mention
-ORDER BY user_keys.user_key, staged.listened_at, track_keys.track_key, staged.line
+ORDER BY staged.listened_at, user_keys.user_key, track_keys.track_key, staged.line
 ON CONFLICT DO NOTHING
 """
 

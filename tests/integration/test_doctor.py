@@ -101,7 +101,7 @@ def test_listens_the_latest_load_and_the_live_release_are_reported(
     load(warehouse_url, "/data/older.tsv", 10, 10, "2026-01-01 10:00:00+00")
     execute(
         warehouse_url,
-        "INSERT INTO raw.users (user_key, user_id) VALUES (0, 'user_000001')",
+        "INSERT INTO raw.users (user_key, user_id, listener_key) VALUES (0, 'user_000001', 1)",
         "INSERT INTO raw.tracks (track_key, natural_key, track_id) VALUES (0, 'lastfm:1', '1')",
         "INSERT INTO raw.listens (user_key, track_key, listened_at, source, file_id)"
         " SELECT 0, 0, timestamptz '2026-01-01 00:00+00' + n * interval '1 hour', 'lastfm-1k', 1"

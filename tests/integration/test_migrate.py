@@ -16,7 +16,7 @@ SELECT relnamespace::regnamespace || '.' || relname || coalesce('.' || attname, 
 FROM pg_class
 LEFT JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0
 WHERE
-    relnamespace IN ('raw'::regnamespace, 'ml'::regnamespace) AND relkind IN ('r', 'p')
+    relnamespace IN ('raw'::regnamespace, 'ml'::regnamespace, 'builds'::regnamespace) AND relkind IN ('r', 'p')
     AND (obj_description(pg_class.oid) IS NULL OR col_description(pg_class.oid, attnum) IS NULL)
 """
 LOADED = (
@@ -44,7 +44,7 @@ def _execute(url: str, statement: str) -> None:
 
 def test_an_empty_database_has_every_migration_pending_and_after_the_upgrade_none(empty_database_url: str) -> None:
     waiting = migrate.pending(empty_database_url)
-    assert waiting[:2] == ["0001", "0002"]
+    assert waiting[:3] == ["0001", "0002", "0003"]
     migrate.upgrade(empty_database_url)
     assert migrate.pending(empty_database_url) == []
     assert _rows(empty_database_url, f"SELECT version_num FROM {migrate.VERSION_TABLE}") == [(waiting[-1],)]
@@ -79,7 +79,8 @@ def test_every_table_and_column_says_what_it_is(warehouse_url: str) -> None:
 def test_the_raw_tables_are_there_and_dagster_has_an_empty_schema(warehouse_url: str) -> None:
     tables = _rows(warehouse_url, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'raw'")
     assert {name for (name,) in tables} == {
-        *("ingest_files", "users", "artists", "tracks", "listens", "rejected_listens", "track_tags", "blocks"),
+        *("ingest_files", "users", "artists", "tracks", "listens", "listen_days"),
+        *("rejected_listens", "track_tags", "blocks", "pseudonym_key"),
     }
     assert _rows(warehouse_url, "SELECT * FROM information_schema.tables WHERE table_schema = 'dagster'") == []
 
@@ -126,3 +127,22 @@ def test_recommendations_go_to_the_partition_of_their_date(warehouse_url: str) -
     _execute(warehouse_url, row)
     with pytest.raises(psycopg2.errors.UniqueViolation):
         _execute(warehouse_url, row)
+
+
+LISTEN = "INSERT INTO raw.listens (user_key, track_key, listened_at, source, file_id) VALUES (1, 1, '{0}', 's', 1)"
+
+
+def test_every_change_of_listens_gives_its_days_a_higher_version(warehouse_url: str) -> None:
+    days = "SELECT listened_on::text, version FROM raw.listen_days ORDER BY listened_on"
+    for instant in ("2026-01-01 23:59:59+00", "2026-01-03 00:00:00+00"):
+        _execute(warehouse_url, LISTEN.format(instant))
+    assert _rows(warehouse_url, days) == [("2026-01-01", 1), ("2026-01-03", 2)]
+    _execute(warehouse_url, LISTEN.format("2026-01-03 00:00:00+00") + " ON CONFLICT DO NOTHING")
+    assert _rows(warehouse_url, days) == [("2026-01-01", 1), ("2026-01-03", 2)]
+    _execute(warehouse_url, "UPDATE raw.listens SET listened_at = '2026-01-02+00' WHERE listened_at < '2026-01-02+00'")
+    assert [day for day, version in _rows(warehouse_url, days) if version > 2] == ["2026-01-01", "2026-01-02"]
+    _execute(warehouse_url, "DELETE FROM raw.listens WHERE listened_at < '2026-01-03+00'")
+    before = dict(_rows(warehouse_url, days))
+    assert max(before, key=before.__getitem__) == "2026-01-02"
+    _execute(warehouse_url, "TRUNCATE raw.listens")
+    assert all(version > max(before.values()) for _, version in _rows(warehouse_url, days))

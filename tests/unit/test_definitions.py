@@ -10,11 +10,18 @@ from assets.dbt import AS_OF_PARTITIONS
 from orchestration.definitions import defs
 from orchestration.jobs import nightly_release, weekly_training
 
+ANALYTICS = [
+    *("artist_charts_weekly", "artist_daily", "catalogue_long_tail_monthly", "listener_daily", "listeners"),
+    *("listening_daily", "listens", "new_releases", "retention_monthly", "sessions"),
+    *("track_charts_weekly", "track_daily", "track_skips_monthly"),
+]
 ASSET_KEYS = [
     "candidates",
-    *(f"core/{name}" for name in ("dim_artists", "dim_tracks", "dim_users", "fct_listens", "fct_sessions")),
+    *(f"core/dim_{name}" for name in ("artists", "tracks", "users")),
+    *(f"core/fct_{name}" for name in ("first_listens", "listens", "sessions")),
+    *(f"analytics/{name}" for name in ANALYTICS),
     *(f"features/feat_{name}" for name in ("artist", "track", "user", "user_artist", "user_track")),
-    "intermediate/int_listens_sessionised",
+    *(f"intermediate/int_{name}_first_listens" for name in ("track", "user")),
     "model_evaluations",
     "rankers",
     *(f"raw/{name}" for name in ("artists", "ingest_files", "listens", "rejected_listens", "tracks", "users")),

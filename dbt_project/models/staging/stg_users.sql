@@ -10,6 +10,7 @@ renamed as (
         -- ids
         user_key,
         user_id,
+        listener_key,
 
         -- text
         gender,

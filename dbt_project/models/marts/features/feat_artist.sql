@@ -25,9 +25,9 @@ listeners as (
     select
         feat_user_artist.as_of,
         feat_user_artist.artist_key,
-        sum(feat_user_artist.listens)::bigint as listens,
+        cast(sum(feat_user_artist.listens) as bigint) as listens,
         count(*) as listeners,
-        sum(feat_user_artist.listens_30d)::bigint as listens_30d,
+        cast(sum(feat_user_artist.listens_30d) as bigint) as listens_30d,
         count(*) filter (where feat_user_artist.listens_30d > 0) as listeners_30d
     from {{ ref('feat_user_artist') }} as feat_user_artist
     inner join as_ofs on feat_user_artist.as_of = as_ofs.as_of

@@ -20,15 +20,15 @@ select
     track_key,
 
     -- numerics
-    sum(listens)::bigint as listens,
+    cast(sum(listens) as bigint) as listens,
     count(*) as listeners,
-    sum(listens_7d)::bigint as listens_7d,
-    sum(listens_30d)::bigint as listens_30d,
-    sum(listens_90d)::bigint as listens_90d,
+    cast(sum(listens_7d) as bigint) as listens_7d,
+    cast(sum(listens_30d) as bigint) as listens_30d,
+    cast(sum(listens_90d) as bigint) as listens_90d,
     count(*) filter (where listens_30d > 0) as listeners_30d,
     max(days_since_first) as days_since_first,
     min(days_since_last) as days_since_last,
-    sum(listens)::double precision / count(*) as listens_per_listener,
-    sum(skips)::double precision / nullif(sum(listens_with_skip_known), 0)::double precision as skip_rate
+    cast(sum(listens) as double precision) / count(*) as listens_per_listener,
+    cast(sum(skips) as double precision) / nullif(sum(listens_with_skip_known), 0) as skip_rate
 from listeners
 group by as_of, track_key

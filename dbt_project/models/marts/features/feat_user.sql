@@ -31,16 +31,16 @@ history as (
     select
         as_of,
         user_key,
-        sum(listens)::bigint as listens,
+        cast(sum(listens) as bigint) as listens,
         count(*) as tracks,
-        sum(listens_7d)::bigint as listens_7d,
-        sum(listens_30d)::bigint as listens_30d,
-        sum(listens_90d)::bigint as listens_90d,
+        cast(sum(listens_7d) as bigint) as listens_7d,
+        cast(sum(listens_30d) as bigint) as listens_30d,
+        cast(sum(listens_90d) as bigint) as listens_90d,
         count(*) filter (where listens_30d > 0) as tracks_30d,
         count(*) filter (where days_since_first <= 30) as first_listens_30d,
         min(days_since_last) as days_since_last,
         max(days_since_first) as days_since_first,
-        sum(skips)::double precision / nullif(sum(listens_with_skip_known), 0)::double precision as skip_rate
+        cast(sum(skips) as double precision) / nullif(sum(listens_with_skip_known), 0) as skip_rate
     from tracks
     group by as_of, user_key
 
@@ -59,11 +59,11 @@ select
     history.listens_30d,
     history.listens_90d,
     history.tracks_30d,
-    1 - history.tracks::double precision / history.listens as repeat_share,
-    coalesce(history.first_listens_30d::double precision / nullif(history.listens_30d, 0), 0) as new_share_30d,
+    1 - cast(history.tracks as double precision) / history.listens as repeat_share,
+    coalesce(cast(history.first_listens_30d as double precision) / nullif(history.listens_30d, 0), 0) as new_share_30d,
     history.days_since_last,
     history.days_since_first,
-    history.listens::double precision / sessions.sessions as listens_per_session,
+    cast(history.listens as double precision) / sessions.sessions as listens_per_session,
     history.skip_rate
 from history
 inner join sessions

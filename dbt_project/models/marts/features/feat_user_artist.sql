@@ -25,8 +25,8 @@ select
     artist_key,
 
     -- numerics
-    sum(listens)::bigint as listens,
-    sum(listens_30d)::bigint as listens_30d,
+    cast(sum(listens) as bigint) as listens,
+    cast(sum(listens_30d) as bigint) as listens_30d,
     count(*) as tracks,
     min(days_since_last) as days_since_last
 from tracks

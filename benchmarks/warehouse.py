@@ -1,0 +1,201 @@
+"""What the warehouse costs as history grows: full builds, one-day increments and the analysts' questions.
+
+For each size a sample world of that many listens over a year is loaded into a home of its own, which is removed
+afterwards. Example:
+
+    python benchmarks/warehouse.py --listens 1000000 5000000 20000000
+"""
+
+import argparse
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+
+from analytics_questions import Question, read_questions
+from pipeline import own_home
+from sqlalchemy import text
+
+from assets.dbt import dbt_command, libpq_environment
+from assets.ingest.lastfm_1k import LastFm1k
+from assets.ingest.load import load_files
+from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
+from orchestration.cli.rendering import OUT, print_json, print_table
+from orchestration.memory import MemorySampler
+from orchestration.platform import Platform
+from warehouse.local_servers import status
+
+DAYS = 365
+LISTENERS_PER_LISTEN = 1 / 200
+# A day of the same size for every world, to see what history alone costs.
+LISTENS_OF_SMALL_DAY = 2_000
+EXCEPT_FEATURES = ("--exclude", "marts.features")
+NOTHING = ("--select", "stg_users", "--exclude", "stg_users")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Wall seconds, and peak MB of this process, dbt and PostgreSQL together."""
+
+    seconds: float
+    peak_mb: float
+
+
+@dataclass
+class Measured:
+    """What one size of world cost."""
+
+    listens: int
+    costs: dict[str, Cost] = field(default_factory=dict)
+    questions: dict[str, float] = field(default_factory=dict)
+
+    def net(self, name: str) -> float:
+        """Seconds of a dbt build beyond those of a build of nothing."""
+        return self.costs[name].seconds - self.costs["dbt, nothing to do"].seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--listens", type=int, nargs="+", default=[1_000_000, 5_000_000, 20_000_000])
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    chosen = parser.parse_args()
+    questions = read_questions()
+    results = []
+    for listens in chosen.listens:
+        with own_home() as platform:
+            results.append(measure(platform, listens, questions))
+        if not chosen.json:
+            report(results[-1])
+    if chosen.json:
+        print_json([asdict(each) for each in results])
+    else:
+        compare(results)
+
+
+def measure(platform: Platform, listens: int, questions: Sequence[Question]) -> Measured:
+    """Load a world all but its last two days, build everything, then add the days one at a time."""
+    measured = Measured(listens)
+    until = datetime.now(UTC).date()
+    (postgres,) = (server.pid for server in status(platform.settings) if server.title == "PostgreSQL")
+
+    def cost(name: str, work: Callable[[], object]) -> None:
+        with MemorySampler([int(postgres or 0)]) as sampler:
+            started = time.perf_counter()
+            work()
+            measured.costs[name] = Cost(time.perf_counter() - started, sampler.peak_bytes() / 2**20)
+        OUT.print(f"{listens:,} listens: {name} {measured.costs[name].seconds:.1f} s", highlight=False)
+
+    def load(path: Path) -> None:
+        load_files(platform.warehouse_url, LastFm1k(), [path])
+
+    with tempfile.TemporaryDirectory() as folder:
+        world = SampleWorld(until=until, users=round(listens * LISTENERS_PER_LISTEN), listens=listens, days=DAYS)
+        generate(Path(folder), world)
+        history, small, whole, late = split(
+            Path(folder) / LISTENS_FILE,
+            small=f"{until - timedelta(days=2)}",
+            whole=f"{until - timedelta(days=1)}",
+            late=f"{until - timedelta(days=30)}",
+        )
+        cost("load", lambda: load(history))
+        cost("full build", lambda: dbt(platform, *EXCEPT_FEATURES))
+        dbt(platform, *NOTHING)
+        cost("dbt, nothing to do", lambda: dbt(platform, *NOTHING))
+        cost("build, nothing new", lambda: dbt(platform, *EXCEPT_FEATURES))
+        for name, file in (("small day", small), ("whole day", whole), ("late rows", late)):
+            cost(f"load {name}", lambda file=file: load(file))
+            cost(f"build {name}", lambda: dbt(platform, *EXCEPT_FEATURES))
+        as_of = f'{{"as_of_dates": ["{until}"]}}'
+        cost("features as of one date", lambda: dbt(platform, "--select", "marts.features", "--vars", as_of))
+    for question in questions:
+        measured.questions[question.title] = median(ask(platform, question) for _ in range(3))
+    return measured
+
+
+def split(path: Path, small: str, whole: str, late: str) -> tuple[Path, Path, Path, Path]:
+    """The file in four: history; the first rows of a small day; a whole day; every tenth row of a late one."""
+    parts = [path.with_name(f"{name}.tsv") for name in ("history", "small", "whole", "late")]
+    of_small = of_late = 0
+    with path.open("rb") as lines:
+        outputs = [part.open("wb") for part in parts]
+        for line in lines:
+            day = line.partition(b"\t")[2][:10].decode(errors="replace")
+            part = 0
+            if day == whole:
+                part = 2
+            elif day == small:
+                of_small += 1
+                if of_small > LISTENS_OF_SMALL_DAY:
+                    continue
+                part = 1
+            elif day == late:
+                of_late += 1
+                part = 3 if of_late % 10 == 0 else 0
+            outputs[part].write(line)
+        for output in outputs:
+            output.close()
+    path.unlink()
+    return parts[0], parts[1], parts[2], parts[3]
+
+
+def dbt(platform: Platform, *arguments: str) -> None:
+    environment = {**os.environ, **libpq_environment(platform.warehouse_url)}
+    subprocess.run(dbt_command("build", "--quiet", *arguments), env=environment, check=True)
+
+
+def ask(platform: Platform, question: Question) -> float:
+    """Seconds until every row of the answer is here."""
+    with platform.transaction() as connection:
+        started = time.perf_counter()
+        connection.execute(text(question.sql)).all()
+        return time.perf_counter() - started
+
+
+def report(measured: Measured) -> None:
+    rows = [
+        (name, f"{cost.seconds:.1f}", f"{cost.seconds * 1e6 / measured.listens:.2f}", f"{cost.peak_mb:,.0f}")
+        for name, cost in measured.costs.items()
+    ]
+    print_table(f"{measured.listens:,} listens", ("step", "seconds", "seconds per million", "peak MB"), rows)
+    rows = [(title, f"{seconds:.3f}") for title, seconds in measured.questions.items()]
+    print_table(f"questions at {measured.listens:,} listens", ("question", "seconds"), rows)
+
+
+def compare(results: Sequence[Measured]) -> None:
+    """How the sizes relate, net of dbt's own start-up where it says so."""
+    rows = []
+    for each in results:
+        increment = each.net("build whole day")
+        rows.append(
+            (
+                f"{each.listens:,}",
+                f"{each.costs['full build'].seconds * 1e6 / each.listens:.2f}",
+                f"{100 * increment / each.net('full build'):.1f} %",
+                f"{100 * each.costs['build whole day'].seconds / each.costs['full build'].seconds:.1f} %",
+                f"{increment:.1f}",
+                f"{each.net('build small day'):.1f}",
+                f"{median(each.questions.values()):.2f} / {max(each.questions.values()):.2f}",
+            )
+        )
+    print_table(
+        "by size of history",
+        (
+            "listens",
+            "full build s per million",
+            "whole day / full, net",
+            "gross",
+            "whole day s, net",
+            f"day of {LISTENS_OF_SMALL_DAY:,} s, net",
+            "questions s, median / worst",
+        ),
+        rows,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+{# What differs between databases about dates and instants. Instants are in UTC. #}
+
+{% macro utc_date(instant) -%}
+    ({{ instant }} at time zone 'UTC')::date
+{%- endmacro %}
+
+{% macro epoch_seconds(instant) -%}
+    extract(epoch from {{ instant }})::bigint
+{%- endmacro %}
+
+{% macro add_days(day, days) -%}
+    ({{ day }} {{ '+' if days >= 0 else '-' }} {{ days | abs }})
+{%- endmacro %}
+
+{# First date of the week (a Monday) or month of a date. #}
+{% macro start_of(period, day) -%}
+    date_trunc('{{ period }}', {{ day }})::date
+{%- endmacro %}
+
+{# Whole months from the first date of a month to that of a later one. #}
+{% macro months_between(earlier, later) -%}
+    (
+        12 * (extract(year from {{ later }}) - extract(year from {{ earlier }}))
+        + extract(month from {{ later }}) - extract(month from {{ earlier }})
+    )::integer
+{%- endmacro %}

@@ -1,0 +1,112 @@
+{# Models of the `replay` strategy are rebuilt from the first changed day on: docs/adr/0007-replay-from-a-day.md. #}
+
+{# At the start of a build: fix which days changed, so that a load that commits meanwhile waits for the next build. #}
+{% macro fix_changed_days() -%}
+    delete from builds.days;
+    insert into builds.days (listened_on, version)
+    select listened_on, version from raw.listen_days
+{%- endmacro %}
+
+{# Query: the version up to which the model may count itself built: what its replayed parents reflect. #}
+{% macro available_version() -%}
+    {%- set parents = [] -%}
+    {%- for id in model.depends_on.nodes -%}
+        {%- set parent = graph.nodes.get(id) -%}
+        {%- if parent and parent.config.get('incremental_strategy') == 'replay' -%}
+            {%- do parents.append("'" ~ parent.name ~ "'") -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if parents -%}
+        (select coalesce(min(version), 0) from builds.models where model in ({{ parents | join(', ') }}))
+    {%- else -%}
+        (select coalesce(max(version), 0) from builds.days)
+    {%- endif -%}
+{%- endmacro %}
+
+{# The first day that changed since the model was built, as YYYY-MM-DD; far in the future when none did. #}
+{% macro replay_from() -%}
+    {%- if not execute -%}{{ return('9999-12-31') }}{%- endif -%}
+    {%- set query -%}
+        select coalesce(min(days.listened_on), date '9999-12-31')::text as replay_from
+        from builds.days as days
+        where days.version > coalesce((select version from builds.models where model = '{{ model.name }}'), 0)
+    {%- endset -%}
+    {{ return(run_query(query).columns[0].values()[0]) }}
+{%- endmacro %}
+
+{# The literals of that day and of its first instant, so that the planner sees a constant. #}
+{% macro replay_date() -%}
+    date '{{ replay_from() }}'
+{%- endmacro %}
+
+{% macro replay_instant() -%}
+    timestamptz '{{ replay_from() }} 00:00:00+00'
+{%- endmacro %}
+
+{#
+  Strategy: replace every row from the first changed day on. `replay_where` says which rows those are, when it is not
+  `listened_on` that tells; rows of the temporary relation with the same `unique_key` are replaced as well.
+#}
+{% macro get_incremental_replay_sql(arg_dict) -%}
+    {%- set target = arg_dict['target_relation'] -%}
+    {%- set source = arg_dict['temp_relation'] -%}
+    {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) -%}
+    delete from {{ target }} where {{ replayed_rows(config.get('replay_where'), replay_from()) }};
+    {%- if arg_dict['unique_key'] %}
+    delete from {{ target }} where {{ arg_dict['unique_key'] }} in (select {{ arg_dict['unique_key'] }} from {{ source }});
+    {%- endif %}
+    insert into {{ target }} ({{ columns }}) select {{ columns }} from {{ source }}
+{%- endmacro %}
+
+{# The condition `replay_where` (see above) from a day on. #}
+{% macro replayed_rows(replay_where, day) -%}
+    {{-
+        (replay_where or 'listened_on >= __replay_date__')
+        | replace('__replay_date__', "date '" ~ day ~ "'")
+        | replace('__replay_instant__', "timestamptz '" ~ day ~ " 00:00:00+00'")
+    -}}
+{%- endmacro %}
+
+{# After the model is built, in its transaction: what it reflects now, and statistics if it was built whole. #}
+{% macro record_replay() -%}
+    {%- if execute -%}
+        {%- set built = run_query("select 1 from builds.models where model = '" ~ model.name ~ "'").rows | length > 0 -%}
+        {%- set from_day = replay_from() -%}
+        {%- if flags.FULL_REFRESH or not built -%}
+            analyze {{ this }};
+            insert into builds.models (model, version, replayed_from)
+            values ('{{ model.name }}', {{ available_version() }}, null)
+            on conflict (model) do update set version = excluded.version, replayed_from = null
+        {%- else -%}
+            update builds.models
+            set
+                version = {{ available_version() }}
+                {%- if from_day != '9999-12-31' %},
+                replayed_from = date '{{ from_day }}'
+                {%- endif %}
+            where model = '{{ model.name }}'
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+  What a generic test looks at: of a replayed model, the rows that its last build wrote, so that tests cost as much as
+  the build. `--vars 'test_all: true'` looks at every row.
+#}
+{% macro get_where_subquery(relation) -%}
+    {%- set conditions = [config.get('where')] if config.get('where') else [] -%}
+    {%- set tested = graph.nodes.get(model.attached_node) if execute else none -%}
+    {%- if tested and tested.config.get('incremental_strategy') == 'replay' and not var('test_all') -%}
+        {%- set query -%}
+            select replayed_from::text from builds.models where model = '{{ tested.name }}'
+        {%- endset -%}
+        {%- set rows = run_query(query).columns[0].values() -%}
+        {%- if rows and rows[0] -%}
+            {%- do conditions.append(replayed_rows(tested.config.get('replay_where'), rows[0])) -%}
+        {%- endif -%}
+    {%- endif -%}
+    {%- if conditions -%}
+        {{ return("(select * from " ~ relation ~ " where " ~ conditions | join(' and ') ~ ") as dbt_subquery") }}
+    {%- endif -%}
+    {{ return(relation) }}
+{%- endmacro %}

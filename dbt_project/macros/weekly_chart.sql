@@ -1,0 +1,56 @@
+{# The 100 most played of each week, by a `<kind>_daily` model: `key` is artist_key or track_key. #}
+{% macro weekly_chart(daily, key) -%}
+with weeks as (
+
+    select
+        {{ key }},
+        {{ start_of('week', 'listened_on') }} as week,
+        cast(sum(listens) as bigint) as listens,
+        cast(sum(listeners) as bigint) as listener_days
+    from {{ daily }}
+    {% if is_incremental() %}
+        -- One week more, for the ranks that the first replayed week is compared with.
+        where listened_on >= {{ add_days(start_of('week', replay_date()), -7) }}
+    {% endif %}
+    group by {{ key }}, {{ start_of('week', 'listened_on') }}
+
+),
+
+ranked as (
+
+    select
+        *,
+        row_number() over (partition by week order by listens desc, listener_days desc, {{ key }}) as rank
+    from weeks
+
+),
+
+charts as (
+
+    select * from ranked
+    where rank <= 100
+
+)
+
+select
+    -- ids
+    charts.{{ key }},
+
+    -- numerics
+    cast(charts.rank as integer) as rank,
+    cast(previous.rank as integer) as previous_rank,
+    cast(previous.rank - charts.rank as integer) as places_gained,
+    charts.listens,
+    charts.listener_days,
+
+    -- timestamps
+    charts.week
+from charts
+left join charts as previous
+    on
+        charts.{{ key }} = previous.{{ key }}
+        and {{ add_days('charts.week', -7) }} = previous.week
+{% if is_incremental() %}
+    where charts.week >= {{ start_of('week', replay_date()) }}
+{% endif %}
+{%- endmacro %}

@@ -1,0 +1,37 @@
+{{
+    config(
+        indexes=[{'columns': ['track_key'], 'unique': true}, {'columns': ['first_listened_at']}],
+        replay_where='first_listened_at >= __replay_instant__',
+    )
+}}
+
+with firsts as (
+
+    select
+        track_key,
+        min(listened_at) as first_listened_at
+    from {{ ref('fct_first_listens') }}
+    {% if is_incremental() %}
+    where listened_at >= {{ replay_instant() }}
+    {% endif %}
+    group by track_key
+
+)
+
+select
+    -- ids
+    firsts.track_key,
+
+    -- timestamps
+    firsts.first_listened_at
+from firsts
+{% if is_incremental() %}
+where
+    not exists (
+        select 1
+        from {{ this }} as earlier
+        where
+            earlier.track_key = firsts.track_key
+            and earlier.first_listened_at < {{ replay_instant() }}
+    )
+{% endif %}

@@ -1,0 +1,52 @@
+{{
+    config(
+        indexes=[{'columns': ['month', 'decile'], 'unique': true}],
+        replay_where="month >= " ~ start_of('month', '__replay_date__'),
+    )
+}}
+
+with months as (
+
+    select
+        track_key,
+        {{ start_of('month', 'listened_on') }} as month,
+        cast(sum(listens) as bigint) as listens
+    from {{ ref('track_daily') }}
+    {% if is_incremental() %}
+    where listened_on >= {{ start_of('month', replay_date()) }}
+    {% endif %}
+    group by track_key, {{ start_of('month', 'listened_on') }}
+
+),
+
+deciles as (
+
+    select
+        *,
+        ntile(10) over (partition by month order by listens desc, track_key asc) as decile
+    from months
+
+),
+
+totals as (
+
+    select
+        month,
+        decile,
+        count(*) as tracks,
+        cast(sum(listens) as bigint) as listens
+    from deciles
+    group by month, decile
+
+)
+
+select
+    -- numerics
+    decile,
+    tracks,
+    listens,
+    cast(listens as double precision) / sum(listens) over (partition by month) as listens_share,
+
+    -- timestamps
+    month
+from totals

@@ -1,0 +1,63 @@
+{{
+    config(
+        indexes=[
+            {'columns': ['listened_on', 'listener_key'], 'unique': true},
+            {'columns': ['listener_key']},
+        ],
+    )
+}}
+
+with listening as (
+
+    select
+        user_key,
+        listened_on,
+        count(*) as listens,
+        count(distinct track_key) as tracks,
+        count(distinct session_key) as sessions,
+        count(*) filter (where is_skipped) as skips,
+        count(is_skipped) as listens_with_skip_known,
+        cast(sum(ms_played) as bigint) as ms_played
+    from {{ ref('fct_listens') }}
+    {% if is_incremental() %}
+    where listened_at >= {{ replay_instant() }}
+    {% endif %}
+    group by user_key, listened_on
+
+),
+
+first_listens as (
+
+    select
+        user_key,
+        listened_on,
+        count(*) as discoveries
+    from {{ ref('fct_first_listens') }}
+    {% if is_incremental() %}
+    where listened_at >= {{ replay_instant() }}
+    {% endif %}
+    group by user_key, listened_on
+
+)
+
+select
+    -- ids
+    users.listener_key,
+
+    -- numerics
+    listening.listens,
+    listening.tracks,
+    listening.sessions,
+    coalesce(first_listens.discoveries, 0) as discoveries,
+    listening.skips,
+    listening.listens_with_skip_known,
+    listening.ms_played,
+
+    -- timestamps
+    listening.listened_on
+from listening
+inner join {{ ref('stg_users') }} as users on listening.user_key = users.user_key
+left join first_listens
+    on
+        listening.user_key = first_listens.user_key
+        and listening.listened_on = first_listens.listened_on

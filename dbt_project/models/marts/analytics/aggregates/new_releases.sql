@@ -1,0 +1,68 @@
+{{
+    config(
+        indexes=[{'columns': ['track_key'], 'unique': true}, {'columns': ['first_listened_on']}],
+        replay_where='first_listened_on > ' ~ add_days('__replay_date__', -28),
+    )
+}}
+
+with firsts as (
+
+    select
+        track_key,
+        {{ utc_date('first_listened_at') }} as first_listened_on
+    from {{ ref('int_track_first_listens') }}
+    {% if is_incremental() %}
+    -- The first 28 days of these tracks reach into the replay.
+    where {{ utc_date('first_listened_at') }} > {{ add_days(replay_date(), -28) }}
+    {% endif %}
+
+),
+
+early_days as (
+
+    select
+        firsts.track_key,
+        cast(
+            sum(
+                case
+                    when daily.listened_on < {{ add_days('firsts.first_listened_on', 7) }} then daily.listens else 0
+                end
+            ) as bigint
+        ) as listens_7d,
+        cast(sum(daily.listens) as bigint) as listens_28d,
+        -- Nobody heard the track before its first day, so whoever hears it in these days discovers it in them.
+        cast(
+            sum(
+                case
+                    when daily.listened_on < {{ add_days('firsts.first_listened_on', 7) }} then daily.discoveries else 0
+                end
+            ) as bigint
+        ) as listeners_7d,
+        cast(sum(daily.discoveries) as bigint) as listeners_28d
+    from firsts
+    inner join {{ ref('track_daily') }} as daily
+        on
+            firsts.track_key = daily.track_key
+            and firsts.first_listened_on <= daily.listened_on
+            and {{ add_days('firsts.first_listened_on', 28) }} > daily.listened_on
+    {% if is_incremental() %}
+    where daily.listened_on > {{ add_days(replay_date(), -28) }}
+    {% endif %}
+    group by firsts.track_key
+
+)
+
+select
+    -- ids
+    firsts.track_key,
+
+    -- numerics
+    early_days.listens_7d,
+    early_days.listens_28d,
+    early_days.listeners_7d,
+    early_days.listeners_28d,
+
+    -- timestamps
+    firsts.first_listened_on
+from firsts
+inner join early_days on firsts.track_key = early_days.track_key

@@ -1,0 +1,63 @@
+{{
+    config(
+        indexes=[{'columns': ['cohort_month', 'activity_month'], 'unique': true}],
+        replay_where="activity_month >= " ~ start_of('month', '__replay_date__'),
+    )
+}}
+
+with active as (
+
+    select distinct
+        listener_key,
+        {{ start_of('month', 'listened_on') }} as activity_month
+    from {{ ref('listener_daily') }}
+    {% if is_incremental() %}
+    where listened_on >= {{ start_of('month', replay_date()) }}
+    {% endif %}
+
+),
+
+cohorts as (
+
+    select
+        users.listener_key,
+        {{ start_of('month', utc_date('firsts.first_listened_at')) }} as cohort_month
+    from {{ ref('int_user_first_listens') }} as firsts
+    inner join {{ ref('stg_users') }} as users on firsts.user_key = users.user_key
+
+),
+
+sizes as (
+
+    select
+        cohort_month,
+        count(*) as cohort_listeners
+    from cohorts
+    group by cohort_month
+
+),
+
+retained as (
+
+    select
+        cohorts.cohort_month,
+        active.activity_month,
+        count(*) as active_listeners
+    from active
+    inner join cohorts on active.listener_key = cohorts.listener_key
+    group by cohorts.cohort_month, active.activity_month
+
+)
+
+select
+    -- numerics
+    {{ months_between('retained.cohort_month', 'retained.activity_month') }} as months_since_first,
+    sizes.cohort_listeners,
+    retained.active_listeners,
+    cast(retained.active_listeners as double precision) / sizes.cohort_listeners as retention,
+
+    -- timestamps
+    retained.cohort_month,
+    retained.activity_month
+from retained
+inner join sizes on retained.cohort_month = sizes.cohort_month

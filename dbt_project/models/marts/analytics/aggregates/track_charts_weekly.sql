@@ -1,0 +1,8 @@
+{{
+    config(
+        indexes=[{'columns': ['week', 'rank'], 'unique': true}],
+        replay_where="week >= " ~ start_of('week', '__replay_date__'),
+    )
+}}
+
+{{ weekly_chart(ref('track_daily'), 'track_key') }}

@@ -1,0 +1,17 @@
+select
+    -- ids
+    tracks.track_key,
+    tracks.track_id,
+    tracks.artist_key,
+    artists.artist_id,
+    tracks.recording_mbid,
+
+    -- text
+    tracks.title,
+    artists.artist_name,
+
+    -- timestamps
+    firsts.first_listened_at
+from {{ ref('stg_tracks') }} as tracks
+left join {{ ref('stg_artists') }} as artists on tracks.artist_key = artists.artist_key
+left join {{ ref('int_track_first_listens') }} as firsts on tracks.track_key = firsts.track_key

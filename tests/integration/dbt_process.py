@@ -1,0 +1,57 @@
+"""Runs dbt on a warehouse as a process of its own, and compares what its models hold."""
+
+import hashlib
+import os
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+
+from assets.dbt import dbt_command, libpq_environment
+
+MODELS = """
+select table_schema || '.' || table_name from information_schema.tables
+where table_schema in ('intermediate', 'core', 'analytics', 'features') order by 1
+"""
+
+
+@dataclass(frozen=True)
+class Dbt:
+    """dbt on a warehouse."""
+
+    warehouse_url: str
+
+    def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run dbt to its end; fails, showing what it printed, when it exits other than 0 and `check` is left on."""
+        done = subprocess.run(
+            dbt_command(*arguments),
+            env={**os.environ, **libpq_environment(self.warehouse_url)},
+            capture_output=True,
+            text=True,
+            timeout=280,
+        )
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query; the connection is closed after it."""
+        connection = psycopg2.connect(self.warehouse_url)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(sql)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def contents(self) -> dict[str, str]:
+        """Row count and order-free checksum of every model."""
+        return {model: self._checksum(model) for (model,) in self.query(MODELS)}
+
+    def _checksum(self, model: str) -> str:
+        # PostgreSQL adds up in the order in which rows arrive: a sum of floats may differ in its last digits.
+        rounded = " || jsonb_build_object('decayed_listens', round(decayed_listens::numeric, 6))"
+        rows = self.query(
+            f"select md5((to_jsonb(each){rounded if 'user_track' in model else ''})::text) from {model} as each"
+        )
+        return f"{len(rows)} rows {hashlib.sha256(repr(sorted(rows)).encode()).hexdigest()}"

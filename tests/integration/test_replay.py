@@ -1,0 +1,88 @@
+"""The models after any sequence of loads are the models that a full refresh would build."""
+
+from datetime import date, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from dbt_process import Dbt
+
+from assets.ingest.lastfm_1k import LastFm1k
+from assets.ingest.load import load_files
+from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
+
+UNTIL = date(2026, 6, 1)
+WORLD = SampleWorld(until=UNTIL, users=150, tracks=400, listens=12_000, days=100)
+LATE_DAYS = [UNTIL - timedelta(days=days) for days in (71, 33, 6)]
+LAST_DAYS = [UNTIL - timedelta(days=days) for days in (2, 1)]
+DATES = f'{{as_of_dates: ["{UNTIL}", "{UNTIL - timedelta(days=14)}"]}}'
+
+
+@pytest.fixture(scope="module")
+def files(session_folder: Path) -> dict[str, Path]:
+    """A sample world in four files: history, the last two days, and every other row of three days before, come late."""
+    folder = session_folder / "replay"
+    generate(folder, WORLD)
+    lines: dict[str, list[bytes]] = {"history": [], "late": [], **{f"{day}": [] for day in LAST_DAYS}}
+    for number, line in enumerate((folder / LISTENS_FILE).read_bytes().splitlines(keepends=True)):
+        day = line.partition(b"\t")[2][:10].decode(errors="replace")
+        late = day in {f"{each}" for each in LATE_DAYS} and number % 2
+        lines["late" if late else day if day in lines else "history"].append(line)
+    paths = {name: folder / f"{name}.tsv" for name in lines}
+    for name, path in paths.items():
+        path.write_bytes(b"".join(lines[name]))
+    return paths
+
+
+def rows_written(dbt: Dbt) -> dict[str, date | None]:
+    """The first day that the last build wrote, by model."""
+    return dict(dbt.query("select model, replayed_from from builds.models"))
+
+
+@pytest.mark.timeout(600)
+def test_increments_late_days_and_deletions_give_what_a_full_refresh_gives(
+    warehouse_url: str, files: dict[str, Path]
+) -> None:
+    dbt = Dbt(warehouse_url)
+
+    def load(name: str) -> None:
+        load_files(warehouse_url, LastFm1k(), [files[name]])
+
+    def build(*arguments: str) -> dict[str, str]:
+        dbt("build", "--vars", DATES, *arguments)
+        return dbt.contents()
+
+    load("history")
+    contents = [build()]
+    for day in LAST_DAYS:
+        load(f"{day}")
+        contents.append(build())
+        assert set(rows_written(dbt).values()) == {day}
+    assert build() == contents[-1], "a build with nothing new changes nothing"
+    assert build("--full-refresh") == contents[-1]
+
+    load("late")
+    contents.append(build())
+    assert set(rows_written(dbt).values()) == {min(LATE_DAYS)}
+    assert build("--full-refresh") == contents[-1]
+
+    dbt.query("delete from raw.listens where user_key % 7 = 0 and listened_at >= now() - interval '1 year'")
+    contents.append(build())
+    assert build("--full-refresh") == contents[-1]
+
+    changed = [{model for model in after if after[model] != before[model]} for before, after in pairwise(contents)]
+    assert all({"core.fct_listens", "core.fct_sessions", "analytics.listening_daily"} <= models for models in changed)
+
+
+def test_a_build_killed_halfway_is_made_good_by_the_next(warehouse_url: str, files: dict[str, Path]) -> None:
+    dbt = Dbt(warehouse_url)
+    load_files(warehouse_url, LastFm1k(), [files["history"]])
+    dbt("run", "--exclude", "marts.features")
+    load_files(warehouse_url, LastFm1k(), [files["late"], files[f"{LAST_DAYS[0]}"]])
+    # What a kill leaves: some models of the new days, others of the old.
+    dbt("run", "--select", "fct_listens", "fct_first_listens", "track_daily")
+    load_files(warehouse_url, LastFm1k(), [files[f"{LAST_DAYS[1]}"]])
+    dbt("run", "--exclude", "marts.features")
+    increments = dbt.contents()
+    dbt("run", "--full-refresh", "--exclude", "marts.features")
+    assert dbt.contents() == increments

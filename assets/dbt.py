@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,13 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
 from filelock import FileLock
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import text
 
 from assets.ranker.dataset import fold_dates
-from assets.ranker.marts import require_listens_before, stale_feature_dates
+from assets.ranker.feature_dates import (
+    drop_expired_features,
+    listens_version,
+    record_feature_dates,
+    stale_feature_dates,
+)
+from assets.ranker.marts import require_listens_before
 from assets.ranker.training import RankerConfig
 from warehouse.connections import plain_url
 from warehouse.engine import MODELS_LOCK, create_engine, exclusive
@@ -26,9 +33,9 @@ from warehouse.resource import WarehouseResource
 
 OWNERS = ["team:data-engineering"]
 
-# Last.fm began in 2002 and the oldest public log starts in 2005. The partition of a date exists from its own
-# midnight on, when everything before it has been heard: hence the offset.
-AS_OF_PARTITIONS = dg.DailyPartitionsDefinition(start_date="2005-01-01", end_offset=1)
+# No listen is loaded of a day before 2000. The partition of a date exists from its own midnight on, when everything
+# before it has been heard: hence the offset.
+AS_OF_PARTITIONS = dg.DailyPartitionsDefinition(start_date="2000-01-01", end_offset=1)
 ONE_DATE_PER_RUN = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
 
 # Variable: the name in a connection string and the value when it is left out.
@@ -50,11 +57,17 @@ class WarehouseDbtTranslator(DagsterDbtTranslator):
     """Names groups after the project's layers, and gives each model its owner."""
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        if dbt_resource_props["resource_type"] == "snapshot":
+            return "snapshots"
         layers = [part for part in dbt_resource_props["fqn"][1:-1] if part != "marts"]
         return layers[0] if layers else None
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
         return OWNERS
+
+
+# One asset of ours may write several tables that dbt reads.
+TRANSLATOR = WarehouseDbtTranslator(DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
 
 
 def manifest_path(project: DbtProject) -> Path:
@@ -64,7 +77,7 @@ def manifest_path(project: DbtProject) -> Path:
     manifest.parent.mkdir(parents=True, exist_ok=True)
     parsed_from = manifest.with_suffix(".digest")
     with FileLock(manifest.parent / "manifest.lock"):
-        digest = _digest(folder, [folder / name for name in ("models", "macros", "tests")])
+        digest = _digest(folder, [folder / name for name in ("models", "macros", "snapshots", "tests")])
         if not (manifest.exists() and parsed_from.exists() and parsed_from.read_text() == digest):
             _parse(folder)
             parsed_from.write_text(digest)
@@ -124,14 +137,16 @@ def _build(
     )
     with exclusive(warehouse.url, MODELS_LOCK), create_engine(warehouse.url).connect() as connection:
         with _exported(libpq_environment(warehouse.url)):
-            events = dbt.cli(dbt_arguments(as_of_dates), context=context).stream()
-        for event in events:
+            invocation = dbt.cli(dbt_arguments(as_of_dates), context=context)
+        for event in invocation.stream():
             if isinstance(event, dg.Output):
                 schema, model = context.asset_key_for_output(event.output_name).path
                 rows = connection.scalar(text(f"select count(*) from {schema}.{model}"))
                 yield event.with_metadata({**event.metadata, "dagster/row_count": dg.MetadataValue.int(rows or 0)})
             else:
                 yield event
+    # A folder of its own per call, of several MB; after a failure it stays to be looked into.
+    shutil.rmtree(invocation.target_path, ignore_errors=True)
 
 
 @contextmanager
@@ -152,12 +167,25 @@ def _exported(variables: Mapping[str, str]) -> Iterator[None]:
 @dbt_assets(
     manifest=manifest_path(DBT_PROJECT),
     name="core_models",
-    select="staging intermediate marts.core marts.analytics",
+    select="staging intermediate marts.core marts.analytics resource_type:snapshot",
+    exclude="stg_recommendations stg_recommendation_batches",
     project=DBT_PROJECT,
-    dagster_dbt_translator=WarehouseDbtTranslator(),
+    dagster_dbt_translator=TRANSLATOR,
 )
 def core_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
     """Staging, intermediate, core and analytics models with their tests, rebuilt from the first changed day on."""
+    yield from _build(context, warehouse)
+
+
+@dbt_assets(
+    manifest=manifest_path(DBT_PROJECT),
+    name="ml_models",
+    select="stg_recommendations stg_recommendation_batches marts.ml",
+    project=DBT_PROJECT,
+    dagster_dbt_translator=TRANSLATOR,
+)
+def ml_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
+    """What became of the recommendations: judged once the days after them are over."""
     yield from _build(context, warehouse)
 
 
@@ -168,15 +196,23 @@ def core_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource)
     project=DBT_PROJECT,
     partitions_def=AS_OF_PARTITIONS,
     backfill_policy=ONE_DATE_PER_RUN,
-    dagster_dbt_translator=WarehouseDbtTranslator(),
+    dagster_dbt_translator=TRANSLATOR,
 )
 def feature_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
     """Features as of the partition's date, and as of each training fold whose features are missing or stale.
 
-    In steady state the folds were built when they were the night's own date, so only one date is built.
+    In steady state the folds were built when they were the night's own date, so only one date is built. Features that
+    no fold needs any more are deleted some days after they were built.
     """
     as_of = date.fromisoformat(context.partition_key)
+    folds = fold_dates(as_of, RankerConfig().folds)
+    version = features_version()
     with create_engine(warehouse.url).connect() as connection:
         require_listens_before(connection, as_of)
-        stale = stale_feature_dates(connection, fold_dates(as_of, RankerConfig().folds))
-    yield from _build(context, warehouse, sorted({as_of, *stale}))
+        dates = sorted({as_of, *stale_feature_dates(connection, folds, version)})
+        listens = listens_version(connection)
+    yield from _build(context, warehouse, dates)
+    with create_engine(warehouse.url).begin() as connection:
+        record_feature_dates(connection, dates, version, listens)
+        expired = drop_expired_features(connection, needed=[as_of, *folds])
+    context.log.info("features as of %s; deleted those as of %s", dates, expired)

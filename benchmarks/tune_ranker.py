@@ -16,11 +16,13 @@ from adbc_driver_postgresql import dbapi
 
 from assets.candidates.history import Listens, read_listens
 from assets.candidates.pool import Sources, SourcesConfig, fit_sources
+from assets.dbt import features_version
 from assets.ranker.baselines import baseline_lists
 from assets.ranker.dataset import Fold, fold_dates, labelled_fold
 from assets.ranker.evaluation import METRICS, per_user_metrics, relevant_tracks
+from assets.ranker.feature_dates import stale_feature_dates
 from assets.ranker.features import FeatureMatrix, join_features
-from assets.ranker.marts import feature_reader, stale_feature_dates
+from assets.ranker.marts import feature_reader
 from assets.ranker.scoring import rank
 from assets.ranker.slates import HORIZON_DAYS, Slate
 from assets.ranker.training import RankerConfig, train
@@ -99,7 +101,7 @@ def main() -> None:
     url = ensure_running(Settings()).warehouse_url
     needed = sorted({day for as_of in dates for day in [as_of, *fold_dates(as_of, DEFAULT.folds)]})
     with create_engine(url).connect() as engine_connection:
-        missing = stale_feature_dates(engine_connection, needed)
+        missing = stale_feature_dates(engine_connection, needed, features_version())
     if missing:
         parser.error(f"no current features as of {', '.join(map(str, missing))}: run `audotics run --as-of` first")
     with adbc_connect(url) as connection:

@@ -16,6 +16,7 @@ defs = dg.Definitions(
         ingest.raw_tables,
         dbt.core_models,
         dbt.feature_models,
+        dbt.ml_models,
         candidates.candidates,
         ranker.training_set,
         ranker.rankers,

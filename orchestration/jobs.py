@@ -10,10 +10,10 @@ from assets.ranker.slates import HORIZON_DAYS
 from warehouse.engine import create_engine
 from warehouse.resource import WarehouseResource
 
-INGEST = dg.AssetSelection.groups("raw", "staging", "intermediate", "core", "analytics")
+INGEST = dg.AssetSelection.groups("raw", "staging", "snapshots", "intermediate", "core", "analytics")
 FEATURES = dg.AssetSelection.groups("features")
 TRAINING = dg.AssetSelection.groups("training")
-SERVING = dg.AssetSelection.groups("candidates", "recommendations", "release")
+SERVING = dg.AssetSelection.groups("candidates", "recommendations", "release", "ml")
 EVALUATION = dg.AssetSelection.groups("evaluation")
 
 nightly = dg.define_asset_job(

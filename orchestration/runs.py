@@ -16,6 +16,8 @@ from orchestration.memory import MemorySampler
 from warehouse.errors import AudoticsError
 
 _POLL_SECONDS = 0.5
+# What a run launched from the UI has: its pages look for a job's runs by these.
+_OF_CODE_LOCATION = {"dagster/code_location": "audotics", ".dagster/repository": "__repository__@audotics"}
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -86,6 +88,7 @@ def run_job(
             partition_key=as_of.isoformat(),
             run_id=run_id,
             run_config=_QUIET,
+            tags=_OF_CODE_LOCATION,
             raise_on_error=False,
         )
     if not result.success:

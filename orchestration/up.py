@@ -11,6 +11,7 @@ from orchestration.cli.rendering import OUT
 from orchestration.instance import dagster_environment
 from orchestration.platform import Platform, open_platform
 from orchestration.processes import Child, require_free_port
+from warehouse.errors import AudoticsError
 from warehouse.local_servers import stop
 
 _WORKSPACE = Path(__file__).parents[1] / "workspace.yaml"
@@ -21,8 +22,10 @@ def run_until_interrupted(ui_port: int, api_port: int) -> None:
     """Run everything until Ctrl-C or SIGTERM, then stop everything, the embedded servers last.
 
     Raises:
-        AudoticsError: a port is taken, or a process ended or did not start.
+        AudoticsError: the ports are one or taken, or a process ended or did not start.
     """
+    if ui_port == api_port:
+        raise AudoticsError(f"--ui-port and --api-port are both {ui_port}; give two different ports")
     require_free_port(ui_port, "--ui-port")
     require_free_port(api_port, "--api-port")
     platform = open_platform()

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import IO, Any
 
 import fsspec
@@ -10,6 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from warehouse.errors import AudoticsError
+
+# Days for which what a night was made of (candidates, features) stays, to be looked into. Training data stays longer.
+KEPT_DAYS = 3
 
 
 class Lake:
@@ -34,6 +38,16 @@ class Lake:
 
     def remove(self, path: str) -> None:
         self._filesystem.rm(self._full(path))
+
+    def expire(self, folder: str) -> list[str]:
+        """Remove the files below a folder that were written more than KEPT_DAYS ago, and return their paths."""
+        limit = datetime.now(UTC) - timedelta(days=KEPT_DAYS)
+        full = self._full(folder)
+        found = self._filesystem.find(full) if self._filesystem.exists(full) else []
+        expired = [path for path in found if self._filesystem.modified(path) < limit]
+        for path in expired:
+            self._filesystem.rm(path)
+        return [str(path).removeprefix(f"{self._root}/") for path in expired]
 
     def write_text(self, path: str, text: str) -> None:
         with self._replacing(path) as stream:

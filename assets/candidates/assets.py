@@ -42,6 +42,7 @@ def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) 
     sources = fit_sources(listens, as_of, SourcesConfig())
     lake = Lake(warehouse.lake)
     rows = {slate: lake.write_parquet(candidates_path(as_of, slate), _pools(sources, slate)) for slate in Slate}
+    lake.expire("candidates")
     users = len(sources.history.users)
     return dg.MaterializeResult(
         metadata={

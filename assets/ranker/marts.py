@@ -1,4 +1,4 @@
-"""Reads what the rankers need from the warehouse: feature marts as of a date, and which of them are out of date."""
+"""Reads what the rankers need from the warehouse: feature marts as of a date."""
 
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -18,15 +18,6 @@ from assets.ranker.features import (
     FeatureFrames,
 )
 from warehouse.errors import AudoticsError
-
-# Every feature mart adds up to the listens before its date; the artist ones to those of tracks with an artist.
-_MARTS = ("feat_user_track", "feat_user", "feat_track", "feat_user_artist", "feat_artist")
-_ARTIST_MARTS = ("feat_user_artist", "feat_artist")
-_LISTENS_BEFORE = text(
-    "select dates.as_of, count(listens.user_key) as listens, count(listens.artist_key) as listens_with_artist"
-    " from unnest(cast(:dates as date[])) as dates (as_of) left join core.fct_listens as listens"
-    " on listens.listened_at < dates.as_of::timestamp at time zone 'UTC' group by dates.as_of order by dates.as_of"
-)
 
 
 def feature_reader(connection: dbapi.Connection, as_of: date) -> Callable[[Ints], FeatureFrames]:
@@ -73,30 +64,6 @@ def require_listens_before(connection: Connection, as_of: date) -> None:
             f"no listens before {as_of}: the first one is of {first:%Y-%m-%d %H:%M} UTC;"
             " choose a later --as-of or ingest older listens"
         )
-
-
-def stale_feature_dates(connection: Connection, dates: Sequence[date]) -> list[date]:
-    """Those of the dates of which some feature mart does not count exactly the listens before it.
-
-    They were never built, built in part, or built before older listens arrived. Dates before the first listen have
-    no features and are left out.
-    """
-    parameters = {"dates": list(dates)}
-    counted = {mart: _listens_counted(connection, mart, parameters) for mart in _MARTS}
-    stale = []
-    for row in connection.execute(_LISTENS_BEFORE, parameters):
-        expected = {mart: row.listens_with_artist if mart in _ARTIST_MARTS else row.listens for mart in _MARTS}
-        if row.listens and any(counted[mart].get(row.as_of, 0) != expected[mart] for mart in _MARTS):
-            stale.append(row.as_of)
-    return stale
-
-
-def _listens_counted(connection: Connection, mart: str, parameters: dict[str, list[date]]) -> dict[date, int]:
-    """Listens that a mart counts, per date; empty when it was never built."""
-    if connection.scalar(text("select to_regclass(:name)"), {"name": f"features.{mart}"}) is None:
-        return {}
-    query = f"select as_of, sum(listens)::bigint from features.{mart} where as_of = any(:dates) group by as_of"
-    return dict(connection.execute(text(query), parameters).tuples().all())
 
 
 def _read(

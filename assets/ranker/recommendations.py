@@ -69,6 +69,12 @@ def replace_recommendations(connection: dbapi.Connection, as_of: date, tables: I
             f"alter table ml.recommendations attach partition ml.{partition} for values in (date '{as_of.isoformat()}')"
         )
         cursor.execute(f"analyze ml.{partition}")
+        cursor.execute(f"delete from ml.recommendation_batches where as_of = date '{as_of.isoformat()}'")
+        cursor.execute(
+            "insert into ml.recommendation_batches (as_of, slate, model_version, users, rows, made_at)"
+            f" select as_of, slate, max(model_version), count(distinct user_key), count(*), clock_timestamp()"
+            f" from ml.{partition} group by as_of, slate"
+        )
     connection.commit()
     return rows
 

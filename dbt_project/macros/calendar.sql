@@ -4,12 +4,17 @@
     ({{ instant }} at time zone 'UTC')::date
 {%- endmacro %}
 
+{% macro utc_midnight(day) -%}
+    (cast({{ day }} as timestamp) at time zone 'UTC')
+{%- endmacro %}
+
 {% macro epoch_seconds(instant) -%}
     extract(epoch from {{ instant }})::bigint
 {%- endmacro %}
 
 {% macro add_days(day, days) -%}
-    ({{ day }} {{ '+' if days >= 0 else '-' }} {{ days | abs }})
+    {%- set count = days | int -%}
+    ({{ day }} {{ '+' if count >= 0 else '-' }} {{ count | abs }})
 {%- endmacro %}
 
 {# First date of the week (a Monday) or month of a date. #}

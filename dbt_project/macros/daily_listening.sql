@@ -14,7 +14,7 @@ with listening as (
     where
         {{ key }} is not null
         {% if is_incremental() %}
-            and listened_at >= {{ replay_instant() }}
+            and listened_on >= {{ replay_date() }}
         {% endif %}
     group by {{ key }}, listened_on
 
@@ -30,7 +30,7 @@ first_listens as (
     where
         {{ key }} is not null
         {% if is_incremental() %}
-            and listened_at >= {{ replay_instant() }}
+            and listened_on >= {{ replay_date() }}
         {% endif %}
     group by {{ key }}, listened_on
 

@@ -70,28 +70,54 @@
 {# After the model is built, in its transaction: what it reflects now, and statistics if it was built whole. #}
 {% macro record_replay() -%}
     {%- if execute -%}
-        {%- set built = run_query("select 1 from builds.models where model = '" ~ model.name ~ "'").rows | length > 0 -%}
+        {%- set known = run_query("select 1 from builds.models where model = '" ~ model.name ~ "'").rows | length > 0 -%}
         {%- set from_day = replay_from() -%}
-        {%- if flags.FULL_REFRESH or not built -%}
+        {%- if flags.FULL_REFRESH or not known -%}
             analyze {{ this }};
-            insert into builds.models (model, version, replayed_from)
-            values ('{{ model.name }}', {{ available_version() }}, null)
-            on conflict (model) do update set version = excluded.version, replayed_from = null
+            insert into builds.models (model, version, replayed_from, tested)
+            values ('{{ model.name }}', {{ available_version() }}, null, false)
+            on conflict (model) do update
+            set version = excluded.version, replayed_from = excluded.replayed_from, tested = excluded.tested
+        {%- elif from_day == '9999-12-31' -%}
+            update builds.models set version = {{ available_version() }} where model = '{{ model.name }}'
         {%- else -%}
             update builds.models
             set
-                version = {{ available_version() }}
-                {%- if from_day != '9999-12-31' %},
-                replayed_from = date '{{ from_day }}'
-                {%- endif %}
+                version = {{ available_version() }},
+                -- Days whose tests have not passed are tested again. Null, every day, is the smallest.
+                replayed_from = case when tested or replayed_from >= date '{{ from_day }}' then date '{{ from_day }}'
+                    else replayed_from end,
+                tested = false
             where model = '{{ model.name }}'
         {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 
+{# At the end of `dbt build`: the models that were built and all of whose tests passed. #}
+{% macro record_tests(results) -%}
+    {%- set built = [] -%}
+    {%- set doubtful = [] -%}
+    {%- for result in results -%}
+        {%- if result.node.resource_type == 'model' and result.status == 'success' -%}
+            {%- do built.append(result.node) -%}
+        {%- elif result.node.resource_type == 'test' and result.status not in ('pass', 'warn') -%}
+            {%- do doubtful.append(result.node.attached_node) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- set passed = [] -%}
+    {%- for node in built -%}
+        {%- if node.config.get('incremental_strategy') == 'replay' and node.unique_id not in doubtful -%}
+            {%- do passed.append("'" ~ node.name ~ "'") -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if flags.WHICH == 'build' and passed -%}
+        update builds.models set tested = true where model in ({{ passed | join(', ') }})
+    {%- endif -%}
+{%- endmacro %}
+
 {#
-  What a generic test looks at: of a replayed model, the rows that its last build wrote, so that tests cost as much as
-  the build. `--vars 'test_all: true'` looks at every row.
+  What a generic test looks at: of a replayed model, the rows written since its tests last passed, so that tests cost as
+  much as the build. `--vars 'test_all: true'` looks at every row.
 #}
 {% macro get_where_subquery(relation) -%}
     {%- set conditions = [config.get('where')] if config.get('where') else [] -%}

@@ -7,6 +7,9 @@ import typer
 
 from warehouse.errors import AudoticsError
 
+# Listens before it are refused at ingest, and no partition of the jobs is older.
+FIRST_YEAR = 2000
+
 AsOf = Annotated[
     datetime | None,
     typer.Option(
@@ -20,10 +23,12 @@ def as_of_date(as_of: datetime | None) -> date:
     """The date asked for, today in UTC when none was.
 
     Raises:
-        AudoticsError: the date is in the future.
+        AudoticsError: the date is in the future, or before any listen can be.
     """
     today = datetime.now(UTC).date()
     chosen = as_of.date() if as_of else today
     if chosen > today:
         raise AudoticsError(f"--as-of {chosen} is in the future; the latest possible date is {today}")
+    if chosen.year < FIRST_YEAR:
+        raise AudoticsError(f"--as-of {chosen} is before {FIRST_YEAR}, and so before any listen; choose a later date")
     return chosen

@@ -8,7 +8,9 @@ from orchestration.cli.options import AsJson
 from warehouse.errors import AudoticsError
 
 UiPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI, on loopback.")]
-ApiPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of the read API, on loopback.")]
+ApiPort = Annotated[
+    int, typer.Option(min=1, max=65535, envvar="AUDOTICS_API_PORT", help="Port of the read API, on loopback.")
+]
 
 
 def up(ui_port: UiPort = 3000, api_port: ApiPort = 8080) -> None:

@@ -33,6 +33,8 @@ CLOCKS = {
     "features.feat_user_track": set(),
     "features.feat_user_artist": set(),
     "ml.recommendations": set(),
+    "ml.recommendation_batches": {"made_at"},
+    "builds.feature_dates": {"built_at"},
     "ml.models": {"created_at"},
     "ml.releases": {"published_at"},
 }

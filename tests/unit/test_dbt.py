@@ -8,8 +8,14 @@ import yaml
 from dagster_dbt import DbtProject
 
 from assets.dbt import DBT_PROJECT, dbt_arguments, libpq_environment, manifest_path
+from assets.ranker.slates import HORIZON_DAYS
 
 MODELS = sorted((Path(__file__).parents[2] / "dbt_project" / "models").rglob("*.sql"))
+
+
+def test_the_models_judge_lists_by_the_days_that_the_rankers_are_trained_for() -> None:
+    variables = yaml.safe_load((DBT_PROJECT.project_dir / "dbt_project.yml").read_text())["vars"]
+    assert variables["horizon_days"] == HORIZON_DAYS
 
 
 def test_a_build_without_dates_passes_no_variables() -> None:

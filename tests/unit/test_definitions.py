@@ -12,7 +12,7 @@ from orchestration.jobs import nightly_release, weekly_training
 
 ANALYTICS = [
     *("artist_charts_weekly", "artist_daily", "catalogue_long_tail_monthly", "listener_daily", "listeners"),
-    *("listening_daily", "listens", "new_releases", "retention_monthly", "sessions"),
+    *("listener_history", "listening_daily", "listens", "new_releases", "retention_monthly", "sessions"),
     *("track_charts_weekly", "track_daily", "track_skips_monthly"),
 ]
 ASSET_KEYS = [
@@ -22,12 +22,16 @@ ASSET_KEYS = [
     *(f"analytics/{name}" for name in ANALYTICS),
     *(f"features/feat_{name}" for name in ("artist", "track", "user", "user_artist", "user_track")),
     *(f"intermediate/int_{name}_first_listens" for name in ("track", "user")),
+    "ml/recommendation_outcomes",
+    "ml/recommended_tracks",
     "model_evaluations",
     "rankers",
     *(f"raw/{name}" for name in ("artists", "ingest_files", "listens", "rejected_listens", "tracks", "users")),
     "recommendations",
     "release",
-    *(f"staging/stg_{name}" for name in ("artists", "listens", "tracks", "users")),
+    *(f"snapshots/{name}_history" for name in ("artists", "tracks", "users")),
+    *(f"staging/stg_{name}" for name in ("artists", "listens", "recommendation_batches", "recommendations")),
+    *(f"staging/stg_{name}" for name in ("tracks", "users")),
     "training_set",
 ]
 
@@ -70,7 +74,7 @@ def test_everything_hangs_together_from_raw_listens_to_the_release() -> None:
 @pytest.mark.parametrize(
     ("job", "included", "left_out"),
     [
-        ("nightly", {"raw/listens", "features/feat_user", "release"}, {"rankers", "model_evaluations"}),
+        ("nightly", {"raw/listens", "features/feat_user", "release", "ml/recommendation_outcomes"}, {"rankers"}),
         ("training", {"raw/listens", "features/feat_user", "training_set", "rankers"}, {"release"}),
         ("first_release", {"raw/listens", "rankers", "release"}, {"model_evaluations"}),
         ("evaluation", {"model_evaluations"}, {"release", "rankers"}),

@@ -12,7 +12,7 @@ with firsts as (
         min(listened_at) as first_listened_at
     from {{ ref('fct_first_listens') }}
     {% if is_incremental() %}
-    where listened_at >= {{ replay_instant() }}
+    where listened_on >= {{ replay_date() }}
     {% endif %}
     group by track_key
 

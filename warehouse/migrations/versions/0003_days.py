@@ -90,7 +90,10 @@ def _create_builds() -> None:
         "models",
         sa.Column("model", sa.Text, primary_key=True, comment="Name of the model"),
         sa.Column("version", sa.BigInteger, nullable=False, comment="The raw.listen_days version that it reflects"),
-        sa.Column("replayed_from", sa.Date, comment="First day that its last build wrote; null means every day"),
+        sa.Column(
+            "replayed_from", sa.Date, comment="First day written since its tests last passed; null means every day"
+        ),
+        sa.Column("tested", sa.Boolean, nullable=False, comment="Whether the tests of its last build passed"),
         schema="builds",
         comment="One row per model that is built by day",
     )

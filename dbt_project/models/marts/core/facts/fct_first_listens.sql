@@ -1,9 +1,8 @@
 {{
     config(
-        replay_where='listened_at >= __replay_instant__',
         indexes=[
             {'columns': ['user_key', 'track_key'], 'unique': true},
-            {'columns': ['listened_at']},
+            {'columns': ['listened_on']},
         ],
     )
 }}
@@ -17,7 +16,7 @@ with firsts as (
         min(listened_at) as listened_at
     from {{ ref('fct_listens') }}
     {% if is_incremental() %}
-    where listened_at >= {{ replay_instant() }}
+    where listened_on >= {{ replay_date() }}
     {% endif %}
     group by user_key, track_key, artist_key
 
@@ -41,6 +40,6 @@ where
         where
             earlier.user_key = firsts.user_key
             and earlier.track_key = firsts.track_key
-            and earlier.listened_at < {{ replay_instant() }}
+            and earlier.listened_on < {{ replay_date() }}
     )
 {% endif %}

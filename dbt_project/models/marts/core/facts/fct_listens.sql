@@ -1,9 +1,8 @@
 {{
     config(
-        replay_where='listened_at >= __replay_instant__',
         indexes=[
             {'columns': ['user_key', 'listened_at', 'track_key'], 'unique': true},
-            {'columns': ['listened_at']},
+            {'columns': ['listened_on']},
         ],
     )
 }}
@@ -26,8 +25,8 @@ open_sessions as (
         session_started_at
     from {{ this }}
     where
-        listened_at >= {{ replay_instant() }} - interval '30 minutes'
-        and listened_at < {{ replay_instant() }}
+        listened_on = {{ add_days(replay_date(), -1) }}
+        and listened_at >= {{ replay_instant() }} - interval '30 minutes'
 
 ),
 
@@ -137,3 +136,5 @@ inner join {{ ref('stg_tracks') }} as tracks on sessions.track_key = tracks.trac
 {% if is_incremental() %}
 where sessions.listened_at >= {{ replay_instant() }}
 {% endif %}
+-- A day lies in one stretch of the table: reading some days does not touch the pages of the others.
+order by sessions.listened_at

@@ -14,7 +14,7 @@ with listens as (
 
     select * from {{ ref('fct_listens') }}
     {% if is_incremental() %}
-    where listened_at >= {{ replay_instant() }}
+    where listened_on >= {{ replay_date() }}
     {% endif %}
 
 ),

@@ -1,0 +1,27 @@
+with source as (
+
+    select * from {{ source('ml', 'recommendations') }}
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        as_of,
+        slate,
+        user_key,
+        track_key,
+        model_version,
+
+        -- text
+        source,
+
+        -- numerics
+        rank,
+        score
+    from source
+
+)
+
+select * from renamed

@@ -1,0 +1,45 @@
+"""What was made, so that nobody has to count millions of rows to know: lists per date and slate, features per date."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+
+revision = "0006"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "recommendation_batches",
+        sa.Column("as_of", sa.Date, nullable=False, comment="Made from listens before this day"),
+        sa.Column("slate", sa.Text, nullable=False, comment="for_you or discover"),
+        sa.Column("model_version", sa.Text, nullable=False, comment="ml.models"),
+        sa.Column("users", sa.BigInteger, nullable=False, comment="Users who have a list"),
+        sa.Column("rows", sa.BigInteger, nullable=False, comment="Rows of ml.recommendations"),
+        sa.Column("made_at", TIMESTAMP(timezone=True), nullable=False, comment="When these lists replaced older ones"),
+        sa.PrimaryKeyConstraint("as_of", "slate", name="recommendation_batches_pkey"),
+        schema="ml",
+        comment="One row per as_of and slate in ml.recommendations; written with them",
+    )
+    op.execute(
+        "INSERT INTO ml.recommendation_batches (as_of, slate, model_version, users, rows, made_at)"
+        " SELECT as_of, slate, max(model_version), count(DISTINCT user_key), count(*), now()"
+        " FROM ml.recommendations GROUP BY as_of, slate"
+    )
+
+    op.create_table(
+        "feature_dates",
+        sa.Column("as_of", sa.Date, primary_key=True, comment="Every feature mart holds rows as of this date"),
+        sa.Column("features_version", sa.Text, nullable=False, comment="Digest of the dbt project that built them"),
+        sa.Column("listens_version", sa.BigInteger, nullable=False, comment="As in raw.listen_days; what they reflect"),
+        sa.Column("built_at", TIMESTAMP(timezone=True), nullable=False, comment="When they had all been built"),
+        schema="builds",
+        comment="One row per date of which all feature marts are complete",
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("feature_dates", schema="builds")
+    op.drop_table("recommendation_batches", schema="ml")

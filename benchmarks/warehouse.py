@@ -9,6 +9,7 @@ afterwards. Example:
 import argparse
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -17,14 +18,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
-from analytics_questions import Question, read_questions
-from pipeline import own_home
 from sqlalchemy import text
+
+# Run as a script, this file would be taken for the package `warehouse`.
+sys.path[0] = str(Path(__file__).parents[1])
 
 from assets.dbt import dbt_command, libpq_environment
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
+from benchmarks.analytics_questions import Question, read_questions
+from benchmarks.pipeline import own_home
 from orchestration.cli.rendering import OUT, print_json, print_table
 from orchestration.memory import MemorySampler
 from orchestration.platform import Platform

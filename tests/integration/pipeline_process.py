@@ -44,11 +44,12 @@ ROUNDED = {"features.feat_user_track": {"decayed_listens"}}
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A warehouse, a Redis database and a home of its own."""
+    """A warehouse, a Redis database and a home of its own; `code` is a copy of the packages to run instead of these."""
 
     warehouse_url: str
     redis_url: str
     home: Path
+    code: Path | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -58,6 +59,7 @@ class Pipeline:
             "AUDOTICS_REDIS_URL": self.redis_url,
             "AUDOTICS_HOME": str(self.home),
             "COLUMNS": "200",
+            **({"PYTHONPATH": str(self.code)} if self.code else {}),
         }
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -21,7 +21,7 @@ from analytics_questions import Question, read_questions
 from pipeline import own_home
 from sqlalchemy import text
 
-from assets.dbt import dbt_command, libpq_environment
+from assets.dbt import dbt_arguments, dbt_command, libpq_environment
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
@@ -145,7 +145,7 @@ def split(path: Path, small: str, whole: str, late: str) -> tuple[Path, Path, Pa
 
 def dbt(platform: Platform, *arguments: str) -> None:
     environment = {**os.environ, **libpq_environment(platform.warehouse_url)}
-    subprocess.run(dbt_command("build", "--quiet", *arguments), env=environment, check=True)
+    subprocess.run(dbt_command(*dbt_arguments(), "--quiet", *arguments), env=environment, check=True)
 
 
 def ask(platform: Platform, question: Question) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
@@ -112,22 +112,27 @@ def libpq_environment(warehouse_url: str) -> dict[str, str]:
     return {variable: given.get(name, default) for variable, (name, default) in _LIBPQ.items()}
 
 
-def dbt_command(*arguments: str) -> list[str]:
-    """Command line of dbt on this project, for a process whose environment has the variables of the warehouse."""
-    folder = str(DBT_PROJECT.project_dir)
-    return [str(_DBT), *arguments, "--project-dir", folder, "--profiles-dir", folder]
+def dbt_command(*arguments: str, project: Path = DBT_PROJECT.project_dir) -> list[str]:
+    """Command line of dbt on the project, for a process whose environment has the variables of the warehouse."""
+    return [str(_DBT), *arguments, "--project-dir", str(project), "--profiles-dir", str(project)]
 
 
 def dbt_arguments(as_of_dates: Sequence[date] = ()) -> list[str]:
-    """Arguments of one `dbt build`: models and their tests, for the given instants."""
-    arguments = ["build"]
+    """Arguments of one `dbt build`: models and the tests of their rows, for the given instants.
+
+    Unit tests look at the SQL and not at the rows: `dbt test --select test_type:unit` runs them where the SQL changes.
+    """
+    arguments = ["build", "--exclude-resource-type", "unit_test"]
     if as_of_dates:
         arguments += ["--vars", json.dumps({"as_of_dates": [each.isoformat() for each in as_of_dates]})]
     return arguments
 
 
 def _build(
-    context: dg.AssetExecutionContext, warehouse: WarehouseResource, as_of_dates: Sequence[date] = ()
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    as_of_dates: Sequence[date] = (),
+    tests: Literal["eager", "buildable"] = "eager",
 ) -> Iterator[Any]:
     # Made here, not as a resource: its environment holds the address, known only once the servers run.
     dbt = DbtCliResource(
@@ -136,7 +141,7 @@ def _build(
         dbt_executable=str(_DBT),
     )
     with exclusive(warehouse.url, MODELS_LOCK), create_engine(warehouse.url).connect() as connection:
-        with _exported(libpq_environment(warehouse.url)):
+        with _exported({**libpq_environment(warehouse.url), "DBT_INDIRECT_SELECTION": tests}):
             invocation = dbt.cli(dbt_arguments(as_of_dates), context=context)
         for event in invocation.stream():
             if isinstance(event, dg.Output):
@@ -174,7 +179,8 @@ def _exported(variables: Mapping[str, str]) -> Iterator[None]:
 )
 def core_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
     """Staging, intermediate, core and analytics models with their tests, rebuilt from the first changed day on."""
-    yield from _build(context, warehouse)
+    # Not eager: that would run the tests that compare features with dimensions before there are features.
+    yield from _build(context, warehouse, tests="buildable")
 
 
 @dbt_assets(

@@ -23,7 +23,7 @@ from sqlalchemy import text
 # Run as a script, this file would be taken for the package `warehouse`.
 sys.path[0] = str(Path(__file__).parents[1])
 
-from assets.dbt import dbt_command, libpq_environment
+from assets.dbt import dbt_arguments, dbt_command, libpq_environment
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
@@ -149,7 +149,7 @@ def split(path: Path, small: str, whole: str, late: str) -> tuple[Path, Path, Pa
 
 def dbt(platform: Platform, *arguments: str) -> None:
     environment = {**os.environ, **libpq_environment(platform.warehouse_url)}
-    subprocess.run(dbt_command("build", "--quiet", *arguments), env=environment, check=True)
+    subprocess.run(dbt_command(*dbt_arguments(), "--quiet", *arguments), env=environment, check=True)
 
 
 def ask(platform: Platform, question: Question) -> float:

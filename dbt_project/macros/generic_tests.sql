@@ -6,6 +6,13 @@
     having count(*) > 1
 {% endtest %}
 
+{# None of the columns holds a null: one scan for all of them. #}
+{% test never_null(model, columns) %}
+    select {{ columns | join(', ') }}
+    from {{ model }}
+    where {{ columns | join(' is null or ') }} is null
+{% endtest %}
+
 {# Every value lies in [min_value, max_value]; a bound left out is not checked. #}
 {% test in_range(model, column_name, min_value=none, max_value=none) %}
     select {{ column_name }}

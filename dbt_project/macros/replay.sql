@@ -116,23 +116,39 @@
 {%- endmacro %}
 
 {#
-  What a generic test looks at: of a replayed model, the rows written since its tests last passed, so that tests cost as
-  much as the build. `--vars 'test_all: true'` looks at every row.
+  What a generic test looks at: of a replayed model, the rows written since its tests last passed; of features, those of
+  the build's dates. So tests cost as much as the build. `--vars 'test_all: true'` looks at every row.
 #}
 {% macro get_where_subquery(relation) -%}
     {%- set conditions = [config.get('where')] if config.get('where') else [] -%}
     {%- set tested = graph.nodes.get(model.attached_node) if execute else none -%}
-    {%- if tested and tested.config.get('incremental_strategy') == 'replay' and not var('test_all') -%}
-        {%- set query -%}
-            select replayed_from::text from builds.models where model = '{{ tested.name }}'
-        {%- endset -%}
-        {%- set rows = run_query(query).columns[0].values() -%}
-        {%- if rows and rows[0] -%}
-            {%- do conditions.append(replayed_rows(tested.config.get('replay_where'), rows[0])) -%}
-        {%- endif -%}
+    {%- if tested and not var('test_all') -%}
+        {%- do conditions.extend(rows_of_last_build(tested)) -%}
     {%- endif -%}
     {%- if conditions -%}
         {{ return("(select * from " ~ relation ~ " where " ~ conditions | join(' and ') ~ ") as dbt_subquery") }}
     {%- endif -%}
     {{ return(relation) }}
+{%- endmacro %}
+
+{#
+  The conditions on a model's rows that its last build wrote, none when that is all of them. A view that adds columns to
+  a replayed model names it in `meta: {replayed_as: ...}`. Features are built for the instants of `as_of_instants`.
+#}
+{% macro rows_of_last_build(tested) -%}
+    {%- if tested.config.get('unique_key') == 'as_of' -%}
+        {{ return(["as_of in (select as_of from (" ~ as_of_instants() ~ ") as as_ofs)"]) }}
+    {%- endif -%}
+    {%- set name = tested.config.get('meta', {}).get('replayed_as', tested.name) -%}
+    {%- set replayed = graph.nodes.get('model.' ~ tested.package_name ~ '.' ~ name, tested) -%}
+    {%- if replayed.config.get('incremental_strategy') == 'replay' -%}
+        {%- set query -%}
+            select replayed_from::text from builds.models where model = '{{ name }}'
+        {%- endset -%}
+        {%- set rows = run_query(query).columns[0].values() -%}
+        {%- if rows and rows[0] -%}
+            {{ return([replayed_rows(replayed.config.get('replay_where'), rows[0])]) }}
+        {%- endif -%}
+    {%- endif -%}
+    {{ return([]) }}
 {%- endmacro %}

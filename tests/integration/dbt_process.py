@@ -4,11 +4,12 @@ import hashlib
 import os
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg2
 
-from assets.dbt import dbt_command, libpq_environment
+from assets.dbt import DBT_PROJECT, dbt_command, libpq_environment
 
 MODELS = """
 select table_schema || '.' || table_name from information_schema.tables
@@ -18,14 +19,15 @@ where table_schema in ('intermediate', 'core', 'analytics', 'features') order by
 
 @dataclass(frozen=True)
 class Dbt:
-    """dbt on a warehouse."""
+    """dbt on a warehouse, with the project or a changed copy of it."""
 
     warehouse_url: str
+    project: Path = DBT_PROJECT.project_dir
 
     def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run dbt to its end; fails, showing what it printed, when it exits other than 0 and `check` is left on."""
         done = subprocess.run(
-            dbt_command(*arguments),
+            dbt_command(*arguments, project=self.project),
             env={**os.environ, **libpq_environment(self.warehouse_url)},
             capture_output=True,
             text=True,

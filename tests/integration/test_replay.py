@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from dbt_process import Dbt
 
+from assets.dbt import dbt_arguments
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
@@ -15,7 +16,7 @@ UNTIL = date(2026, 6, 1)
 WORLD = SampleWorld(until=UNTIL, users=150, tracks=400, listens=12_000, days=100)
 LATE_DAYS = [UNTIL - timedelta(days=days) for days in (71, 33, 6)]
 LAST_DAYS = [UNTIL - timedelta(days=days) for days in (2, 1)]
-DATES = f'{{as_of_dates: ["{UNTIL}", "{UNTIL - timedelta(days=14)}"]}}'
+BUILD = dbt_arguments([UNTIL, UNTIL - timedelta(days=14)])
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_increments_late_days_and_deletions_give_what_a_full_refresh_gives(
         load_files(warehouse_url, LastFm1k(), [files[name]])
 
     def build(*arguments: str) -> dict[str, str]:
-        dbt("build", "--vars", DATES, *arguments)
+        dbt(*BUILD, *arguments)
         return dbt.contents()
 
     load("history")

@@ -132,7 +132,8 @@ select
     sessions.listened_at,
     {{ utc_date('sessions.listened_at') }} as listened_on
 from with_previous_of_track as sessions
-inner join {{ ref('stg_tracks') }} as tracks on sessions.track_key = tracks.track_key
+-- A listen of an unknown track is kept, for a test to find.
+left join {{ ref('stg_tracks') }} as tracks on sessions.track_key = tracks.track_key
 {% if is_incremental() %}
 where sessions.listened_at >= {{ replay_instant() }}
 {% endif %}

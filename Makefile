@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 CODE := warehouse serving_api quality assets orchestration tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up down lint format bench lock clean
+.PHONY: help setup demo test up down lint format bench docs lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -45,6 +45,15 @@ format: setup  ## Rewrite the code in the project's format
 
 bench: setup  ## Print what the benchmarks measure
 	$(BIN)/python benchmarks/pipeline.py
+
+docs: setup  ## Build the docs site of the warehouse: models, columns, metrics, lineage; one file to open in a browser
+	@environment=$$($(BIN)/audotics env) && eval "$$environment" && \
+	$(BIN)/dbt docs generate --static --quiet --target-path $(DOCS)
+	@echo "docs site: $(DOCS)/static_index.html"
+	@echo "open it:   $(BIN)/python -m webbrowser file://$(DOCS)/static_index.html"
+
+# Apart from the manifest that Dagster and mf read.
+DOCS := $(CURDIR)/dbt_project/target/docs
 
 lock: setup  ## Resolve requirements anew, with hashes and without download addresses
 	$(BIN)/uv pip compile pyproject.toml --extra dev -o requirements/dev.txt $(LOCK_OPTIONS)

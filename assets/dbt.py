@@ -112,6 +112,12 @@ def libpq_environment(warehouse_url: str) -> dict[str, str]:
     return {variable: given.get(name, default) for variable, (name, default) in _LIBPQ.items()}
 
 
+def dbt_environment(warehouse_url: str) -> dict[str, str]:
+    """The variables by which dbt and mf find the warehouse and this project from any folder."""
+    folder = str(DBT_PROJECT.project_dir)
+    return {**libpq_environment(warehouse_url), "DBT_PROJECT_DIR": folder, "DBT_PROFILES_DIR": folder}
+
+
 def dbt_command(*arguments: str, project: Path = DBT_PROJECT.project_dir) -> list[str]:
     """Command line of dbt on the project, for a process whose environment has the variables of the warehouse."""
     return [str(_DBT), *arguments, "--project-dir", str(project), "--profiles-dir", str(project)]

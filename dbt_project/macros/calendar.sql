@@ -29,3 +29,8 @@
         + extract(month from {{ later }}) - extract(month from {{ earlier }})
     )::integer
 {%- endmacro %}
+
+{# In a select list: one row per date from the first to the last. #}
+{% macro each_day(first_day, last_day) -%}
+    generate_series({{ first_day }}::timestamp, {{ last_day }}::timestamp, interval '1 day')::date
+{%- endmacro %}

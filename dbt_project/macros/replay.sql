@@ -136,7 +136,7 @@
   a replayed model names it in `meta: {replayed_as: ...}`. Features are built for the instants of `as_of_instants`.
 #}
 {% macro rows_of_last_build(tested) -%}
-    {%- if tested.config.get('unique_key') == 'as_of' -%}
+    {%- if tested.config.get('incremental_strategy') == 'delete+insert' -%}
         {{ return(["as_of in (select as_of from (" ~ as_of_instants() ~ ") as as_ofs)"]) }}
     {%- endif -%}
     {%- set name = tested.config.get('meta', {}).get('replayed_as', tested.name) -%}

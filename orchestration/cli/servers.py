@@ -67,15 +67,15 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def env() -> None:
-    """Print the warehouse's address as the variables that psql and dbt read.
+    """Print the warehouse's address and the dbt project's as the variables that psql, dbt and mf read.
 
-    Example: `eval "$(audotics env)" && dbt build --project-dir dbt_project --profiles-dir dbt_project`
+    Example: `eval "$(audotics env)" && mf query --metrics discovery_rate --group-by metric_time__month`
     """
     import shlex
 
-    from assets.dbt import libpq_environment
+    from assets.dbt import dbt_environment
     from orchestration.cli.rendering import OUT
     from orchestration.platform import open_platform
 
-    for name, value in libpq_environment(open_platform().warehouse_url).items():
+    for name, value in dbt_environment(open_platform().warehouse_url).items():
         OUT.print(f"export {name}={shlex.quote(value)}", markup=False, highlight=False, soft_wrap=True)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from dagster_dbt import DbtProject
 
-from assets.dbt import DBT_PROJECT, dbt_arguments, libpq_environment, manifest_path
+from assets.dbt import DBT_PROJECT, dbt_arguments, dbt_environment, libpq_environment, manifest_path
 from assets.ranker.slates import HORIZON_DAYS
 
 MODELS = sorted((Path(__file__).parents[2] / "dbt_project" / "models").rglob("*.sql"))
@@ -47,6 +47,13 @@ def test_the_warehouse_address_becomes_libpq_variables_with_the_password_decoded
         "PGSSLMODE": "require",
         "PGSSLROOTCERT": "",
     }
+
+
+def test_dbt_and_mf_find_the_project_from_any_folder() -> None:
+    environment = dbt_environment("postgresql://me:secret@db.local/listening")
+    assert environment["PGHOST"] == "db.local"
+    assert (Path(environment["DBT_PROJECT_DIR"]) / "dbt_project.yml").is_file()
+    assert (Path(environment["DBT_PROFILES_DIR"]) / "profiles.yml").is_file()
 
 
 def test_the_manifest_is_parsed_anew_when_a_model_comes_or_goes(tmp_path: Path) -> None:

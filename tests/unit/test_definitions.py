@@ -11,7 +11,7 @@ from orchestration.definitions import defs
 from orchestration.jobs import nightly_release, weekly_training
 
 ANALYTICS = [
-    *("artist_charts_weekly", "artist_daily", "catalogue_long_tail_monthly", "listener_daily", "listeners"),
+    *("artist_charts_weekly", "artist_daily", "catalogue_long_tail_monthly", "days", "listener_daily", "listeners"),
     *("listener_history", "listening_daily", "listens", "new_releases", "retention_monthly", "sessions"),
     *("track_charts_weekly", "track_daily", "track_skips_monthly"),
 ]

@@ -2,7 +2,7 @@
     config(
         unique_key='as_of',
         indexes=[{'columns': ['as_of', 'slate', 'rank'], 'unique': true}],
-        replay_where="as_of > " ~ add_days('__replay_date__', '-' ~ var('horizon_days')),
+        replay_where="as_of >= " ~ add_days('__replay_date__', '-' ~ var('horizon_days')),
     )
 }}
 
@@ -43,7 +43,7 @@ batches_to_judge as (
     from batches
     {% if is_incremental() %}
     where
-        batches.as_of > {{ add_days(replay_date(), '-' ~ var('horizon_days')) }}
+        batches.as_of >= {{ add_days(replay_date(), '-' ~ var('horizon_days')) }}
         or not exists (
             select 1 from judged
             where judged.as_of = batches.as_of and judged.slate = batches.slate and judged.made_at = batches.made_at

@@ -1,0 +1,83 @@
+"""What a SQL client, the docs site and `dbt source freshness` show of the warehouse."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from dbt_process import Dbt
+from sample_warehouse import build_sample, load_sample
+
+from assets.dbt import DBT_PROJECT
+
+# Relations (column null) and columns in the order of their names, each with its comment.
+_COMMENTS = """
+select nspname || '.' || relname, attname, coalesce(col_description(pg_class.oid, attnum), '')
+from pg_class
+inner join pg_namespace on pg_namespace.oid = relnamespace
+inner join pg_attribute on attrelid = pg_class.oid and attnum > 0 and not attisdropped
+where relkind in ('r', 'p', 'v', 'm') and nspname = any(array[{schemas}])
+union all
+select nspname || '.' || relname, null, coalesce(obj_description(pg_class.oid, 'pg_class'), '')
+from pg_class inner join pg_namespace on pg_namespace.oid = relnamespace
+where relkind in ('r', 'p', 'v', 'm') and nspname = any(array[{schemas}])
+"""
+
+
+def comments(dbt: Dbt, *schemas: str) -> dict[tuple[str, str | None], str]:
+    rows = dbt.query(_COMMENTS.format(schemas=", ".join(f"'{schema}'" for schema in schemas)))
+    return {(relation, column): comment for relation, column, comment in rows}
+
+
+@pytest.fixture(scope="module")
+def dbt(new_warehouse: Callable[[], str], session_folder: Path) -> Dbt:
+    return build_sample(new_warehouse(), session_folder / "documented")
+
+
+def test_every_relation_and_column_of_the_models_carries_its_description(dbt: Dbt) -> None:
+    shown = comments(dbt, "staging", "intermediate", "core", "analytics", "features")
+    models = DBT_PROJECT.project_dir / "models"
+    assert len({relation for relation, _ in shown}) == len(list(models.rglob("*.sql")))
+    assert [where for where, comment in shown.items() if not comment] == []
+    days = yaml.safe_load((models / "marts/analytics/calendar/days.yml").read_text())["models"][0]
+    assert shown["analytics.days", None] == days["description"]
+    assert shown["analytics.days", "week"] == days["columns"][1]["description"]
+
+
+def test_the_sources_describe_every_raw_table_and_column(dbt: Dbt) -> None:
+    (raw,) = yaml.safe_load((DBT_PROJECT.project_dir / "models" / "sources.yml").read_text())["sources"]
+    described = {(f"raw.{table['name']}", column["name"]) for table in raw["tables"] for column in table["columns"]}
+    assert described == {(relation, column) for relation, column in comments(dbt, "raw") if column}
+
+
+def test_the_docs_site_is_one_file_that_holds_every_relation_with_its_columns(dbt: Dbt, tmp_path: Path) -> None:
+    dbt("docs", "generate", "--static", "--target-path", str(tmp_path))
+    site = (tmp_path / "static_index.html").read_text()
+    assert "The listening warehouse" in site
+    catalog = json.loads((tmp_path / "catalog.json").read_text())
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    models = {name for name in manifest["nodes"] if name.startswith("model.")}
+    assert set(catalog["nodes"]) == models
+    for name, relation in {**catalog["nodes"], **catalog["sources"]}.items():
+        described = manifest["nodes"].get(name) or manifest["sources"][name]
+        assert set(relation["columns"]) == set(described["columns"]), name
+
+
+@pytest.mark.parametrize(
+    ("age", "code", "status"), [("1 hour", 0, "pass"), ("2 days", 0, "warn"), ("8 days", 1, "error")]
+)
+def test_freshness_tells_how_long_ago_a_file_was_loaded(
+    warehouse_url: str, tmp_path: Path, age: str, code: int, status: str
+) -> None:
+    load_sample(warehouse_url, tmp_path / "world")
+    dbt = Dbt(warehouse_url)
+    dbt.query(f"update raw.ingest_files set finished_at = now() - interval '{age}'")
+    done = dbt("source", "freshness", "--output", str(tmp_path / "sources.json"), check=False)
+    assert done.returncode == code, done.stdout
+    results = json.loads((tmp_path / "sources.json").read_text())["results"]
+    # The listens end before the sample world does: long ago, which is worth a warning and no more.
+    assert {result["unique_id"].rpartition(".")[2]: result["status"] for result in results} == {
+        "ingest_files": status,
+        "listens": "warn",
+    }

@@ -150,6 +150,10 @@ def test_a_slate_that_does_not_exist(empty: Pipeline, tmp_path: Path) -> None:
     refused(done, "mood", "for_you, discover")
 
 
+def test_a_load_that_was_never_made_cannot_be_forgotten(empty: Pipeline) -> None:
+    refused(empty.run("ingest", "forget", "7"), "no load with the file_id 7", "raw.ingest_files")
+
+
 def test_nothing_to_roll_back_to(empty: Pipeline) -> None:
     refused(empty.run("releases", "rollback"), "no previous release")
 
@@ -186,6 +190,7 @@ def test_every_command_has_help_with_an_example(empty: Pipeline) -> None:
     for command in [[each] for each in commands] + [
         ["ingest", "lastfm-1k"],
         ["ingest", "tabular"],
+        ["ingest", "forget"],
         ["releases", "list"],
     ]:
         done = subprocess.run([str(AUDOTICS), *command, "--help"], capture_output=True, text=True, check=True)

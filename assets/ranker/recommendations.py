@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -112,10 +112,13 @@ def _exchange(cursor: dbapi.Cursor, partition: str, as_of: date) -> None:
     )
 
 
-def has_recommendations(connection: Connection, as_of: date) -> bool:
-    """Whether any list was made as of a date."""
-    query = text("select exists (select from ml.recommendations where as_of = :as_of)")
-    return bool(connection.scalar(query, {"as_of": as_of}))
+def dates_with_recommendations(connection: Connection) -> list[date]:
+    """The dates of which lists were made, oldest first."""
+    # By the names of the partitions: there are hundreds of them, of millions of rows each.
+    partitions = connection.scalars(
+        text("select relid::regclass::text from pg_partition_tree('ml.recommendations') where isleaf order by 1")
+    )
+    return [datetime.strptime(name[-8:], "%Y%m%d").date() for name in partitions if name[-8:].isdigit()]
 
 
 def export_recommendations(connection: dbapi.Connection, as_of: date, slate: Slate, file: Path) -> int:

@@ -5,40 +5,17 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
-import pandas as pd
 import pyarrow as pa
 import pytest
 from adbc_driver_manager import Error
 from loading import query
+from ranked_lists import lists, replace
 
-from assets.ranker.recommendations import as_rows, replace_recommendations
-from assets.ranker.slates import Slate
+from assets.ranker.recommendations import replace_recommendations
 from warehouse.engine import adbc_connect
 
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 6, 1), date(2026, 6, 2), date(2026, 6, 3)
 WAIT_SECONDS = 60.0
-
-
-def lists(as_of: date, version: str, users: int = 3) -> pa.Table:
-    """One list of two tracks per user."""
-    frame = pd.DataFrame(
-        {
-            "user_key": [user for user in range(users) for _ in range(2)],
-            "track_key": [5, 6] * users,
-            "rank": [1, 2] * users,
-            "score": [0.5, 0.25] * users,
-            "source": ["als"] * (2 * users),
-        }
-    )
-    return as_rows(frame, as_of, Slate.FOR_YOU, version)
-
-
-def replace(url: str, as_of: date, tables: Iterator[pa.Table]) -> int:
-    with adbc_connect(url) as connection, connection.cursor() as cursor:
-        # A lock that is held for longer than a short transaction is a failure, not a wait.
-        cursor.execute("set lock_timeout = '20s'")
-        connection.commit()
-        return replace_recommendations(connection, as_of, tables)
 
 
 def stored(url: str) -> list[tuple[str, str, int]]:

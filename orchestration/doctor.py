@@ -151,14 +151,14 @@ def _landing(landing: Path) -> Finding:
     if not landing.exists():
         return Finding("landing folder", True, f"{landing} (not there yet; create it to drop files into)")
     try:
-        files = sum(entry.is_file() for entry in landing.iterdir())
-    except OSError as error:
-        return Finding(
-            "landing folder",
-            False,
-            f"{landing} cannot be read ({error.strerror})",
-            "make it a folder that you may read, or set AUDOTICS_LANDING to another",
-        )
+        # Its readers need packages that may be what is missing.
+        from assets.ingest.landing import landed
+
+        files = sum(len(source.find(drop)) for source, drops in landed(landing) for drop in drops)
+    except ImportError as error:
+        return Finding("landing folder", False, f"{landing} (unknown: {error})", "run `make setup`")
+    except AudoticsError as error:
+        return _failure("landing folder", error)
     return Finding("landing folder", True, f"{landing} ({files} files)")
 
 

@@ -1,11 +1,11 @@
 """The jobs and their schedules. Every job runs for one `as_of` partition."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 
 import dagster as dg
 
-from assets.ranker.recommendations import has_recommendations
+from assets.ranker.evaluation_store import dates_to_evaluate
 from assets.ranker.slates import HORIZON_DAYS
 from warehouse.engine import create_engine
 from warehouse.resource import WarehouseResource
@@ -40,8 +40,7 @@ evaluation = dg.define_asset_job(
 JOBS = [nightly, training, first_release, evaluation]
 
 
-def _as_of_request(scheduled: date, days_back: int = 0) -> dg.RunRequest:
-    as_of = scheduled - timedelta(days=days_back)
+def _as_of_request(as_of: date) -> dg.RunRequest:
     return dg.RunRequest(run_key=as_of.isoformat(), partition_key=as_of.isoformat())
 
 
@@ -61,11 +60,15 @@ def nightly_release(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunReq
 def nightly_evaluation(
     context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Every night at 05:00 UTC: judge the lists whose two weeks have just passed, if that night made any."""
-    request = _as_of_request(context.scheduled_execution_time.date(), days_back=HORIZON_DAYS)
+    """Every night at 05:00 UTC: judge all lists whose two weeks have passed in the data, and that were never judged."""
+    night = context.scheduled_execution_time.date()
     with create_engine(warehouse.url).connect() as connection:
-        made = has_recommendations(connection, date.fromisoformat(str(request.partition_key)))
-    yield request if made else dg.SkipReason(f"no lists were made as of {request.partition_key}")
+        dates = dates_to_evaluate(connection)
+    for as_of in dates:
+        # Named after the night as well: a date whose run failed is asked for again.
+        yield dg.RunRequest(run_key=f"{as_of.isoformat()} on {night.isoformat()}", partition_key=as_of.isoformat())
+    if not dates:
+        yield dg.SkipReason(f"all lists are judged whose {HORIZON_DAYS} days have passed in the data")
 
 
 SCHEDULES = [weekly_training, nightly_release, nightly_evaluation]

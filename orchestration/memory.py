@@ -13,12 +13,13 @@ _INTERVAL_SECONDS = 0.1
 class MemorySampler:
     """Samples the memory of processes and their children while it is open: this one, and those given by id.
 
-    A page shared between processes counts once (Linux' proportional set size). Where the system does not tell that, it
-    counts once per process, and the figures are upper bounds.
+    A page shared between processes counts once (Linux' proportional set size). Where the system does not tell that, as
+    of another user's processes, it counts once per process, and the figures are upper bounds. A process that has ended
+    counts nothing.
     """
 
     def __init__(self, pids: Sequence[int] = ()) -> None:
-        self._roots = [psutil.Process(), *(psutil.Process(pid) for pid in pids)]
+        self._roots = [psutil.Process(), *(psutil.Process(pid) for pid in pids if psutil.pid_exists(pid))]
         self._samples: list[tuple[float, int]] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="memory-sampler", daemon=True)
@@ -47,13 +48,29 @@ class MemorySampler:
 
     def _sample(self) -> None:
         at = time.time()
-        processes = {each for root in self._roots for each in (root, *root.children(recursive=True))}
+        processes = {each for root in self._roots for each in _family(root)}
         self._samples.append((at, sum(_size(process) for process in processes)))
+
+
+def _family(root: psutil.Process) -> list[psutil.Process]:
+    try:
+        return [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _size(process: psutil.Process) -> int:
     try:
         info = process.memory_full_info()
+        return int(getattr(info, "pss", info.rss))
+    except psutil.AccessDenied:
+        return _resident(process)
     except psutil.NoSuchProcess:
         return 0
-    return int(getattr(info, "pss", info.rss))
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0

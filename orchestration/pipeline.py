@@ -10,6 +10,7 @@ from orchestration.definitions import defs
 from orchestration.instance import open_instance
 from orchestration.platform import Platform
 from orchestration.runs import Progress, RunReport, run_job
+from warehouse.local_servers import status
 
 
 def run_nightly(platform: Platform, as_of: date, on_progress: Progress) -> RunReport:
@@ -21,7 +22,7 @@ def run_nightly(platform: Platform, as_of: date, on_progress: Progress) -> RunRe
     with platform.transaction() as connection:
         job = "nightly" if has_champions(connection, as_of) else "first_release"
     with open_instance(platform.settings, platform.warehouse_url) as instance:
-        return run_job(defs, instance, job, as_of, _logs(platform), on_progress)
+        return run_job(defs, instance, job, as_of, _logs(platform), on_progress, embedded_pids(platform))
 
 
 def run_evaluation(platform: Platform, as_of: date, on_progress: Progress) -> tuple[RunReport, dict[str, Any]]:
@@ -31,9 +32,14 @@ def run_evaluation(platform: Platform, as_of: date, on_progress: Progress) -> tu
         AudoticsError: a step failed.
     """
     with open_instance(platform.settings, platform.warehouse_url) as instance:
-        report = run_job(defs, instance, "evaluation", as_of, _logs(platform), on_progress)
+        report = run_job(defs, instance, "evaluation", as_of, _logs(platform), on_progress, embedded_pids(platform))
     with platform.transaction() as connection:
         return report, read_evaluation(connection, as_of)
+
+
+def embedded_pids(platform: Platform) -> list[int]:
+    """The main processes of the embedded servers, which are no children of this one; none where servers are given."""
+    return [server.pid for server in status(platform.settings) if server.embedded and server.pid]
 
 
 def _logs(platform: Platform) -> Path:

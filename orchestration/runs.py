@@ -23,7 +23,7 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of a run: its asset or check, wall seconds, and peak memory of the process and its children."""
+    """One step of a run: its asset or check, wall seconds, and peak memory as `run_job` says."""
 
     name: str
     seconds: float
@@ -66,8 +66,11 @@ def run_job(
     as_of: date,
     log_folder: Path,
     on_progress: Progress,
+    server_pids: Sequence[int] = (),
 ) -> RunReport:
     """Run a job for one `as_of`; what its steps print goes to a file of the log folder, named after the run.
+
+    Peak memory is that of this process, the servers, and the children of all of them.
 
     Raises:
         AudoticsError: a step failed, with the step's name and the reason in one line.
@@ -80,7 +83,7 @@ def run_job(
         log.open("w") as output,
         # dbt's own report goes to standard output, which belongs to what the command was asked for.
         redirect_stdout(output),
-        MemorySampler() as sampler,
+        MemorySampler(server_pids) as sampler,
         _watch(instance, run_id, len(job.nodes), on_progress),
     ):
         result = job.execute_in_process(

@@ -39,10 +39,10 @@ class NoLiveReleaseError(StoreUnavailableError):
 
 
 class UnreadableReleaseError(StoreUnavailableError):
-    """The live release was written by another version of the contract."""
+    """The live release is damaged, or was written by another version of the contract."""
 
     slug = "contract-mismatch"
-    title = "The live release has another contract version"
+    title = "The live release cannot be read"
 
 
 class UnknownTrackError(Exception):
@@ -173,10 +173,12 @@ class ReleaseStore:
             return None
         try:
             meta = contract.unpack_meta(packed_meta)
+            popular = contract.unpack_list(packed_popular)
+            tracks = await self._tracks(name, popular.track_keys.tolist())
         except contract.ContractVersionError as error:
             raise UnreadableReleaseError(f"{error}; run the API and the publisher from one version") from error
-        popular = contract.unpack_list(packed_popular)
-        tracks = await self._tracks(name, popular.track_keys.tolist())
+        except contract.ContractError as error:
+            raise UnreadableReleaseError(f"{error}; publish again or roll back") from error
         if tracks is None:
             return None
         return Release(meta, list(_items(popular, tracks)))

@@ -60,11 +60,12 @@ class Listens:
 def read_listens(connection: Any, as_of: date, start: date | None = None) -> Listens:
     """Listens in `[start, as_of)` from core.fct_listens; without `start`, everything before `as_of`.
 
-    `connection` is an ADBC PostgreSQL connection (warehouse.engine.adbc_connect).
+    Times are cut to whole seconds. `connection` is an ADBC PostgreSQL connection (warehouse.engine.adbc_connect).
     """
     since = "" if start is None else f"and listened_at >= to_timestamp({epoch_seconds(start)})"
+    # A bare cast rounds, which would move the last half second before `as_of` to `as_of` itself.
     query = f"""
-        select user_key, track_key, extract(epoch from listened_at)::bigint as listened_at, session_key
+        select user_key, track_key, floor(extract(epoch from listened_at))::bigint as listened_at, session_key
         from core.fct_listens
         where listened_at < to_timestamp({epoch_seconds(as_of)}) {since}
         order by user_key, listened_at, track_key

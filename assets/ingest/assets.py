@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from assets import plots
 from assets.dbt import OWNERS
-from assets.ingest.landing import load_landed
+from assets.ingest.landing import LAYOUT, load_landed
 from assets.ingest.records import LoadReport
 from warehouse.engine import create_engine
 from warehouse.errors import AudoticsError
@@ -43,8 +43,8 @@ def raw_tables(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:
     with create_engine(warehouse.url).connect() as connection:
         if not connection.scalar(text("select exists (select from raw.listens)")):
             raise AudoticsError(
-                f"there are no listens to work with: put files into {warehouse.settings.landing}"
-                " or load them with `audotics ingest`"
+                f"there are no listens to work with: put files into the landing folder {warehouse.settings.landing}"
+                f" ({LAYOUT}) or load them with `audotics ingest`"
             )
         for table in _TABLES:
             rows = connection.scalar(text(f"select count(*) from raw.{table}"))

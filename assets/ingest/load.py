@@ -133,8 +133,8 @@ def _refuse_second_reading(cursor: dbapi.Cursor, source: Source, file: _File) ->
         file_id, read_as, path = row
         raise AudoticsError(
             f"{file.path} has the same bytes as {path}, which was loaded as {read_as} (file_id {file_id}): read as"
-            f" {source.format}, its listens would be there twice; take that load back first by deleting file_id"
-            f" {file_id} from raw.listens, raw.rejected_listens and raw.ingest_files"
+            f" {source.format}, its listens would be there twice; take that load back first with"
+            f" `audotics ingest forget {file_id}`"
         )
 
 

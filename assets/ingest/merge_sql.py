@@ -26,8 +26,25 @@ CREATE TEMPORARY TABLE staged_profiles (
 ) ON COMMIT DROP
 """
 
-# The lock is held, so the highest id is final; the identity's own sequence would leave gaps after a rolled-back load.
-NEXT_FILE_ID = "SELECT coalesce(max(file_id), 0) + 1 FROM raw.ingest_files"
+# The lock is held, so the highest id is final. The identity's own sequence would leave gaps after a rolled-back load:
+# it moves only when loads are forgotten, and remembers how far ids had come.
+NEXT_FILE_ID = """
+SELECT greatest(
+    (SELECT max(file_id) FROM raw.ingest_files),
+    pg_sequence_last_value(pg_get_serial_sequence('raw.ingest_files', 'file_id')),
+    0
+) + 1
+"""
+
+# Needs LOCK; nothing where no file was ever loaded.
+KEEP_HIGHEST_FILE_ID = """
+SELECT setval(sequence, greatest(highest, pg_sequence_last_value(sequence)))
+FROM (
+    SELECT pg_get_serial_sequence('raw.ingest_files', 'file_id')::regclass AS sequence, max(file_id) AS highest
+    FROM raw.ingest_files
+) AS given
+WHERE highest IS NOT NULL
+"""
 
 ALREADY_LOADED = """
 SELECT file_id, rows_read, rows_loaded, rows_rejected, rows_duplicate FROM raw.ingest_files

@@ -40,12 +40,14 @@ class Tabular:
     def find(self, path: Path) -> list[Path]:
         """Return the file itself, or a folder's files of a known extension, by name, subfolders included.
 
+        Files and subfolders whose names start with a dot are left out.
+
         Raises:
             AudoticsError: the folder has no such file.
         """
         if not path.is_dir():
             return [path]
-        files = sorted(file for file in path.rglob("*") if file.is_file() and self._is_wanted(file))
+        files = sorted(file for file in path.rglob("*") if self._is_wanted(file.relative_to(path)) and file.is_file())
         if not files:
             wanted = self.mapping.format or ", ".join(sorted(set(_FORMATS.values())))
             raise AudoticsError(f"the folder {path} has no {wanted} file; give the file itself, or another folder")
@@ -83,6 +85,8 @@ class Tabular:
         )
 
     def _is_wanted(self, file: Path) -> bool:
+        if any(part.startswith(".") for part in file.parts):
+            return False
         found = _extension(file)
         return found is not None and found == (self.mapping.format or found)
 

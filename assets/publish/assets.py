@@ -6,7 +6,7 @@ import dagster as dg
 import redis
 
 from assets.dbt import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
-from assets.publish.release import list_releases, publish
+from assets.publish.release import NewerReleaseLiveError, list_releases, publish
 from assets.publish.warehouse_content import record_releases, release_content
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.resource import WarehouseResource
@@ -32,14 +32,13 @@ def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
     """
     as_of = date.fromisoformat(context.partition_key)
     client = redis.Redis.from_url(warehouse.redis_url)
-    newer = [each for each in list_releases(client) if each.status == "live" and each.meta.as_of > as_of]
-    if newer:
-        # A replay or a backfill of an older date is to be looked at, not served.
-        return dg.MaterializeResult(
-            metadata={"published": False, "live_release": newer[0].meta.release, "dagster/row_count": 0}
-        )
     with adbc_connect(warehouse.url) as connection:
-        published = publish(client, release_content(connection, as_of))
+        try:
+            published = publish(client, release_content(connection, as_of))
+        except NewerReleaseLiveError as newer:
+            return dg.MaterializeResult(
+                metadata={"published": False, "live_release": newer.live, "dagster/row_count": 0}
+            )
     with create_engine(warehouse.url).begin() as connection:
         record_releases(connection, list_releases(client))
     return dg.MaterializeResult(

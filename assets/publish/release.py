@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Literal, cast
 
-import psutil
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import LockNotOwnedError, RedisError
 from redis.lock import Lock
 
 from assets.publish.content import Plan, ReleaseError, ReleaseInput, plan_release
+from assets.publish.memory import require_memory
 from assets.publish.verification import read_meta, verify
 from serving_api import contract
 from serving_api.contract import LIVE, PREVIOUS, PUBLISH_LOCK, RELEASES, ContractError, ReleaseMeta
@@ -28,6 +28,14 @@ MIN_COVERAGE = 0.95
 LOCK_SECONDS = 30.0
 # One command of some 1 MB: large enough to be fast, small enough not to hold up readers.
 ENTRIES_PER_COMMAND = 1000
+
+
+class NewerReleaseLiveError(ReleaseError):
+    """A release that is not published because one of a later date is live: it is to be looked at, not served."""
+
+    def __init__(self, release: str, live: str) -> None:
+        super().__init__(f"{release} is not published: the live release {live} is of a later date")
+        self.live = live
 
 
 @dataclass(frozen=True)
@@ -47,11 +55,14 @@ class PublishedRelease:
 
 @dataclass(frozen=True)
 class ListedRelease:
-    """A release that Redis holds."""
+    """A release that Redis holds; of one that cannot be read, only what its pointer and its time say."""
 
-    meta: ReleaseMeta
+    release: str
     status: Literal["live", "previous"]
     published_at: datetime
+    meta: ReleaseMeta | None
+    fault: str | None
+    """Why `meta` is missing."""
 
 
 def publish(
@@ -64,22 +75,28 @@ def publish(
     """Make the content the live release; the release that was live becomes the previous one.
 
     `client` must not decode responses. Content that is live already is verified and left; content that is the
-    previous release is verified and made live again. `lock_seconds` is how long a publisher may go without a
-    sign of life before another takes over. Raises ReleaseError, leaving the live release as it was, when the
-    content is faulty, Redis has too little memory or fails, another publisher is at work, or what arrived in
-    Redis differs from what was sent or covers less than `min_coverage` of the expected users in some slate.
+    previous release is verified and made live again; where its description is damaged it is written anew.
+    `lock_seconds` is how long a publisher may go without a sign of life before another takes over.
+
+    Raises ReleaseError, leaving the live release as it was, when the content is faulty, Redis has too little memory
+    or fails, another publisher is at work, or what arrived in Redis differs from what was sent or covers less than
+    `min_coverage` of the expected users in some slate; NewerReleaseLiveError when a release of a later date is live,
+    or became so while this one was loaded.
     """
     plan = plan_release(release)
     with _redis_errors(client), _publish_lock(client, lock_seconds) as lock:
         live, previous = _pointers(client)
+        _require_not_older(client, live, plan.meta)
         _remove_leftovers(client, lock)
         try:
-            if plan.release not in (live, previous):
-                _require_memory(client, plan)
+            held = plan.release in (live, previous)
+            if not held:
+                require_memory(client, plan)
+            if not held or _meta_or_fault(client, plan.release)[0] is None:
                 _load(client, lock, release, plan)
             coverage, distinct_tracks = verify(client, lock, plan, release.expected_users, min_coverage)
             if plan.release != live:
-                _flip(client, lock, plan.release)
+                _flip(client, lock, plan.meta)
         finally:
             _remove_leftovers(client, lock)
         return PublishedRelease(
@@ -93,19 +110,17 @@ def publish(
 
 
 def list_releases(client: Redis) -> list[ListedRelease]:
-    """The releases that Redis holds, latest published first. Raises ReleaseError."""
+    """The releases that Redis holds, latest published first, unreadable ones included. Raises ReleaseError."""
     with _redis_errors(client):
         live, previous = _pointers(client)
         published = cast(list[tuple[bytes, float]], client.zrevrange(RELEASES, 0, -1, withscores=True))
-        return [
-            ListedRelease(
-                meta=read_meta(client, name.decode()),
-                status="live" if name.decode() == live else "previous",
-                published_at=datetime.fromtimestamp(score, UTC),
-            )
-            for name, score in published
-            if name.decode() in (live, previous)
-        ]
+        listed = []
+        for name, score in ((packed.decode(), score) for packed, score in published):
+            if name in (live, previous):
+                meta, fault = _meta_or_fault(client, name)
+                status: Literal["live", "previous"] = "live" if name == live else "previous"
+                listed.append(ListedRelease(name, status, datetime.fromtimestamp(score, UTC), meta, fault))
+        return listed
 
 
 def rollback(client: Redis) -> str:
@@ -132,6 +147,21 @@ def rollback(client: Redis) -> str:
 def _pointers(client: Redis) -> tuple[str | None, str | None]:
     live, previous = cast(list[bytes | None], client.mget(LIVE, PREVIOUS))
     return live.decode() if live else None, previous.decode() if previous else None
+
+
+def _meta_or_fault(client: Redis, name: str) -> tuple[ReleaseMeta | None, str | None]:
+    """The description of a release, or why there is none that this version can read."""
+    try:
+        return read_meta(client, name), None
+    except ContractError as error:
+        return None, str(error)
+
+
+def _require_not_older(client: Redis, live: str | None, meta: ReleaseMeta) -> None:
+    """Raise NewerReleaseLiveError when the live release is of a later date; one that cannot be read is not."""
+    live_meta = _meta_or_fault(client, live)[0] if live else None
+    if live_meta is not None and live_meta.as_of > meta.as_of:
+        raise NewerReleaseLiveError(meta.release, live_meta.release)
 
 
 @contextmanager
@@ -176,27 +206,6 @@ def _remove_leftovers(client: Redis, lock: Lock) -> None:
             client.unlink(key)
 
 
-def _require_memory(client: Redis, plan: Plan) -> None:
-    memory = client.info("memory")
-    limit = memory["maxmemory"]
-    if limit and memory["maxmemory_policy"].startswith("allkeys"):
-        raise ReleaseError(
-            f"Redis may evict parts of a release (maxmemory-policy {memory['maxmemory_policy']});"
-            " set maxmemory-policy noeviction"
-        )
-    free = limit - memory["used_memory"] if limit else psutil.virtual_memory().available
-    if plan.estimated_bytes > free:
-        raise ReleaseError(
-            f"the release {plan.release} needs about {_mib(plan.estimated_bytes)} in Redis, which has"
-            f" {_mib(free)} left {'under its maxmemory' if limit else 'on this machine'};"
-            " give it more memory or publish fewer users or shorter lists"
-        )
-
-
-def _mib(size: int) -> str:
-    return f"{size / 2**20:,.1f} MiB"
-
-
 def _load(client: Redis, lock: Lock, release: ReleaseInput, plan: Plan) -> None:
     """Write every key of the release; nothing reads them before the flip."""
     name = plan.release
@@ -221,13 +230,16 @@ def _write(client: Redis, key: str, entries: Iterable[tuple[bytes, bytes]]) -> N
         client.hset(key, mapping=cast(Any, chunk))
 
 
-def _flip(client: Redis, lock: Lock, name: str) -> None:
+def _flip(client: Redis, lock: Lock, meta: ReleaseMeta) -> None:
     """Make the release live and the live one previous, in one transaction."""
+    name = meta.release
 
     def flip(pipe: Pipeline) -> None:
         if not lock.owned():
             raise LockNotOwnedError("the publish lock ran out")
         live, _ = _pointers(pipe)
+        # A rollback does not take the lock, and may have brought a later date back.
+        _require_not_older(pipe, live, meta)
         listed = {release.decode() for release in cast(list[bytes], pipe.zrange(RELEASES, 0, -1))}
         pipe.multi()
         pipe.set(LIVE, name)

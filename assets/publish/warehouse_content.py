@@ -55,13 +55,19 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
 
 
 def record_releases(connection: Connection, listed: Sequence[ListedRelease]) -> None:
-    """Make ml.releases say of each release what Redis says: live, previous, or neither (retired)."""
+    """Make ml.releases say of each release what Redis says: live, previous, or neither (retired).
+
+    Of one that cannot be read, the row that was written when it could be is kept.
+    """
     connection.execute(text("update ml.releases set status = 'retired'"))
     for release in listed:
+        if release.meta is None:
+            connection.execute(_UPDATE_STATUS, {"release": release.release, "status": release.status})
+            continue
         connection.execute(
             _UPSERT,
             {
-                "release": release.meta.release,
+                "release": release.release,
                 "as_of": release.meta.as_of,
                 "models": release.meta.models,
                 "counts": {"users": release.meta.users, "tracks": release.meta.tracks},
@@ -71,12 +77,29 @@ def record_releases(connection: Connection, listed: Sequence[ListedRelease]) -> 
         )
 
 
-def read_releases(connection: Connection) -> list[dict[str, Any]]:
-    """The releases on record, latest published first, as plain data."""
-    rows = connection.execute(text("select * from ml.releases order by published_at desc")).mappings()
+def read_releases(connection: Connection, listed: Sequence[ListedRelease]) -> list[dict[str, Any]]:
+    """The releases on record and those that Redis holds, latest published first, as plain data.
+
+    `unreadable` says why Redis' description of a release cannot be read, null where it can; a release like that which
+    is not on record has null for what only its description says.
+    """
+    rows = connection.execute(text("select * from ml.releases")).mappings()
+    faults = {each.release: each.fault for each in listed}
+    releases = [{**row, "unreadable": faults.get(row["release"])} for row in rows]
+    on_record = {each["release"] for each in releases}
+    for each in listed:
+        if each.release not in on_record:
+            unknown = dict.fromkeys(("as_of", "models", "counts"))
+            known = {"release": each.release, "published_at": each.published_at, "status": each.status}
+            releases.append({**known, **unknown, "unreadable": each.fault})
+    releases.sort(key=lambda release: release["published_at"], reverse=True)
     return [
-        {**row, "as_of": row["as_of"].isoformat(), "published_at": row["published_at"].isoformat(timespec="seconds")}
-        for row in rows
+        {
+            **each,
+            "as_of": each["as_of"] and each["as_of"].isoformat(),
+            "published_at": each["published_at"].isoformat(timespec="seconds"),
+        }
+        for each in releases
     ]
 
 
@@ -126,6 +149,7 @@ def _fetch(connection: dbapi.Connection, query: str) -> pd.DataFrame:
         return cursor.fetch_arrow_table().to_pandas()
 
 
+_UPDATE_STATUS = text("update ml.releases set status = :status where release = :release")
 _UPSERT = text(
     "insert into ml.releases (release, as_of, models, counts, published_at, status)"
     " values (:release, :as_of, :models, :counts, :published_at, :status)"

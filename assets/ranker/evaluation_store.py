@@ -13,6 +13,7 @@ from assets.candidates.history import Ints, read_listens
 from assets.candidates.pool import SourcesConfig, fit_sources
 from assets.ranker.baselines import baseline_lists
 from assets.ranker.evaluation import HEADLINE, SlateEvaluation, bootstrap_interval, evaluate, relevant_tracks
+from assets.ranker.recommendations import dates_with_recommendations
 from assets.ranker.slates import HORIZON_DAYS, Slate
 from warehouse.errors import AudoticsError
 
@@ -82,6 +83,13 @@ def read_evaluation(connection: Connection, as_of: date) -> dict[str, Any]:
     return {"as_of": as_of.isoformat(), "horizon_days": HORIZON_DAYS, "slates": slates}
 
 
+def dates_to_evaluate(connection: Connection) -> list[date]:
+    """The dates that have lists, a horizon that is over in the data, and no evaluation yet, oldest first."""
+    made = dates_with_recommendations(connection)
+    # Without lists there may be no models either, so nothing to ask for the horizon.
+    return list(connection.scalars(_TO_EVALUATE, {"dates": made})) if made else []
+
+
 def _row(as_of: date, result: EvaluatedSlate, model: str) -> dict[str, Any]:
     metrics = result.evaluation.per_user[model]
     row: dict[str, Any] = {
@@ -116,15 +124,38 @@ def _model_version(connection: dbapi.Connection, as_of: date, slate: Slate) -> s
 
 
 def _require_closed_horizon(connection: dbapi.Connection, as_of: date, end: date) -> None:
-    """Raise AudoticsError unless there are listens from the last day of the horizon or later."""
+    """Raise AudoticsError unless the horizon is over in the data."""
+    day = f"date '{as_of.isoformat()}'"
     with connection.cursor() as cursor:
-        cursor.execute("select (max(listened_at) at time zone 'UTC')::date from core.fct_listens")
-        (last,) = cursor.fetchone() or (None,)
-    if last is None or last < end - timedelta(days=1):
+        cursor.execute(f"select {_horizon_is_closed(day)}, ({_days_with_listens(day)})::integer")
+        closed, days = cursor.fetchone() or (False, 0)
+    if not closed:
         raise AudoticsError(
-            f"cannot evaluate as of {as_of}: the {HORIZON_DAYS} days after it are not over in the data (the last listen"
-            f" is of {last}); ingest later ones or choose an earlier --as-of"
+            f"cannot evaluate as of {as_of}: the {HORIZON_DAYS} days after it are not over in the data, which has"
+            f" listens on {days} of them and none from {end} on; ingest later ones or choose an earlier --as-of"
         )
+
+
+def _horizon_is_closed(day: str) -> str:
+    """SQL: listening went on after the horizon of a date, or was heard on every day of it up to the last.
+
+    One listen on the last day proves nothing: it may come from a file that has hardly begun.
+    """
+    return (
+        f"(exists (select from core.fct_listens where listened_at >= {_midnight(f'{day} + {HORIZON_DAYS}')})"
+        f" or ({_days_with_listens(day)}) = {HORIZON_DAYS})"
+    )
+
+
+def _days_with_listens(day: str) -> str:
+    return (
+        "select count(distinct (listened_at at time zone 'UTC')::date) from core.fct_listens"
+        f" where listened_at >= {_midnight(day)} and listened_at < {_midnight(f'{day} + {HORIZON_DAYS}')}"
+    )
+
+
+def _midnight(day: str) -> str:
+    return f"(({day})::timestamp at time zone 'UTC')"
 
 
 def _read_lists(connection: dbapi.Connection, as_of: date, slate: Slate, user_keys: Ints) -> pd.DataFrame:
@@ -147,6 +178,11 @@ _INSERT = text(
     " ranker_delta, ci95_low, ci95_high, horizon_days, evaluated_at)"
     " values (:as_of, :slate, :model, :model_version, :users, :ndcg_10, :ndcg_100, :recall_100,"
     " :ranker_delta, :ci95_low, :ci95_high, :horizon_days, now())"
+)
+_TO_EVALUATE = text(
+    "select made.as_of from unnest(cast(:dates as date[])) as made (as_of)"
+    " where not exists (select from ml.model_evaluations as known where known.as_of = made.as_of)"
+    f" and {_horizon_is_closed('made.as_of')} order by made.as_of"
 )
 # The ranker first, then the baselines from the best down.
 _SELECT = text(

@@ -1,6 +1,7 @@
 """Writes and reads ml.recommendations: one partition per `as_of`, replaced as a whole."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -47,42 +48,90 @@ def as_rows(lists: pd.DataFrame, as_of: date, slate: Slate, model_version: str) 
 def replace_recommendations(connection: dbapi.Connection, as_of: date, tables: Iterable[pa.Table]) -> int:
     """Replace the lists of an `as_of` and return the number of rows.
 
-    One transaction: rows go to a table of their own, which takes the old partition's place at the very end. Readers
-    see the old lists or the new ones and wait for the exchange only; an interrupted load leaves the old ones.
+    Rows go to a table of their own, which then takes the old partition's place in one short transaction. While `tables`
+    are being made, nothing that others read or write is locked; readers of any date wait for the exchange only, and
+    see the old lists or the new ones. An interrupted load leaves the old ones, and a loading table that the next load
+    of the date removes. Loads of one date wait for each other, loads of several dates for each other's exchange.
     """
     partition = f"recommendations_{as_of:%Y%m%d}"
-    loading = f"{partition}_loading"
-    with connection.cursor() as cursor:
-        cursor.execute(f"select pg_advisory_xact_lock(hashtext('{partition}'))")
-        cursor.execute(
-            f"create table ml.{loading} (like ml.recommendations including comments including defaults,"
-            f" constraint {partition}_as_of check (as_of = date '{as_of.isoformat()}'))"
-        )
+    with connection.cursor() as cursor, _one_load_of(connection, cursor, partition):
+        _create_loading_table(cursor, partition, as_of)
+        connection.commit()
         rows = 0
         for table in tables:
-            rows += cursor.adbc_ingest(loading, table, mode="append", db_schema_name="ml")
-        cursor.execute(f"alter table ml.{loading} add primary key (as_of, slate, user_key, rank)")
-        cursor.execute(f"drop table if exists ml.{partition}")
-        cursor.execute(f"alter table ml.{loading} rename to {partition}")
-        cursor.execute(f"alter index ml.{loading}_pkey rename to {partition}_pkey")
+            rows += cursor.adbc_ingest(f"{partition}_loading", table, mode="append", db_schema_name="ml")
+        cursor.execute(f"alter table ml.{partition}_loading add primary key (as_of, slate, user_key, rank)")
+        cursor.execute(f"analyze ml.{partition}_loading")
         cursor.execute(
-            f"alter table ml.recommendations attach partition ml.{partition} for values in (date '{as_of.isoformat()}')"
+            "select slate, max(model_version), count(distinct user_key), count(*)"
+            f" from ml.{partition}_loading group by slate"
         )
-        cursor.execute(f"analyze ml.{partition}")
-        cursor.execute(f"delete from ml.recommendation_batches where as_of = date '{as_of.isoformat()}'")
-        cursor.execute(
-            "insert into ml.recommendation_batches (as_of, slate, model_version, users, rows, made_at)"
-            f" select as_of, slate, max(model_version), count(distinct user_key), count(*), clock_timestamp()"
-            f" from ml.{partition} group by as_of, slate"
-        )
-    connection.commit()
+        batches = cursor.fetchall()
+        connection.commit()
+        _exchange(cursor, partition, as_of)
+        _record_batches(cursor, as_of, batches)
+        connection.commit()
     return rows
 
 
-def has_recommendations(connection: Connection, as_of: date) -> bool:
-    """Whether any list was made as of a date."""
-    query = text("select exists (select from ml.recommendations where as_of = :as_of)")
-    return bool(connection.scalar(query, {"as_of": as_of}))
+@contextmanager
+def _one_load_of(connection: dbapi.Connection, cursor: dbapi.Cursor, partition: str) -> Iterator[None]:
+    """Hold a lock of the session: it outlives transactions, and goes with the connection of a load that dies."""
+    cursor.execute(f"select pg_advisory_lock(hashtext('{partition}'))")
+    cursor.fetchall()
+    connection.commit()
+    try:
+        yield
+    except BaseException:
+        # What failed may have taken the connection along, and with it the lock; its own error is the one to show.
+        with suppress(dbapi.Error):
+            connection.rollback()
+            _unlock(cursor, partition)
+        raise
+    _unlock(cursor, partition)
+    connection.commit()
+
+
+def _unlock(cursor: dbapi.Cursor, partition: str) -> None:
+    cursor.execute(f"select pg_advisory_unlock(hashtext('{partition}'))")
+    cursor.fetchall()
+
+
+def _create_loading_table(cursor: dbapi.Cursor, partition: str, as_of: date) -> None:
+    cursor.execute(f"drop table if exists ml.{partition}_loading")
+    cursor.execute(
+        f"create table ml.{partition}_loading (like ml.recommendations including comments including defaults,"
+        f" constraint {partition}_as_of check (as_of = date '{as_of.isoformat()}'))"
+    )
+
+
+def _exchange(cursor: dbapi.Cursor, partition: str, as_of: date) -> None:
+    """Put the loading table in the partition's place. Needs a transaction of its own: it locks the whole table."""
+    # Two exchanges at once would each hold what the other needs of ml.recommendations.
+    cursor.execute("select pg_advisory_xact_lock(hashtext('ml.recommendations'))")
+    cursor.fetchall()
+    cursor.execute(f"drop table if exists ml.{partition}")
+    cursor.execute(f"alter table ml.{partition}_loading rename to {partition}")
+    cursor.execute(f"alter index ml.{partition}_loading_pkey rename to {partition}_pkey")
+    cursor.execute(
+        f"alter table ml.recommendations attach partition ml.{partition} for values in (date '{as_of.isoformat()}')"
+    )
+
+
+def _record_batches(cursor: dbapi.Cursor, as_of: date, batches: Iterable[tuple[Any, ...]]) -> None:
+    """Note what lists there are now: (slate, model version, users, rows)."""
+    cursor.execute("delete from ml.recommendation_batches where as_of = $1", (as_of,))
+    for batch in batches:
+        cursor.execute(
+            "insert into ml.recommendation_batches (as_of, slate, model_version, users, rows, made_at)"
+            " values ($1, $2, $3, $4, $5, now())",
+            (as_of, *batch),
+        )
+
+
+def dates_with_recommendations(connection: Connection) -> list[date]:
+    """The dates of which lists were made, oldest first."""
+    return list(connection.scalars(text("select distinct as_of from ml.recommendation_batches order by as_of")))
 
 
 def export_recommendations(connection: dbapi.Connection, as_of: date, slate: Slate, file: Path) -> int:

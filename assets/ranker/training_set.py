@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -18,6 +19,8 @@ from assets.ranker.slates import HORIZON_DAYS, Slate
 from assets.ranker.training import RankerConfig
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
+
+_ASSETS = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,8 @@ def update_training_set(
 ) -> list[StoredFold]:
     """Make sure that every fold that a ranker as of a date trains on is in the lake.
 
-    A fold's file is named after the listens, the configuration and the feature models (`features_version`) it came
-    from: a fold that is already there is kept, and one of which something has changed since is built anew.
+    A fold's file is named after the listens, the configuration, the feature models (`features_version`) and the code it
+    came from: a fold that is already there is kept, and one of which something has changed since is built anew.
 
     Raises:
         AudoticsError: no fold has both history and labels.
@@ -136,9 +139,18 @@ def _describe(lake: Lake, fold_date: date, slate: Slate, path: str, built: bool)
 def _fingerprint(
     before: Listens, horizon: Listens, sources: SourcesConfig, config: RankerConfig, features_version: str
 ) -> str:
-    settings = [asdict(sources), config.negatives, config.seed, features_version]
+    settings = [asdict(sources), config.negatives, config.seed, features_version, _code_digest()]
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for listens in (before, horizon):
         for column in (listens.user_key, listens.track_key, listens.listened_at):
             digest.update(column.tobytes())
     return digest.hexdigest()[:12]
+
+
+def _code_digest() -> str:
+    """Digest of the code that makes a fold's rows: candidates and their scores, features, labels."""
+    ranker = (_ASSETS / "ranker" / name for name in ("dataset.py", "evaluation.py", "features.py"))
+    digest = hashlib.sha256()
+    for path in (*sorted((_ASSETS / "candidates").glob("*.py")), *ranker):
+        digest.update(f"{path.relative_to(_ASSETS).as_posix()}\n".encode() + path.read_bytes())
+    return digest.hexdigest()

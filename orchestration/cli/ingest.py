@@ -50,6 +50,37 @@ def tabular(
     _ingest(Tabular(read_mapping(mapping), str(mapping)), paths, as_json)
 
 
+@app.command()
+def forget(
+    file_id: Annotated[
+        int, typer.Argument(help="Id of the load, as in raw.ingest_files.", metavar="FILE_ID", show_default=False)
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Take a load back: its listens and rejected rows go, as if the file had never been loaded.
+
+    Later files that had rows in common with it are named: load them again, and those rows are back. What still lies
+    in the landing folder is loaded by the next run anyway, the forgotten file included, unless you move it away.
+
+    Example: `audotics ingest forget 7`
+    """
+    from assets.ingest.forget import forget_file
+    from orchestration.cli.rendering import OUT, print_json, print_table
+    from orchestration.platform import open_platform
+
+    platform = open_platform()
+    with platform.transaction() as connection:
+        forgotten = forget_file(connection, file_id)
+    if as_json:
+        print_json(asdict(forgotten))
+        return
+    name = forgotten.file.path if forgotten.file else "a load taken off the record before"
+    OUT.print(f"forgot {name} (file_id {file_id}): {forgotten.listens:,} listens, {forgotten.rejected:,} rejected rows")
+    if forgotten.load_again:
+        rows = [(str(each.file_id), each.path, each.format) for each in forgotten.load_again]
+        print_table("load these again, in this order", ("file_id", "path", "format"), rows)
+
+
 def _ingest(source: "Source", paths: list[Path], as_json: bool) -> None:
     from assets.ingest.load import load_files
     from orchestration.cli.rendering import print_json, progress_bar

@@ -32,12 +32,12 @@ def run(as_of: AsOf = None, as_json: AsJson = False) -> None:
     platform = open_platform()
     with _steps(f"as of {day}") as on_progress:
         report = run_nightly(platform, day, on_progress)
-    live = next(release.meta for release in list_releases(platform.redis()) if release.status == "live")
+    live = next(release for release in list_releases(platform.redis()) if release.status == "live")
     if as_json:
         print_json({**report.as_json(), "release": live.release})
         return
     print_run(report)
-    if live.as_of == day:
+    if live.meta and live.meta.as_of == day:
         OUT.print(f"release {live.release} is live")
     else:
         OUT.print(f"lists made as of {day}; release {live.release}, of a later date, stays live")

@@ -7,6 +7,7 @@ import typer
 from orchestration.cli.options import AsJson
 
 if TYPE_CHECKING:
+    from assets.publish.release import ListedRelease
     from orchestration.platform import Platform
 
 app = typer.Typer(help="Show releases, or go back to the previous one.", no_args_is_help=True)
@@ -19,21 +20,30 @@ def list_(as_json: AsJson = False) -> None:
     Example: `audotics releases list`
     """
     from assets.publish.warehouse_content import read_releases
-    from orchestration.cli.rendering import print_json, print_table
+    from orchestration.cli.rendering import OUT, print_json, print_table
     from orchestration.platform import open_platform
 
     platform = open_platform()
-    _record(platform)
+    listed = _record(platform)
     with platform.transaction() as connection:
-        releases = read_releases(connection)
+        releases = read_releases(connection, listed)
     if as_json:
         print_json(releases)
         return
     rows = [
-        (each["release"], each["status"], each["as_of"], each["published_at"], sum(each["counts"]["users"].values()))
+        (
+            each["release"],
+            each["status"],
+            each["as_of"],
+            each["published_at"],
+            sum(each["counts"]["users"].values()) if each["counts"] else None,
+        )
         for each in releases
     ]
     print_table("releases", ("release", "status", "as of", "published at", "lists"), rows, highlight="live")
+    for each in releases:
+        if each["unreadable"]:
+            OUT.print(f"{each['release']} is unreadable in Redis: {each['unreadable']}; publish again to replace it")
 
 
 @app.command()
@@ -55,11 +65,12 @@ def rollback(as_json: AsJson = False) -> None:
         OUT.print(f"{release} is live")
 
 
-def _record(platform: "Platform") -> None:
-    """Bring ml.releases in line with Redis, which decides what is live."""
+def _record(platform: "Platform") -> "list[ListedRelease]":
+    """Bring ml.releases in line with Redis, which decides what is live; return what it holds."""
     from assets.publish.release import list_releases
     from assets.publish.warehouse_content import record_releases
 
     listed = list_releases(platform.redis())
     with platform.transaction() as connection:
         record_releases(connection, listed)
+    return listed

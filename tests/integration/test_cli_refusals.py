@@ -123,7 +123,14 @@ def test_a_truncated_parquet_file(empty: Pipeline, tmp_path: Path) -> None:
 
 
 def test_a_date_before_any_data(empty: Pipeline) -> None:
-    refused(empty.run("run", "--as-of", "2015-01-01"), "no listens", "landing", "audotics ingest")
+    refused(
+        empty.run("run", "--as-of", "2015-01-01"),
+        "no listens",
+        "landing",
+        "lastfm-1k/",
+        "tabular/<name>/",
+        "audotics ingest",
+    )
     nothing_was_loaded(empty)
 
 
@@ -141,6 +148,10 @@ def test_lists_that_were_never_made(empty: Pipeline, tmp_path: Path) -> None:
 def test_a_slate_that_does_not_exist(empty: Pipeline, tmp_path: Path) -> None:
     done = empty.run("recommendations", "--slate", "mood", "--out", str(tmp_path / "lists.parquet"))
     refused(done, "mood", "for_you, discover")
+
+
+def test_a_load_that_was_never_made_cannot_be_forgotten(empty: Pipeline) -> None:
+    refused(empty.run("ingest", "forget", "7"), "no load with the file_id 7", "raw.ingest_files")
 
 
 def test_nothing_to_roll_back_to(empty: Pipeline) -> None:
@@ -179,6 +190,7 @@ def test_every_command_has_help_with_an_example(empty: Pipeline) -> None:
     for command in [[each] for each in commands] + [
         ["ingest", "lastfm-1k"],
         ["ingest", "tabular"],
+        ["ingest", "forget"],
         ["releases", "list"],
     ]:
         done = subprocess.run([str(AUDOTICS), *command, "--help"], capture_output=True, text=True, check=True)

@@ -190,15 +190,25 @@ def test_a_home_and_a_landing_folder_that_are_files_are_red(tmp_path: Path) -> N
     assert "AUDOTICS_LANDING" in found["landing folder"].advice
 
 
-def test_files_waiting_in_the_landing_folder_are_counted(tmp_path: Path) -> None:
-    (tmp_path / "landing").mkdir()
-    for name in ("a.tsv", "b.tsv"):
-        (tmp_path / "landing" / name).write_text("", "utf-8")
+def test_the_files_that_the_next_run_will_load_are_counted(tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    for name in ("lastfm-1k/a.tsv", "lastfm-1k/b.tsv", "tabular/shop/march.csv", "tabular/shop/more/april.csv"):
+        (landing / name).parent.mkdir(parents=True, exist_ok=True)
+        (landing / name).write_text("", "utf-8")
+    mapping = Path(__file__).parents[2] / "examples" / "mappings" / "csv_export.toml"
+    (landing / "tabular/shop/mapping.toml").write_bytes(mapping.read_bytes())
+    (landing / "lastfm-1k/.c.tsv.partial").write_text("", "utf-8")
     found = findings_of(Settings(home=tmp_path))
-    assert (found["landing folder"].ok, found["landing folder"].value) == (
-        True,
-        f"{tmp_path / 'landing'} (2 files)",
-    )
+    assert (found["landing folder"].ok, found["landing folder"].value) == (True, f"{landing} (4 files)")
+
+
+def test_a_file_that_no_run_will_load_is_named(tmp_path: Path) -> None:
+    (tmp_path / "landing").mkdir()
+    (tmp_path / "landing" / "march.csv").write_text("", "utf-8")
+    found = findings_of(Settings(home=tmp_path))
+    assert not found["landing folder"].ok
+    assert str(tmp_path / "landing" / "march.csv") in found["landing folder"].value
+    assert "tabular/<name>/" in found["landing folder"].advice
 
 
 def test_a_remote_lake_is_not_measured(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What counts as landed, and how each drop is read."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -27,12 +28,67 @@ def test_the_two_files_of_the_data_set_are_one_drop_beside_the_others(tmp_path: 
     touch(folder / LISTENS_NAME, folder / PROFILE_NAME, folder / "2026-03.tsv", folder / "world" / LISTENS_NAME)
     ((source, drops),) = landed(tmp_path)
     assert source == LastFm1k()
-    assert drops == [folder / "2026-03.tsv", folder, folder / "world"]
-    assert source.find(folder) == [folder / LISTENS_NAME]
+    assert drops == [folder / "2026-03.tsv", folder / LISTENS_NAME, folder / "world"]
 
 
-def test_uploads_in_progress_are_left_alone(tmp_path: Path) -> None:
-    touch(tmp_path / "lastfm-1k" / ".2026-03.tsv.partial")
+@pytest.mark.parametrize("subfolder", ["", "dataset"])
+def test_the_data_set_may_be_compressed(tmp_path: Path, subfolder: str) -> None:
+    folder = tmp_path / "lastfm-1k" / subfolder
+    folder.mkdir(parents=True)
+    (folder / f"{LISTENS_NAME}.gz").write_bytes(gzip.compress(b""))
+    profile = "#id\tgender\tage\tcountry\tregistered\nuser_000001\tf\t22\tJapan\tAug 13, 2006\n"
+    (folder / f"{PROFILE_NAME}.gz").write_bytes(gzip.compress(profile.encode()))
+    ((source, drops),) = landed(tmp_path)
+    files = [file for drop in drops for file in source.find(drop)]
+    assert files == [folder / f"{LISTENS_NAME}.gz"]
+    profiles = source.profiles(files[0])
+    assert profiles is not None
+    assert profiles["user_id"].to_pylist() == ["user_000001"]
+
+
+def test_uploads_in_progress_are_left_alone_wherever_they_are(tmp_path: Path) -> None:
+    touch(tmp_path / ".upload", tmp_path / "lastfm-1k" / ".2026-03.tsv.partial", tmp_path / ".tmp" / "april.csv")
+    touch(tmp_path / "lastfm-1k" / "world" / LISTENS_NAME, tmp_path / "lastfm-1k" / "world" / ".2026-04.tsv")
+    ((_, drops),) = landed(tmp_path)
+    assert drops == [tmp_path / "lastfm-1k" / "world"]
+    months = tmp_path / "tabular" / "shop" / "2026"
+    touch(months / "march.csv", months / ".april.csv", months / ".may" / "may.csv")
+    (months.parent / "mapping.toml").write_text(MAPPING)
+    assert landed(tmp_path)[1][0].find(months) == [months / "march.csv"]
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [
+        "march.csv",
+        "spotify/history.json",
+        "lastfm1k/2026/march.tsv",
+        "lastfm-1k/world/2026-04.tsv",
+        "lastfm-1k/world/more/2026-04.tsv.gz",
+        "lastfm-1k/profiles/userid-profile.tsv",
+        "tabular/march.csv",
+        "lastfm-1k",
+    ],
+)
+def test_what_nothing_reads_is_named_with_the_places_that_are_read(tmp_path: Path, stray: str) -> None:
+    if stray != "lastfm-1k":
+        touch(tmp_path / "lastfm-1k" / "world" / LISTENS_NAME, tmp_path / "lastfm-1k" / "world" / "README.txt")
+        assert len(landed(tmp_path)) == 1
+    touch(tmp_path / stray)
+    with pytest.raises(AudoticsError, match="nothing reads") as raised:
+        landed(tmp_path)
+    for named in (str(tmp_path / stray), "lastfm-1k/", "tabular/<name>/ with a mapping.toml"):
+        assert named in str(raised.value)
+
+
+def test_of_many_strays_some_are_named_and_all_counted(tmp_path: Path) -> None:
+    touch(*(tmp_path / f"{number}.csv" for number in range(10)))
+    with pytest.raises(AudoticsError, match=r"2\.csv and 7 more in the landing folder"):
+        landed(tmp_path)
+
+
+def test_an_empty_folder_is_no_stray(tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir()
     assert landed(tmp_path) == []
 
 

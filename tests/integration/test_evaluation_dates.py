@@ -1,0 +1,114 @@
+"""Which lists can be judged: those whose two weeks are over in the data."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+
+import dagster as dg
+import psycopg2
+import pytest
+from ranked_lists import lists, replace
+
+from assets.candidates.pool import SourcesConfig
+from assets.ranker.evaluation_store import dates_to_evaluate, evaluate_recommendations
+from assets.ranker.recommendations import as_rows
+from assets.ranker.slates import HORIZON_DAYS, Slate
+from orchestration.definitions import defs
+from orchestration.jobs import nightly_evaluation
+from warehouse.engine import adbc_connect, create_engine
+from warehouse.errors import AudoticsError
+from warehouse.resource import WarehouseResource
+
+AS_OF = date(2026, 6, 1)
+END = AS_OF + timedelta(days=HORIZON_DAYS)
+LAST_SECOND = timedelta(days=1) - timedelta(seconds=1)
+
+
+def with_listens(url: str, instants: Sequence[datetime]) -> None:
+    """A core.fct_listens of one user who plays another track at each of these instants."""
+    connection = psycopg2.connect(url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "create schema if not exists core; drop table if exists core.fct_listens; create table core.fct_listens"
+            " (user_key integer, track_key integer, listened_at timestamptz, session_key bigint)"
+        )
+        cursor.executemany(
+            "insert into core.fct_listens values (1, %s, %s, %s)",
+            [(number, instant, number) for number, instant in enumerate(instants)],
+        )
+    connection.close()
+
+
+def at(day: date, after: timedelta = timedelta(hours=12)) -> datetime:
+    return datetime.combine(day, time(), UTC) + after
+
+
+def days(first: date, last: date) -> list[datetime]:
+    return [at(first + timedelta(days=number)) for number in range((last - first).days + 1)]
+
+
+HISTORY = days(AS_OF - timedelta(days=3), AS_OF - timedelta(days=1))
+COVERED = {
+    "a listen at the end of the horizon": [*HISTORY, at(AS_OF), at(END, timedelta())],
+    "a listen long after it": [*HISTORY, at(AS_OF), at(END + timedelta(days=30))],
+    "listens on every day up to the last": [*HISTORY, *days(AS_OF, END - timedelta(days=1))],
+}
+NOT_COVERED = {
+    "one listen on the last day": [*HISTORY, at(AS_OF), at(END - timedelta(days=1), LAST_SECOND)],
+    "a day without listens": [*HISTORY, *days(AS_OF, END - timedelta(days=3)), at(END - timedelta(days=1))],
+    "the last day is missing": [*HISTORY, *days(AS_OF, END - timedelta(days=2))],
+}
+
+
+@pytest.mark.parametrize("instants", COVERED.values(), ids=COVERED)
+def test_a_horizon_is_over_with(warehouse_url: str, instants: list[datetime]) -> None:
+    with_listens(warehouse_url, instants)
+    replace(warehouse_url, AS_OF, iter([lists(AS_OF, "a")]))
+    with create_engine(warehouse_url).connect() as connection:
+        assert dates_to_evaluate(connection) == [AS_OF]
+
+
+@pytest.mark.parametrize("instants", NOT_COVERED.values(), ids=NOT_COVERED)
+def test_a_horizon_is_not_over_with(warehouse_url: str, instants: list[datetime]) -> None:
+    with_listens(warehouse_url, instants)
+    for_you = lists(AS_OF, "a")
+    discover = as_rows(for_you.to_pandas(), AS_OF, Slate.DISCOVER, "a")
+    replace(warehouse_url, AS_OF, iter([for_you, discover]))
+    with create_engine(warehouse_url).connect() as connection:
+        assert dates_to_evaluate(connection) == []
+    with adbc_connect(warehouse_url) as adbc, pytest.raises(AudoticsError, match="are not over in the data"):
+        evaluate_recommendations(adbc, AS_OF, SourcesConfig())
+
+
+def test_a_warehouse_without_lists_or_models_has_nothing_to_judge(warehouse_url: str) -> None:
+    with create_engine(warehouse_url).connect() as connection:
+        assert dates_to_evaluate(connection) == []
+
+
+def test_the_nightly_evaluation_asks_for_every_date_that_was_missed(
+    warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [AS_OF - timedelta(days=number) for number in (9, 3, 2, 0, -1)]
+    judged, open_still = made[1], made[-1]
+    with_listens(warehouse_url, [*HISTORY, *days(AS_OF, END - timedelta(days=1))])
+    for day in made:
+        replace(warehouse_url, day, iter([lists(day, "a")]))
+    connection = psycopg2.connect(warehouse_url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "insert into ml.model_evaluations (as_of, slate, model, users, ndcg_10, ndcg_100, recall_100, horizon_days,"
+            f" evaluated_at) values ('{judged}', 'for_you', 'ranker', 1, 0, 0, 0, 14, now())"
+        )
+    connection.close()
+    monkeypatch.setenv("AUDOTICS_WAREHOUSE_URL", warehouse_url)
+    keys = []
+    for night in (END, END + timedelta(days=1)):
+        with dg.build_schedule_context(
+            scheduled_execution_time=datetime.combine(night, time(5), UTC),
+            repository_def=defs.get_repository_def(),
+            resources={"warehouse": WarehouseResource()},
+        ) as context:
+            requests = nightly_evaluation.evaluate_tick(context).run_requests or []
+        asked = [request.partition_key for request in requests]
+        assert asked == [day.isoformat() for day in made if day not in (judged, open_still)]
+        keys += [request.run_key for request in requests]
+    assert len(set(keys)) == 6, "a date whose run failed is asked for again the next night"

@@ -23,6 +23,7 @@ from assets.ranker.training import RankerConfig
 from warehouse.connections import plain_url
 from warehouse.engine import MODELS_LOCK, create_engine, exclusive
 from warehouse.resource import WarehouseResource
+from warehouse.roles import Role
 
 OWNERS = ["team:data-engineering"]
 
@@ -122,7 +123,10 @@ def _build(
         profiles_dir=str(DBT_PROJECT.project_dir),
         dbt_executable=str(_DBT),
     )
-    with exclusive(warehouse.url, MODELS_LOCK), create_engine(warehouse.url).connect() as connection:
+    with (
+        exclusive(warehouse.url, MODELS_LOCK, Role.TRANSFORMER),
+        create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection,
+    ):
         with _exported(libpq_environment(warehouse.url)):
             events = dbt.cli(dbt_arguments(as_of_dates), context=context).stream()
         for event in events:
@@ -176,7 +180,7 @@ def feature_models(context: dg.AssetExecutionContext, warehouse: WarehouseResour
     In steady state the folds were built when they were the night's own date, so only one date is built.
     """
     as_of = date.fromisoformat(context.partition_key)
-    with create_engine(warehouse.url).connect() as connection:
+    with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
         require_listens_before(connection, as_of)
         stale = stale_feature_dates(connection, fold_dates(as_of, RankerConfig().folds))
     yield from _build(context, warehouse, sorted({as_of, *stale}))

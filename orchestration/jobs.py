@@ -9,6 +9,7 @@ from assets.ranker.recommendations import has_recommendations
 from assets.ranker.slates import HORIZON_DAYS
 from warehouse.engine import create_engine
 from warehouse.resource import WarehouseResource
+from warehouse.roles import Role
 
 INGEST = dg.AssetSelection.groups("raw", "staging", "intermediate", "core", "analytics")
 FEATURES = dg.AssetSelection.groups("features")
@@ -63,7 +64,7 @@ def nightly_evaluation(
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Every night at 05:00 UTC: judge the lists whose two weeks have just passed, if that night made any."""
     request = _as_of_request(context.scheduled_execution_time.date(), days_back=HORIZON_DAYS)
-    with create_engine(warehouse.url).connect() as connection:
+    with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
         made = has_recommendations(connection, date.fromisoformat(str(request.partition_key)))
     yield request if made else dg.SkipReason(f"no lists were made as of {request.partition_key}")
 

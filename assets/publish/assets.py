@@ -10,6 +10,7 @@ from assets.publish.release import list_releases, publish
 from assets.publish.warehouse_content import record_releases, release_content
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.resource import WarehouseResource
+from warehouse.roles import Role
 
 
 @dg.asset(
@@ -38,9 +39,9 @@ def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
         return dg.MaterializeResult(
             metadata={"published": False, "live_release": newer[0].meta.release, "dagster/row_count": 0}
         )
-    with adbc_connect(warehouse.url) as connection:
+    with adbc_connect(warehouse.url, Role.SERVICE) as connection:
         published = publish(client, release_content(connection, as_of))
-    with create_engine(warehouse.url).begin() as connection:
+    with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
         record_releases(connection, list_releases(client))
     return dg.MaterializeResult(
         metadata={

@@ -30,6 +30,7 @@ from assets.ranker.training import RankerConfig
 from warehouse.connections import plain_url
 from warehouse.engine import MODELS_LOCK, create_engine, exclusive
 from warehouse.resource import WarehouseResource
+from warehouse.roles import Role
 
 OWNERS = ["team:data-engineering"]
 
@@ -146,7 +147,10 @@ def _build(
         profiles_dir=str(DBT_PROJECT.project_dir),
         dbt_executable=str(_DBT),
     )
-    with exclusive(warehouse.url, MODELS_LOCK), create_engine(warehouse.url).connect() as connection:
+    with (
+        exclusive(warehouse.url, MODELS_LOCK, Role.TRANSFORMER),
+        create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection,
+    ):
         with _exported({**libpq_environment(warehouse.url), "DBT_INDIRECT_SELECTION": tests}):
             invocation = dbt.cli(dbt_arguments(as_of_dates), context=context)
         for event in invocation.stream():
@@ -219,12 +223,12 @@ def feature_models(context: dg.AssetExecutionContext, warehouse: WarehouseResour
     as_of = date.fromisoformat(context.partition_key)
     folds = fold_dates(as_of, RankerConfig().folds)
     version = features_version()
-    with create_engine(warehouse.url).connect() as connection:
+    with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
         require_listens_before(connection, as_of)
         dates = sorted({as_of, *stale_feature_dates(connection, folds, version)})
         listens = listens_version(connection)
     yield from _build(context, warehouse, dates)
-    with create_engine(warehouse.url).begin() as connection:
+    with create_engine(warehouse.url, Role.TRANSFORMER).begin() as connection:
         record_feature_dates(connection, dates, version, listens)
         expired = drop_expired_features(connection, needed=[as_of, *folds])
     context.log.info("features as of %s; deleted those as of %s", dates, expired)

@@ -9,6 +9,7 @@ from assets.ranker.evaluation_store import dates_to_evaluate
 from assets.ranker.slates import HORIZON_DAYS
 from warehouse.engine import create_engine
 from warehouse.resource import WarehouseResource
+from warehouse.roles import Role
 
 INGEST = dg.AssetSelection.groups("raw", "staging", "snapshots", "intermediate", "core", "analytics")
 FEATURES = dg.AssetSelection.groups("features")
@@ -62,7 +63,7 @@ def nightly_evaluation(
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Every night at 05:00 UTC: judge all lists whose two weeks have passed in the data, and that were never judged."""
     night = context.scheduled_execution_time.date()
-    with create_engine(warehouse.url).connect() as connection:
+    with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
         dates = dates_to_evaluate(connection)
     for as_of in dates:
         # Named after the night as well: a date whose run failed is asked for again.

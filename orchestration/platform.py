@@ -12,6 +12,7 @@ from warehouse.engine import create_engine
 from warehouse.local_home import prepare_home
 from warehouse.local_servers import ensure_running
 from warehouse.migrate import upgrade
+from warehouse.roles import Role
 from warehouse.settings import Settings, load_settings
 
 
@@ -24,8 +25,8 @@ class Platform:
     redis_url: str
 
     def transaction(self) -> AbstractContextManager[Connection]:
-        """A SQLAlchemy connection in one transaction: committed at the end, rolled back on an error."""
-        return create_engine(self.warehouse_url).begin()
+        """A connection of the service role in one transaction: committed at the end, rolled back on an error."""
+        return create_engine(self.warehouse_url, Role.SERVICE).begin()
 
     def redis(self) -> redis.Redis:
         return redis.Redis.from_url(self.redis_url)

@@ -9,6 +9,7 @@ from quality import suites
 from quality.suites import Suite
 from quality.validate import ValidationOutcome, validate
 from warehouse.resource import WarehouseResource
+from warehouse.roles import Role
 
 
 @dg.asset_check(
@@ -19,7 +20,7 @@ from warehouse.resource import WarehouseResource
 )
 def raw_listens_check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Validate the raw listens."""
-    return _as_check_result(validate(warehouse.url, suites.raw_listens()))
+    return _as_check_result(validate(warehouse.url, suites.raw_listens(), Role.TRANSFORMER))
 
 
 def build_feature_checks(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
@@ -46,7 +47,7 @@ def _feature_check(
     )
     def check(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
         as_of = date.fromisoformat(context.op_execution_context.partition_key)
-        return _as_check_result(validate(warehouse.url, build_suite(as_of)))
+        return _as_check_result(validate(warehouse.url, build_suite(as_of), Role.SERVICE))
 
     return check
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from quality.suites import Suite
-from warehouse.engine import sqlalchemy_url
+from warehouse.engine import session_url, sqlalchemy_url
+from warehouse.roles import Role
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class ValidationOutcome:
     outcomes: tuple[ExpectationOutcome, ...]
 
 
-def validate(warehouse_url: str, suite: Suite) -> ValidationOutcome:
-    """Validate the rows of the suite's query, inside PostgreSQL.
+def validate(warehouse_url: str, suite: Suite, role: Role) -> ValidationOutcome:
+    """Validate the rows of the suite's query, inside PostgreSQL and with what `role` may read.
 
     An expectation that raises (a missing column, say) counts as failed, with its error as the detail.
     """
@@ -38,7 +39,9 @@ def validate(warehouse_url: str, suite: Suite) -> ValidationOutcome:
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    source = context.data_sources.add_postgres("warehouse", connection_string=sqlalchemy_url(warehouse_url))
+    source = context.data_sources.add_postgres(
+        "warehouse", connection_string=sqlalchemy_url(session_url(warehouse_url, role))
+    )
     batch = source.add_query_asset(suite.name, query=suite.query).add_batch_definition_whole_table("all_rows")
     expectations = [
         getattr(gx.expectations, expectation.kind)(**expectation.arguments) for expectation in suite.expectations

@@ -13,6 +13,7 @@ import redis
 from psycopg2 import sql
 
 from warehouse.local_servers import Endpoints, ensure_running, stop
+from warehouse.roles import WORKING_ROLES, Role
 from warehouse.settings import Settings
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
@@ -93,6 +94,27 @@ def migrated_template(endpoints: Endpoints) -> str:
 def new_warehouse(new_database: Callable[[str | None], str], migrated_template: str) -> Callable[[], str]:
     """A function that returns the URL of a fresh migrated warehouse, for fixtures of a wider scope."""
     return lambda: new_database(migrated_template)
+
+
+@pytest.fixture(scope="session")
+def new_owned_database(
+    endpoints: Endpoints, new_database: Callable[[str | None], str], migrated_template: str
+) -> Callable[[], str]:
+    """A function that creates a database, not migrated yet, whose owner is no superuser but may work as every role, and
+    returns the owner's URL.
+    """
+    _execute(endpoints, sql.SQL("CREATE ROLE plain_owner LOGIN CREATEROLE PASSWORD 'secret'"))
+    # The template's migrations made the roles, so the administrator has to let this owner use them.
+    _execute(endpoints, sql.SQL(f"GRANT {', '.join(WORKING_ROLES)} TO plain_owner"))
+    _execute(endpoints, sql.SQL(f"GRANT {Role.ANALYST} TO plain_owner WITH ADMIN OPTION"))
+
+    def create() -> str:
+        url = new_database(None)
+        name = sql.Identifier(url.rpartition("/")[2])
+        _execute(endpoints, sql.SQL("ALTER DATABASE {} OWNER TO plain_owner").format(name))
+        return f"postgresql://plain_owner:secret@{url.rpartition('@')[2]}"
+
+    return create
 
 
 @pytest.fixture

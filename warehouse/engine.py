@@ -1,4 +1,7 @@
-"""Connections to the warehouse: SQLAlchemy for statements, ADBC for Arrow in bulk. Both speak UTC."""
+"""Connections to the warehouse: SQLAlchemy for statements, ADBC for Arrow in bulk. Both speak UTC.
+
+Each takes the role to work as; without one the session keeps the rights of the user that the URL names.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +11,7 @@ import sqlalchemy
 from adbc_driver_postgresql import dbapi
 
 from warehouse.connections import CONNECT_TIMEOUT_SECONDS, plain_url
+from warehouse.roles import Role
 
 _UTC_OPTION = "-c timezone=UTC"
 # Held while dbt builds and while the training set is updated: two runs would write the same tables and files.
@@ -19,7 +23,7 @@ def sqlalchemy_url(url: str) -> str:
     return plain_url(url).replace("postgresql://", "postgresql+psycopg2://", 1)
 
 
-def create_engine(url: str) -> sqlalchemy.Engine:
+def create_engine(url: str, role: Role | None = None) -> sqlalchemy.Engine:
     """Return an engine on psycopg2 whose sessions are in UTC.
 
     It keeps no pool: a step of a run opens one connection, and idle ones would outlive it.
@@ -27,32 +31,37 @@ def create_engine(url: str) -> sqlalchemy.Engine:
     return sqlalchemy.create_engine(
         sqlalchemy_url(url),
         poolclass=sqlalchemy.NullPool,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": _options(url)},
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": _options(url, role)},
     )
 
 
 @contextmanager
-def exclusive(url: str, name: str) -> Iterator[None]:
+def exclusive(url: str, name: str, role: Role | None = None) -> Iterator[None]:
     """Hold a lock of this name in the warehouse: of all processes, one at a time gets past. The server frees it when
     the holder dies.
     """
-    engine = create_engine(url)
+    engine = create_engine(url, role)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sqlalchemy.text("select pg_advisory_lock(hashtext(:name))"), {"name": name})
         yield
 
 
-def adbc_connect(url: str) -> dbapi.Connection:
+def adbc_connect(url: str, role: Role | None = None) -> dbapi.Connection:
     """Return an ADBC connection in UTC, for `adbc_ingest` and `fetch_arrow_table`. It does not autocommit."""
+    return dbapi.connect(session_url(url, role))
+
+
+def session_url(url: str, role: Role | None = None) -> str:
+    """Return a plain `postgresql://` URL that says by itself that its sessions are in UTC and work as `role`."""
     base = plain_url(url).partition("?")[0]
     query = {name: values[-1] for name, values in parse_qs(urlsplit(url).query).items()}
-    query["options"] = _options(url)
+    query["options"] = _options(url, role)
     # urlencode would write a space as `+`, which libpq takes literally.
     text = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
-    return dbapi.connect(f"{base}?{text}")
+    return f"{base}?{text}"
 
 
-def _options(url: str) -> str:
-    """Return libpq's `options` for a session in UTC, keeping those that the URL itself asks for."""
+def _options(url: str, role: Role | None) -> str:
+    """Return libpq's `options` for a session in UTC as `role`, keeping those that the URL itself asks for."""
     given = parse_qs(urlsplit(url).query).get("options", [""])[-1]
-    return f"{given} {_UTC_OPTION}".strip()
+    return " ".join(filter(None, (given, _UTC_OPTION, role and f"-c role={role}")))

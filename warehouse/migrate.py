@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from warehouse.engine import create_engine
 from warehouse.errors import AudoticsError
+from warehouse.roles import require_roles
 
 # Not Alembic's default name: Dagster's run storage keeps a table of that name in the same database.
 VERSION_TABLE = "audotics_migrations"
@@ -24,14 +25,16 @@ def upgrade(url: str) -> None:
     Safe to call from several processes at once: the second one waits and then finds nothing to do.
 
     Raises:
-        AudoticsError: the server cannot be reached or refuses a statement, or the database was migrated by a
-            newer version of the code.
+        AudoticsError: the server cannot be reached or refuses a statement, the database was migrated by a newer
+            version of the code, or its user may not create the roles or work as them.
     """
     engine = create_engine(url)
     try:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
-            if not _pending(connection):
+            waiting = _pending(connection)
+            require_roles(connection, pending=bool(waiting))
+            if not waiting:
                 return
             config = _config()
             config.attributes["connection"] = connection

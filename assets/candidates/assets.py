@@ -15,6 +15,7 @@ from warehouse.engine import adbc_connect
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 from warehouse.resource import WarehouseResource
+from warehouse.roles import Role
 
 _USERS_PER_BATCH = 2000
 
@@ -35,7 +36,7 @@ def candidates_path(as_of: date, slate: Slate) -> str:
 def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Tracks put forward for every user with a listen before `as_of`, with each source's score and rank."""
     as_of = date.fromisoformat(context.partition_key)
-    with adbc_connect(warehouse.url) as connection:
+    with adbc_connect(warehouse.url, Role.SERVICE) as connection:
         listens = read_listens(connection, as_of)
     if not len(listens):
         raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")

@@ -12,6 +12,7 @@ from assets.ingest.records import LoadReport
 from warehouse.engine import create_engine
 from warehouse.errors import AudoticsError
 from warehouse.resource import WarehouseResource
+from warehouse.roles import Role
 
 _TABLES = {
     "listens": "Listens, one row per (user, start of playback, track), each with the file it came from.",
@@ -40,7 +41,7 @@ _TABLES = {
 def raw_tables(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:
     """Load every file in the landing folder that is not in the warehouse yet."""
     reports = load_landed(warehouse.url, warehouse.settings.landing)
-    with create_engine(warehouse.url).connect() as connection:
+    with create_engine(warehouse.url, Role.LOADER).connect() as connection:
         if not connection.scalar(text("select exists (select from raw.listens)")):
             raise AudoticsError(
                 f"there are no listens to work with: put files into the landing folder {warehouse.settings.landing}"

@@ -20,6 +20,7 @@ from assets.ingest.refusal import Tally, refusal
 from warehouse.connections import check_warehouse
 from warehouse.engine import adbc_connect
 from warehouse.errors import AudoticsError
+from warehouse.roles import Role
 
 _MISSING_TABLE_STATES = ("42P01", "3F000")
 
@@ -48,7 +49,7 @@ def load_files(
     """
     files = [file for path in paths for file in _find(source, path)]
     try:
-        connection = adbc_connect(warehouse_url)
+        connection = adbc_connect(warehouse_url, Role.LOADER)
     except adbc_driver_manager.Error as error:
         check_warehouse(warehouse_url)
         raise AudoticsError(f"cannot load into the warehouse: {error}; run `audotics doctor`") from error

@@ -10,6 +10,7 @@ from assets.publish.release import NewerReleaseLiveError, list_releases, publish
 from assets.publish.warehouse_content import record_releases, release_content
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.resource import WarehouseResource
+from warehouse.roles import Role
 
 
 @dg.asset(
@@ -32,14 +33,14 @@ def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
     """
     as_of = date.fromisoformat(context.partition_key)
     client = redis.Redis.from_url(warehouse.redis_url)
-    with adbc_connect(warehouse.url) as connection:
+    with adbc_connect(warehouse.url, Role.SERVICE) as connection:
         try:
             published = publish(client, release_content(connection, as_of))
         except NewerReleaseLiveError as newer:
             return dg.MaterializeResult(
                 metadata={"published": False, "live_release": newer.live, "dagster/row_count": 0}
             )
-    with create_engine(warehouse.url).begin() as connection:
+    with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
         record_releases(connection, list_releases(client))
     return dg.MaterializeResult(
         metadata={

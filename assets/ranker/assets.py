@@ -24,6 +24,7 @@ from assets.ranker.training_set import load_folds, update_training_set
 from warehouse.engine import MODELS_LOCK, adbc_connect, create_engine, exclusive
 from warehouse.lake import Lake
 from warehouse.resource import WarehouseResource
+from warehouse.roles import Role
 
 _FEATURES = [
     dg.AssetKey(["features", name])
@@ -46,7 +47,7 @@ _CHAMPION_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-6)
 def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Labelled folds whose two weeks are over by `as_of`; folds already in the lake are kept."""
     as_of = date.fromisoformat(context.partition_key)
-    with exclusive(warehouse.url, MODELS_LOCK), adbc_connect(warehouse.url) as connection:
+    with exclusive(warehouse.url, MODELS_LOCK, Role.SERVICE), adbc_connect(warehouse.url, Role.SERVICE) as connection:
         folds = update_training_set(
             connection, Lake(warehouse.lake), as_of, SourcesConfig(), RankerConfig(), features_version()
         )
@@ -96,7 +97,7 @@ def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
         folds = load_folds(lake, as_of, slate, RankerConfig())
         model = train(folds, RankerConfig())
         users = len({user for fold in folds for user in fold.user_key.tolist()})
-        with create_engine(warehouse.url).begin() as connection:
+        with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
             version = register(connection, lake, slate, as_of, model, users)
         rows += model.rows
         strongest = dict(list(model.gain.items())[:15])
@@ -127,10 +128,10 @@ def recommendations(context: dg.AssetExecutionContext, warehouse: WarehouseResou
     """The 100 best candidates of every user and slate, by the newest champion as of this date."""
     as_of = date.fromisoformat(context.partition_key)
     lake = Lake(warehouse.lake)
-    with create_engine(warehouse.url).connect() as connection:
+    with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
         champions = {slate: champion(connection, lake, slate, as_of) for slate in Slate}
     by_source: dict[str, float] = {}
-    with adbc_connect(warehouse.url) as reading, adbc_connect(warehouse.url) as writing:
+    with adbc_connect(warehouse.url, Role.SERVICE) as reading, adbc_connect(warehouse.url, Role.SERVICE) as writing:
         tables = _ranked(reading, lake, as_of, champions, by_source)
         rows = replace_recommendations(writing, as_of, tables)
     return dg.MaterializeResult(
@@ -175,9 +176,9 @@ def _ranked(
 def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """The lists made as of this date and the baselines, against what was listened to in the 14 days after it."""
     as_of = date.fromisoformat(context.partition_key)
-    with adbc_connect(warehouse.url) as connection:
+    with adbc_connect(warehouse.url, Role.SERVICE) as connection:
         results = evaluate_recommendations(connection, as_of, SourcesConfig())
-    with create_engine(warehouse.url).begin() as connection:
+    with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
         store_evaluation(connection, as_of, results)
         stored = read_evaluation(connection, as_of)
     columns = [dg.TableColumn("slate", "string"), dg.TableColumn("model", "string")]

@@ -22,5 +22,6 @@ for command in (
     servers.down,
     servers.doctor,
     servers.env,
+    servers.analyst_url,
 ):
     app.command()(command)

@@ -77,6 +77,7 @@ def recommendations(
     from orchestration.cli.rendering import OUT, print_json
     from orchestration.platform import open_platform
     from warehouse.engine import adbc_connect
+    from warehouse.roles import Role
 
     if slate not in list(Slate):
         raise AudoticsError(f"there is no slate {slate!r}; choose one of {', '.join(Slate)}")
@@ -84,7 +85,7 @@ def recommendations(
         raise AudoticsError(f"cannot write {out}: the folder {out.parent} does not exist")
     day = as_of_date(as_of)
     platform = open_platform()
-    with adbc_connect(platform.warehouse_url) as connection:
+    with adbc_connect(platform.warehouse_url, Role.SERVICE) as connection:
         rows = export_recommendations(connection, day, Slate(slate), out)
     if as_json:
         print_json({"as_of": day.isoformat(), "slate": slate, "rows": rows, "file": str(out)})

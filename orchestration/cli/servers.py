@@ -1,4 +1,4 @@
-"""`audotics up`, `down`, `doctor` and `env`."""
+"""`audotics up`, `down`, `doctor`, `env` and `analyst-url`."""
 
 from typing import Annotated
 
@@ -79,3 +79,23 @@ def env() -> None:
 
     for name, value in dbt_environment(open_platform().warehouse_url).items():
         OUT.print(f"export {name}={shlex.quote(value)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def analyst_url(
+    rotate: Annotated[bool, typer.Option("--rotate", help="Make a new password; the old one ends at once.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print a URL for analysts' SQL clients: read-only, marts only, listeners as pseudonyms.
+
+    Example: `psql "$(audotics analyst-url)"`
+    """
+    from orchestration.cli.rendering import OUT, print_json
+    from orchestration.platform import open_platform
+    from warehouse.analysts import analyst_url as url_of
+
+    platform = open_platform()
+    url = url_of(platform.settings, platform.warehouse_url, rotate=rotate)
+    if as_json:
+        print_json({"url": url})
+    else:
+        OUT.print(url, markup=False, highlight=False, soft_wrap=True)

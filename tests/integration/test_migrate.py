@@ -8,8 +8,11 @@ import pytest
 from sqlalchemy import text
 
 from warehouse import migrate
-from warehouse.engine import create_engine
+from warehouse.engine import create_engine, session_url
 from warehouse.errors import AudoticsError
+from warehouse.local_servers import Endpoints, ensure_running
+from warehouse.roles import WORKING_ROLES, Role
+from warehouse.settings import Settings
 
 UNDESCRIBED = """
 SELECT relnamespace::regnamespace || '.' || relname || coalesce('.' || attname, '')
@@ -146,3 +149,43 @@ def test_every_change_of_listens_gives_its_days_a_higher_version(warehouse_url: 
     assert max(before, key=before.__getitem__) == "2026-01-02"
     _execute(warehouse_url, "TRUNCATE raw.listens")
     assert all(version > max(before.values()) for _, version in _rows(warehouse_url, days))
+
+
+@pytest.fixture
+def fresh_server(fresh_home: Settings) -> str:
+    """The URL of a server that nobody has migrated yet."""
+    return ensure_running(fresh_home).warehouse_url
+
+
+def as_user(url: str, user: str) -> str:
+    return f"postgresql://{user}:secret@{url.rpartition('@')[2]}"
+
+
+def test_on_a_server_of_its_own_a_user_who_may_create_roles_needs_nothing_else(fresh_server: str) -> None:
+    _execute(fresh_server, "create role maker login createrole password 'secret'")
+    _execute(fresh_server, "alter database audotics owner to maker")
+    migrate.upgrade(as_user(fresh_server, "maker"))
+    for role in WORKING_ROLES:
+        assert _rows(session_url(as_user(fresh_server, "maker"), role), "select current_user::text") == [(role,)]
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        psycopg2.connect(f"postgresql://{Role.ANALYST}:guess@{fresh_server.rpartition('@')[2]}")
+
+
+def test_a_user_who_may_not_create_roles_is_told_what_to_ask_for(fresh_server: str) -> None:
+    _execute(fresh_server, "create role plain login password 'secret'; alter database audotics owner to plain")
+    with pytest.raises(AudoticsError, match="`ALTER ROLE plain CREATEROLE` and try again") as raised:
+        migrate.upgrade(as_user(fresh_server, "plain"))
+    assert "audotics_loader, audotics_transformer, audotics_service, audotics_analyst" in str(raised.value)
+    assert _rows(fresh_server, "select 1 from pg_namespace where nspname = 'raw'") == []
+    _execute(fresh_server, "alter role plain createrole")
+    migrate.upgrade(as_user(fresh_server, "plain"))
+
+
+def test_a_user_who_is_no_member_of_the_roles_is_told_what_to_ask_for(endpoints: Endpoints, warehouse_url: str) -> None:
+    _execute(endpoints.warehouse_url, "create role stranger login createrole password 'secret'")
+    _execute(warehouse_url, "grant select on audotics_migrations to stranger")
+    grant = "GRANT audotics_loader, audotics_transformer, audotics_service TO stranger"
+    with pytest.raises(AudoticsError, match=f"`{grant}` and try again"):
+        migrate.upgrade(as_user(warehouse_url, "stranger"))
+    _execute(endpoints.warehouse_url, grant)
+    migrate.upgrade(as_user(warehouse_url, "stranger"))

@@ -32,11 +32,11 @@ def planted(session_folder: Path) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def pipeline(
-    session_folder: Path, endpoints: Endpoints, new_warehouse: Callable[[], str], planted: dict[str, int]
+    session_folder: Path, endpoints: Endpoints, new_owned_database: Callable[[], str], planted: dict[str, int]
 ) -> Iterator[Pipeline]:
-    """A pipeline that has run once as of AS_OF, from landed files to a live release."""
+    """A pipeline that has run once as of AS_OF, from landed files to a live release, without a superuser."""
     redis_url = f"{endpoints.redis_url.rpartition('/')[0]}/5"
-    made = Pipeline(new_warehouse(), redis_url, session_folder / "pipeline")
+    made = Pipeline(new_owned_database(), redis_url, session_folder / "pipeline")
     report = made.json("run", "--as-of", AS_OF)
     assert report["job"] == "first_release"
     yield made

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -38,6 +38,10 @@ def upgrade() -> None:
         schema="builds",
         comment="One row per date of which all feature marts are complete",
     )
+
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ml.recommendation_batches TO audotics_service")
+    op.execute("GRANT SELECT ON ml.recommendation_batches TO audotics_transformer, audotics_analyst")
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON builds.feature_dates TO audotics_transformer")
 
 
 def downgrade() -> None:

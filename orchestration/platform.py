@@ -24,9 +24,9 @@ class Platform:
     warehouse_url: str
     redis_url: str
 
-    def transaction(self) -> AbstractContextManager[Connection]:
-        """A connection of the service role in one transaction: committed at the end, rolled back on an error."""
-        return create_engine(self.warehouse_url, Role.SERVICE).begin()
+    def transaction(self, role: Role = Role.SERVICE) -> AbstractContextManager[Connection]:
+        """A connection of this role in one transaction: committed at the end, rolled back on an error."""
+        return create_engine(self.warehouse_url, role).begin()
 
     def redis(self) -> redis.Redis:
         return redis.Redis.from_url(self.redis_url)

@@ -67,9 +67,10 @@ def forget(
     from assets.ingest.forget import forget_file
     from orchestration.cli.rendering import OUT, print_json, print_table
     from orchestration.platform import open_platform
+    from warehouse.roles import Role
 
     platform = open_platform()
-    with platform.transaction() as connection:
+    with platform.transaction(Role.LOADER) as connection:
         forgotten = forget_file(connection, file_id)
     if as_json:
         print_json(asdict(forgotten))

@@ -25,7 +25,7 @@ class Platform:
     redis_url: str
 
     def transaction(self, role: Role = Role.SERVICE) -> AbstractContextManager[Connection]:
-        """A connection in one transaction: committed at the end, rolled back on an error."""
+        """A connection of this role in one transaction: committed at the end, rolled back on an error."""
         return create_engine(self.warehouse_url, role).begin()
 
     def redis(self) -> redis.Redis:

@@ -12,11 +12,12 @@ from pipeline_process import Pipeline
 from assets.ingest.forget import Forgotten, forget_file
 from assets.ingest.merge_sql import LOCK
 from warehouse.engine import create_engine
+from warehouse.roles import Role
 from warehouse.errors import AudoticsError
 
 
 def forget(url: str, file_id: int) -> Forgotten:
-    with create_engine(url).begin() as connection:
+    with create_engine(url, Role.LOADER).begin() as connection:
         return forget_file(connection, file_id)
 
 

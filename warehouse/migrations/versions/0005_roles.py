@@ -50,6 +50,8 @@ _LOADED = ", ".join(
 _GRANTS = (
     f"GRANT USAGE ON SCHEMA raw TO {_WORKING}",
     f"GRANT SELECT, INSERT, UPDATE, DELETE ON {_LOADED} TO {_LOADER}",
+    # It hands out the ids of files itself, and remembers in the sequence how far they had come.
+    f"GRANT SELECT, UPDATE ON SEQUENCE raw.ingest_files_file_id_seq TO {_LOADER}",
     f"GRANT SELECT ON raw.listen_days TO {_LOADER}",
     f"GRANT SELECT ON {_LOADED}, raw.listen_days TO {_TRANSFORMER}",
     f"GRANT SELECT ON raw.blocks TO {_SERVICE}",

@@ -11,9 +11,12 @@ import psycopg2
 
 from assets.dbt import DBT_PROJECT, dbt_command, libpq_environment
 
+WITHOUT_TESTS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
 MODELS = """
 select table_schema || '.' || table_name from information_schema.tables
-where table_schema in ('intermediate', 'core', 'analytics', 'features') order by 1
+where table_schema in ('intermediate', 'core', 'analytics', 'features')
+    or (table_schema, table_name) = ('ml', 'recommendation_outcomes')
+order by 1
 """
 
 

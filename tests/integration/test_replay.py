@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from dbt_process import Dbt
+from dbt_process import WITHOUT_TESTS, Dbt
 
 from assets.dbt import dbt_arguments
 from assets.ingest.lastfm_1k import LastFm1k
@@ -17,6 +17,17 @@ WORLD = SampleWorld(until=UNTIL, users=150, tracks=400, listens=12_000, days=100
 LATE_DAYS = [UNTIL - timedelta(days=days) for days in (71, 33, 6)]
 LAST_DAYS = [UNTIL - timedelta(days=days) for days in (2, 1)]
 BUILD = dbt_arguments([UNTIL, UNTIL - timedelta(days=14)])
+OUTCOMES = "ml.recommendation_outcomes"
+WITHOUT_FEATURES = ("build", *WITHOUT_TESTS, "--exclude", "marts.features")
+# Lists of one slate for every user, of dates whose 14 days end before, between and after the last days.
+LISTS = f"""
+create table ml.recommendations_rest partition of ml.recommendations default;
+insert into ml.recommendations (as_of, slate, user_key, rank, track_key, score, source, model_version)
+select date '{UNTIL}' - days, 'for_you', user_key, rank, (7 * user_key + rank) % 50, 0, 'popular', 'm1'
+from raw.users cross join generate_series(13, 61) as days cross join generate_series(1, 10) as rank;
+insert into ml.recommendation_batches (as_of, slate, model_version, users, rows, made_at)
+select as_of, slate, 'm1', count(distinct user_key), count(*), now() from ml.recommendations group by as_of, slate;
+"""
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +65,7 @@ def test_increments_late_days_and_deletions_give_what_a_full_refresh_gives(
         return dbt.contents()
 
     load("history")
+    dbt.query(LISTS)
     contents = [build()]
     for day in LAST_DAYS:
         load(f"{day}")
@@ -72,18 +84,20 @@ def test_increments_late_days_and_deletions_give_what_a_full_refresh_gives(
     assert build("--full-refresh") == contents[-1]
 
     changed = [{model for model in after if after[model] != before[model]} for before, after in pairwise(contents)]
-    assert all({"core.fct_listens", "core.fct_sessions", "analytics.listening_daily"} <= models for models in changed)
+    assert all(
+        {"core.fct_listens", "core.fct_sessions", "analytics.listening_daily", OUTCOMES} <= models for models in changed
+    )
 
 
 def test_a_build_killed_halfway_is_made_good_by_the_next(warehouse_url: str, files: dict[str, Path]) -> None:
     dbt = Dbt(warehouse_url)
     load_files(warehouse_url, LastFm1k(), [files["history"]])
-    dbt("run", "--exclude", "marts.features")
+    dbt(*WITHOUT_FEATURES)
     load_files(warehouse_url, LastFm1k(), [files["late"], files[f"{LAST_DAYS[0]}"]])
     # What a kill leaves: some models of the new days, others of the old.
     dbt("run", "--select", "fct_listens", "fct_first_listens", "track_daily")
     load_files(warehouse_url, LastFm1k(), [files[f"{LAST_DAYS[1]}"]])
-    dbt("run", "--exclude", "marts.features")
+    dbt(*WITHOUT_FEATURES)
     increments = dbt.contents()
-    dbt("run", "--full-refresh", "--exclude", "marts.features")
+    dbt(*WITHOUT_FEATURES, "--full-refresh")
     assert dbt.contents() == increments

@@ -67,9 +67,10 @@ def test_exposures_metrics_semantic_models_and_their_parts_have_labels() -> None
     ] == []
 
 
-def test_every_model_and_column_is_persisted_in_the_warehouse() -> None:
-    models = [item for item in manifest()["nodes"].values() if item["resource_type"] == "model"]
-    assert all(model["config"]["persist_docs"] == {"relation": True, "columns": True} for model in models)
+def test_every_model_and_snapshot_has_columns_and_shows_its_descriptions_in_the_warehouse() -> None:
+    built = [item for item in manifest()["nodes"].values() if item["resource_type"] in ("model", "snapshot")]
+    assert all(item["columns"] for item in built)
+    assert all(item["config"]["persist_docs"] == {"relation": True, "columns": True} for item in built)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from pipeline_process import Pipeline
 from assets.ingest.forget import Forgotten, forget_file
 from assets.ingest.merge_sql import LOCK
 from warehouse.engine import create_engine
-from warehouse.roles import Role
 from warehouse.errors import AudoticsError
+from warehouse.roles import Role
 
 
 def forget(url: str, file_id: int) -> Forgotten:

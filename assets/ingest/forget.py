@@ -1,8 +1,9 @@
 """Take a load back: the file's rows go, and files that were counted as its duplicates can be loaded again."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from assets.ingest import merge_sql
 from warehouse.errors import AudoticsError
@@ -60,11 +61,15 @@ def forget_file(connection: Connection, file_id: int) -> Forgotten:
     connection.execute(_DELETE_RECORDS, {"file_ids": [file_id, *(row.file_id for row in later)]})
     return Forgotten(
         file_id=file_id,
-        file=LoadedFile(*record.tuple()) if record else None,
+        file=_loaded_file(record) if record else None,
         listens=listens,
         rejected=rejected,
-        load_again=tuple(LoadedFile(*row.tuple()) for row in later),
+        load_again=tuple(_loaded_file(row) for row in later),
     )
+
+
+def _loaded_file(row: Row[Any]) -> LoadedFile:
+    return LoadedFile(row.file_id, row.path, row.format)
 
 
 _RECORD = text("SELECT file_id, path, format FROM raw.ingest_files WHERE file_id = :file_id")

@@ -1,5 +1,6 @@
 """The warehouse's tables: migrations, what they promise analysts, and what they refuse."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import alembic.command
@@ -189,3 +190,37 @@ def test_a_user_who_is_no_member_of_the_roles_is_told_what_to_ask_for(endpoints:
         migrate.upgrade(as_user(warehouse_url, "stranger"))
     _execute(endpoints.warehouse_url, grant)
     migrate.upgrade(as_user(warehouse_url, "stranger"))
+
+
+BUILT_BEFORE = """
+create schema core; create schema analytics;
+create table core.fct_listens as select 1 as user_key; create view core.dim_users as select * from core.fct_listens;
+create table analytics.listening_daily as select 2 as listens;
+create table ml.recommendations_20260101 partition of ml.recommendations for values in ('2026-01-01');
+"""
+HANDED_OVER = """
+select relnamespace::regnamespace || '.' || relname, pg_get_userbyid(relowner)::text
+from pg_class
+where relkind in ('r', 'p', 'v') and (
+    relnamespace in ('core'::regnamespace, 'analytics'::regnamespace)
+    or relnamespace = 'ml'::regnamespace and relname like 'recommendations%'
+)
+"""
+
+
+def test_what_was_built_before_the_roles_is_handed_over_to_them(new_owned_database: Callable[[], str]) -> None:
+    url = new_owned_database()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "0004")
+    _execute(url, BUILT_BEFORE)
+    migrate.upgrade(url)
+    assert dict(_rows(url, HANDED_OVER)) == {
+        **dict.fromkeys(("core.fct_listens", "core.dim_users", "analytics.listening_daily"), Role.TRANSFORMER),
+        **dict.fromkeys(("ml.recommendations", "ml.recommendations_20260101"), Role.SERVICE),
+    }
+    assert _rows(session_url(url, Role.SERVICE), "select * from core.dim_users") == [(1,)]
+    readable = f"select has_table_privilege('{Role.ANALYST}', 'analytics.listening_daily', 'select')"
+    assert _rows(url, readable) == [(True,)]

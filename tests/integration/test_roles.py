@@ -16,7 +16,7 @@ from dbt_process import Dbt
 from pipeline_process import Pipeline
 from psycopg2.errors import InsufficientPrivilege, QueryCanceled, ReadOnlySqlTransaction
 
-from assets.dbt import DBT_PROJECT
+from assets.dbt import DBT_PROJECT, dbt_arguments
 from assets.ingest.sample_world import SampleWorld, generate
 from assets.ranker.recommendations import as_rows, replace_recommendations
 from assets.ranker.slates import Slate
@@ -39,7 +39,7 @@ def platform(session_folder: Path, endpoints: Endpoints, new_owned_database: Cal
     generate(folder / "world", WORLD)
     made = Pipeline(new_owned_database(), f"{endpoints.redis_url.rpartition('/')[0]}/6", folder / "home")
     made.json("ingest", "lastfm-1k", str(folder / "world"))
-    Dbt(made.warehouse_url)("build", "--vars", f'{{as_of_dates: ["{AS_OF}"]}}')
+    Dbt(made.warehouse_url)(*dbt_arguments([AS_OF]))
     lists = pd.DataFrame(
         {"user_key": [0], "track_key": [1], "rank": [1], "score": [0.5], "source": ["popular"]},
     )

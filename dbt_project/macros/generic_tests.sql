@@ -13,6 +13,42 @@
     where {{ columns | join(' is null or ') }} is null
 {% endtest %}
 
+{#
+  As many rows of each day as raw.listens has, of the days that the model's last build wrote. Days that a load has
+  changed since are left out: the next build has them.
+#}
+{% test every_listen(model) %}
+    {%- set node = graph.nodes.get(context['model'].attached_node) if execute else none %}
+    select
+        coalesce(built.listened_on, loaded.listened_on) as listened_on,
+        built.listens as listens_built,
+        loaded.listens as listens_loaded
+    from (
+        select listened_on, count(*) as listens from {{ model }} group by listened_on
+    ) as built
+    full outer join (
+        select {{ utc_date('listened_at') }} as listened_on, count(*) as listens
+        from {{ source('raw', 'listens') }}
+        {%- if not var('test_all') %}
+        where listened_at >= coalesce(
+            (select {{ utc_midnight('replayed_from') }} from builds.models where model = '{{ node.name if node }}'),
+            timestamptz '-infinity'
+        )
+        {%- endif %}
+        group by {{ utc_date('listened_at') }}
+    ) as loaded on built.listened_on = loaded.listened_on
+    where
+        built.listens is distinct from loaded.listens
+        and not exists (
+            select 1
+            from {{ source('raw', 'listen_days') }} as days
+            inner join builds.models as models on days.version > models.version
+            where
+                models.model = '{{ node.name if node }}'
+                and days.listened_on = coalesce(built.listened_on, loaded.listened_on)
+        )
+{% endtest %}
+
 {# Every value lies in [min_value, max_value]; a bound left out is not checked. #}
 {% test in_range(model, column_name, min_value=none, max_value=none) %}
     select {{ column_name }}

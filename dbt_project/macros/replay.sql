@@ -1,14 +1,14 @@
 {# Models of the `replay` strategy are rebuilt from the first changed day on: docs/adr/0007-replay-from-a-day.md. #}
 
-{# At the start of a build: fix which days changed, so that a load that commits meanwhile waits for the next build. #}
+{# At the start of a command: fix which days changed, so that a load that commits meanwhile waits for the next build. #}
 {% macro fix_changed_days() -%}
-    delete from builds.days;
-    insert into builds.days (listened_on, version)
-    select listened_on, version from raw.listen_days
+    delete from builds.days where begun_at < current_timestamp - interval '1 day';
+    insert into builds.days (invocation_id, listened_on, version, begun_at)
+    select '{{ invocation_id }}', listened_on, version, current_timestamp from raw.listen_days
 {%- endmacro %}
 
-{# Query: the version up to which the model may count itself built: what its replayed parents reflect. #}
-{% macro available_version() -%}
+{# The names of the model's parents that are replayed as well, quoted. #}
+{% macro replayed_parents() -%}
     {%- set parents = [] -%}
     {%- for id in model.depends_on.nodes -%}
         {%- set parent = graph.nodes.get(id) -%}
@@ -16,20 +16,56 @@
             {%- do parents.append("'" ~ parent.name ~ "'") -%}
         {%- endif -%}
     {%- endfor -%}
+    {{ return(parents) }}
+{%- endmacro %}
+
+{# Query: the version up to which the model may count itself built: what its replayed parents reflect. #}
+{% macro available_version() -%}
+    {%- set parents = replayed_parents() -%}
     {%- if parents -%}
         (select coalesce(min(version), 0) from builds.models where model in ({{ parents | join(', ') }}))
     {%- else -%}
-        (select coalesce(max(version), 0) from builds.days)
+        (select coalesce(max(version), 0) from builds.days where invocation_id = '{{ invocation_id }}')
     {%- endif -%}
 {%- endmacro %}
 
-{# The first day that changed since the model was built, as YYYY-MM-DD; far in the future when none did. #}
+{# Digest of the model's SQL, of that of the views it reads, and of its replayed parents as they were built. #}
+{% macro definition() -%}
+    {%- set parts = [model.checksum.checksum] -%}
+    {%- for id in model.depends_on.nodes | sort -%}
+        {%- set parent = graph.nodes.get(id) -%}
+        {%- if parent and parent.config.get('materialized') == 'view' -%}
+            {%- do parts.append(parent.checksum.checksum) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- set parents = replayed_parents() -%}
+    {%- if parents -%}
+        {%- set query -%}
+            select definition from builds.models where model in ({{ parents | join(', ') }}) order by model
+        {%- endset -%}
+        {%- do parts.extend(run_query(query).columns[0].values()) -%}
+    {%- endif -%}
+    {{ return(local_md5(parts | join(' '))) }}
+{%- endmacro %}
+
+{#
+  The first day that changed since the model was built, as YYYY-MM-DD; far in the future when none did. A model whose
+  definition changed counts as never built.
+#}
 {% macro replay_from() -%}
     {%- if not execute -%}{{ return('9999-12-31') }}{%- endif -%}
     {%- set query -%}
-        select coalesce(min(days.listened_on), date '9999-12-31')::text as replay_from
+        select cast(coalesce(min(days.listened_on), date '9999-12-31') as text) as replay_from
         from builds.days as days
-        where days.version > coalesce((select version from builds.models where model = '{{ model.name }}'), 0)
+        where
+            days.invocation_id = '{{ invocation_id }}'
+            and days.version > coalesce(
+                (
+                    select version from builds.models
+                    where model = '{{ model.name }}' and definition = '{{ definition() }}'
+                ),
+                0
+            )
     {%- endset -%}
     {{ return(run_query(query).columns[0].values()[0]) }}
 {%- endmacro %}
@@ -48,10 +84,16 @@
   `listened_on` that tells; rows of the temporary relation with the same `unique_key` are replaced as well.
 #}
 {% macro get_incremental_replay_sql(arg_dict) -%}
+    {%- set from_day = replay_from() -%}
+    {%- if from_day not in model.compiled_code -%}
+        {{ exceptions.raise_compiler_error(
+            model.name ~ " was built by another dbt command meanwhile; run this one again"
+        ) }}
+    {%- endif -%}
     {%- set target = arg_dict['target_relation'] -%}
     {%- set source = arg_dict['temp_relation'] -%}
     {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) -%}
-    delete from {{ target }} where {{ replayed_rows(config.get('replay_where'), replay_from()) }};
+    delete from {{ target }} where {{ replayed_rows(config.get('replay_where'), from_day) }};
     {%- if arg_dict['unique_key'] %}
     delete from {{ target }} where {{ arg_dict['unique_key'] }} in (select {{ arg_dict['unique_key'] }} from {{ source }});
     {%- endif %}
@@ -74,15 +116,20 @@
         {%- set from_day = replay_from() -%}
         {%- if flags.FULL_REFRESH or not known -%}
             analyze {{ this }};
-            insert into builds.models (model, version, replayed_from, tested)
-            values ('{{ model.name }}', {{ available_version() }}, null, false)
+            insert into builds.models (model, definition, version, replayed_from, tested)
+            values ('{{ model.name }}', '{{ definition() }}', {{ available_version() }}, null, false)
             on conflict (model) do update
-            set version = excluded.version, replayed_from = excluded.replayed_from, tested = excluded.tested
+            set
+                definition = excluded.definition,
+                version = excluded.version,
+                replayed_from = excluded.replayed_from,
+                tested = excluded.tested
         {%- elif from_day == '9999-12-31' -%}
             update builds.models set version = {{ available_version() }} where model = '{{ model.name }}'
         {%- else -%}
             update builds.models
             set
+                definition = '{{ definition() }}',
                 version = {{ available_version() }},
                 -- Days whose tests have not passed are tested again. Null, every day, is the smallest.
                 replayed_from = case when tested or replayed_from >= date '{{ from_day }}' then date '{{ from_day }}'
@@ -93,25 +140,40 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# At the end of `dbt build`: the models that were built and all of whose tests passed. #}
+{# The replayed model whose rows a node holds: itself, or what a view names in `meta: {replayed_as: ...}`. #}
+{% macro replayed_model(node) -%}
+    {%- set name = node.config.get('meta', {}).get('replayed_as', node.name) -%}
+    {%- set replayed = graph.nodes.get('model.' ~ node.package_name ~ '.' ~ name) -%}
+    {{ return(replayed if replayed and replayed.config.get('incremental_strategy') == 'replay' else none) }}
+{%- endmacro %}
+
+{# At the end of a command: the models of which every data test ran and passed. #}
 {% macro record_tests(results) -%}
-    {%- set built = [] -%}
-    {%- set doubtful = [] -%}
-    {%- for result in results -%}
-        {%- if result.node.resource_type == 'model' and result.status == 'success' -%}
-            {%- do built.append(result.node) -%}
-        {%- elif result.node.resource_type == 'test' and result.status not in ('pass', 'warn') -%}
-            {%- do doubtful.append(result.node.attached_node) -%}
-        {%- endif -%}
-    {%- endfor -%}
+    {%- if not execute -%}{{ return('') }}{%- endif -%}
     {%- set passed = [] -%}
-    {%- for node in built -%}
-        {%- if node.config.get('incremental_strategy') == 'replay' and node.unique_id not in doubtful -%}
-            {%- do passed.append("'" ~ node.name ~ "'") -%}
+    {%- for result in results if result.node.resource_type == 'test' and result.status in ('pass', 'warn') -%}
+        {%- do passed.append(result.node.unique_id) -%}
+    {%- endfor -%}
+    {%- set built = [] -%}
+    {%- for result in results if result.node.resource_type == 'model' and result.status == 'success' -%}
+        {%- if result.node.config.get('incremental_strategy') == 'replay' -%}
+            {%- do built.append(result.node.name) -%}
         {%- endif -%}
     {%- endfor -%}
-    {%- if flags.WHICH == 'build' and passed -%}
-        update builds.models set tested = true where model in ({{ passed | join(', ') }})
+    {%- set doubtful = [] -%}
+    {%- for test in graph.nodes.values() if test.resource_type == 'test' and test.unique_id not in passed -%}
+        {%- set tested = graph.nodes.get(test.attached_node) -%}
+        {%- set replayed = replayed_model(tested) if tested else none -%}
+        {%- if replayed -%}
+            {%- do doubtful.append(replayed.name) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- set names = [] -%}
+    {%- for name in built if name not in doubtful -%}
+        {%- do names.append("'" ~ name ~ "'") -%}
+    {%- endfor -%}
+    {%- if names -%}
+        update builds.models set tested = true where model in ({{ names | join(', ') }})
     {%- endif -%}
 {%- endmacro %}
 
@@ -132,18 +194,17 @@
 {%- endmacro %}
 
 {#
-  The conditions on a model's rows that its last build wrote, none when that is all of them. A view that adds columns to
-  a replayed model names it in `meta: {replayed_as: ...}`. Features are built for the instants of `as_of_instants`.
+  The conditions on a model's rows that its last build wrote, none when that is all of them or the model is small enough
+  to be tested whole (`meta: {test_every_row: true}`). Features are built for the instants of `as_of_instants`.
 #}
 {% macro rows_of_last_build(tested) -%}
     {%- if tested.config.get('incremental_strategy') == 'delete+insert' -%}
         {{ return(["as_of in (select as_of from (" ~ as_of_instants() ~ ") as as_ofs)"]) }}
     {%- endif -%}
-    {%- set name = tested.config.get('meta', {}).get('replayed_as', tested.name) -%}
-    {%- set replayed = graph.nodes.get('model.' ~ tested.package_name ~ '.' ~ name, tested) -%}
-    {%- if replayed.config.get('incremental_strategy') == 'replay' -%}
+    {%- set replayed = replayed_model(tested) -%}
+    {%- if replayed and not tested.config.get('meta', {}).get('test_every_row') -%}
         {%- set query -%}
-            select replayed_from::text from builds.models where model = '{{ name }}'
+            select cast(replayed_from as text) from builds.models where model = '{{ replayed.name }}'
         {%- endset -%}
         {%- set rows = run_query(query).columns[0].values() -%}
         {%- if rows and rows[0] -%}

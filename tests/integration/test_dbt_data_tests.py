@@ -21,7 +21,11 @@ from core.fct_listens as each where listened_on = (select max(listened_on) from 
 insert into features.feat_user select (jsonb_populate_record(each, '{{"user_key": -1, "sessions": null}}')).*
 from features.feat_user as each where as_of = date '{BEFORE}' limit 1
 """
-OF_LISTENS = {"relationships_fct_listens_user_key__user_key__ref_dim_users_", "not_null_listens_listener_key"}
+OF_LISTENS = {
+    "every_listen_fct_listens_",
+    "relationships_fct_listens_user_key__user_key__ref_dim_users_",
+    "not_null_listens_listener_key",
+}
 OF_FEATURES = {"relationships_feat_user_user_key__user_key__ref_dim_users_", "never_null_feat_user"}
 
 

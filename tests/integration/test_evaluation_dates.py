@@ -29,7 +29,8 @@ def with_listens(url: str, instants: Sequence[datetime]) -> None:
     with connection, connection.cursor() as cursor:
         cursor.execute(
             "create schema if not exists core; drop table if exists core.fct_listens; create table core.fct_listens"
-            " (user_key integer, track_key integer, listened_at timestamptz, session_key bigint)"
+            " (user_key integer, track_key integer, listened_at timestamptz, session_key bigint);"
+            " grant select on core.fct_listens to audotics_service"
         )
         cursor.executemany(
             "insert into core.fct_listens values (1, %s, %s, %s)",

@@ -81,14 +81,17 @@ def _create_builds() -> None:
     op.execute("COMMENT ON SCHEMA builds IS 'How far the models that are built by day have come'")
     op.create_table(
         "days",
+        sa.Column("invocation_id", sa.Text, primary_key=True, comment="The dbt command, by dbt's own id for it"),
         sa.Column("listened_on", sa.Date, primary_key=True, comment="UTC date"),
         sa.Column("version", sa.BigInteger, nullable=False, comment="As in raw.listen_days"),
+        sa.Column("begun_at", sa.TIMESTAMP(timezone=True), nullable=False, comment="When the command began"),
         schema="builds",
-        comment="raw.listen_days as it was when the current build began, so that every model sees the same days",
+        comment="raw.listen_days as it was when a dbt command began, so that all its models see the same days",
     )
     op.create_table(
         "models",
         sa.Column("model", sa.Text, primary_key=True, comment="Name of the model"),
+        sa.Column("definition", sa.Text, nullable=False, comment="Digest of its SQL and of what it is built from"),
         sa.Column("version", sa.BigInteger, nullable=False, comment="The raw.listen_days version that it reflects"),
         sa.Column(
             "replayed_from", sa.Date, comment="First day written since its tests last passed; null means every day"

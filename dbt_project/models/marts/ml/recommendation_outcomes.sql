@@ -2,7 +2,9 @@
     config(
         unique_key='as_of',
         indexes=[{'columns': ['as_of', 'slate', 'rank'], 'unique': true}],
-        replay_where="as_of >= " ~ add_days('__replay_date__', '-' ~ var('horizon_days')),
+        replay_where="as_of >= " ~ add_days('__replay_date__', '-' ~ var('horizon_days'))
+        ~ " or " ~ add_days('as_of', var('horizon_days')) ~ " > (select max(listened_on) from analytics.listening_daily)",
+        meta={'test_every_row': true},
     )
 }}
 
@@ -27,11 +29,12 @@ batches as (
 {% if is_incremental() %}
 judged as (
 
-    select distinct
+    select
         as_of,
         slate,
         made_at
     from {{ this }}
+    where rank = 1
 
 ),
 

@@ -13,7 +13,7 @@ with firsts as (
     from {{ ref('int_track_first_listens') }}
     {% if is_incremental() %}
     -- The first 28 days of these tracks reach into the replay.
-    where {{ utc_date('first_listened_at') }} > {{ add_days(replay_date(), -28) }}
+    where first_listened_at >= {{ utc_midnight(add_days(replay_date(), -27)) }}
     {% endif %}
 
 ),

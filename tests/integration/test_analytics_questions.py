@@ -37,7 +37,7 @@ select as_of, slate, 'm1', count(distinct user_key), count(*), now() from ml.rec
 
 @pytest.fixture(scope="module")
 def listens() -> pd.DataFrame:
-    """200 days of listening by 60 people to 80 tracks of 12 artists, popular ones first, and of one that is new; a fifth is skipped."""
+    """200 days of listening by 60 people to 80 tracks of 12 artists and to one that is new; a fifth is skipped."""
     rng = np.random.default_rng(3)
     rows = 12_000
     day = rng.integers(0, 200, rows)

@@ -1,0 +1,111 @@
+"""What a build remembers: which days were fixed when it began, of which definition it is, which tests have passed."""
+
+import os
+import shutil
+import subprocess
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+import psycopg2
+import pytest
+from dbt_process import WITHOUT_TESTS, Dbt
+
+from assets.dbt import DBT_PROJECT, dbt_arguments, dbt_command, libpq_environment
+from assets.ingest.lastfm_1k import LastFm1k
+from assets.ingest.load import load_files
+from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
+
+UNTIL = date(2026, 6, 1)
+WORLD = SampleWorld(until=UNTIL, users=30, tracks=200, listens=2_000, days=60)
+LISTEN = (
+    "insert into raw.listens (user_key, track_key, listened_at, source, file_id)"
+    " values ({}, 1, '{} 00:00:01+00', 's', 1)"
+)
+# As the nightly run builds them, features apart.
+TESTED = (*dbt_arguments(), "--exclude", "marts.features", "--indirect-selection", "buildable")
+UNEQUAL = "select (select count(*) from raw.listens) - (select count(*) from core.fct_listens)"
+
+
+@pytest.fixture
+def dbt(warehouse_url: str, session_folder: Path) -> Dbt:
+    """A small warehouse whose listens, first listens and sessions are built."""
+    folder = session_folder / "bookkeeping"
+    generate(folder, WORLD)
+    load_files(warehouse_url, LastFm1k(), [folder / LISTENS_FILE])
+    dbt = Dbt(warehouse_url)
+    dbt("build", *WITHOUT_TESTS, "--select", "staging", "marts.core", "intermediate", "track_daily")
+    return dbt
+
+
+def test_a_load_and_another_command_in_the_middle_of_a_build_lose_nothing(dbt: Dbt) -> None:
+    dbt.query(LISTEN.format(3, UNTIL))
+    with psycopg2.connect(dbt.warehouse_url) as blocking, blocking.cursor() as cursor:
+        # The build has worked out what to replay when it gets to read the table.
+        cursor.execute("lock table core.fct_listens in access exclusive mode")
+        build = subprocess.Popen(
+            dbt_command("run", "--select", "fct_listens"),
+            env={**os.environ, **libpq_environment(dbt.warehouse_url)},
+            stdout=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 120
+        while not dbt.query(
+            "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        ):
+            assert build.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        dbt.query(LISTEN.format(4, UNTIL - timedelta(days=20)))
+        dbt("run", "--select", "stg_users")
+    blocking.close()
+    assert build.wait(timeout=120) == 0
+    assert dbt.query(UNEQUAL) == [(1,)], "what came meanwhile waits for the next build"
+    dbt("run", "--select", "fct_listens")
+    assert dbt.query(UNEQUAL) == [(0,)]
+
+
+def test_a_changed_definition_is_replayed_from_the_first_day_on_with_what_reads_it(dbt: Dbt, tmp_path: Path) -> None:
+    project = tmp_path / "dbt_project"
+    shutil.copytree(DBT_PROJECT.project_dir, project, ignore=shutil.ignore_patterns("target", "logs"))
+    (model,) = project.rglob("fct_listens.sql")
+    model.write_text(model.read_text().replace("interval '30 minutes'", "interval '5 minutes'"))
+    before = dbt.query("select count(*) from core.fct_sessions")
+    changed = Dbt(dbt.warehouse_url, project)
+    dbt.query(LISTEN.format(3, UNTIL))
+    changed("build", *WITHOUT_TESTS, "--select", "marts.core", "track_daily")
+    ((first_day,),) = dbt.query("select min(listened_on) from raw.listen_days")
+    replayed = dict(dbt.query("select model, replayed_from from builds.models"))
+    assert {model: replayed[model] for model in ("fct_listens", "fct_sessions", "track_daily")} == {
+        "fct_listens": None,
+        "fct_sessions": None,
+        "track_daily": None,
+    }, "nothing has been tested since everything was built"
+    assert dbt.query("select count(*) from core.fct_sessions") > before
+    assert dbt.query(f"select count(*) from core.fct_listens where listened_on >= '{first_day}'") == dbt.query(
+        "select count(*) from raw.listens"
+    )
+
+
+def test_a_day_whose_tests_failed_is_tested_again_with_the_next_and_passing_needs_all_tests(dbt: Dbt) -> None:
+    def state() -> tuple[date | None, bool]:
+        ((replayed_from, tested),) = dbt.query(
+            "select replayed_from, tested from builds.models where model = 'fct_listens'"
+        )
+        return replayed_from, tested
+
+    assert state() == (None, False), "the build of the fixture ran no tests"
+    dbt(*TESTED)
+    assert state() == (None, True)
+
+    dbt.query(LISTEN.format(-1, UNTIL))
+    failing = dbt(*TESTED, check=False)
+    assert failing.returncode == 1
+    assert state() == (UNTIL, False)
+    dbt.query(LISTEN.format(3, UNTIL + timedelta(days=1)))
+    failing = dbt(*TESTED, check=False)
+    assert failing.returncode == 1, "the next day is sound, the one before is not"
+    assert state() == (UNTIL, False)
+
+    dbt.query("delete from raw.listens where user_key = -1")
+    dbt(*TESTED)
+    assert state() == (UNTIL, True)

@@ -125,7 +125,12 @@
                 replayed_from = excluded.replayed_from,
                 tested = excluded.tested
         {%- elif from_day == '9999-12-31' -%}
-            update builds.models set version = {{ available_version() }} where model = '{{ model.name }}'
+            update builds.models
+            set
+                version = {{ available_version() }},
+                -- Nothing was written: what has passed its tests need not pass them again.
+                replayed_from = case when tested then date '{{ from_day }}' else replayed_from end
+            where model = '{{ model.name }}'
         {%- else -%}
             update builds.models
             set

@@ -49,7 +49,6 @@ _EXPIRE = text("""
     delete from builds.feature_dates
     where
         built_at < now() - cast(:kept as interval)
-        and as_of <> all(cast(:needed as date[]))
         and not (
             extract(isodow from as_of) = :weekday
             and as_of > (select max(as_of) from builds.feature_dates) - cast(:trained_on as integer)
@@ -62,9 +61,8 @@ _NOT_BUILT = ""
 
 @dataclass(frozen=True)
 class FeatureBuild:
-    """The dates whose features a run needs; those of them to build, in order; and what they are built from."""
+    """The dates to build features as of, in order, and what they are built from."""
 
-    needed: list[date]
     stale: list[date]
     features_version: str
     listens_version: int
@@ -73,11 +71,12 @@ class FeatureBuild:
 def begin_features(connection: Connection, needed: Sequence[date], features_version: str) -> FeatureBuild:
     """Decide which of the needed dates must be built, and note those as begun: known, so that they expire, but stale.
 
+    The age of the others starts anew, so that no other run deletes them under this one.
     Hold MODELS_LOCK from here until `finish_features`, and commit before the build begins.
     """
     stale = stale_feature_dates(connection, needed, features_version)
-    build = FeatureBuild(list(needed), stale, features_version, int(connection.scalar(_LISTENS_VERSION) or 0))
-    connection.execute(_NEEDED, {"dates": build.needed})
+    build = FeatureBuild(stale, features_version, int(connection.scalar(_LISTENS_VERSION) or 0))
+    connection.execute(_NEEDED, {"dates": list(needed)})
     _record(connection, build, _NOT_BUILT)
     return build
 
@@ -94,7 +93,6 @@ def finish_features(connection: Connection, build: FeatureBuild, folds: int) -> 
             _EXPIRE,
             {
                 "kept": timedelta(days=KEPT_DAYS),
-                "needed": build.needed,
                 "weekday": TRAINING_WEEKDAY,
                 "trained_on": HORIZON_DAYS + 7 * folds,
             },

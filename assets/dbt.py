@@ -16,15 +16,10 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
 from filelock import FileLock
 from psycopg2.extensions import parse_dsn
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from assets.ranker.dataset import fold_dates
-from assets.ranker.feature_dates import (
-    drop_expired_features,
-    listens_version,
-    record_feature_dates,
-    stale_feature_dates,
-)
+from assets.ranker.feature_dates import MARTS, begin_features, finish_features
 from assets.ranker.marts import require_listens_before
 from assets.ranker.training import RankerConfig
 from warehouse.connections import plain_url
@@ -38,6 +33,8 @@ OWNERS = ["team:data-engineering"]
 # before it has been heard: hence the offset.
 AS_OF_PARTITIONS = dg.DailyPartitionsDefinition(start_date="2000-01-01", end_offset=1)
 ONE_DATE_PER_RUN = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
+
+FEATURE_KEYS = [dg.AssetKey(["features", mart]) for mart in MARTS]
 
 # Variable: the name in a connection string and the value when it is left out.
 _LIBPQ = {
@@ -147,10 +144,7 @@ def _build(
         profiles_dir=str(DBT_PROJECT.project_dir),
         dbt_executable=str(_DBT),
     )
-    with (
-        exclusive(warehouse.url, MODELS_LOCK, Role.TRANSFORMER),
-        create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection,
-    ):
+    with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
         with _exported({**libpq_environment(warehouse.url), "DBT_INDIRECT_SELECTION": tests}):
             invocation = dbt.cli(dbt_arguments(as_of_dates), context=context)
         for event in invocation.stream():
@@ -190,7 +184,8 @@ def _exported(variables: Mapping[str, str]) -> Iterator[None]:
 def core_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
     """Staging, intermediate, core and analytics models with their tests, rebuilt from the first changed day on."""
     # Not eager: that would run the tests that compare features with dimensions before there are features.
-    yield from _build(context, warehouse, tests="buildable")
+    with exclusive(warehouse.url, MODELS_LOCK, Role.TRANSFORMER):
+        yield from _build(context, warehouse, tests="buildable")
 
 
 @dbt_assets(
@@ -202,7 +197,8 @@ def core_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource)
 )
 def ml_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
     """What became of the recommendations: judged once the days after them are over."""
-    yield from _build(context, warehouse)
+    with exclusive(warehouse.url, MODELS_LOCK, Role.TRANSFORMER):
+        yield from _build(context, warehouse)
 
 
 @dbt_assets(
@@ -215,20 +211,40 @@ def ml_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -
     dagster_dbt_translator=TRANSLATOR,
 )
 def feature_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
-    """Features as of the partition's date, and as of each training fold whose features are missing or stale.
+    """Features as of the partition's date; in a run that also updates the training set, as of its folds as well.
 
-    In steady state the folds were built when they were the night's own date, so only one date is built. Features that
-    no fold needs any more are deleted some days after they were built.
+    Only what is missing or stale is built. In steady state the folds were built when they were the night's own date,
+    so a night builds one date, be there a training in it or not. Features expire some days after a run last needed
+    them, those that the next weekly trainings need excepted.
     """
     as_of = date.fromisoformat(context.partition_key)
-    folds = fold_dates(as_of, RankerConfig().folds)
-    version = features_version()
-    with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
-        require_listens_before(connection, as_of)
-        dates = sorted({as_of, *stale_feature_dates(connection, folds, version)})
-        listens = listens_version(connection)
-    yield from _build(context, warehouse, dates)
-    with create_engine(warehouse.url, Role.TRANSFORMER).begin() as connection:
-        record_feature_dates(connection, dates, version, listens)
-        expired = drop_expired_features(connection, needed=[as_of, *folds])
-    context.log.info("features as of %s; deleted those as of %s", dates, expired)
+    folds = RankerConfig().folds
+    needed = [as_of, *(fold_dates(as_of, folds) if updates_training_set(context.job_def) else ())]
+    engine = create_engine(warehouse.url, Role.TRANSFORMER)
+    # From the question of what is stale to the deletion: another run may build and delete in between.
+    with exclusive(warehouse.url, MODELS_LOCK, Role.TRANSFORMER):
+        with engine.begin() as connection:
+            require_listens_before(connection, as_of)
+            build = begin_features(connection, needed, features_version())
+        if build.stale:
+            yield from _build(context, warehouse, build.stale)
+        else:
+            yield from _found(context, engine)
+        if context.selected_asset_keys.issuperset(FEATURE_KEYS):
+            with engine.begin() as connection:
+                expired = finish_features(connection, build, folds)
+            context.log.info("features built as of %s; deleted those as of %s", build.stale, expired)
+
+
+def updates_training_set(job: dg.JobDefinition) -> bool:
+    """Whether `training_set` is among the assets that a run of this job, or of this subset of one, materialises."""
+    return dg.AssetKey("training_set") in job.asset_layer.selected_asset_keys
+
+
+def _found(context: dg.AssetExecutionContext, engine: Engine) -> Iterator[dg.MaterializeResult]:
+    """Report the selected feature models as they stand."""
+    with engine.connect() as connection:
+        # Dagster refuses an asset before its dependencies.
+        for key in (key for key in FEATURE_KEYS if key in context.selected_asset_keys):
+            rows = connection.scalar(text(f"select count(*) from {'.'.join(key.path)}"))
+            yield dg.MaterializeResult(asset_key=key, metadata={"dagster/row_count": rows, "built_now": False})

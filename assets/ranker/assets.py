@@ -10,7 +10,7 @@ from adbc_driver_postgresql import dbapi
 from assets import plots
 from assets.candidates.assets import candidates_path
 from assets.candidates.pool import SourcesConfig
-from assets.dbt import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, features_version
+from assets.dbt import AS_OF_PARTITIONS, FEATURE_KEYS, ONE_DATE_PER_RUN, OWNERS, features_version
 from assets.ranker.evaluation import METRICS
 from assets.ranker.evaluation_store import evaluate_recommendations, read_evaluation, store_evaluation
 from assets.ranker.features import join_features
@@ -26,10 +26,6 @@ from warehouse.lake import Lake
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
 
-_FEATURES = [
-    dg.AssetKey(["features", name])
-    for name in ("feat_user", "feat_track", "feat_artist", "feat_user_track", "feat_user_artist")
-]
 _CHAMPION_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-6)
 
 
@@ -41,7 +37,7 @@ _CHAMPION_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-6)
     owners=OWNERS,
     deps=[
         dg.AssetKey(["core", "fct_listens"]),
-        *_FEATURES,
+        *FEATURE_KEYS,
     ],
 )
 def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
@@ -119,7 +115,7 @@ def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
     # A night is served by the newest champion, as a rule one of the last week's.
     deps=[
         "candidates",
-        *_FEATURES,
+        *FEATURE_KEYS,
         dg.AssetDep(rankers, partition_mapping=_CHAMPION_WINDOW),
     ],
     metadata={"dagster/table_name": "ml.recommendations"},

@@ -24,7 +24,12 @@ def feature_reader(connection: dbapi.Connection, as_of: date) -> Callable[[Ints]
     """A function from user keys to their feature frames as of a date.
 
     What does not depend on the user is read once, so memory grows with the catalogue and the batch, not with users.
+
+    Raises:
+        AudoticsError: the marts hold no features as of the date. Candidates joined to nothing would be ranked as well.
     """
+    for model in ("feat_user", "feat_track"):
+        _require_rows(connection, model, as_of)
     track = _read(connection, "feat_track", ("track_key", *TRACK_COLUMNS), as_of)
     artist = _read(connection, "feat_artist", ("artist_key", *ARTIST_COLUMNS), as_of)
     track_artist = _fetch(connection, "select track_key, artist_key from core.dim_tracks")
@@ -66,6 +71,18 @@ def require_listens_before(connection: Connection, as_of: date) -> None:
         )
 
 
+def _require_rows(connection: dbapi.Connection, model: str, as_of: date) -> None:
+    if _fetch(connection, f"select as_of from features.{model} where {_as_of(as_of)} limit 1").empty:
+        raise AudoticsError(
+            f"no features as of {as_of}: features.{model} holds no rows of that date; materialise the asset group"
+            f" `features` for the partition {as_of}, then this step again"
+        )
+
+
+def _as_of(as_of: date) -> str:
+    return f"as_of = date '{as_of.isoformat()}'"
+
+
 def _read(
     connection: dbapi.Connection,
     model: str,
@@ -74,7 +91,7 @@ def _read(
     user_keys: Ints | None = None,
 ) -> pd.DataFrame:
     members = "" if user_keys is None else " and user_key = any($1)"
-    query = f"select {', '.join(columns)} from features.{model} where as_of = date '{as_of.isoformat()}'{members}"
+    query = f"select {', '.join(columns)} from features.{model} where {_as_of(as_of)}{members}"
     return _fetch(connection, query, user_keys)
 
 

@@ -68,18 +68,27 @@ def load_folds(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> l
     """The folds that a ranker of a slate as of a date trains on, as `update_training_set` left them, newest first.
 
     Raises:
-        AudoticsError: there is none in the lake.
+        AudoticsError: there is none in the lake, because nothing was stored or because there is nothing to learn.
     """
     folds = []
-    for fold_date in fold_dates(as_of, config.folds):
+    others = False
+    dates = fold_dates(as_of, config.folds)
+    for fold_date in dates:
         folder = _folder(fold_date)
         for name in lake.names(folder):
             if name.startswith(f"{slate}-"):
                 frames = [table.to_pandas() for table in lake.read_parquet(f"{folder}/{name}")]
                 folds.append(Fold.from_frame(fold_date, pd.concat(frames, ignore_index=True)))
+            else:
+                others = True
+    if not folds and others:
+        raise AudoticsError(
+            f"nothing to train the ranker of {slate} on as of {as_of}: no user had a relevant track for that slate in"
+            f" any fold from {dates[-1]} to {dates[0]}; ingest more history or more listeners"
+        )
     if not folds:
         raise AudoticsError(
-            f"the lake holds no training fold of {slate} for {as_of}: materialise `training_set` for that date first"
+            f"the lake holds no training fold for {as_of}: materialise `training_set` for that date first"
         )
     return folds
 

@@ -1,6 +1,7 @@
 """What a training fold's file is named after."""
 
 import shutil
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,11 @@ import pytest
 from assets.candidates.history import Listens
 from assets.candidates.pool import SourcesConfig
 from assets.ranker import training_set
+from assets.ranker.slates import Slate
 from assets.ranker.training import RankerConfig
+from assets.ranker.training_set import load_folds
+from warehouse.errors import AudoticsError
+from warehouse.lake import Lake
 
 ASSETS = Path(training_set.__file__).parents[1]
 NONE = Listens(*(np.zeros(0, np.int64) for _ in range(4)))
@@ -63,3 +68,12 @@ def test_a_change_in_how_rankers_are_trained_keeps_the_folds(code: Path) -> None
     before = fingerprint()
     (code / "ranker" / "training.py").write_text("")
     assert fingerprint() == before
+
+
+def test_a_slate_without_any_fold_says_whether_there_was_nothing_to_learn_or_nobody_looked(tmp_path: Path) -> None:
+    lake, as_of, config = Lake(str(tmp_path)), date(2026, 3, 2), RankerConfig()
+    with pytest.raises(AudoticsError, match="materialise `training_set` for that date first"):
+        load_folds(lake, as_of, Slate.DISCOVER, config)
+    lake.write_text("training/as_of=2026-02-09/for_you-0123456789ab.parquet", "")
+    with pytest.raises(AudoticsError, match=r"no user had a relevant track .* from 2026-01-12 to 2026-02-16; ingest"):
+        load_folds(lake, as_of, Slate.DISCOVER, config)

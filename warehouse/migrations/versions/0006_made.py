@@ -31,12 +31,17 @@ def upgrade() -> None:
 
     op.create_table(
         "feature_dates",
-        sa.Column("as_of", sa.Date, primary_key=True, comment="Every feature mart holds rows as of this date"),
-        sa.Column("features_version", sa.Text, nullable=False, comment="Digest of the dbt project that built them"),
+        sa.Column("as_of", sa.Date, primary_key=True, comment="Feature marts hold rows as of this date"),
+        sa.Column(
+            "features_version",
+            sa.Text,
+            nullable=False,
+            comment="Digest of the dbt project that built them; empty until all are",
+        ),
         sa.Column("listens_version", sa.BigInteger, nullable=False, comment="As in raw.listen_days; what they reflect"),
-        sa.Column("built_at", TIMESTAMP(timezone=True), nullable=False, comment="When they had all been built"),
+        sa.Column("built_at", TIMESTAMP(timezone=True), nullable=False, comment="When a run last built or needed them"),
         schema="builds",
-        comment="One row per date of which all feature marts are complete",
+        comment="One row per date of which feature marts are, or were begun to be, built",
     )
 
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ml.recommendation_batches TO audotics_service")

@@ -16,7 +16,6 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
 from filelock import FileLock
 from psycopg2.extensions import parse_dsn
-from sqlalchemy import text
 
 from assets.ranker.dataset import fold_dates
 from assets.ranker.feature_dates import (
@@ -31,6 +30,7 @@ from warehouse.connections import plain_url
 from warehouse.engine import MODELS_LOCK, create_engine, exclusive
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
+from warehouse.row_counts import row_count
 
 OWNERS = ["team:data-engineering"]
 
@@ -156,8 +156,8 @@ def _build(
         for event in invocation.stream():
             if isinstance(event, dg.Output):
                 schema, model = context.asset_key_for_output(event.output_name).path
-                rows = connection.scalar(text(f"select count(*) from {schema}.{model}"))
-                yield event.with_metadata({**event.metadata, "dagster/row_count": dg.MetadataValue.int(rows or 0)})
+                counted = row_count(connection, schema, model)
+                yield event.with_metadata({**event.metadata, **(counted.metadata() if counted else {})})
             else:
                 yield event
     # A folder of its own per call, of several MB; after a failure it stays to be looked into.

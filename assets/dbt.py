@@ -16,7 +16,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
 from filelock import FileLock
 from psycopg2.extensions import parse_dsn
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from assets.ranker.dataset import fold_dates
 from assets.ranker.feature_dates import MARTS, begin_features, finish_features
@@ -26,6 +26,7 @@ from warehouse.connections import plain_url
 from warehouse.engine import MODELS_LOCK, create_engine, exclusive
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
+from warehouse.row_counts import row_count
 
 OWNERS = ["team:data-engineering"]
 
@@ -150,8 +151,8 @@ def _build(
         for event in invocation.stream():
             if isinstance(event, dg.Output):
                 schema, model = context.asset_key_for_output(event.output_name).path
-                rows = connection.scalar(text(f"select count(*) from {schema}.{model}"))
-                yield event.with_metadata({**event.metadata, "dagster/row_count": dg.MetadataValue.int(rows or 0)})
+                counted = row_count(connection, schema, model)
+                yield event.with_metadata({**event.metadata, **(counted.metadata() if counted else {})})
             else:
                 yield event
     # A folder of its own per call, of several MB; after a failure it stays to be looked into.
@@ -246,5 +247,6 @@ def _found(context: dg.AssetExecutionContext, engine: Engine) -> Iterator[dg.Mat
     with engine.connect() as connection:
         # Dagster refuses an asset before its dependencies.
         for key in (key for key in FEATURE_KEYS if key in context.selected_asset_keys):
-            rows = connection.scalar(text(f"select count(*) from {'.'.join(key.path)}"))
-            yield dg.MaterializeResult(asset_key=key, metadata={"dagster/row_count": rows, "built_now": False})
+            counted = row_count(connection, *key.path)
+            metadata = {"built_now": dg.MetadataValue.bool(False), **(counted.metadata() if counted else {})}
+            yield dg.MaterializeResult(asset_key=key, metadata=metadata)

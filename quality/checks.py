@@ -16,7 +16,8 @@ from warehouse.roles import Role
     asset=["raw", "listens"],
     name="raw_listens_suite",
     blocking=True,
-    description="Great Expectations on raw listens: plausible, keyed, every row of every file accounted for.",
+    description="Great Expectations on the listens of the files loaded in the 7 days up to the last load that brought"
+    " any: plausible, keyed, every row accounted for. Of older files, the counts on record.",
 )
 def raw_listens_check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Validate the raw listens."""

@@ -37,11 +37,22 @@ def _no_rows(description: str, query: str) -> Expectation:
     return _expect("UnexpectedRowsExpectation", unexpected_rows_query=query, description=description)
 
 
+# Files are numbered as they are loaded, so the recent ones are those from the first recent one on, and a small index
+# finds their rows. Forgotten loads may leave listens without any file on record: then every row is looked at.
+_FIRST_RECENT_FILE = (
+    "(select coalesce(min(file_id), 0) from raw.ingest_files where finished_at >= "
+    "(select max(finished_at) from raw.ingest_files where rows_loaded > 0) - interval '7 days')"
+)
+
+
 def raw_listens() -> Suite:
-    """Listens as loaded: plausible times and durations, known keys, and every row of every file accounted for."""
+    """Listens of the files loaded in the 7 days up to the last load that brought any: plausible times and durations,
+    known keys, and every row of these files accounted for. The rows of older files were looked at when they came; of
+    these only the counts on record have to add up.
+    """
     return Suite(
         name="raw_listens",
-        query="select * from raw.listens",
+        query=f"select * from raw.listens where file_id >= {_FIRST_RECENT_FILE}",
         expectations=(
             _expect("ExpectTableRowCountToBeBetween", min_value=1),
             _expect("ExpectColumnValuesToNotBeNull", column="source"),
@@ -65,11 +76,12 @@ def raw_listens() -> Suite:
                 "select files.file_id from raw.ingest_files as files "
                 "left join (select file_id, count(*) as listens from {batch} as batch group by file_id) as loaded "
                 "on loaded.file_id = files.file_id "
-                "left join (select file_id, count(*) as rows from raw.rejected_listens group by file_id) as rejected "
+                "left join (select file_id, count(*) as rows from raw.rejected_listens "
+                f"where file_id >= {_FIRST_RECENT_FILE} group by file_id) as rejected "
                 "on rejected.file_id = files.file_id "
                 "where files.rows_read <> files.rows_loaded + files.rows_rejected + files.rows_duplicate "
-                "or files.rows_loaded <> coalesce(loaded.listens, 0) "
-                "or files.rows_rejected <> coalesce(rejected.rows, 0)",
+                f"or (files.file_id >= {_FIRST_RECENT_FILE} and (files.rows_loaded <> coalesce(loaded.listens, 0) "
+                "or files.rows_rejected <> coalesce(rejected.rows, 0)))",
             ),
         ),
     )

@@ -11,11 +11,13 @@ import sqlalchemy
 from adbc_driver_postgresql import dbapi
 
 from warehouse.connections import CONNECT_TIMEOUT_SECONDS, plain_url
+from warehouse.locks import Lock, acquire
 from warehouse.roles import Role
 
 _UTC_OPTION = "-c timezone=UTC"
 # Held while dbt builds and while the training set is updated: two runs would write the same tables and files.
-MODELS_LOCK = "audotics-models"
+# Building everything anew may take the better part of an hour.
+MODELS_LOCK = Lock("hashtext('audotics-models')", "building models", wait_seconds=3600)
 
 
 def sqlalchemy_url(url: str) -> str:
@@ -36,13 +38,17 @@ def create_engine(url: str, role: Role | None = None) -> sqlalchemy.Engine:
 
 
 @contextmanager
-def exclusive(url: str, name: str, role: Role | None = None) -> Iterator[None]:
-    """Hold a lock of this name in the warehouse: of all processes, one at a time gets past. The server frees it when
-    the holder dies.
+def exclusive(url: str, lock: Lock, role: Role | None = None) -> Iterator[None]:
+    """Hold a lock of the warehouse: of all processes, one at a time gets past. The server frees it when the
+    holder dies.
+
+    Raises:
+        AudoticsError: another session has the lock for too long; it is named.
     """
-    engine = create_engine(url, role)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sqlalchemy.text("select pg_advisory_lock(hashtext(:name))"), {"name": name})
+    with create_engine(url, role).connect() as connection:
+        acquire(connection.connection.cursor(), lock, session=True)
+        # The session has the lock, no transaction stays open for it.
+        connection.connection.commit()
         yield
 
 

@@ -3,20 +3,22 @@
 from pathlib import Path
 
 import alembic.command
+import psycopg2
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.script.revision import ResolutionError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from warehouse.engine import create_engine
 from warehouse.errors import AudoticsError
+from warehouse.locks import Lock, acquire
 from warehouse.roles import require_roles
 
 # Not Alembic's default name: Dagster's run storage keeps a table of that name in the same database.
 VERSION_TABLE = "audotics_migrations"
-_UPGRADE_LOCK = 0x0A0D_0001
+_UPGRADE_LOCK = Lock("168624129", "migrating")
 
 
 def upgrade(url: str) -> None:
@@ -26,12 +28,13 @@ def upgrade(url: str) -> None:
 
     Raises:
         AudoticsError: the server cannot be reached or refuses a statement, the database was migrated by a newer
-            version of the code, or its user may not create the roles or work as them.
+            version of the code, its user may not create the roles or work as them, or another session has the lock of
+            migrations for too long.
     """
     engine = create_engine(url)
     try:
         with engine.begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
+            acquire(connection.connection.cursor(), _UPGRADE_LOCK)
             waiting = _pending(connection)
             require_roles(connection, pending=bool(waiting))
             if not waiting:
@@ -39,7 +42,7 @@ def upgrade(url: str) -> None:
             config = _config()
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, "head")
-    except DBAPIError as error:
+    except (DBAPIError, psycopg2.Error) as error:
         raise _refused(error) from error
     finally:
         engine.dispose()
@@ -84,8 +87,8 @@ def _pending(connection: Connection) -> list[str]:
     return newest_first[::-1]
 
 
-def _refused(error: DBAPIError) -> AudoticsError:
-    reason = " ".join(str(error.orig).split())
+def _refused(error: DBAPIError | psycopg2.Error) -> AudoticsError:
+    reason = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
     return AudoticsError(
         f"Cannot migrate the warehouse: {reason}. Check the warehouse URL and that PostgreSQL is running."
     )

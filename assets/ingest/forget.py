@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, text
 
 from assets.ingest import merge_sql
 from warehouse.errors import AudoticsError
+from warehouse.locks import acquire
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,9 @@ def forget_file(connection: Connection, file_id: int) -> Forgotten:
     and artists keep their keys. The id is never given again.
 
     Raises:
-        AudoticsError: there is no such load.
+        AudoticsError: there is no such load, or another session has the lock of loads for too long.
     """
-    connection.execute(text(merge_sql.LOCK))
+    acquire(connection.connection.cursor(), merge_sql.LOCK)
     connection.execute(text(merge_sql.KEEP_HIGHEST_FILE_ID))
     record = connection.execute(_RECORD, {"file_id": file_id}).one_or_none()
     listens = connection.execute(_DELETE_LISTENS, {"file_id": file_id}).rowcount

@@ -20,6 +20,7 @@ from assets.ingest.refusal import Tally, refusal
 from warehouse.connections import check_warehouse
 from warehouse.engine import adbc_connect
 from warehouse.errors import AudoticsError
+from warehouse.locks import acquire
 from warehouse.roles import Role
 
 _MISSING_TABLE_STATES = ("42P01", "3F000")
@@ -45,7 +46,8 @@ def load_files(
 
     Raises:
         AudoticsError: a path does not exist or holds no listens (before anything is loaded), a file is damaged or
-            misread, or PostgreSQL fails. Files before it stay loaded; of the file itself nothing does.
+            misread, another session has the lock of loads for too long, or PostgreSQL fails. Files before it stay
+            loaded; of the file itself nothing does.
     """
     files = [file for path in paths for file in _find(source, path)]
     try:
@@ -217,8 +219,7 @@ def _merge(cursor: dbapi.Cursor, source: Source, file_id: int, progress: Callabl
 
 def _lock(cursor: dbapi.Cursor) -> None:
     """Wait until no other load is merging; held to the end of the transaction."""
-    cursor.execute(merge_sql.LOCK)
-    cursor.fetchall()
+    acquire(cursor, merge_sql.LOCK)
 
 
 def _update_profiles(cursor: dbapi.Cursor, profiles: pa.Table) -> None:

@@ -1,9 +1,12 @@
 """The statements of a load: stage in temporary tables, then merge set by set. Pure text."""
 
+from warehouse.locks import Lock
+
 # Room for the sorts and hash tables of one merge; the temporary tables are written and read once.
 SETTINGS = ("SET temp_buffers = '64MB'", "SET LOCAL work_mem = '128MB'")
 
-LOCK = "SELECT pg_advisory_xact_lock(168624130)"
+# The key is also in the triggers of migration 0003.
+LOCK = Lock("168624130", "loading")
 
 STAGING = (
     """CREATE TEMPORARY TABLE staged_users (mention integer, line bigint, user_id text) ON COMMIT DROP""",

@@ -139,7 +139,8 @@ def _require_closed_horizon(connection: dbapi.Connection, as_of: date, end: date
 def _horizon_is_closed(day: str) -> str:
     """SQL: listening went on after the horizon of a date, or was heard on every day of it up to the last.
 
-    One listen on the last day proves nothing: it may come from a file that has hardly begun.
+    One listen on the last day proves nothing: it may come from a file that has hardly begun. The outcomes
+    (`ml.recommendation_outcomes`, docs/adr/0009) are stricter and always wait for a listen after the horizon.
     """
     return (
         f"(exists (select from core.fct_listens where listened_at >= {_midnight(f'{day} + {HORIZON_DAYS}')})"

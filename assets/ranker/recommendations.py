@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 
 from assets.ranker.slates import Slate
 from warehouse.errors import AudoticsError
+from warehouse.locks import Lock, acquire
 
 SCHEMA = pa.schema(
     [
@@ -52,6 +53,9 @@ def replace_recommendations(connection: dbapi.Connection, as_of: date, tables: I
     are being made, nothing that others read or write is locked; readers of any date wait for the exchange only, and
     see the old lists or the new ones. An interrupted load leaves the old ones, and a loading table that the next load
     of the date removes. Loads of one date wait for each other, loads of several dates for each other's exchange.
+
+    Raises:
+        AudoticsError: another session has one of these locks for too long.
     """
     partition = f"recommendations_{as_of:%Y%m%d}"
     with connection.cursor() as cursor, _one_load_of(connection, cursor, partition):
@@ -77,8 +81,8 @@ def replace_recommendations(connection: dbapi.Connection, as_of: date, tables: I
 @contextmanager
 def _one_load_of(connection: dbapi.Connection, cursor: dbapi.Cursor, partition: str) -> Iterator[None]:
     """Hold a lock of the session: it outlives transactions, and goes with the connection of a load that dies."""
-    cursor.execute(f"select pg_advisory_lock(hashtext('{partition}'))")
-    cursor.fetchall()
+    # Another load of the date scores every user while it has the lock.
+    acquire(cursor, Lock(f"hashtext('{partition}')", f"writing ml.{partition}", wait_seconds=3600), session=True)
     connection.commit()
     try:
         yield
@@ -108,8 +112,7 @@ def _create_loading_table(cursor: dbapi.Cursor, partition: str, as_of: date) -> 
 def _exchange(cursor: dbapi.Cursor, partition: str, as_of: date) -> None:
     """Put the loading table in the partition's place. Needs a transaction of its own: it locks the whole table."""
     # Two exchanges at once would each hold what the other needs of ml.recommendations.
-    cursor.execute("select pg_advisory_xact_lock(hashtext('ml.recommendations'))")
-    cursor.fetchall()
+    acquire(cursor, Lock("hashtext('ml.recommendations')", "exchanging lists in ml.recommendations"))
     cursor.execute(f"drop table if exists ml.{partition}")
     cursor.execute(f"alter table ml.{partition}_loading rename to {partition}")
     cursor.execute(f"alter index ml.{partition}_loading_pkey rename to {partition}_pkey")

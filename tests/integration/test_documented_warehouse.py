@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 import yaml
-from dbt_process import Dbt
+from dbt_process import WITHOUT_TESTS, Dbt
 from sample_warehouse import build_sample, load_sample
 
 from assets.dbt import DBT_PROJECT, manifest_path
+from assets.ingest.lastfm_1k import LastFm1k
+from assets.ingest.load import load_files
+from assets.ingest.sample_world import PROFILE_FILE
 
 BUILT = ("model", "snapshot")
 
@@ -96,3 +100,26 @@ def test_freshness_tells_how_long_ago_a_file_was_loaded(
         "ingest_files": status,
         "listens": "warn",
     }
+
+
+def test_a_changed_profile_is_shown_as_two_versions_and_an_unchanged_one_as_one(dbt: Dbt, session_folder: Path) -> None:
+    folder = session_folder / "documented"
+    profiles = (folder / PROFILE_FILE).read_text().splitlines()
+    changed, unchanged = (line.split("\t") for line in profiles[1:3])
+    before = changed[3]
+    changed[3] = "Iceland"
+    (folder / PROFILE_FILE).write_text("\n".join([profiles[0], "\t".join(changed), *profiles[2:]]) + "\n")
+    load_files(dbt.warehouse_url, LastFm1k(), [folder])
+    dbt("build", "--select", "stg_users", "users_history", "listener_history", *WITHOUT_TESTS)
+
+    def versions(user_id: str) -> list[tuple[str, datetime, datetime | None]]:
+        return dbt.query(
+            "select country, valid_from, valid_to from analytics.listener_history where listener_key ="
+            f" (select listener_key from raw.users where user_id = '{user_id}') order by valid_from"
+        )
+
+    first, second = versions(changed[0])
+    assert [first[0] or "", second[0]] == [before, "Iceland"]
+    assert first[1] < second[1]
+    assert (first[2], second[2]) == (second[1], None)
+    assert versions(unchanged[0]) == [(unchanged[3] or None, first[1], None)]

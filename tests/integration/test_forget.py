@@ -103,7 +103,7 @@ def test_it_waits_for_a_load_that_is_merging(warehouse_url: str, tmp_path: Path)
     merging = psycopg2.connect(warehouse_url)
     try:
         with merging.cursor() as cursor:
-            cursor.execute(LOCK)
+            cursor.execute(LOCK.statement())
             thread = threading.Thread(target=forget, args=(warehouse_url, 1))
             thread.start()
             waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"

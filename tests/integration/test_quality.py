@@ -1,6 +1,7 @@
 """Each suite passes on sound rows and fails on the fault it is there for; a failing one stops the run."""
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -100,6 +101,62 @@ def test_a_suite_fails_on_a_fault_and_names_it(sound: str, suite: Suite, fault: 
     outcome = observe(sound, suite)
     assert not outcome.passed
     assert any(named in each.expectation for each in outcome.outcomes if not each.passed)
+
+
+OLDER = """
+update raw.ingest_files set finished_at = now() - interval '40 days';
+insert into raw.ingest_files (file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected,
+    rows_duplicate, started_at, finished_at) overriding system value
+    values (2, repeat('b', 64), 'lastfm-1k', 'y', 1, 3, 1, 1, 1, now(), now() - interval '32 days');
+insert into raw.listens (user_key, track_key, listened_at, source, file_id, ingested_at) values
+    (0, 0, '2026-03-01 11:00+00', 'x', 2, '2026-03-02 00:00+00');
+insert into raw.rejected_listens (file_id, line, reason, original) values (2, 1, 'empty_user', 'x');
+"""
+ONLY_DUPLICATES = """
+insert into raw.ingest_files (file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected,
+    rows_duplicate, started_at, finished_at) overriding system value
+    values (3, repeat('c', 64), 'lastfm-1k', 'z', 1, 1, 0, 0, 1, now(), now())
+"""
+
+
+def observed_rows(outcome: ValidationOutcome) -> str:
+    (counted,) = [each.detail for each in outcome.outcomes if "row_count" in each.expectation]
+    return counted
+
+
+def test_the_raw_suite_looks_at_the_rows_of_the_last_loads_however_long_ago_they_were(sound: str) -> None:
+    assert observed_rows(observe(sound, suites.raw_listens())) == "2"
+    for load in (OLDER, ONLY_DUPLICATES):
+        execute(sound, load)
+        outcome = observe(sound, suites.raw_listens())
+        assert outcome.passed, [each for each in outcome.outcomes if not each.passed]
+        assert observed_rows(outcome) == "1"
+    execute(sound, "delete from raw.rejected_listens where file_id = 2")
+    assert not observe(sound, suites.raw_listens()).passed
+
+
+def test_the_raw_suite_looks_at_every_row_when_no_load_is_on_record(sound: str) -> None:
+    execute(sound, "delete from raw.rejected_listens; delete from raw.ingest_files")
+    outcome = observe(sound, suites.raw_listens())
+    assert outcome.passed
+    assert observed_rows(outcome) == "2"
+
+
+def test_the_raw_suite_finds_its_rows_by_the_index_of_files(warehouse_url: str) -> None:
+    load = """
+    insert into raw.ingest_files (file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected,
+        rows_duplicate, started_at, finished_at) overriding system value
+        select id, id::text, 'f', 'x', 1, 1000, 1000, 0, 0, now(), now() - (200 - id) * interval '1 day'
+        from generate_series(1, 200) as id;
+    insert into raw.listens (user_key, track_key, listened_at, source, file_id)
+        select 0, number, '2026-01-01+00', 'x', number / 1000 + 1 from generate_series(0, 199999) as number;
+    analyze raw.listens;
+    """
+    execute(warehouse_url, load)
+    with closing(psycopg2.connect(warehouse_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("explain " + suites.raw_listens().query)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Bitmap Index Scan on listens_file_id_idx" in plan
 
 
 def test_a_failing_suite_stops_the_run_before_anything_is_built_on_it(

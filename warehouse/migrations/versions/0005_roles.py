@@ -91,6 +91,7 @@ def upgrade() -> None:
         op.execute(grant)
     # Only its owner may attach a partition.
     _hand_over("relnamespace = 'ml'::regnamespace AND relname LIKE 'recommendations%'", _SERVICE)
+    _keep_temporary_tables_to(f"{_WORKING}, CURRENT_USER")
     for function in _TRUSTED_FUNCTIONS:
         op.execute(f"ALTER FUNCTION {function} SECURITY DEFINER SET search_path = pg_catalog, pg_temp")
         op.execute(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
@@ -98,16 +99,31 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    _of_this_database("GRANT TEMPORARY ON DATABASE %I TO PUBLIC")
     for function in _TRUSTED_FUNCTIONS:
         op.execute(f"ALTER FUNCTION {function} SECURITY INVOKER RESET search_path")
         op.execute(f"GRANT EXECUTE ON FUNCTION {function} TO PUBLIC")
     op.execute(f"REASSIGN OWNED BY {_WORKING} TO CURRENT_USER")
     op.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA analytics, core, features, ml FROM {_ANALYST}")
     op.execute(f"REVOKE ALL ON SCHEMA analytics, core, features, ml FROM {_ANALYST}")
-    # The roles stay: other databases of the server may use them. One at a time: PostgreSQL 18 fails with an internal
-    # error where default privileges of one name another.
+    # The roles stay: other databases of the server may use them, and there have to be given TEMPORARY again, which this
+    # takes everywhere. One at a time: PostgreSQL 18 fails with an internal error where default privileges of one name
+    # another.
     for role in (_TRANSFORMER, _LOADER, _SERVICE):
         op.execute(f"DROP OWNED BY {role}")
+
+
+def _keep_temporary_tables_to(roles: str) -> None:
+    """Let only these make temporary tables. Where the migrating user does not own the database, PostgreSQL warns, and
+    everybody still may.
+    """
+    _of_this_database("REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC")
+    _of_this_database(f"GRANT TEMPORARY ON DATABASE %I TO {roles}")
+
+
+def _of_this_database(statement: str) -> None:
+    """Run a statement in which %I stands for the name of the database."""
+    op.execute(f"DO $$ BEGIN EXECUTE format('{statement}', current_database()); END $$")
 
 
 def _create_role(role: str, options: str, description: str, settings: dict[str, str]) -> None:

@@ -248,5 +248,5 @@ def _found(context: dg.AssetExecutionContext, engine: Engine) -> Iterator[dg.Mat
         # Dagster refuses an asset before its dependencies.
         for key in (key for key in FEATURE_KEYS if key in context.selected_asset_keys):
             counted = row_count(connection, *key.path)
-            metadata = {"built_now": dg.MetadataValue.bool(False), **(counted.metadata() if counted else {})}
-            yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+            metadata = counted.metadata() if counted else {}
+            yield dg.MaterializeResult(asset_key=key, metadata={**metadata, "built_now": False})

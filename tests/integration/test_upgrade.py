@@ -33,7 +33,8 @@ insert into raw.listens (user_key, track_key, listened_at, source, file_id) valu
 create table ml.recommendations_20260302 partition of ml.recommendations for values in ('2026-03-02');
 insert into ml.recommendations (as_of, slate, user_key, rank, track_key, score, source, model_version)
     values ('2026-03-02', 'for_you', 0, 1, 1, 0.5, 'popular', 'm1'),
-        ('2026-03-02', 'for_you', 0, 2, 0, 0.4, 'popular', 'm1'), ('2026-03-02', 'for_you', 1, 1, 0, 0.5, 'popular', 'm1');
+        ('2026-03-02', 'for_you', 0, 2, 0, 0.4, 'popular', 'm1'),
+        ('2026-03-02', 'for_you', 1, 1, 0, 0.5, 'popular', 'm1');
 create schema staging; create schema intermediate; create schema core; create schema features;
 create view staging.stg_listens as select * from raw.listens;
 create view intermediate.int_listens_sessionised as select *, 1 as session_key from staging.stg_listens;

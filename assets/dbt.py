@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -147,7 +146,9 @@ def _build(
     )
     with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
         with _exported({**libpq_environment(warehouse.url), "DBT_INDIRECT_SELECTION": tests}):
-            invocation = dbt.cli(dbt_arguments(as_of_dates), context=context)
+            # A folder per step, under MODELS_LOCK: dbt finds there what it parsed the last time.
+            target = warehouse.settings.home / "dbt" / context.op_def.name
+            invocation = dbt.cli(dbt_arguments(as_of_dates), context=context, target_path=target)
         for event in invocation.stream():
             if isinstance(event, dg.Output):
                 schema, model = context.asset_key_for_output(event.output_name).path
@@ -155,8 +156,6 @@ def _build(
                 yield event.with_metadata({**event.metadata, **(counted.metadata() if counted else {})})
             else:
                 yield event
-    # A folder of its own per call, of several MB; after a failure it stays to be looked into.
-    shutil.rmtree(invocation.target_path, ignore_errors=True)
 
 
 @contextmanager

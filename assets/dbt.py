@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -132,23 +133,27 @@ def dbt_arguments(as_of_dates: Sequence[date] = ()) -> list[str]:
     return arguments
 
 
+@cache
+def _dbt_cli() -> DbtCliResource:
+    """One for the process, because each asks dbt for its version. The address of the warehouse is not in it: a call reads
+    that from the environment.
+    """
+    return DbtCliResource(
+        project_dir=DBT_PROJECT, profiles_dir=str(DBT_PROJECT.project_dir), dbt_executable=str(_DBT)
+    )
+
+
 def _build(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
     as_of_dates: Sequence[date] = (),
     tests: Literal["eager", "buildable"] = "eager",
 ) -> Iterator[Any]:
-    # Made here, not as a resource: its environment holds the address, known only once the servers run.
-    dbt = DbtCliResource(
-        project_dir=DBT_PROJECT,
-        profiles_dir=str(DBT_PROJECT.project_dir),
-        dbt_executable=str(_DBT),
-    )
     with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
         with _exported({**libpq_environment(warehouse.url), "DBT_INDIRECT_SELECTION": tests}):
             # A folder per step, under MODELS_LOCK: dbt finds there what it parsed the last time.
             target = warehouse.settings.home / "dbt" / context.op_def.name
-            invocation = dbt.cli(dbt_arguments(as_of_dates), context=context, target_path=target)
+            invocation = _dbt_cli().cli(dbt_arguments(as_of_dates), context=context, target_path=target)
         for event in invocation.stream():
             if isinstance(event, dg.Output):
                 schema, model = context.asset_key_for_output(event.output_name).path

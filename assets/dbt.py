@@ -135,8 +135,9 @@ def dbt_arguments(as_of_dates: Sequence[date] = ()) -> list[str]:
 
 @cache
 def _dbt_cli() -> DbtCliResource:
-    """One for the process, because each asks dbt for its version. The address of the warehouse is not in it: a call reads
-    that from the environment.
+    """One for the process, because each asks dbt for its version.
+
+    The warehouse's address is not in it: a call reads that from the environment.
     """
     return DbtCliResource(project_dir=DBT_PROJECT, profiles_dir=str(DBT_PROJECT.project_dir), dbt_executable=str(_DBT))
 

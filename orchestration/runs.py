@@ -15,7 +15,7 @@ from dagster import DagsterEventType
 from orchestration.memory import MemorySampler
 from warehouse.errors import AudoticsError
 
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 1.0
 # What a run launched from the UI has: its pages look for a job's runs by these.
 _OF_CODE_LOCATION = {"dagster/code_location": "audotics", ".dagster/repository": "__repository__@audotics"}
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -49,11 +49,16 @@
         )
 {% endtest %}
 
-{# Every value lies in [min_value, max_value]; a bound left out is not checked. #}
-{% test in_range(model, column_name, min_value=none, max_value=none) %}
-    select {{ column_name }}
+{#
+  Every value lies in its column's range: `ranges` is {column: [least, greatest]}, null for a bound that is not checked.
+  One scan for all of them.
+#}
+{% test in_ranges(model, ranges) %}
+    select *
     from {{ model }}
     where false
-    {%- if min_value is not none %} or {{ column_name }} < {{ min_value }}{% endif %}
-    {%- if max_value is not none %} or {{ column_name }} > {{ max_value }}{% endif %}
+    {%- for column, bounds in ranges.items() %}
+    {%- if bounds[0] is not none %} or {{ column }} < {{ bounds[0] }}{% endif %}
+    {%- if bounds[1] is not none %} or {{ column }} > {{ bounds[1] }}{% endif %}
+    {%- endfor %}
 {% endtest %}

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import date
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import dagster as dg
@@ -49,7 +50,8 @@ _LIBPQ = {
 }
 
 _DBT = Path(sys.executable).with_name("dbt")
-DBT_PROJECT = DbtProject(project_dir=Path(__file__).parents[1] / "dbt_project")
+# A folder of its own: every dbt command by hand writes a manifest into target/.
+DBT_PROJECT = DbtProject(project_dir=Path(__file__).parents[1] / "dbt_project", target_path="target/assets")
 
 
 class WarehouseDbtTranslator(DagsterDbtTranslator):
@@ -70,7 +72,10 @@ TRANSLATOR = WarehouseDbtTranslator(DagsterDbtTranslatorSettings(enable_duplicat
 
 
 def manifest_path(project: DbtProject) -> Path:
-    """The project's manifest, parsed anew when a file of the project is not the one it was parsed from."""
+    """The project's manifest, parsed anew when a file of the project is not the one it was parsed from.
+
+    A process that reads it meanwhile finds the one before, whole.
+    """
     manifest = project.manifest_path
     folder = project.project_dir
     manifest.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +83,11 @@ def manifest_path(project: DbtProject) -> Path:
     with FileLock(manifest.parent / "manifest.lock"):
         digest = _digest(folder, [folder / name for name in ("models", "macros", "snapshots", "tests")])
         if not (manifest.exists() and parsed_from.exists() and parsed_from.read_text() == digest):
-            _parse(folder)
+            with TemporaryDirectory(dir=manifest.parent) as target:
+                _parse(folder, Path(target), {})
+                Path(target, manifest.name).replace(manifest)
+                # Where the first build of a new home looks for it.
+                Path(target, "partial_parse.msgpack").replace(folder / "target" / "partial_parse.msgpack")
             parsed_from.write_text(digest)
     return manifest
 
@@ -98,9 +107,9 @@ def _digest(folder: Path, parts: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def _parse(folder: Path) -> None:
-    command = [str(_DBT), "parse", "--quiet", "--project-dir", str(folder), "--profiles-dir", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _parse(folder: Path, target: Path, environment: Mapping[str, str]) -> None:
+    command = dbt_command("parse", "--quiet", "--target-path", str(target), project=folder)
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"dbt cannot parse {folder}:\n{done.stdout}{done.stderr}")
 
@@ -115,6 +124,11 @@ def dbt_environment(warehouse_url: str) -> dict[str, str]:
     """The variables by which dbt and mf find the warehouse and this project from any folder."""
     folder = str(DBT_PROJECT.project_dir)
     return {**libpq_environment(warehouse_url), "DBT_PROJECT_DIR": folder, "DBT_PROFILES_DIR": folder}
+
+
+def prepare_metrics(warehouse_url: str, project: Path = DBT_PROJECT.project_dir) -> None:
+    """Parse the project for `mf`, which reads the names of this warehouse's relations from the project's `target/`."""
+    _parse(project, project / "target", libpq_environment(warehouse_url))
 
 
 def dbt_command(*arguments: str, project: Path = DBT_PROJECT.project_dir) -> list[str]:

@@ -75,11 +75,13 @@ def env() -> None:
     """
     import shlex
 
-    from assets.dbt import dbt_environment
+    from assets.dbt import dbt_environment, prepare_metrics
     from orchestration.cli.rendering import OUT
     from orchestration.platform import open_platform
 
-    for name, value in dbt_environment(open_platform().warehouse_url).items():
+    url = open_platform().warehouse_url
+    prepare_metrics(url)
+    for name, value in dbt_environment(url).items():
         OUT.print(f"export {name}={shlex.quote(value)}", markup=False, highlight=False, soft_wrap=True)
 
 

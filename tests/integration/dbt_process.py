@@ -27,11 +27,16 @@ class Dbt:
     warehouse_url: str
     project: Path = DBT_PROJECT.project_dir
 
+    @property
+    def _target(self) -> Path:
+        # mf reads target/ in one test process while dbt writes in another.
+        return self.project / "target" / os.environ.get("PYTEST_XDIST_WORKER", "test")
+
     def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run dbt to its end; fails, showing what it printed, when it exits other than 0 and `check` is left on."""
         done = subprocess.run(
             dbt_command(*arguments, project=self.project),
-            env={**os.environ, **libpq_environment(self.warehouse_url)},
+            env={**os.environ, **libpq_environment(self.warehouse_url), "DBT_TARGET_PATH": str(self._target)},
             capture_output=True,
             text=True,
             timeout=280,

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 from dbt_process import Dbt
 from sample_warehouse import build_sample
 
-from assets.dbt import dbt_environment
+from assets.dbt import DBT_PROJECT, dbt_environment, prepare_metrics
 
 # One row per listen: the month, who and where, and whether the listen is the first of its listener and track.
 LISTENS = """
@@ -41,16 +42,27 @@ def dbt(new_warehouse: Callable[[], str], session_folder: Path) -> Dbt:
     return build_sample(new_warehouse(), session_folder / "metrics")
 
 
+@pytest.fixture(scope="module")
+def project(dbt: Dbt, session_folder: Path) -> Path:
+    """A copy of the project, prepared for mf: the one in the tree knows one warehouse at a time."""
+    copy = session_folder / "metrics_project"
+    shutil.copytree(DBT_PROJECT.project_dir, copy, ignore=shutil.ignore_patterns("target", "logs"))
+    prepare_metrics(dbt.warehouse_url, copy)
+    return copy
+
+
 @pytest.fixture
-def ask(dbt: Dbt, tmp_path: Path) -> Callable[..., list[tuple[Any, ...]]]:
+def ask(dbt: Dbt, project: Path, tmp_path: Path) -> Callable[..., list[tuple[Any, ...]]]:
     """A function from metrics and groups to the rows that `mf query` answers, groups first and in their order."""
+
+    folders = {"DBT_PROJECT_DIR": str(project), "DBT_PROFILES_DIR": str(project)}
 
     def query(metrics: str, group_by: str, *options: str) -> list[tuple[Any, ...]]:
         answer = tmp_path / "answer.csv"
         command = [str(Path(sys.executable).with_name("mf")), "query", "--csv", str(answer), *options]
         done = subprocess.run(
             [*command, "--metrics", metrics, "--group-by", group_by, "--order", group_by],
-            env={**os.environ, **dbt_environment(dbt.warehouse_url)},
+            env={**os.environ, **dbt_environment(dbt.warehouse_url), **folders},
             # Not the project's folder: the environment alone has to find it.
             cwd=tmp_path,
             capture_output=True,

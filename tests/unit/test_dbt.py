@@ -1,5 +1,6 @@
 """Arguments, environment and manifest of the dbt project, without a server."""
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -63,8 +64,10 @@ def test_the_manifest_is_parsed_anew_when_a_model_comes_or_goes(tmp_path: Path) 
     (tmp_path / "models" / "first.sql").write_text("select 1 as one\n")
     project = DbtProject(project_dir=tmp_path)
     assert "model.audotics.first" in manifest_path(project).read_text()
-    (tmp_path / "models" / "second.sql").write_text("select 2 as two\n")
-    assert "model.audotics.second" in manifest_path(project).read_text()
+    with manifest_path(project).open() as before:
+        (tmp_path / "models" / "second.sql").write_text("select 2 as two\n")
+        assert "model.audotics.second" in manifest_path(project).read_text()
+        assert "model.audotics.second" not in json.load(before)["nodes"], "read whole while it is replaced"
     (tmp_path / "models" / "first.sql").unlink()
     assert "model.audotics.first" not in manifest_path(project).read_text()
 

@@ -13,12 +13,14 @@ from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
 
 UNTIL = date(2026, 6, 1)
 BEFORE = UNTIL - timedelta(days=14)
-# Faults of rows that older builds wrote: listens and features of users that do not exist, and a column left empty.
+# Faults of rows that older builds wrote: listens and features of users that do not exist, a column left empty, and a
+# share above 1.
 FAULTS = f"""
 update builds.models set replayed_from = date '{UNTIL}' - 3;
 insert into core.fct_listens select (jsonb_populate_record(each, '{{"user_key": -1}}')).*
 from core.fct_listens as each where listened_on = (select max(listened_on) from core.fct_listens) - 10 limit 1;
-insert into features.feat_user select (jsonb_populate_record(each, '{{"user_key": -1, "sessions": null}}')).*
+insert into features.feat_user
+select (jsonb_populate_record(each, '{{"user_key": -1, "sessions": null, "repeat_share": 2}}')).*
 from features.feat_user as each where as_of = date '{BEFORE}' limit 1
 """
 OF_LISTENS = {
@@ -26,17 +28,18 @@ OF_LISTENS = {
     "relationships_fct_listens_user_key__user_key__ref_dim_users_",
     "not_null_listens_listener_key",
 }
-OF_FEATURES = {"relationships_feat_user_user_key__user_key__ref_dim_users_", "never_null_feat_user"}
+OF_COLUMNS = {"never_null_feat_user", "in_ranges_feat_user"}
+OF_FEATURES = {"relationships_feat_user_user_key__user_key__ref_dim_users_", *OF_COLUMNS}
 
 
 def failing(dbt: Dbt, target: Path, variables: dict[str, object]) -> set[str]:
-    """Run the tests of listens and of the users' features: the names of those that fail, without their digests."""
+    """Run the tests of listens and of the users' features: the names of those that fail, less digests."""
     arguments = ["test", "--select", "fct_listens", "listens", "feat_user", "--exclude", "test_type:unit"]
     dbt(*arguments, "--vars", json.dumps(variables), "--target-path", str(target), check=False)
     results = json.loads((target / "run_results.json").read_text())["results"]
     tests = [each["unique_id"].split(".")[2] for each in results if each["status"] not in ("pass", "success")]
     assert len(results) > 10
-    return {"never_null_feat_user" if name.startswith("never_null_feat_user_") else name for name in tests}
+    return {next((short for short in OF_COLUMNS if name.startswith(f"{short}_")), name) for name in tests}
 
 
 def test_faults_of_older_rows_are_found_by_a_test_of_every_row(

@@ -90,7 +90,7 @@ def measure(platform: Platform, listens: int, questions: Sequence[Question]) -> 
     (postgres,) = (server.pid for server in status(platform.settings) if server.title == "PostgreSQL")
 
     def cost(name: str, work: Callable[[], object]) -> None:
-        with MemorySampler([int(postgres or 0)]) as sampler:
+        with MemorySampler([int(postgres or 0)], interval_seconds=2.0) as sampler:
             started = time.perf_counter()
             work()
             measured.costs[name] = Cost(time.perf_counter() - started, sampler.peak_bytes() / 2**20)
@@ -110,6 +110,7 @@ def measure(platform: Platform, listens: int, questions: Sequence[Question]) -> 
         )
         cost("load", lambda: load(history))
         cost("full build", lambda: dbt(platform, *EXCEPT_FEATURES))
+        cost("vacuum", lambda: vacuum(platform))
         dbt(platform, *NOTHING)
         cost("dbt, nothing to do", lambda: dbt(platform, *NOTHING))
         cost("build, nothing new", lambda: dbt(platform, *EXCEPT_FEATURES))
@@ -152,6 +153,12 @@ def split(path: Path, small: str, whole: str, late: str) -> tuple[Path, Path, Pa
 def dbt(platform: Platform, *arguments: str) -> None:
     environment = {**os.environ, **libpq_environment(platform.warehouse_url)}
     subprocess.run(dbt_command(*dbt_arguments(), "--quiet", *arguments), env=environment, check=True)
+
+
+def vacuum(platform: Platform) -> None:
+    """What autovacuum does in the day between two loads; here it would take a core while the days are measured."""
+    with create_engine(platform.warehouse_url).execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text("vacuum (analyze)"))
 
 
 def ask(platform: Platform, question: Question) -> float:

@@ -29,7 +29,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# Digest of the model's SQL, of that of the views it reads, and of its replayed parents as they were built. #}
+{# Expression: digest of the model's SQL, of that of the views it reads, and of its replayed parents as built. #}
 {% macro definition() -%}
     {%- set parts = [model.checksum.checksum] -%}
     {%- for id in model.depends_on.nodes | sort -%}
@@ -39,13 +39,12 @@
         {%- endif -%}
     {%- endfor -%}
     {%- set parents = replayed_parents() -%}
-    {%- if parents -%}
-        {%- set query -%}
-            select definition from builds.models where model in ({{ parents | join(', ') }}) order by model
-        {%- endset -%}
-        {%- do parts.extend(run_query(query).columns[0].values()) -%}
-    {%- endif -%}
-    {{ return(local_md5(parts | join(' '))) }}
+    md5('{{ parts | join(' ') }}'
+    {%- if parents %} || (
+        select coalesce(' ' || string_agg(definition, ' ' order by model), '') from builds.models
+        where model in ({{ parents | join(', ') }})
+    ){% endif -%}
+    )
 {%- endmacro %}
 
 {#
@@ -62,7 +61,7 @@
             and days.version > coalesce(
                 (
                     select version from builds.models
-                    where model = '{{ model.name }}' and definition = '{{ definition() }}'
+                    where model = '{{ model.name }}' and definition = {{ definition() }}
                 ),
                 0
             )
@@ -117,7 +116,7 @@
         {%- if flags.FULL_REFRESH or not known -%}
             analyze {{ this }};
             insert into builds.models (model, definition, version, replayed_from, tested)
-            values ('{{ model.name }}', '{{ definition() }}', {{ available_version() }}, null, false)
+            values ('{{ model.name }}', {{ definition() }}, {{ available_version() }}, null, false)
             on conflict (model) do update
             set
                 definition = excluded.definition,
@@ -134,7 +133,7 @@
         {%- else -%}
             update builds.models
             set
-                definition = '{{ definition() }}',
+                definition = {{ definition() }},
                 version = {{ available_version() }},
                 -- Days whose tests have not passed are tested again. Null, every day, is the smallest.
                 replayed_from = case when tested or replayed_from >= date '{{ from_day }}' then date '{{ from_day }}'

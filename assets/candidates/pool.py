@@ -1,6 +1,6 @@
-"""All sources of one `as_of`: fitted together, merged into one pool of candidates per user."""
+"""All sources of one `as_of`; those that add to the others are merged into one pool of candidates per user."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 
 from assets.candidates.als import Als, AlsConfig
+from assets.candidates.ease import Ease, EaseConfig
 from assets.candidates.history import Floats, History, Ints, Listens
+from assets.candidates.item_neighbours import ItemNeighbours, ItemNeighboursConfig
 from assets.candidates.own_tracks import OwnRecency, OwnTracks, OwnTracksConfig
 from assets.candidates.popular import Popular, PopularConfig
 from assets.candidates.session_cooccurrence import SessionCooccurrence, SessionCooccurrenceConfig
 from assets.candidates.source import ABSENT, CandidateSource, best_within, hide_heard, ranks_within, top_k
+from assets.candidates.user_neighbours import UserNeighbours, UserNeighboursConfig
 
 # One dense float32 score block per source is held at a time per user block.
 _BLOCK_BYTES = 32 << 20
@@ -26,6 +29,9 @@ class SourcesConfig:
     own_tracks: OwnTracksConfig = field(default_factory=OwnTracksConfig)
     session_cooccurrence: SessionCooccurrenceConfig = field(default_factory=SessionCooccurrenceConfig)
     als: AlsConfig = field(default_factory=AlsConfig)
+    item_neighbours: ItemNeighboursConfig = field(default_factory=ItemNeighboursConfig)
+    user_neighbours: UserNeighboursConfig = field(default_factory=UserNeighboursConfig)
+    ease: EaseConfig = field(default_factory=EaseConfig)
     popular: PopularConfig = field(default_factory=PopularConfig)
     sizes: dict[str, int] = field(
         default_factory=lambda: {"own_tracks": 100, "session_cooccurrence": 100, "als": 100, "popular": 50}
@@ -33,11 +39,14 @@ class SourcesConfig:
 
 
 class Sources:
-    """The fitted sources of one `as_of`."""
+    """The sources of one `as_of`, each fitted when it is first asked."""
 
-    def __init__(self, history: History, sources: dict[str, CandidateSource], sizes: dict[str, int]) -> None:
+    def __init__(
+        self, history: History, sources: dict[str, Callable[[], CandidateSource]], sizes: dict[str, int]
+    ) -> None:
         self.history = history
-        self._sources = sources
+        self._fit = sources
+        self._fitted: dict[str, CandidateSource] = {}
         self._sizes = sizes
 
     @property
@@ -69,7 +78,9 @@ class Sources:
             yield user_keys[start : start + users]
 
     def _scores(self, name: str, codes: Ints, exclude_heard: bool) -> Floats:
-        scores = self._sources[name].scores(codes)
+        if name not in self._fitted:
+            self._fitted[name] = self._fit[name]()
+        scores = self._fitted[name].scores(codes)
         if exclude_heard:
             hide_heard(scores, self.history, codes)
         return scores
@@ -104,13 +115,16 @@ class Sources:
 
 
 def fit_sources(listens: Listens, as_of: date, config: SourcesConfig) -> Sources:
-    """Fits every source on `listens`, all of which must lie before `as_of` (else ValueError)."""
+    """Every source on `listens`, all of which must lie before `as_of` (else ValueError)."""
     history = History(listens, as_of)
-    sources: list[CandidateSource] = [
-        OwnTracks(history, config.own_tracks),
-        OwnRecency(history),
-        SessionCooccurrence(history, config.session_cooccurrence),
-        Als(history, config.als),
-        Popular(history, config.popular),
-    ]
-    return Sources(history, {source.name: source for source in sources}, config.sizes)
+    sources: dict[str, Callable[[], CandidateSource]] = {
+        OwnTracks.name: lambda: OwnTracks(history, config.own_tracks),
+        OwnRecency.name: lambda: OwnRecency(history),
+        SessionCooccurrence.name: lambda: SessionCooccurrence(history, config.session_cooccurrence),
+        Als.name: lambda: Als(history, config.als),
+        ItemNeighbours.name: lambda: ItemNeighbours(history, config.item_neighbours),
+        UserNeighbours.name: lambda: UserNeighbours(history, config.user_neighbours),
+        Ease.name: lambda: Ease(history, config.ease),
+        Popular.name: lambda: Popular(history, config.popular),
+    }
+    return Sources(history, sources, config.sizes)

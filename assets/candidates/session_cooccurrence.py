@@ -66,7 +66,15 @@ def conditional(together: sparse.csr_matrix, shrinkage: float, neighbours: int) 
     off = row != together.indices
     row, column = row[off], together.indices[off]
     likely = (together.data[off] / (alone[row] + shrinkage)).astype(np.float32)
-    order = np.lexsort((column, -likely, row))
-    starts = np.searchsorted(row, np.arange(together.shape[0]))
-    kept = order[np.arange(len(order)) - starts[row] < neighbours]
-    return sparse.csr_matrix((likely[kept], (row[kept], column[kept])), shape=together.shape)
+    return strongest(sparse.csr_matrix((likely, (row, column)), shape=together.shape), neighbours)
+
+
+def strongest(matrix: sparse.csr_matrix, kept: int) -> sparse.csr_matrix:
+    """The `kept` largest entries of each row above zero, equals by column."""
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    above = matrix.data > 0
+    row, column, value = row[above], matrix.indices[above], matrix.data[above]
+    order = np.lexsort((column, -value, row))
+    starts = np.searchsorted(row, np.arange(matrix.shape[0]))
+    best = order[np.arange(len(order)) - starts[row] < kept]
+    return sparse.csr_matrix((value[best], (row[best], column[best])), shape=matrix.shape)

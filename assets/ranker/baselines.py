@@ -14,6 +14,9 @@ BASELINES = {
     "own_recency": "own_recency",
     "als": "als",
     "session_cooccurrence": "session_cooccurrence",
+    "item_neighbours": "item_neighbours",
+    "user_neighbours": "user_neighbours",
+    "ease": "ease",
 }
 
 

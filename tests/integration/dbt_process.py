@@ -59,9 +59,5 @@ class Dbt:
         return {model: self._checksum(model) for (model,) in self.query(MODELS)}
 
     def _checksum(self, model: str) -> str:
-        # PostgreSQL adds up in the order in which rows arrive: a sum of floats may differ in its last digits.
-        rounded = " || jsonb_build_object('decayed_listens', round(decayed_listens::numeric, 6))"
-        rows = self.query(
-            f"select md5((to_jsonb(each){rounded if 'user_track' in model else ''})::text) from {model} as each"
-        )
+        rows = self.query(f"select md5(to_jsonb(each)::text) from {model} as each")
         return f"{len(rows)} rows {hashlib.sha256(repr(sorted(rows)).encode()).hexdigest()}"

@@ -42,7 +42,9 @@ def random_listens(seed: int = 5) -> Listens:
 
 
 def lists_of(source: CandidateSource, history: History, users: list[int], exclude: bool, k: int = 10) -> pd.DataFrame:
-    return Sources(history, {source.name: source}, {source.name: k}).lists(source.name, np.array(users), exclude, k)
+    return Sources(history, {source.name: lambda: source}, {source.name: k}).lists(
+        source.name, np.array(users), exclude, k
+    )
 
 
 class SourceConformance(ABC):

@@ -1,0 +1,50 @@
+"""Tracks that the same users play, whenever they play them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from assets.candidates.history import Floats, History, Ints, rows_of
+from assets.candidates.session_cooccurrence import strongest
+from assets.candidates.source import only_positive
+
+
+@dataclass(frozen=True)
+class ItemNeighboursConfig:
+    """play_decay_days: of the user's plays that vote. k1, b: of BM25. neighbours: kept per track."""
+
+    play_decay_days: float = 90.0
+    k1: float = 1.2
+    b: float = 0.75
+    neighbours: int = 300
+
+
+class ItemNeighbours:
+    """Score of track j: the sum over the user's tracks i, j itself included, of decayed plays(i) · similarity(i, j).
+
+    Similarity is the dot product of the tracks' columns of the user-track matrix under BM25 weights (Robertson and
+    Zaragoza, "The probabilistic relevance framework", 2009): plays saturate, and users of many tracks count less.
+    """
+
+    name = "item_neighbours"
+
+    def __init__(self, history: History, config: ItemNeighboursConfig) -> None:
+        weighted = bm25(history.plays(), config.k1, config.b)
+        self._neighbours = strongest((weighted.T @ weighted).tocsr(), config.neighbours)
+        self._plays = history.plays(config.play_decay_days)
+
+    def scores(self, user_codes: Ints) -> Floats:
+        return only_positive(rows_of(self._plays, user_codes) @ self._neighbours)
+
+
+def bm25(plays: sparse.csr_matrix, k1: float, b: float) -> sparse.csr_matrix:
+    """BM25 weights of plays (users, tracks), a user taken for a document and a track for a term: float32 CSR."""
+    users, tracks = plays.shape
+    length = np.asarray(plays.sum(axis=1)).ravel()
+    listeners = np.bincount(plays.indices, minlength=tracks)
+    rarity = np.log1p(users / np.maximum(listeners, 1))
+    row = np.repeat(np.arange(users), np.diff(plays.indptr))
+    saturation = k1 * (1 - b + b * length[row] / length.mean())
+    weight = plays.data * (k1 + 1) / (plays.data + saturation) * rarity[plays.indices]
+    return sparse.csr_matrix((weight.astype(np.float32), plays.indices, plays.indptr), shape=plays.shape)

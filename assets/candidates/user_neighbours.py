@@ -1,0 +1,60 @@
+"""What users with the same taste play lately."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from assets.candidates.history import Floats, History, Ints, rows_of
+from assets.candidates.session_cooccurrence import strongest
+from assets.candidates.source import only_positive
+
+
+@dataclass(frozen=True)
+class UserNeighboursConfig:
+    """neighbours: per user. most_active: users who may be neighbours, so that a user's cost does not grow with users.
+
+    taste_decay_days: of the plays that make two users alike. play_decay_days: of the neighbours' plays that vote.
+    """
+
+    neighbours: int = 100
+    most_active: int = 10_000
+    taste_decay_days: float = 180.0
+    play_decay_days: float = 60.0
+
+
+class UserNeighbours:
+    """Score of track j: the sum over the user's nearest neighbours of similarity · log(1 + decayed plays of j).
+
+    Similarity is the cosine of log(1 + decayed plays), each track weighed by its inverse document frequency.
+    """
+
+    name = "user_neighbours"
+
+    def __init__(self, history: History, config: UserNeighboursConfig) -> None:
+        taste = history.plays(config.taste_decay_days)
+        taste.data = np.log1p(taste.data)
+        rarity = np.log1p(taste.shape[0] / np.maximum(np.bincount(taste.indices, minlength=taste.shape[1]), 1))
+        taste.data *= rarity[taste.indices].astype(np.float32)
+        self._taste = unit_rows(taste)
+        tracks_per_user = np.diff(taste.indptr)
+        self._peers = np.sort(np.argsort(-tracks_per_user, kind="stable")[: config.most_active])
+        self._peer_taste = self._taste[self._peers].T.tocsr()
+        plays = history.plays(config.play_decay_days)[self._peers]
+        plays.data = np.log1p(plays.data)
+        self._peer_plays = plays
+        self._neighbours = config.neighbours
+
+    def scores(self, user_codes: Ints) -> Floats:
+        alike = (rows_of(self._taste, user_codes) @ self._peer_taste).tocsr()
+        row = np.repeat(np.arange(alike.shape[0]), np.diff(alike.indptr))
+        # Nobody is a neighbour of their own.
+        alike.data[self._peers[alike.indices] == user_codes[row]] = 0
+        return only_positive(strongest(alike, self._neighbours) @ self._peer_plays)
+
+
+def unit_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    """The matrix with every row scaled to length 1; empty rows stay empty."""
+    norm = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    scale = np.repeat(1.0 / np.maximum(norm, 1e-12), np.diff(matrix.indptr))
+    return sparse.csr_matrix(((matrix.data * scale).astype(np.float32), matrix.indices, matrix.indptr), matrix.shape)

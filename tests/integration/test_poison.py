@@ -1,0 +1,135 @@
+"""Nothing at or after `as_of` reaches what is made as of then: features, candidates of every source, models, lists."""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from dbt_process import WITHOUT_TESTS, Dbt
+
+from assets.candidates.history import read_listens
+from assets.candidates.pool import SourcesConfig, fit_sources
+from assets.dbt import DBT_PROJECT
+from assets.ingest.lastfm_1k import LastFm1k
+from assets.ingest.load import load_files
+from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
+from assets.ranker.baselines import BASELINES
+from assets.ranker.dataset import labelled_fold
+from assets.ranker.evaluation import relevant_tracks
+from assets.ranker.feature_dates import MARTS
+from assets.ranker.features import join_features
+from assets.ranker.marts import feature_reader
+from assets.ranker.scoring import rank
+from assets.ranker.slates import HORIZON_DAYS, Slate
+from assets.ranker.training import RankerConfig, train
+from warehouse.engine import adbc_connect
+
+UNTIL = date(2026, 6, 1)
+AS_OF = UNTIL - timedelta(days=7)
+FOLD = AS_OF - timedelta(days=HORIZON_DAYS)
+FEATURES = ("--vars", f'{{as_of_dates: ["{AS_OF}", "{FOLD}"]}}')
+FEW_TREES = RankerConfig(trees=10, min_child_samples=5, lambda_l2=0.1)
+# Of the listens from as_of on, a third goes and a third moves. Everybody hears a track of their own at that very
+# midnight, and a new user a new track.
+POISON = f"""
+delete from raw.listens where listened_at >= timestamptz '{AS_OF} 00:00+00' and track_key % 3 = 0;
+update raw.listens set listened_at = listened_at + interval '1 second', skipped = true
+where listened_at >= timestamptz '{AS_OF} 00:00+00' and track_key % 3 = 1;
+insert into raw.users (user_key, user_id, listener_key) select max(user_key) + 1, 'came later', -1 from raw.users;
+insert into raw.tracks (track_key, natural_key, track_id)
+select max(track_key) + 1, 'source:came later', 'came later' from raw.tracks;
+insert into raw.listens (user_key, track_key, listened_at, source, file_id)
+select user_key, (select max(track_key) from raw.tracks), timestamptz '{AS_OF} 00:00+00', 'poison',
+    (select min(file_id) from raw.ingest_files)
+from raw.users
+"""
+
+
+def digest(frame: pd.DataFrame) -> str:
+    """Of every bit of a frame's values, row by row as they come."""
+    content = hashlib.sha256("|".join(frame.columns).encode())
+    for column in frame.columns:
+        values = frame[column].to_numpy()
+        content.update(repr(values.tolist()).encode() if values.dtype == object else np.ascontiguousarray(values).data)
+    return content.hexdigest()
+
+
+def made_as_of(dbt: Dbt) -> dict[str, str]:
+    """Digests of everything that is made as of the date, by name."""
+    rows = "count(*), md5(string_agg(each::text, ' ' order by each::text))"
+    made = {
+        name: str(dbt.query(f"select {rows} from {name} as each")) for name in (f"features.{each}" for each in MARTS)
+    }
+    with adbc_connect(dbt.warehouse_url) as connection:
+        listens = read_listens(connection, AS_OF)
+        horizon = listens.between(FOLD, AS_OF)
+        before = listens.before(FOLD)
+        at_fold = fit_sources(before, FOLD, SourcesConfig())
+        at_date = fit_sources(listens, AS_OF, SourcesConfig())
+        for slate in Slate:
+            relevant = relevant_tracks(before, horizon, slate)
+            fold = labelled_fold(FOLD, slate, at_fold, relevant, feature_reader(connection, FOLD), 0.5, seed=1)
+            model = train([fold], FEW_TREES)
+            users = at_date.history.users.astype(np.int32)
+            pool = at_date.candidates(users, slate.excludes_heard)
+            lists = rank(model, pool, join_features(pool, feature_reader(connection, AS_OF)(users)))
+            made[f"{slate}: training rows"] = digest(fold.to_frame())
+            made[f"{slate}: model"] = model.text
+            made[f"{slate}: lists"] = digest(lists)
+            made[f"{slate}: candidates"] = digest(pool)
+            for name, source in BASELINES.items():
+                made[f"{slate}: {name}"] = digest(at_date.lists(source, users, slate.excludes_heard, k=100))
+    return made
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {name for name in before if before[name] != after[name]}
+
+
+@pytest.fixture(scope="module")
+def world(session_folder: Path) -> Path:
+    folder = session_folder / "poison"
+    generate(folder, SampleWorld(until=UNTIL, users=60, tracks=200, listens=4_000, days=75))
+    return folder / LISTENS_FILE
+
+
+@pytest.fixture
+def build(world: Path, new_warehouse: Callable[[], str]) -> Callable[[Path], Dbt]:
+    """A function from a dbt project to a warehouse of the world that it built."""
+
+    def built(project: Path) -> Dbt:
+        dbt = Dbt(new_warehouse(), project)
+        load_files(dbt.warehouse_url, LastFm1k(), [world])
+        dbt("build", *WITHOUT_TESTS, *FEATURES)
+        return dbt
+
+    return built
+
+
+def poisoned(dbt: Dbt) -> tuple[dict[str, str], dict[str, str]]:
+    """What is made as of the date, before and after everything from that date on has changed."""
+    before = made_as_of(dbt)
+    dbt.query(POISON)
+    dbt("build", *WITHOUT_TESTS, *FEATURES)
+    assert dbt.query("select count(*) > 0 from core.fct_listens where source = 'poison'") == [(True,)]
+    return before, made_as_of(dbt)
+
+
+def test_what_is_made_as_of_a_date_has_not_a_bit_from_that_date_on(build: Callable[[Path], Dbt]) -> None:
+    before, after = poisoned(build(DBT_PROJECT.project_dir))
+    assert changed(before, after) == set()
+
+
+def test_a_feature_that_looks_ahead_is_caught(build: Callable[[Path], Dbt], tmp_path: Path) -> None:
+    project = tmp_path / "dbt_project"
+    shutil.copytree(DBT_PROJECT.project_dir, project, ignore=shutil.ignore_patterns("target", "logs"))
+    (model,) = project.rglob("feat_user_track.sql")
+    honest = "as_ofs.as_of_at > fct_listens.listened_at"
+    assert honest in model.read_text()
+    model.write_text(model.read_text().replace(honest, "as_ofs.as_of_at >= fct_listens.listened_at"))
+    before, after = poisoned(build(project))
+    assert "features.feat_user_track" in changed(before, after)

@@ -1,0 +1,86 @@
+"""Sources that learn from whole histories: neighbours among tracks and users, and linear regression."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+from test_candidates_sources import AS_OF, SourceConformance, checkerboard, listens_of, lists_of, random_listens
+
+from assets.candidates.ease import Ease, EaseConfig
+from assets.candidates.history import History
+from assets.candidates.item_neighbours import ItemNeighbours, ItemNeighboursConfig, bm25
+from assets.candidates.source import ABSENT, CandidateSource
+from assets.candidates.user_neighbours import UserNeighbours, UserNeighboursConfig
+
+
+def missing_of_colour(source: CandidateSource, history: History) -> list[int]:
+    """What each of the twenty checkerboard users is offered first."""
+    listed = lists_of(source, history, list(range(20)), exclude=True, k=1)
+    assert listed["user_key"].tolist() == list(range(20))
+    return listed["track_key"].tolist()
+
+
+class TestItemNeighbours(SourceConformance):
+    def fit(self, history: History) -> CandidateSource:
+        return ItemNeighbours(history, ItemNeighboursConfig())
+
+    def test_a_checkerboard_user_is_offered_the_missing_track_of_its_colour(self) -> None:
+        history = History(checkerboard(), AS_OF)
+        assert missing_of_colour(self.fit(history), history) == list(range(20))
+
+    def test_bm25_saturates_plays_and_discounts_long_histories_and_common_tracks(self) -> None:
+        rows = [(0, 1, 1.0, n) for n in range(8)] + [(0, 2, 1.0, 9), (1, 1, 1.0, 10), (1, 2, 1.0, 10), (2, 1, 1.0, 11)]
+        plays = History(listens_of(rows), AS_OF).plays()
+        weight = bm25(plays, k1=1.2, b=0.75).toarray()
+        rarity = np.log1p(3 / np.array([3, 2]))
+        # Histories of 9, 2 and 1 plays: 4 on average.
+        assert weight[0, 0] == pytest.approx(8 * 2.2 / (8 + 1.2 * (0.25 + 0.75 * 9 / 4)) * rarity[0], rel=1e-5)
+        assert weight[1, 1] == pytest.approx(1 * 2.2 / (1 + 1.2 * (0.25 + 0.75 * 2 / 4)) * rarity[1], rel=1e-5)
+        assert weight[2, 1] == 0
+
+
+class TestUserNeighbours(SourceConformance):
+    def fit(self, history: History) -> CandidateSource:
+        return UserNeighbours(history, UserNeighboursConfig())
+
+    def test_a_checkerboard_user_is_offered_the_missing_track_of_its_colour(self) -> None:
+        history = History(checkerboard(), AS_OF)
+        assert missing_of_colour(self.fit(history), history) == list(range(20))
+
+    def test_a_user_is_no_neighbour_of_their_own(self) -> None:
+        history = History(listens_of([(0, 1, 1.0, 0), (0, 2, 1.0, 0), (1, 1, 1.0, 1)]), AS_OF)
+        scores = self.fit(history).scores(np.array([0]))[0]
+        assert scores[1] == ABSENT, "only user 0 heard track 2"
+        assert scores[0] > 0
+
+    def test_the_most_alike_and_only_the_most_active_vote(self) -> None:
+        rows = [(0, 1, 1.0, 0), (0, 2, 1.0, 0), (1, 1, 1.0, 1), (1, 2, 1.0, 1), (1, 3, 1.0, 1)]
+        rows += [(2, 1, 1.0, 2), (2, 4, 1.0, 2), (2, 5, 1.0, 2), (2, 6, 1.0, 2)]
+        history = History(listens_of(rows), AS_OF)
+        one = UserNeighbours(history, UserNeighboursConfig(neighbours=1)).scores(np.array([0]))[0]
+        assert (one[2] > 0, one[3]) == (True, ABSENT), "user 1 is the most alike"
+        active = UserNeighbours(history, UserNeighboursConfig(most_active=1)).scores(np.array([0]))[0]
+        assert (active[2], active[3] > 0) == (ABSENT, True), "user 2 has the most tracks"
+
+
+class TestEase(SourceConformance):
+    def fit(self, history: History) -> CandidateSource:
+        return Ease(history, EaseConfig(regularization=5.0))
+
+    def test_a_checkerboard_user_is_offered_the_missing_track_of_its_colour(self) -> None:
+        history = History(checkerboard(), AS_OF)
+        assert missing_of_colour(self.fit(history), history) == list(range(20))
+
+    def test_the_weights_are_those_of_a_ridge_regression_of_each_track_on_the_others(self) -> None:
+        history = History(random_listens(), AS_OF)
+        heard = history.heard.toarray().astype(np.float64)
+        target, others = heard[:, 7], np.delete(heard, 7, axis=1)
+        ridge = np.linalg.solve(others.T @ others + 5.0 * np.eye(others.shape[1]), others.T @ target)
+        expected = np.delete(history.plays(90.0).toarray(), 7, axis=1) @ ridge
+        scores = self.fit(history).scores(np.arange(len(history.users)))[:, 7]
+        assert scores == pytest.approx(np.where(expected > 0, expected, -np.inf), rel=1e-3, abs=1e-5)
+
+    def test_tracks_beyond_the_most_heard_are_not_offered(self) -> None:
+        history = History(checkerboard(), date(2020, 3, 1))
+        scores = Ease(history, EaseConfig(regularization=5.0, tracks=10)).scores(np.arange(20))
+        assert ((scores > ABSENT).any(axis=0)).sum() == 10

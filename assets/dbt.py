@@ -55,11 +55,13 @@ DBT_PROJECT = DbtProject(project_dir=Path(__file__).parents[1] / "dbt_project", 
 
 
 class WarehouseDbtTranslator(DagsterDbtTranslator):
-    """Names groups after the project's layers, and gives each model its owner."""
+    """Names groups after the project's layers where a model names none, and gives each model its owner."""
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         if dbt_resource_props["resource_type"] == "snapshot":
             return "snapshots"
+        if named := super().get_group_name(dbt_resource_props):
+            return named
         layers = [part for part in dbt_resource_props["fqn"][1:-1] if part != "marts"]
         return layers[0] if layers else None
 

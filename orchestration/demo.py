@@ -57,7 +57,8 @@ def run_demo(steps: Steps, as_json: bool) -> None:
 
 def _demo(steps: Steps, platform: Platform, as_json: bool) -> dict[str, Any]:
     folder, until = _sample_world(platform.settings.landing / "lastfm-1k")
-    as_of = until - timedelta(days=HORIZON_DAYS)
+    # A day more than the horizon: what became of recommendations is told once a later day has listens.
+    as_of = until - timedelta(days=HORIZON_DAYS + 1)
     with steps(f"as of {as_of}") as on_progress:
         run = run_nightly(platform, as_of, on_progress)
     ingest = _compare_with_planted(platform, folder)

@@ -54,8 +54,9 @@ class List(Provenance):
 
     source: Literal["personal", "popular"]
     fallback_reason: FallbackReason | None = Field(
+        examples=[None],
         description="Why the popular list answers: the user is unknown, or has no list for this slate, or the"
-        " store does not answer and the list is the last one that this process saw. Null without a fallback."
+        " store does not answer and the list is the last one that this process saw. Null without a fallback.",
     )
     items: list[Item]
     next_offset: int | None = Field(description="`offset` of the next page; null at the end.", examples=[20])

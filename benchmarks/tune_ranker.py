@@ -41,7 +41,6 @@ TRIALS = {
     "min child 400": replace(DEFAULT, min_child_samples=400),
     "60 trees at .05": replace(DEFAULT, trees=60, learning_rate=0.05),
     "250 trees": replace(DEFAULT, trees=250),
-    "best splits": replace(DEFAULT, extra_trees=False),
 }
 
 

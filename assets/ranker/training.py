@@ -35,7 +35,6 @@ class RankerConfig:
     lambda_l2: float = 10.0
     feature_fraction: float = 0.6
     bagging_fraction: float = 0.6
-    extra_trees: bool = True
     threads: int = 2
     seed: int = 1
 
@@ -50,7 +49,6 @@ class RankerConfig:
             "feature_fraction": self.feature_fraction,
             "bagging_fraction": self.bagging_fraction,
             "bagging_freq": 1,
-            "extra_trees": self.extra_trees,
             "deterministic": True,
             "force_row_wise": True,
             "num_threads": self.threads,

@@ -58,12 +58,17 @@ def digest(frame: pd.DataFrame) -> str:
     return content.hexdigest()
 
 
-def made_as_of(dbt: Dbt) -> dict[str, str]:
-    """Digests of everything that is made as of the date, by name."""
+def features_as_of(dbt: Dbt) -> dict[str, str]:
+    """Digests of the feature marts of the dates, by name."""
     rows = "count(*), md5(string_agg(each::text, ' ' order by each::text))"
-    made = {
+    return {
         name: str(dbt.query(f"select {rows} from {name} as each")) for name in (f"features.{each}" for each in MARTS)
     }
+
+
+def made_as_of(dbt: Dbt) -> dict[str, str]:
+    """Digests of everything that is made as of the date, by name."""
+    made = features_as_of(dbt)
     with adbc_connect(dbt.warehouse_url) as connection:
         listens = read_listens(connection, AS_OF)
         horizon = listens.between(FOLD, AS_OF)
@@ -110,18 +115,18 @@ def build(world: Path, new_warehouse: Callable[[], str]) -> Callable[[Path], Dbt
     return built
 
 
-def poisoned(dbt: Dbt) -> tuple[dict[str, str], dict[str, str]]:
-    """What is made as of the date, before and after everything from that date on has changed."""
-    before = made_as_of(dbt)
+def poison(dbt: Dbt) -> None:
+    """Change everything from the date on, and build anew."""
     dbt.query(POISON)
     dbt("build", *WITHOUT_TESTS, *FEATURES)
     assert dbt.query("select count(*) > 0 from core.fct_listens where source = 'poison'") == [(True,)]
-    return before, made_as_of(dbt)
 
 
 def test_what_is_made_as_of_a_date_has_not_a_bit_from_that_date_on(build: Callable[[Path], Dbt]) -> None:
-    before, after = poisoned(build(DBT_PROJECT.project_dir))
-    assert changed(before, after) == set()
+    dbt = build(DBT_PROJECT.project_dir)
+    before = made_as_of(dbt)
+    poison(dbt)
+    assert changed(before, made_as_of(dbt)) == set()
 
 
 def test_a_feature_that_looks_ahead_is_caught(build: Callable[[Path], Dbt], tmp_path: Path) -> None:
@@ -131,5 +136,7 @@ def test_a_feature_that_looks_ahead_is_caught(build: Callable[[Path], Dbt], tmp_
     honest = "as_ofs.as_of_at > fct_listens.listened_at"
     assert honest in model.read_text()
     model.write_text(model.read_text().replace(honest, "as_ofs.as_of_at >= fct_listens.listened_at"))
-    before, after = poisoned(build(project))
-    assert "features.feat_user_track" in changed(before, after)
+    dbt = build(project)
+    before = features_as_of(dbt)
+    poison(dbt)
+    assert "features.feat_user_track" in changed(before, features_as_of(dbt))

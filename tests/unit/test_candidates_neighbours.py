@@ -71,12 +71,16 @@ class TestEase(SourceConformance):
         history = History(checkerboard(), AS_OF)
         assert missing_of_colour(self.fit(history), history) == list(range(20))
 
-    def test_the_weights_are_those_of_a_ridge_regression_of_each_track_on_the_others(self) -> None:
+    @pytest.mark.parametrize("block", [1_000, 7])
+    def test_the_weights_are_those_of_a_ridge_regression_of_each_track_on_the_others(
+        self, block: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("assets.candidates.ease._BLOCK", block)
         history = History(random_listens(), AS_OF)
         heard = history.heard.toarray().astype(np.float64)
         target, others = heard[:, 7], np.delete(heard, 7, axis=1)
         ridge = np.linalg.solve(others.T @ others + 5.0 * np.eye(others.shape[1]), others.T @ target)
-        expected = np.delete(history.plays(90.0).toarray(), 7, axis=1) @ ridge
+        expected = np.delete(np.log1p(history.plays(180.0).toarray()), 7, axis=1) @ ridge
         scores = self.fit(history).scores(np.arange(len(history.users)))[:, 7]
         assert scores == pytest.approx(np.where(expected > 0, expected, -np.inf), rel=1e-3, abs=1e-5)
 

@@ -25,6 +25,7 @@ from assets.ranker.marts import require_listens_before
 from assets.ranker.training import RankerConfig
 from warehouse.connections import plain_url
 from warehouse.engine import MODELS_LOCK, create_engine, exclusive
+from warehouse.errors import AudoticsError
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
 from warehouse.row_counts import row_count
@@ -88,8 +89,6 @@ def manifest_path(project: DbtProject) -> Path:
             with TemporaryDirectory(dir=manifest.parent) as target:
                 _parse(folder, Path(target), {})
                 Path(target, manifest.name).replace(manifest)
-                # Where the first build of a new home looks for it.
-                Path(target, "partial_parse.msgpack").replace(folder / "target" / "partial_parse.msgpack")
             parsed_from.write_text(digest)
     return manifest
 
@@ -113,7 +112,7 @@ def _parse(folder: Path, target: Path, environment: Mapping[str, str]) -> None:
     command = dbt_command("parse", "--quiet", "--target-path", str(target), project=folder)
     done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"dbt cannot parse {folder}:\n{done.stdout}{done.stderr}")
+        raise AudoticsError(f"dbt cannot parse {folder}:\n{done.stdout}{done.stderr}")
 
 
 def libpq_environment(warehouse_url: str) -> dict[str, str]:
@@ -130,7 +129,11 @@ def dbt_environment(warehouse_url: str) -> dict[str, str]:
 
 def prepare_metrics(warehouse_url: str, project: Path = DBT_PROJECT.project_dir) -> None:
     """Parse the project for `mf`, which reads the names of this warehouse's relations from the project's `target/`."""
-    _parse(project, project / "target", libpq_environment(warehouse_url))
+    folder = project / "target"
+    folder.mkdir(exist_ok=True)
+    with TemporaryDirectory(dir=folder) as target:
+        _parse(project, Path(target), libpq_environment(warehouse_url))
+        Path(target, "semantic_manifest.json").replace(folder / "semantic_manifest.json")
 
 
 def dbt_command(*arguments: str, project: Path = DBT_PROJECT.project_dir) -> list[str]:

@@ -46,7 +46,7 @@ NOTHING = ("--select", "stg_users", "--exclude", "stg_users")
 
 @dataclass(frozen=True)
 class Cost:
-    """Wall seconds, and peak MB of this process, dbt and PostgreSQL together."""
+    """Wall seconds, and peak MB of this process, dbt and PostgreSQL together, sampled every two seconds."""
 
     seconds: float
     peak_mb: float

@@ -34,6 +34,7 @@ class MemorySampler:
     ) -> None:
         self._stop.set()
         self._thread.join()
+        self._sample()
 
     def peak_bytes(self, start: float = 0.0, end: float = float("inf")) -> int:
         """Highest total between two instants (epoch seconds), the sample just before `start` included."""

@@ -48,12 +48,17 @@ class Ease:
         gram[np.diag_indices_from(gram)] += config.regularization
         with threadpool_limits(config.threads, "blas"):
             # In place: LAPACK takes the transpose, which is the matrix itself, in its own order of memory.
-            factor, _ = linalg.lapack.spotrf(gram.T, lower=True, overwrite_a=True)
-            inverse, _ = linalg.lapack.spotri(factor, lower=True, overwrite_c=True)
+            factor, failed = linalg.lapack.spotrf(gram.T, lower=True, overwrite_a=True)
+            if not failed:
+                inverse, failed = linalg.lapack.spotri(factor, lower=True, overwrite_c=True)
+        if failed:
+            raise ValueError(f"EASE: no inverse with regularization {config.regularization}; give a larger one")
         _mirror(inverse)
-        inverse /= -np.diag(inverse).copy()[None, :]
-        np.fill_diagonal(inverse, 0.0)
-        self._weights = inverse
+        # Symmetric by now: the transpose is the matrix in the order in which rows are multiplied without a copy.
+        weights = inverse.T
+        weights /= -np.diag(weights).copy()[None, :]
+        np.fill_diagonal(weights, 0.0)
+        self._weights = weights
 
     def scores(self, user_codes: Ints) -> Floats:
         scores = np.full((len(user_codes), self._width), ABSENT, dtype=np.float32)
@@ -65,8 +70,10 @@ class Ease:
 def _gram(heard: sparse.csr_matrix) -> Floats:
     """heard' · heard, dense float32."""
     by_track = heard.T.tocsr()
-    blocks = (by_track[start : start + _BLOCK] @ heard for start in range(0, by_track.shape[0], _BLOCK))
-    return np.vstack([block.toarray() for block in blocks])
+    gram = np.empty((by_track.shape[0], by_track.shape[0]), dtype=np.float32)
+    for start in range(0, len(gram), _BLOCK):
+        gram[start : start + _BLOCK] = (by_track[start : start + _BLOCK] @ heard).toarray()
+    return gram
 
 
 def _mirror(matrix: Floats) -> None:

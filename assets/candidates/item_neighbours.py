@@ -6,8 +6,10 @@ import numpy as np
 from scipy import sparse
 
 from assets.candidates.history import Floats, History, Ints, rows_of
-from assets.candidates.session_cooccurrence import strongest
-from assets.candidates.source import only_positive
+from assets.candidates.source import only_positive, strongest
+
+# Tracks whose similarities are worked out at a time.
+_BLOCK = 1_000
 
 
 @dataclass(frozen=True)
@@ -24,14 +26,18 @@ class ItemNeighbours:
     """Score of track j: the sum over the user's tracks i, j itself included, of decayed plays(i) · similarity(i, j).
 
     Similarity is the dot product of the tracks' columns of the user-track matrix under BM25 weights (Robertson and
-    Zaragoza, "The probabilistic relevance framework", 2009): plays saturate, and users of many tracks count less.
+    Zaragoza, "The probabilistic relevance framework", 2009): plays saturate, and users of many plays count less.
     """
 
     name = "item_neighbours"
 
     def __init__(self, history: History, config: ItemNeighboursConfig) -> None:
         weighted = bm25(history.plays(), config.k1, config.b)
-        self._neighbours = strongest((weighted.T @ weighted).tocsr(), config.neighbours)
+        by_track = weighted.T.tocsr()
+        # Block by block, so that only what is kept is ever held whole.
+        blocks = range(0, by_track.shape[0], _BLOCK)
+        kept = [strongest(by_track[start : start + _BLOCK] @ weighted, config.neighbours) for start in blocks]
+        self._neighbours = sparse.vstack(kept, format="csr")
         self._plays = history.plays(config.play_decay_days)
 
     def scores(self, user_codes: Ints) -> Floats:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from assets.candidates.history import Floats, History, Ints, rows_of
-from assets.candidates.source import only_positive
+from assets.candidates.source import only_positive, strongest
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,3 @@ def conditional(together: sparse.csr_matrix, shrinkage: float, neighbours: int) 
     row, column = row[off], together.indices[off]
     likely = (together.data[off] / (alone[row] + shrinkage)).astype(np.float32)
     return strongest(sparse.csr_matrix((likely, (row, column)), shape=together.shape), neighbours)
-
-
-def strongest(matrix: sparse.csr_matrix, kept: int) -> sparse.csr_matrix:
-    """The `kept` largest entries of each row above zero, equals by column."""
-    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    above = matrix.data > 0
-    row, column, value = row[above], matrix.indices[above], matrix.data[above]
-    order = np.lexsort((column, -value, row))
-    starts = np.searchsorted(row, np.arange(matrix.shape[0]))
-    best = order[np.arange(len(order)) - starts[row] < kept]
-    return sparse.csr_matrix((value[best], (row[best], column[best])), shape=matrix.shape)

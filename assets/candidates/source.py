@@ -30,6 +30,17 @@ def only_positive(scores: sparse.csr_matrix) -> Floats:
     return dense
 
 
+def strongest(matrix: sparse.csr_matrix, kept: int) -> sparse.csr_matrix:
+    """The `kept` largest entries of each row above zero, equals by column."""
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    above = matrix.data > 0
+    row, column, value = row[above], matrix.indices[above], matrix.data[above]
+    order = np.lexsort((column, -value, row))
+    starts = np.searchsorted(row, np.arange(matrix.shape[0]))
+    best = order[np.arange(len(order)) - starts[row] < kept]
+    return sparse.csr_matrix((value[best], (row[best], column[best])), shape=matrix.shape)
+
+
 def hide_heard(scores: Floats, history: History, user_codes: Ints) -> None:
     """Marks in place, as absent, what each user had heard before `as_of`."""
     known = np.flatnonzero(user_codes >= 0)

@@ -6,13 +6,16 @@ import numpy as np
 from scipy import sparse
 
 from assets.candidates.history import Floats, History, Ints, rows_of
-from assets.candidates.session_cooccurrence import strongest
-from assets.candidates.source import only_positive
+from assets.candidates.source import only_positive, strongest
+
+# Users whose likeness to every peer is worked out at a time.
+_BLOCK = 500
 
 
 @dataclass(frozen=True)
 class UserNeighboursConfig:
-    """neighbours: per user. most_active: users who may be neighbours, so that a user's cost does not grow with users.
+    """neighbours: per user. most_active: users, those who play most lately, who may be neighbours: so a
+    user's cost does not grow with users.
 
     taste_decay_days: of the plays that make two users alike. play_decay_days: of the neighbours' plays that vote.
     """
@@ -37,20 +40,26 @@ class UserNeighbours:
         rarity = np.log1p(taste.shape[0] / np.maximum(np.bincount(taste.indices, minlength=taste.shape[1]), 1))
         taste.data *= rarity[taste.indices].astype(np.float32)
         self._taste = unit_rows(taste)
-        tracks_per_user = np.diff(taste.indptr)
-        self._peers = np.sort(np.argsort(-tracks_per_user, kind="stable")[: config.most_active])
+        plays = history.plays(config.play_decay_days)
+        # Those who still play: of a peer who left there is nothing to vote with.
+        activity = np.asarray(plays.sum(axis=1)).ravel()
+        self._peers = np.sort(np.argsort(-activity, kind="stable")[: config.most_active])
         self._peer_taste = self._taste[self._peers].T.tocsr()
-        plays = history.plays(config.play_decay_days)[self._peers]
+        plays = plays[self._peers]
         plays.data = np.log1p(plays.data)
         self._peer_plays = plays
         self._neighbours = config.neighbours
 
     def scores(self, user_codes: Ints) -> Floats:
+        blocks = [self._votes(user_codes[at : at + _BLOCK]) for at in range(0, max(1, len(user_codes)), _BLOCK)]
+        return only_positive(sparse.vstack(blocks, format="csr"))
+
+    def _votes(self, user_codes: Ints) -> sparse.csr_matrix:
         alike = (rows_of(self._taste, user_codes) @ self._peer_taste).tocsr()
         row = np.repeat(np.arange(alike.shape[0]), np.diff(alike.indptr))
         # Nobody is a neighbour of their own.
         alike.data[self._peers[alike.indices] == user_codes[row]] = 0
-        return only_positive(strongest(alike, self._neighbours) @ self._peer_plays)
+        return strongest(alike, self._neighbours) @ self._peer_plays
 
 
 def unit_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:

@@ -39,7 +39,7 @@ def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources:
     """
     end = as_of + timedelta(days=HORIZON_DAYS)
     versions = {slate: _model_version(connection, as_of, slate) for slate in Slate}
-    _require_closed_horizon(connection, as_of, end)
+    require_closed_horizon(connection, as_of, end)
     before, horizon = read_listens(connection, as_of), read_listens(connection, end, start=as_of)
     fitted = fit_sources(before, as_of, sources)
     results = []
@@ -48,7 +48,7 @@ def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources:
         if not len(relevant):
             raise AudoticsError(f"cannot evaluate {slate} as of {as_of}: no user with history has a relevant track")
         users = relevant["user_key"].unique()
-        lists = _read_lists(connection, as_of, slate, users)
+        lists = read_lists(connection, as_of, slate, users)
         ranked = {RANKER: lists, **baseline_lists(fitted, slate, users)}
         results.append(EvaluatedSlate(slate, versions[slate], evaluate(ranked, relevant, model=RANKER, seed=_SEED)))
     return results
@@ -123,7 +123,7 @@ def _model_version(connection: dbapi.Connection, as_of: date, slate: Slate) -> s
     return str(row[0])
 
 
-def _require_closed_horizon(connection: dbapi.Connection, as_of: date, end: date) -> None:
+def require_closed_horizon(connection: dbapi.Connection, as_of: date, end: date) -> None:
     """Raise AudoticsError unless the horizon is over in the data."""
     day = f"date '{as_of.isoformat()}'"
     with connection.cursor() as cursor:
@@ -159,7 +159,7 @@ def _midnight(day: str) -> str:
     return f"(({day})::timestamp at time zone 'UTC')"
 
 
-def _read_lists(connection: dbapi.Connection, as_of: date, slate: Slate, user_keys: Ints) -> pd.DataFrame:
+def read_lists(connection: dbapi.Connection, as_of: date, slate: Slate, user_keys: Ints) -> pd.DataFrame:
     """The lists of these users: user_key, track_key, rank, score."""
     with connection.cursor() as cursor:
         keys = pa.array([user_keys], type=pa.list_(pa.int32()))

@@ -10,6 +10,9 @@
 {% test never_null(model, nullable=[]) %}
     {%- set node = graph.nodes[context['model'].attached_node] if execute else {'columns': {}} %}
     {%- set columns = node.columns | reject('in', nullable) | list %}
+    {%- if execute and columns | length + nullable | length != node.columns | length %}
+        {{ exceptions.raise_compiler_error("never_null of " ~ node.name ~ ": no such columns in " ~ nullable) }}
+    {%- endif %}
     select {{ columns | join(', ') }}
     from {{ model }}
     where {{ columns | join(' is null or ') }} is null

@@ -12,6 +12,10 @@ from orchestration.cli.options import AsJson, AsOf, as_of_date
 from warehouse.errors import AudoticsError
 
 if TYPE_CHECKING:
+    from datetime import date
+    from typing import Any
+
+    from assets.ranker.slates import Slate
     from orchestration.runs import Progress
 
 
@@ -43,23 +47,59 @@ def run(as_of: AsOf = None, as_json: AsJson = False) -> None:
         OUT.print(f"lists made as of {day}; release {live.release}, of a later date, stays live")
 
 
-def evaluate(as_of: AsOf = None, as_json: AsJson = False) -> None:
+def evaluate(
+    as_of: AsOf = None,
+    lists: Annotated[
+        Path | None,
+        typer.Option(help="Parquet file of another system's lists (user_id, track_id, rank from 1) to score instead."),
+    ] = None,
+    slate: Annotated[str | None, typer.Option(help="What the --lists are: for_you or discover.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """Compare the lists made as of a date, and the baselines, with what was listened to in the 14 days after it.
 
     Example: `audotics evaluate --as-of 2015-01-01 --json`
+
+    Example: `audotics evaluate --as-of 2015-01-01 --lists theirs.parquet --slate discover`
     """
     from orchestration.cli.rendering import print_evaluation, print_json
     from orchestration.pipeline import run_evaluation
     from orchestration.platform import open_platform
 
+    if (lists is None) != (slate is None):
+        raise AudoticsError("--lists and --slate go together: the file, and the slate its lists are to be scored as")
     day = as_of_date(as_of)
-    platform = open_platform()
-    with _steps(f"evaluating as of {day}") as on_progress:
-        _, evaluation = run_evaluation(platform, day, on_progress)
+    subject = "ranker"
+    if lists is not None:
+        evaluation, subject = _score(lists, str(slate), day), "lists"
+    else:
+        platform = open_platform()
+        with _steps(f"evaluating as of {day}") as on_progress:
+            _, evaluation = run_evaluation(platform, day, on_progress)
     if as_json:
         print_json(evaluation)
     else:
-        print_evaluation(evaluation)
+        print_evaluation(evaluation, subject)
+
+
+def _score(lists: Path, slate: str, day: "date") -> "dict[str, Any]":
+    """Metrics of the lists in a file."""
+    from assets.ranker.given_lists import evaluate_lists
+    from orchestration.platform import open_platform
+    from warehouse.engine import adbc_connect
+    from warehouse.roles import Role
+
+    known = _slate(slate)
+    with adbc_connect(open_platform().warehouse_url, Role.SERVICE) as connection:
+        return evaluate_lists(connection, day, known, lists)
+
+
+def _slate(name: str) -> "Slate":
+    from assets.ranker.slates import Slate
+
+    if name not in list(Slate):
+        raise AudoticsError(f"there is no slate {name!r}; choose one of {', '.join(Slate)}")
+    return Slate(name)
 
 
 def recommendations(
@@ -73,20 +113,18 @@ def recommendations(
     Example: `audotics recommendations --as-of 2015-01-01 --slate discover --out discover.parquet`
     """
     from assets.ranker.recommendations import export_recommendations
-    from assets.ranker.slates import Slate
     from orchestration.cli.rendering import OUT, print_json
     from orchestration.platform import open_platform
     from warehouse.engine import adbc_connect
     from warehouse.roles import Role
 
-    if slate not in list(Slate):
-        raise AudoticsError(f"there is no slate {slate!r}; choose one of {', '.join(Slate)}")
+    known = _slate(slate)
     if not out.parent.is_dir():
         raise AudoticsError(f"cannot write {out}: the folder {out.parent} does not exist")
     day = as_of_date(as_of)
     platform = open_platform()
     with adbc_connect(platform.warehouse_url, Role.SERVICE) as connection:
-        rows = export_recommendations(connection, day, Slate(slate), out)
+        rows = export_recommendations(connection, day, known, out)
     if as_json:
         print_json({"as_of": day.isoformat(), "slate": slate, "rows": rows, "file": str(out)})
     else:

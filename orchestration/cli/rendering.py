@@ -68,16 +68,18 @@ def print_run(report: RunReport) -> None:
     print_table(f"{report.job} as of {report.as_of}", ("step", "seconds", "peak MB"), rows, highlight="total")
 
 
-def print_evaluation(evaluation: Mapping[str, Any]) -> None:
-    """The evaluation table of each slate and how the ranker compares with the best baseline."""
+def print_evaluation(evaluation: Mapping[str, Any], subject: str = "ranker") -> None:
+    """The evaluation table of each slate and how the subject compares with the best of the others."""
     for slate, result in evaluation["slates"].items():
         metrics = ("ndcg@10", "ndcg@100", "recall@100")
         rows = [(model, *(values[metric] for metric in metrics)) for model, values in result["models"].items()]
         title = f"{slate}: {result['users']:,} users, {evaluation['horizon_days']} days from {evaluation['as_of']}"
-        print_table(title, ("model", *metrics), rows, highlight="ranker")
-        paired = result["paired"]
-        low, high = paired["ci95"]
-        OUT.print(
-            f"ranker minus {paired['against']}: {paired['delta']:+.4f} {paired['metric']},"
-            f" 95 % interval {low:+.4f} to {high:+.4f}\n"
-        )
+        print_table(title, ("model", *metrics), rows, highlight=subject)
+        if paired := result["paired"]:
+            low, high = paired["ci95"]
+            OUT.print(
+                f"{subject} minus {paired['against']}: {paired['delta']:+.4f} {paired['metric']},"
+                f" 95 % interval {low:+.4f} to {high:+.4f}\n"
+            )
+    if unknown := {kind: count for kind, count in evaluation.get("unknown", {}).items() if count}:
+        OUT.print(f"not in the warehouse: {', '.join(f'{count:,} {kind}' for kind, count in unknown.items())}")

@@ -69,6 +69,8 @@ def doctor(as_json: AsJson = False) -> None:
 def env() -> None:
     """Print the warehouse's address and the dbt project's as the variables that psql, dbt and mf read.
 
+    Also parses the project, so that mf knows how the relations of this warehouse are called.
+
     Example: `eval "$(audotics env)" && dbt build --exclude-resource-type unit_test`
 
     Example: `eval "$(audotics env)" && mf query --metrics discovery_rate --group-by metric_time__month`

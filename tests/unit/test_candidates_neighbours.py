@@ -1,7 +1,5 @@
 """Sources that learn from whole histories: neighbours among tracks and users, and linear regression."""
 
-from datetime import date
-
 import numpy as np
 import pytest
 from test_candidates_sources import AS_OF, SourceConformance, checkerboard, listens_of, lists_of, random_listens
@@ -60,7 +58,7 @@ class TestUserNeighbours(SourceConformance):
         one = UserNeighbours(history, UserNeighboursConfig(neighbours=1)).scores(np.array([0]))[0]
         assert (one[2] > 0, one[3]) == (True, ABSENT), "user 1 is the most alike"
         active = UserNeighbours(history, UserNeighboursConfig(most_active=1)).scores(np.array([0]))[0]
-        assert (active[2], active[3] > 0) == (ABSENT, True), "user 2 has the most tracks"
+        assert (active[2], active[3] > 0) == (ABSENT, True), "user 2 plays most"
 
 
 class TestEase(SourceConformance):
@@ -85,6 +83,16 @@ class TestEase(SourceConformance):
         assert scores == pytest.approx(np.where(expected > 0, expected, -np.inf), rel=1e-3, abs=1e-5)
 
     def test_tracks_beyond_the_most_heard_are_not_offered(self) -> None:
-        history = History(checkerboard(), date(2020, 3, 1))
-        scores = Ease(history, EaseConfig(regularization=5.0, tracks=10)).scores(np.arange(20))
-        assert ((scores > ABSENT).any(axis=0)).sum() == 10
+        history = History(random_listens(), AS_OF)
+        listeners = np.bincount(history.heard.indices)
+        scores = Ease(history, EaseConfig(regularization=5.0, tracks=10)).scores(np.arange(len(history.users)))
+        offered = np.flatnonzero((scores > ABSENT).any(axis=0))
+        assert len(offered) == 10
+        assert listeners[offered].min() >= np.delete(listeners, offered).max()
+
+    def test_a_matrix_without_an_inverse_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="regularization 0"):
+            Ease(History(listens_of([(0, 1, 1.0, 0), (0, 2, 1.0, 0)]), AS_OF), EaseConfig(regularization=0.0))
+
+    def test_users_are_scored_without_a_copy_of_the_weights(self) -> None:
+        assert self.fit(History(checkerboard(), AS_OF))._weights.flags.c_contiguous

@@ -1,6 +1,7 @@
 """The code location: every asset is described, the graph is whole, jobs and schedules ask for what they should."""
 
 from datetime import UTC, datetime
+from graphlib import TopologicalSorter
 
 import dagster as dg
 import pytest
@@ -56,6 +57,17 @@ def test_an_asset_has_a_description_a_group_kinds_and_an_owner(key: str) -> None
     assert spec.group_name not in (None, "default")
     assert spec.kinds
     assert spec.owners
+
+
+def test_the_graph_of_groups_runs_one_way() -> None:
+    graph = defs.resolve_asset_graph()
+    group = {key: graph.get(key).group_name for key in graph.get_all_asset_keys()}
+    before: dict[str | None, set[str | None]] = {name: set() for name in group.values()}
+    for key, name in group.items():
+        before[name] |= {group[parent] for parent in graph.get(key).parent_keys} - {name}
+    # Raises CycleError, naming the groups, when they run in a circle.
+    order = list(TopologicalSorter(before).static_order())
+    assert order.index("raw") < order.index("core") < order.index("release")
 
 
 def test_everything_hangs_together_from_raw_listens_to_the_release() -> None:

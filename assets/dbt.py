@@ -169,8 +169,8 @@ def _build(
 ) -> Iterator[Any]:
     with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
         with _exported({**libpq_environment(warehouse.url), "DBT_INDIRECT_SELECTION": tests}):
-            # A folder per step, under MODELS_LOCK: dbt finds there what it parsed the last time.
-            target = warehouse.settings.home / "dbt" / context.op_def.name
+            # Under MODELS_LOCK. dbt finds there what it parsed the last time; other variables would make it parse anew.
+            target = warehouse.settings.home / "dbt" / ("dates" if as_of_dates else "models")
             invocation = _dbt_cli().cli(dbt_arguments(as_of_dates), context=context, target_path=target)
         for event in invocation.stream():
             if isinstance(event, dg.Output):

@@ -86,14 +86,12 @@ def _one_load_of(connection: dbapi.Connection, cursor: dbapi.Cursor, partition: 
     connection.commit()
     try:
         yield
-    except BaseException:
+    finally:
         # What failed may have taken the connection along, and with it the lock; its own error is the one to show.
         with suppress(dbapi.Error):
             connection.rollback()
             _unlock(cursor, partition)
-        raise
-    _unlock(cursor, partition)
-    connection.commit()
+            connection.commit()
 
 
 def _unlock(cursor: dbapi.Cursor, partition: str) -> None:

@@ -11,6 +11,7 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any, Literal
 
 import dagster as dg
@@ -86,9 +87,7 @@ def manifest_path(project: DbtProject) -> Path:
     with FileLock(manifest.parent / "manifest.lock"):
         digest = _digest(folder, [folder / name for name in ("models", "macros", "snapshots", "tests")])
         if not (manifest.exists() and parsed_from.exists() and parsed_from.read_text() == digest):
-            with TemporaryDirectory(dir=manifest.parent) as target:
-                _parse(folder, Path(target), {})
-                Path(target, manifest.name).replace(manifest)
+            _parse(folder, manifest)
             parsed_from.write_text(digest)
     return manifest
 
@@ -108,11 +107,15 @@ def _digest(folder: Path, parts: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def _parse(folder: Path, target: Path, environment: Mapping[str, str]) -> None:
-    command = dbt_command("parse", "--quiet", "--target-path", str(target), project=folder)
-    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise AudoticsError(f"dbt cannot parse {folder}:\n{done.stdout}{done.stderr}")
+def _parse(project: Path, artefact: Path, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Parse the project and put the artefact of that name in its place, whole."""
+    artefact.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=artefact.parent) as target:
+        command = dbt_command("parse", "--quiet", "--target-path", target, project=project)
+        done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise AudoticsError(f"dbt cannot parse {project}:\n{done.stdout}{done.stderr}")
+        Path(target, artefact.name).replace(artefact)
 
 
 def libpq_environment(warehouse_url: str) -> dict[str, str]:
@@ -129,11 +132,7 @@ def dbt_environment(warehouse_url: str) -> dict[str, str]:
 
 def prepare_metrics(warehouse_url: str, project: Path = DBT_PROJECT.project_dir) -> None:
     """Parse the project for `mf`, which reads the names of this warehouse's relations from the project's `target/`."""
-    folder = project / "target"
-    folder.mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=folder) as target:
-        _parse(project, Path(target), libpq_environment(warehouse_url))
-        Path(target, "semantic_manifest.json").replace(folder / "semantic_manifest.json")
+    _parse(project, project / "target" / "semantic_manifest.json", libpq_environment(warehouse_url))
 
 
 def dbt_command(*arguments: str, project: Path = DBT_PROJECT.project_dir) -> list[str]:

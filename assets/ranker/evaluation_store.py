@@ -9,7 +9,7 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, text
 
-from assets.candidates.history import Ints, read_listens
+from assets.candidates.history import Ints, Listens, read_listens
 from assets.candidates.pool import SourcesConfig, fit_sources
 from assets.ranker.baselines import baseline_lists
 from assets.ranker.evaluation import HEADLINE, SlateEvaluation, bootstrap_interval, evaluate, relevant_tracks
@@ -37,21 +37,32 @@ def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources:
         AudoticsError: the horizon is not over in the data, no lists were made as of the date, or nobody who had
             listened before it listened in the horizon.
     """
-    end = as_of + timedelta(days=HORIZON_DAYS)
     versions = {slate: _model_version(connection, as_of, slate) for slate in Slate}
-    require_closed_horizon(connection, as_of, end)
-    before, horizon = read_listens(connection, as_of), read_listens(connection, end, start=as_of)
+    before, horizon = read_window(connection, as_of)
     fitted = fit_sources(before, as_of, sources)
     results = []
     for slate in Slate:
-        relevant = relevant_tracks(before, horizon, slate)
-        if not len(relevant):
-            raise AudoticsError(f"cannot evaluate {slate} as of {as_of}: no user with history has a relevant track")
+        relevant = required_relevant(before, horizon, as_of, slate)
         users = relevant["user_key"].unique()
         lists = read_lists(connection, as_of, slate, users)
         ranked = {RANKER: lists, **baseline_lists(fitted, slate, users)}
         results.append(EvaluatedSlate(slate, versions[slate], evaluate(ranked, relevant, model=RANKER, seed=_SEED)))
     return results
+
+
+def read_window(connection: dbapi.Connection, as_of: date) -> tuple[Listens, Listens]:
+    """Listens before `as_of`, and those of the horizon; AudoticsError when that is not over in the data."""
+    end = as_of + timedelta(days=HORIZON_DAYS)
+    _require_closed_horizon(connection, as_of, end)
+    return read_listens(connection, as_of), read_listens(connection, end, start=as_of)
+
+
+def required_relevant(before: Listens, horizon: Listens, as_of: date, slate: Slate) -> pd.DataFrame:
+    """`relevant_tracks`; AudoticsError when there are none."""
+    relevant = relevant_tracks(before, horizon, slate)
+    if not len(relevant):
+        raise AudoticsError(f"cannot evaluate {slate} as of {as_of}: no user with history has a relevant track")
+    return relevant
 
 
 def store_evaluation(connection: Connection, as_of: date, results: list[EvaluatedSlate]) -> None:
@@ -123,7 +134,7 @@ def _model_version(connection: dbapi.Connection, as_of: date, slate: Slate) -> s
     return str(row[0])
 
 
-def require_closed_horizon(connection: dbapi.Connection, as_of: date, end: date) -> None:
+def _require_closed_horizon(connection: dbapi.Connection, as_of: date, end: date) -> None:
     """Raise AudoticsError unless the horizon is over in the data."""
     day = f"date '{as_of.isoformat()}'"
     with connection.cursor() as cursor:

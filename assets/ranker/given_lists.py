@@ -1,6 +1,6 @@
 """Scores lists that another system made, under the same protocol and beside the ranker's."""
 
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from adbc_driver_postgresql import dbapi
 
-from assets.candidates.history import read_listens
-from assets.ranker.evaluation import evaluate, relevant_tracks
-from assets.ranker.evaluation_store import RANKER, read_lists, require_closed_horizon
+from assets.ranker.evaluation import evaluate
+from assets.ranker.evaluation_store import RANKER, read_lists, read_window, required_relevant
 from assets.ranker.slates import HORIZON_DAYS, LIST_LENGTH, Slate
 from warehouse.errors import AudoticsError
 
@@ -31,12 +30,8 @@ def evaluate_lists(connection: dbapi.Connection, as_of: date, slate: Slate, file
             before it has a relevant track in it.
     """
     given = _read(file)
-    end = as_of + timedelta(days=HORIZON_DAYS)
-    require_closed_horizon(connection, as_of, end)
-    before, horizon = read_listens(connection, as_of), read_listens(connection, end, start=as_of)
-    relevant = relevant_tracks(before, horizon, slate)
-    if not len(relevant):
-        raise AudoticsError(f"cannot evaluate {slate} as of {as_of}: no user with history has a relevant track")
+    before, horizon = read_window(connection, as_of)
+    relevant = required_relevant(before, horizon, as_of, slate)
     lists, unknown = _with_keys(connection, given)
     compared = {GIVEN: lists}
     ranked = read_lists(connection, as_of, slate, relevant["user_key"].unique())
@@ -63,10 +58,11 @@ def _read(file: Path) -> pd.DataFrame:
     if missing:
         raise AudoticsError(f"{file} has no column {', '.join(missing)}: lists are user_id, track_id and rank (from 1)")
     lists = pq.read_table(file, columns=list(_COLUMNS)).to_pandas()
-    lists["rank"] = pd.to_numeric(lists["rank"], errors="coerce")
-    wrong = lists.index[~(lists["rank"] >= 1)]
+    rank = pd.to_numeric(lists["rank"], errors="coerce")
+    wrong = lists.index[~(rank >= 1)]
     if len(wrong):
         raise AudoticsError(f"{file}, row {wrong[0] + 1}: rank is {lists['rank'][wrong[0]]}; ranks are numbers from 1")
+    lists = lists.assign(rank=rank)
     lists = lists[lists["rank"] <= LIST_LENGTH]
     return lists.assign(user_id=lists["user_id"].astype(str), track_id=lists["track_id"].astype(str))
 

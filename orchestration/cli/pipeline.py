@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,9 +13,6 @@ from orchestration.cli.options import AsJson, AsOf, as_of_date
 from warehouse.errors import AudoticsError
 
 if TYPE_CHECKING:
-    from datetime import date
-    from typing import Any
-
     from assets.ranker.slates import Slate
     from orchestration.runs import Progress
 
@@ -82,7 +80,7 @@ def evaluate(
         print_evaluation(evaluation, subject)
 
 
-def _score(lists: Path, slate: str, day: "date") -> "dict[str, Any]":
+def _score(lists: Path, slate: str, day: date) -> dict[str, Any]:
     """Metrics of the lists in a file."""
     from assets.ranker.given_lists import evaluate_lists
     from orchestration.platform import open_platform

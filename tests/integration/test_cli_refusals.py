@@ -154,6 +154,33 @@ def test_a_load_that_was_never_made_cannot_be_forgotten(empty: Pipeline) -> None
     refused(empty.run("ingest", "forget", "7"), "no load with the file_id 7", "raw.ingest_files")
 
 
+@pytest.mark.parametrize(
+    ("columns", "mentioned"),
+    [
+        (None, "there is no file"),
+        ({"user_id": ["u"], "track": ["t"], "rank": [1]}, "no column track_id"),
+        ({"user_id": ["u"], "track_id": ["t"], "rank": [0]}, "row 1: rank is 0"),
+        ({"user_id": ["u", "u"], "track_id": ["t", "s"], "rank": ["1", "first"]}, "row 2: rank is first"),
+    ],
+)
+def test_lists_that_cannot_be_scored(
+    empty: Pipeline, tmp_path: Path, columns: dict[str, list[object]] | None, mentioned: str
+) -> None:
+    file = tmp_path / "lists.parquet"
+    if columns:
+        pq.write_table(pa.table(columns), file)
+    done = empty.run("evaluate", "--as-of", "2015-01-01", "--lists", str(file), "--slate", "for_you")
+    refused(done, re.escape(str(file)), mentioned)
+
+
+def test_lists_without_a_slate_and_lists_that_are_no_parquet(empty: Pipeline, tmp_path: Path) -> None:
+    file = tmp_path / "lists.csv"
+    file.write_text("user_id,track_id,rank\nu,t,1\n")
+    refused(empty.run("evaluate", "--as-of", "2015-01-01", "--lists", str(file)), "--slate")
+    done = empty.run("evaluate", "--as-of", "2015-01-01", "--lists", str(file), "--slate", "for_you")
+    refused(done, re.escape(str(file)), "no readable Parquet")
+
+
 def test_nothing_to_roll_back_to(empty: Pipeline) -> None:
     refused(empty.run("releases", "rollback"), "no previous release")
 

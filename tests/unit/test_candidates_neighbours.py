@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_candidates_sources import AS_OF, SourceConformance, checkerboard, listens_of, lists_of, random_listens
+from test_candidates_sources import AS_OF, CheckerboardConformance, checkerboard, listens_of, random_listens
 
 from assets.candidates.ease import Ease, EaseConfig
 from assets.candidates.history import History
@@ -11,20 +11,9 @@ from assets.candidates.source import ABSENT, CandidateSource
 from assets.candidates.user_neighbours import UserNeighbours, UserNeighboursConfig
 
 
-def missing_of_colour(source: CandidateSource, history: History) -> list[int]:
-    """What each of the twenty checkerboard users is offered first."""
-    listed = lists_of(source, history, list(range(20)), exclude=True, k=1)
-    assert listed["user_key"].tolist() == list(range(20))
-    return listed["track_key"].tolist()
-
-
-class TestItemNeighbours(SourceConformance):
+class TestItemNeighbours(CheckerboardConformance):
     def fit(self, history: History) -> CandidateSource:
         return ItemNeighbours(history, ItemNeighboursConfig())
-
-    def test_a_checkerboard_user_is_offered_the_missing_track_of_its_colour(self) -> None:
-        history = History(checkerboard(), AS_OF)
-        assert missing_of_colour(self.fit(history), history) == list(range(20))
 
     def test_bm25_saturates_plays_and_discounts_long_histories_and_common_tracks(self) -> None:
         rows = [(0, 1, 1.0, n) for n in range(8)] + [(0, 2, 1.0, 9), (1, 1, 1.0, 10), (1, 2, 1.0, 10), (2, 1, 1.0, 11)]
@@ -37,13 +26,9 @@ class TestItemNeighbours(SourceConformance):
         assert weight[2, 1] == 0
 
 
-class TestUserNeighbours(SourceConformance):
+class TestUserNeighbours(CheckerboardConformance):
     def fit(self, history: History) -> CandidateSource:
         return UserNeighbours(history, UserNeighboursConfig())
-
-    def test_a_checkerboard_user_is_offered_the_missing_track_of_its_colour(self) -> None:
-        history = History(checkerboard(), AS_OF)
-        assert missing_of_colour(self.fit(history), history) == list(range(20))
 
     def test_a_user_is_no_neighbour_of_their_own(self) -> None:
         history = History(listens_of([(0, 1, 1.0, 0), (0, 2, 1.0, 0), (1, 1, 1.0, 1)]), AS_OF)
@@ -61,13 +46,9 @@ class TestUserNeighbours(SourceConformance):
         assert (active[2], active[3] > 0) == (ABSENT, True), "user 2 plays most"
 
 
-class TestEase(SourceConformance):
+class TestEase(CheckerboardConformance):
     def fit(self, history: History) -> CandidateSource:
         return Ease(history, EaseConfig(regularization=5.0))
-
-    def test_a_checkerboard_user_is_offered_the_missing_track_of_its_colour(self) -> None:
-        history = History(checkerboard(), AS_OF)
-        assert missing_of_colour(self.fit(history), history) == list(range(20))
 
     @pytest.mark.parametrize("block", [1_000, 7])
     def test_the_weights_are_those_of_a_ridge_regression_of_each_track_on_the_others(

@@ -116,6 +116,15 @@ class SourceConformance(ABC):
         assert lists_of(source, history, [], exclude=False).empty
 
 
+class CheckerboardConformance(SourceConformance):
+    """Inherited by the tests of sources that learn from what is played together."""
+
+    def test_a_checkerboard_user_is_offered_the_missing_track_of_its_colour(self) -> None:
+        history = History(checkerboard(), AS_OF)
+        listed = lists_of(self.fit(history), history, list(range(20)), exclude=True, k=1)
+        assert listed["track_key"].tolist() == listed["user_key"].tolist() == list(range(20))
+
+
 def pairs_heard(history: History) -> tuple[np.ndarray, np.ndarray]:
     heard = history.heard.tocoo()
     return history.users[heard.row], history.tracks[heard.col]

@@ -49,15 +49,15 @@ def evaluate_lists(connection: dbapi.Connection, as_of: date, slate: Slate, file
 def _read(file: Path) -> pd.DataFrame:
     """The lists' best 100 places; AudoticsError when the file has no such lists."""
     try:
-        names = pq.read_schema(file).names
+        table = pq.read_table(file)
     except FileNotFoundError as error:
         raise AudoticsError(f"there is no file {file}") from error
     except (OSError, pa.ArrowInvalid) as error:
         raise AudoticsError(f"{file} is no readable Parquet file: {str(error).splitlines()[0]}") from error
-    missing = [name for name in _COLUMNS if name not in names]
+    missing = [name for name in _COLUMNS if name not in table.column_names]
     if missing:
         raise AudoticsError(f"{file} has no column {', '.join(missing)}: lists are user_id, track_id and rank (from 1)")
-    lists = pq.read_table(file, columns=list(_COLUMNS)).to_pandas()
+    lists = table.select(list(_COLUMNS)).to_pandas()
     rank = pd.to_numeric(lists["rank"], errors="coerce")
     wrong = lists.index[~(rank >= 1)]
     if len(wrong):

@@ -60,11 +60,15 @@ def digest(frame: pd.DataFrame) -> str:
 
 
 def features_as_of(dbt: Dbt) -> dict[str, str]:
-    """Digests of the feature marts of the dates, by name."""
-    rows = "count(*), md5(string_agg(each::text, ' ' order by each::text))"
-    return {
-        name: str(dbt.query(f"select {rows} from {name} as each")) for name in (f"features.{each}" for each in MARTS)
-    }
+    """Digests of the feature marts of the dates, by name; each has rows."""
+    made = {}
+    for name in (f"features.{each}" for each in MARTS):
+        ((rows, content),) = dbt.query(
+            f"select count(*), md5(string_agg(each::text, ' ' order by each::text)) from {name} as each"
+        )
+        assert rows > 0, name
+        made[name] = content
+    return made
 
 
 def made_as_of(dbt: Dbt) -> dict[str, str]:

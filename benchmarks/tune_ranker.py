@@ -69,14 +69,14 @@ class Window:
             self.folds[slate].append(fold)
             return
         users = np.unique(self.relevant[slate]["user_key"].to_numpy())
-        pool = sources.candidates(users, slate.excludes_heard)
+        pool = sources.candidates(users, slate)
         self.pools[slate] = pool, join_features(pool, features_of(users))
         self.baselines[slate] = baseline_lists(sources, slate, users)
 
 
 def _relevant(listens: Listens, as_of: date, slate: Slate) -> pd.DataFrame:
     horizon = listens.between(as_of, as_of + timedelta(days=HORIZON_DAYS))
-    return relevant_tracks(listens.before(as_of), horizon, slate)
+    return relevant_tracks(listens.before(as_of), horizon, as_of, slate)
 
 
 def _print(name: str, slate: Slate, lists: list[pd.DataFrame], windows: list[Window]) -> None:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Slate = Literal["for_you", "discover"]
+Slate = Literal["for_you", "discover", "rediscover"]
 FallbackReason = Literal["unknown_user", "empty_slate", "store_unavailable"]
 
 

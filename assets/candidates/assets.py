@@ -58,5 +58,5 @@ def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) 
 def _pools(sources: Sources, slate: Slate) -> Iterator[pa.Table]:
     users = sources.history.users
     for start in range(0, len(users), _USERS_PER_BATCH):
-        pool = sources.candidates(users[start : start + _USERS_PER_BATCH].astype(np.int32), slate.excludes_heard)
+        pool = sources.candidates(users[start : start + _USERS_PER_BATCH].astype(np.int32), slate)
         yield pa.Table.from_pandas(pool, preserve_index=False)

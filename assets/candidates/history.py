@@ -100,6 +100,7 @@ class History:
         self.tracks, self.track_code = np.unique(listens.track_key, return_inverse=True)
         self.sessions, self.session_code = np.unique(listens.session_key, return_inverse=True)
         self.age_days = (instant - listens.listened_at) / SECONDS_PER_DAY
+        self.days_since_heard = self._days_since_heard()
         self.heard = self.plays()
         self.heard.data[:] = 1.0
 
@@ -109,6 +110,16 @@ class History:
         shape = (len(self.users), len(self.tracks))
         # SciPy sums duplicates in float64 here; the cast comes last.
         return sparse.csr_matrix((weight, (self.user_code, self.track_code)), shape=shape).astype(np.float32)
+
+    def _days_since_heard(self) -> sparse.csr_matrix:
+        """Days from the last listen of each heard (user, track) to `as_of`, all above 0: float64 CSR."""
+        cell = self.user_code.astype(np.int64) * len(self.tracks) + self.track_code
+        order = np.lexsort((self.age_days, cell))
+        latest = order[np.flatnonzero(np.r_[True, np.diff(cell[order]) != 0])]
+        shape = (len(self.users), len(self.tracks))
+        return sparse.csr_matrix(
+            (self.age_days[latest], (self.user_code[latest], self.track_code[latest])), shape=shape
+        )
 
     def user_codes(self, user_keys: Ints) -> Ints:
         """Codes of user keys; -1 for a user without a listen before `as_of`."""

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from assets.candidates.history import Floats, History, Ints, rows_of
 from assets.candidates.source import only_positive
@@ -32,12 +31,8 @@ class OwnRecency:
     name = "own_recency"
 
     def __init__(self, history: History) -> None:
-        latest = sparse.csr_matrix(history.heard, copy=True)
-        cell = history.user_code.astype(np.int64) * len(history.tracks) + history.track_code
-        order = np.lexsort((history.age_days, cell))
-        first = np.flatnonzero(np.r_[True, np.diff(cell[order]) != 0])
-        # `heard` is in (user, track) order without duplicates, which is the order of the sorted cells.
-        latest.data = (1.0 / (1.0 + history.age_days[order][first])).astype(np.float32)
+        latest = history.days_since_heard.astype(np.float32)
+        latest.data = 1.0 / (1.0 + latest.data)
         self._latest = latest
 
     def scores(self, user_codes: Ints) -> Floats:

@@ -14,8 +14,9 @@ from assets.candidates.item_neighbours import ItemNeighbours, ItemNeighboursConf
 from assets.candidates.own_tracks import OwnRecency, OwnTracks, OwnTracksConfig
 from assets.candidates.popular import Popular, PopularConfig
 from assets.candidates.session_cooccurrence import SessionCooccurrence, SessionCooccurrenceConfig
-from assets.candidates.source import ABSENT, CandidateSource, best_within, hide_heard, ranks_within, top_k
+from assets.candidates.source import ABSENT, CandidateSource, best_within, hide_unsuited, ranks_within, top_k
 from assets.candidates.user_neighbours import UserNeighbours, UserNeighboursConfig
+from assets.ranker.slates import Slate
 
 # One dense float32 score block per source is held at a time per user block.
 _BLOCK_BYTES = 32 << 20
@@ -54,21 +55,21 @@ class Sources:
         """Names of the sources that feed the pool, in column order."""
         return list(self._sizes)
 
-    def candidates(self, user_keys: Ints, exclude_heard: bool) -> pd.DataFrame:
+    def candidates(self, user_keys: Ints, slate: Slate) -> pd.DataFrame:
         """The pool of each user: the union of every source's best, with every source's opinion on each.
 
         Columns: user_key, track_key (int32), and float32 per pooled source: `score_<source>`; `rank_<source>`, from
         1, within this user's pool; `share_<source>`, the score over the best one in this user's pool. All three are
         NaN where the source does not offer the track. Sorted by (position of the user in `user_keys`, track_key).
         Users unknown before `as_of` get what popular offers.
-        With `exclude_heard`, nothing the user had heard before `as_of`.
+        Nothing that the slate may not show the user; for `rediscover` that can leave a user without any.
         """
-        blocks = [self._pool(block, exclude_heard) for block in self._blocks(user_keys)]
+        blocks = [self._pool(block, slate) for block in self._blocks(user_keys)]
         return pd.concat(blocks, ignore_index=True)
 
-    def lists(self, name: str, user_keys: Ints, exclude_heard: bool, k: int) -> pd.DataFrame:
+    def lists(self, name: str, user_keys: Ints, slate: Slate, k: int) -> pd.DataFrame:
         """The k best tracks of one source alone: user_key, track_key, rank (from 1), score; short where it is."""
-        blocks = [self._list(name, block, exclude_heard, k) for block in self._blocks(user_keys)]
+        blocks = [self._list(name, block, slate, k) for block in self._blocks(user_keys)]
         return pd.concat(blocks, ignore_index=True)
 
     def _blocks(self, user_keys: Ints) -> Iterator[Ints]:
@@ -77,16 +78,15 @@ class Sources:
         for start in range(0, max(1, len(user_keys)), users):
             yield user_keys[start : start + users]
 
-    def _scores(self, name: str, codes: Ints, exclude_heard: bool) -> Floats:
+    def _scores(self, name: str, codes: Ints, slate: Slate) -> Floats:
         if name not in self._fitted:
             self._fitted[name] = self._fit[name]()
         scores = self._fitted[name].scores(codes)
-        if exclude_heard:
-            hide_heard(scores, self.history, codes)
+        hide_unsuited(scores, self.history, codes, slate)
         return scores
 
-    def _list(self, name: str, user_keys: Ints, exclude_heard: bool, k: int) -> pd.DataFrame:
-        scores = self._scores(name, self.history.user_codes(user_keys), exclude_heard)
+    def _list(self, name: str, user_keys: Ints, slate: Slate, k: int) -> pd.DataFrame:
+        scores = self._scores(name, self.history.user_codes(user_keys), slate)
         row, column = top_k(scores, k)
         best = scores[row, column]
         listed = {
@@ -97,9 +97,9 @@ class Sources:
         }
         return pd.DataFrame(listed)
 
-    def _pool(self, user_keys: Ints, exclude_heard: bool) -> pd.DataFrame:
+    def _pool(self, user_keys: Ints, slate: Slate) -> pd.DataFrame:
         codes = self.history.user_codes(user_keys)
-        scores = {name: self._scores(name, codes, exclude_heard) for name in self._sizes}
+        scores = {name: self._scores(name, codes, slate) for name in self._sizes}
         chosen = np.zeros((len(codes), len(self.history.tracks)), dtype=bool)
         for name, size in self._sizes.items():
             chosen[top_k(scores[name], size)] = True

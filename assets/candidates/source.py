@@ -5,7 +5,8 @@ from typing import Protocol
 import numpy as np
 from scipy import sparse
 
-from assets.candidates.history import Floats, History, Ints
+from assets.candidates.history import Floats, History, Ints, rows_of
+from assets.ranker.slates import FORGOTTEN_AFTER_DAYS, Slate
 
 ABSENT = np.float32(-np.inf)
 
@@ -41,11 +42,19 @@ def strongest(matrix: sparse.csr_matrix, kept: int) -> sparse.csr_matrix:
     return sparse.csr_matrix((value[best], (row[best], column[best])), shape=matrix.shape)
 
 
-def hide_heard(scores: Floats, history: History, user_codes: Ints) -> None:
-    """Marks in place, as absent, what each user had heard before `as_of`."""
-    known = np.flatnonzero(user_codes >= 0)
-    heard = history.heard[user_codes[known]].tocoo()
-    scores[known[heard.row], heard.col] = ABSENT
+def hide_unsuited(scores: Floats, history: History, user_codes: Ints, slate: Slate) -> None:
+    """Marks in place, as absent, what a slate may not show each user."""
+    if slate is Slate.FOR_YOU:
+        return
+    heard = rows_of(history.days_since_heard, user_codes).tocoo()
+    if slate is Slate.DISCOVER:
+        scores[heard.row, heard.col] = ABSENT
+        return
+    forgotten = heard.data > FORGOTTEN_AFTER_DAYS
+    row, column = heard.row[forgotten], heard.col[forgotten]
+    kept = scores[row, column]
+    scores[:] = ABSENT
+    scores[row, column] = kept
 
 
 def top_k(scores: Floats, k: int) -> tuple[Ints, Ints]:

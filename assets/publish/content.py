@@ -61,8 +61,8 @@ class ReleaseInput:
     """The catalogue: at least every track of any list, and every seed."""
     popular_track_keys: NDArray[np.int32]
     popular_scores: NDArray[np.float32]
-    expected_users: int
-    """Users who should have a list in every slate; coverage is measured against it."""
+    expected_users: Mapping[str, int]
+    """Users per slate who should have a list; coverage is measured against it."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Checks a release as it stands in Redis, before it can go live."""
 
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ LISTS_PER_READ = 1000
 
 
 def verify(
-    client: Redis, lock: Lock, plan: Plan, expected_users: int, min_coverage: float
+    client: Redis, lock: Lock, plan: Plan, expected_users: Mapping[str, int], min_coverage: float
 ) -> tuple[dict[str, float], dict[str, int]]:
     """Compare what Redis holds of a release with its plan.
 
@@ -35,10 +36,10 @@ def verify(
     for slate in plan.meta.slates:
         users = client.hlen(contract.slate_key(name, slate))
         _require_count(f"users with a list in the slate {slate}", users, plan.meta.users[slate])
-        coverage[slate] = users / max(expected_users, 1)
+        coverage[slate] = users / max(expected_users[slate], 1)
         if coverage[slate] < min_coverage:
             raise ReleaseError(
-                f"slate {slate}: {users} of {expected_users} users have a list, {coverage[slate]:.1%} of them"
+                f"slate {slate}: {users} of {expected_users[slate]} users have a list, {coverage[slate]:.1%} of them"
                 f" where {min_coverage:.1%} is the least; the live release stays"
             )
         track_keys, seed_keys = _distinct_keys(client, lock, contract.slate_key(name, slate))

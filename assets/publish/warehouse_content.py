@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from assets.publish.content import ReleaseInput, SlateBatch
 from assets.publish.release import ListedRelease
-from assets.ranker.slates import Slate
+from assets.ranker.slates import FORGOTTEN_AFTER_DAYS, Slate
 from serving_api.contract import Track
 from warehouse.errors import AudoticsError
 
@@ -30,18 +30,14 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
         AudoticsError: no lists were made as of the date.
     """
     day = f"date '{as_of.isoformat()}'"
-    made = _fetch(connection, f"select distinct slate, model_version from ml.recommendations where as_of = {day}")
-    missing = [slate for slate in Slate if slate not in set(made["slate"])]
-    if missing:
-        raise AudoticsError(
-            f"no {' and no '.join(missing)} lists were made as of {as_of}: materialise `recommendations` first"
-        )
+    made = _fetch(connection, f"select slate, model_version from ml.recommendation_batches where as_of = {day}")
+    if not len(made):
+        raise AudoticsError(f"no lists were made as of {as_of}: materialise `recommendations` first")
     popular = _fetch(
         connection,
         f"select track_key, listens_30d from features.feat_track where as_of = {day}"
         f" order by listens_30d desc, listens desc, track_key limit {_POPULAR_LENGTH}",
     )
-    users = _fetch(connection, f"select count(*) as users from features.feat_user where as_of = {day}")
     return ReleaseInput(
         as_of=as_of,
         generated_at=datetime.now(UTC),
@@ -50,8 +46,19 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
         tracks=lambda: _tracks(connection, day),
         popular_track_keys=popular["track_key"].to_numpy(np.int32),
         popular_scores=popular["listens_30d"].to_numpy(np.float32),
-        expected_users=int(users["users"].iloc[0]),
+        expected_users={slate: _expected_users(connection, day, slate) for slate in made["slate"]},
     )
+
+
+def _expected_users(connection: dbapi.Connection, day: str, slate: str) -> int:
+    """How many users should have a list: everyone who ever listened, for `rediscover` who has a forgotten track."""
+    query = f"select count(*) as users from features.feat_user where as_of = {day}"
+    if slate == Slate.REDISCOVER:
+        query = (
+            f"select count(distinct user_key) as users from features.feat_user_track where as_of = {day}"
+            f" and days_since_last > {FORGOTTEN_AFTER_DAYS}"
+        )
+    return int(_fetch(connection, query)["users"].iloc[0])
 
 
 def record_releases(connection: Connection, listed: Sequence[ListedRelease]) -> None:

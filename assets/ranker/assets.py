@@ -16,12 +16,13 @@ from assets.ranker.evaluation_store import evaluate_recommendations, read_evalua
 from assets.ranker.features import join_features
 from assets.ranker.marts import feature_reader
 from assets.ranker.recommendations import as_rows, replace_recommendations
-from assets.ranker.registry import Champion, champion, register
+from assets.ranker.registry import Champion, champions, register
 from assets.ranker.scoring import rank
 from assets.ranker.slates import Slate
-from assets.ranker.training import RankerConfig, train
+from assets.ranker.training import RankerConfig, can_learn, train
 from assets.ranker.training_set import load_folds, update_training_set
 from warehouse.engine import MODELS_LOCK, adbc_connect, create_engine, exclusive
+from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
@@ -84,13 +85,19 @@ def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource
     metadata={"dagster/table_name": "ml.models"},
 )
 def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
-    """One LightGBM ranker per slate; from here on they are the champions as of this date."""
+    """One LightGBM ranker per slate; from here on they are the champions as of this date.
+
+    A slate of which nothing can be learned yet, such as `rediscover` in the first two months, gets none.
+    """
     as_of = date.fromisoformat(context.partition_key)
     lake = Lake(warehouse.lake)
     metadata: dict[str, dg.MetadataValue] = {}
     rows = 0
     for slate in Slate:
         folds = load_folds(lake, as_of, slate, RankerConfig())
+        if not can_learn(folds):
+            metadata[f"{slate}/model_version"] = dg.MetadataValue.text("none: nothing to learn from")
+            continue
         model = train(folds, RankerConfig())
         users = len({user for fold in folds for user in fold.user_key.tolist()})
         with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
@@ -102,6 +109,11 @@ def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
         metadata[f"{slate}/positives"] = dg.MetadataValue.int(model.positives)
         metadata[f"{slate}/importance"] = dg.MetadataValue.md(
             plots.bars(f"{slate}: share of gain of the 15 strongest features", strongest)
+        )
+    if not rows:
+        raise AudoticsError(
+            f"nothing to learn from as of {as_of}: in no fold was one candidate listened to and another not;"
+            " ingest more listeners or more history, or choose a later --as-of"
         )
     return dg.MaterializeResult(metadata={"dagster/row_count": rows, **metadata})
 
@@ -121,14 +133,14 @@ def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
     metadata={"dagster/table_name": "ml.recommendations"},
 )
 def recommendations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
-    """The 100 best candidates of every user and slate, by the newest champion as of this date."""
+    """The 100 best candidates of every user and slate that has a champion, by the newest one as of this date."""
     as_of = date.fromisoformat(context.partition_key)
     lake = Lake(warehouse.lake)
     with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
-        champions = {slate: champion(connection, lake, slate, as_of) for slate in Slate}
+        serving = champions(connection, lake, as_of)
     by_source: dict[str, float] = {}
     with adbc_connect(warehouse.url, Role.SERVICE) as reading, adbc_connect(warehouse.url, Role.SERVICE) as writing:
-        tables = _ranked(reading, lake, as_of, champions, by_source)
+        tables = _ranked(reading, lake, as_of, serving, by_source)
         rows = replace_recommendations(writing, as_of, tables)
     return dg.MaterializeResult(
         metadata={
@@ -136,7 +148,7 @@ def recommendations(context: dg.AssetExecutionContext, warehouse: WarehouseResou
             "by_source": dg.MetadataValue.md(
                 plots.bars("recommended tracks by the source that ranked them highest", by_source)
             ),
-            **{f"{slate}/model_version": champions[slate].model_version for slate in Slate},
+            **{f"{slate}/model_version": best.model_version for slate, best in serving.items()},
         }
     )
 
@@ -145,13 +157,15 @@ def _ranked(
     connection: dbapi.Connection,
     lake: Lake,
     as_of: date,
-    champions: dict[Slate, Champion],
+    serving: dict[Slate, Champion],
     by_source: dict[str, float],
 ) -> Iterator[pa.Table]:
     """Rows of ml.recommendations, one batch of users at a time; counts them per source on the way."""
     features_of = feature_reader(connection, as_of)
-    for slate, best in champions.items():
+    for slate, best in serving.items():
         for table in lake.read_parquet(candidates_path(as_of, slate)):
+            if not table.num_rows:
+                continue
             pool = table.to_pandas()
             matrix = join_features(pool, features_of(pool["user_key"].unique()))
             lists = rank(best.model, pool, matrix)

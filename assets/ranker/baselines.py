@@ -23,11 +23,11 @@ BASELINES = {
 def baseline_lists(sources: Sources, slate: Slate, user_keys: Ints) -> dict[str, pd.DataFrame]:
     """Per baseline: user_key, track_key, rank (from 1), score; up to 100 tracks per user, popular filling up.
 
-    For `discover` nothing heard before `as_of` is listed, so there own_plays and own_recency are popular alone.
+    Nothing that the slate may not show is listed: for `discover`, own_plays and own_recency are popular alone.
     """
-    fill = sources.lists("popular", user_keys, slate.excludes_heard, LIST_LENGTH)
+    fill = sources.lists("popular", user_keys, slate, LIST_LENGTH)
     return {
-        name: _filled(sources.lists(source, user_keys, slate.excludes_heard, LIST_LENGTH), fill)
+        name: _filled(sources.lists(source, user_keys, slate, LIST_LENGTH), fill)
         for name, source in BASELINES.items()
     }
 

@@ -69,7 +69,7 @@ def labelled_fold(
     x, labels, owners = [], [], []
     for start in range(0, len(users), batch):
         members = users[start : start + batch]
-        pool = sources.candidates(members, slate.excludes_heard)
+        pool = sources.candidates(members, slate)
         label = np.isin(_code(pool), wanted)
         keep = label | (generator.random(len(pool)) < negatives)
         matrix = join_features(pool[keep], features_of(members))

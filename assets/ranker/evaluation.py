@@ -6,13 +6,14 @@ Recall@k = hits@k / min(k, relevant). Means over users; a user without a list co
 """
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from assets.candidates.history import Listens
-from assets.ranker.slates import LIST_LENGTH, Slate
+from assets.ranker.slates import FORGOTTEN_AFTER_DAYS, LIST_LENGTH, Slate
 
 METRICS = ("ndcg@10", "ndcg@100", "recall@100")
 HEADLINE = "ndcg@100"
@@ -37,15 +38,19 @@ class SlateEvaluation:
         return {"users": len(self.users), "models": means, "paired": self.paired}
 
 
-def relevant_tracks(before: Listens, horizon: Listens, slate: Slate) -> pd.DataFrame:
+def relevant_tracks(before: Listens, horizon: Listens, as_of: date, slate: Slate) -> pd.DataFrame:
     """Distinct (user_key, track_key) of the horizon that the protocol counts, sorted.
 
-    Users without a listen before `as_of` are dropped; for `discover`, so is what the user had heard before.
+    Users without a listen before `as_of` are dropped; for `discover`, so is what the user had heard before; for
+    `rediscover`, all but what they had heard before and not in the last 60 days.
     """
-    pairs = _pairs(horizon.user_key, horizon.track_key)
+    pairs = _pairs(horizon)
     pairs = pairs[np.isin(pairs >> 32, before.user_key)]
-    if slate.excludes_heard:
-        pairs = np.setdiff1d(pairs, _pairs(before.user_key, before.track_key), assume_unique=True)
+    if slate is Slate.DISCOVER:
+        pairs = np.setdiff1d(pairs, _pairs(before), assume_unique=True)
+    if slate is Slate.REDISCOVER:
+        lately = before.between(as_of - timedelta(days=FORGOTTEN_AFTER_DAYS), as_of)
+        pairs = np.setdiff1d(np.intersect1d(pairs, _pairs(before), assume_unique=True), _pairs(lately))
     return pd.DataFrame(
         {"user_key": (pairs >> 32).astype(np.int32), "track_key": (pairs & 0xFFFFFFFF).astype(np.int32)}
     )
@@ -108,8 +113,8 @@ def bootstrap_interval(values: npt.NDArray[np.float64], seed: int, resamples: in
     return float(low), float(high)
 
 
-def _pairs(user_key: npt.NDArray, track_key: npt.NDArray) -> npt.NDArray[np.int64]:
-    return np.unique((user_key.astype(np.int64) << 32) + track_key)
+def _pairs(listens: Listens) -> npt.NDArray[np.int64]:
+    return np.unique((listens.user_key.astype(np.int64) << 32) + listens.track_key)
 
 
 def _code(user_key: pd.Series, track_key: pd.Series) -> npt.NDArray[np.int64]:

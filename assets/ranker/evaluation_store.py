@@ -33,20 +33,26 @@ class EvaluatedSlate:
 def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources: SourcesConfig) -> list[EvaluatedSlate]:
     """Compare the lists in ml.recommendations, and the baselines, with what was listened to in the horizon.
 
+    A slate for which nobody has a relevant track is left out.
+
     Raises:
         AudoticsError: the horizon is not over in the data, no lists were made as of the date, or nobody who had
             listened before it listened in the horizon.
     """
-    versions = {slate: _model_version(connection, as_of, slate) for slate in Slate}
+    versions = _model_versions(connection, as_of)
     before, horizon = read_window(connection, as_of)
     fitted = fit_sources(before, as_of, sources)
     results = []
-    for slate in Slate:
-        relevant = required_relevant(before, horizon, as_of, slate)
+    for slate, version in versions.items():
+        relevant = relevant_tracks(before, horizon, as_of, slate)
+        if not len(relevant):
+            continue
         users = relevant["user_key"].unique()
         lists = read_lists(connection, as_of, slate, users)
         ranked = {RANKER: lists, **baseline_lists(fitted, slate, users)}
-        results.append(EvaluatedSlate(slate, versions[slate], evaluate(ranked, relevant, model=RANKER, seed=_SEED)))
+        results.append(EvaluatedSlate(slate, version, evaluate(ranked, relevant, model=RANKER, seed=_SEED)))
+    if not results:
+        raise AudoticsError(_nothing_relevant(as_of, *versions))
     return results
 
 
@@ -59,10 +65,14 @@ def read_window(connection: dbapi.Connection, as_of: date) -> tuple[Listens, Lis
 
 def required_relevant(before: Listens, horizon: Listens, as_of: date, slate: Slate) -> pd.DataFrame:
     """`relevant_tracks`; AudoticsError when there are none."""
-    relevant = relevant_tracks(before, horizon, slate)
+    relevant = relevant_tracks(before, horizon, as_of, slate)
     if not len(relevant):
-        raise AudoticsError(f"cannot evaluate {slate} as of {as_of}: no user with history has a relevant track")
+        raise AudoticsError(_nothing_relevant(as_of, slate))
     return relevant
+
+
+def _nothing_relevant(as_of: date, *slates: Slate) -> str:
+    return f"cannot evaluate {', '.join(slates)} as of {as_of}: no user with history has a relevant track"
 
 
 def store_evaluation(connection: Connection, as_of: date, results: list[EvaluatedSlate]) -> None:
@@ -124,14 +134,14 @@ def _row(as_of: date, result: EvaluatedSlate, model: str) -> dict[str, Any]:
     return row
 
 
-def _model_version(connection: dbapi.Connection, as_of: date, slate: Slate) -> str:
-    """The version of the ranker whose lists were made; AudoticsError when none were."""
+def _model_versions(connection: dbapi.Connection, as_of: date) -> dict[Slate, str]:
+    """The versions of the rankers whose lists were made; AudoticsError when none were."""
     with connection.cursor() as cursor:
-        cursor.execute(f"select model_version {_made(as_of, slate)} limit 1")
-        row = cursor.fetchone()
-    if row is None:
-        raise AudoticsError(f"no {slate} lists were made as of {as_of}: run `audotics run --as-of {as_of}` first")
-    return str(row[0])
+        cursor.execute("select slate, model_version from ml.recommendation_batches where as_of = $1", (as_of,))
+        made = dict(cursor.fetchall())
+    if not made:
+        raise AudoticsError(f"no lists were made as of {as_of}: run `audotics run --as-of {as_of}` first")
+    return {slate: made[slate] for slate in Slate if slate in made}
 
 
 def _require_closed_horizon(connection: dbapi.Connection, as_of: date, end: date) -> None:
@@ -199,6 +209,6 @@ _TO_EVALUATE = text(
 # The ranker first, then the baselines from the best down.
 _SELECT = text(
     "select * from ml.model_evaluations where as_of = :as_of"
-    f" order by array_position(array['{Slate.FOR_YOU}', '{Slate.DISCOVER}'], slate),"
+    f" order by array_position(array[{', '.join(f"'{slate}'" for slate in Slate)}], slate),"
     f" (model = '{RANKER}') desc, ndcg_100 desc, model"
 )

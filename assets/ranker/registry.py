@@ -54,22 +54,28 @@ def register(connection: Connection, lake: Lake, slate: Slate, as_of: date, mode
 
 
 def has_champions(connection: Connection, as_of: date) -> bool:
-    """Whether every slate has a ranker that saw nothing from `as_of` or later."""
-    return all(_newest(connection, slate, as_of) is not None for slate in Slate)
+    """Whether some slate has a ranker that saw nothing from `as_of` or later."""
+    return any(_newest(connection, slate, as_of) is not None for slate in Slate)
 
 
-def champion(connection: Connection, lake: Lake, slate: Slate, as_of: date) -> Champion:
-    """The newest ranker of a slate trained as of `as_of` or earlier.
+def champions(connection: Connection, lake: Lake, as_of: date) -> dict[Slate, Champion]:
+    """The newest ranker of each slate trained as of `as_of` or earlier; a slate that has none is left out.
 
     Raises:
-        AudoticsError: there is none, or its file is not the one that was registered.
+        AudoticsError: no slate has one, or a file is not the one that was registered.
     """
-    row = _newest(connection, slate, as_of)
-    if row is None:
+    rows = {slate: _newest(connection, slate, as_of) for slate in Slate}
+    found = {slate: _load(lake, row) for slate, row in rows.items() if row is not None}
+    if not found:
         raise AudoticsError(
-            f"no {slate} ranker was trained as of {as_of} or earlier: run `audotics run --as-of {as_of}`,"
+            f"no ranker was trained as of {as_of} or earlier: run `audotics run --as-of {as_of}`,"
             " which trains one, or materialise the `training` job"
         )
+    return found
+
+
+def _load(lake: Lake, row: Any) -> Champion:
+    """The ranker of a row of ml.models; AudoticsError when its file is not the one that was registered."""
     if not lake.exists(row.file):
         raise AudoticsError(
             f"the file of model {row.model_version} is not in the lake ({row.file}): restore it, or run the"

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from assets.ranker.dataset import Fold
-from warehouse.errors import AudoticsError
 
 if TYPE_CHECKING:
     import lightgbm
@@ -77,12 +76,16 @@ class RankerModel:
         return lightgbm.Booster(model_str=self.text)
 
 
+def can_learn(folds: Sequence[Fold]) -> bool:
+    """Whether some candidate was listened to, and some was not."""
+    return len({label for fold in folds for label in np.unique(fold.label).tolist()}) == 2
+
+
 def train(folds: Sequence[Fold], config: RankerConfig) -> RankerModel:
     """Trains on all folds together.
 
     Raises:
-        ValueError: the folds disagree on features.
-        AudoticsError: no candidate was listened to, or every one.
+        ValueError: the folds disagree on features, or there is nothing to learn from them (`can_learn`).
     """
     import lightgbm
 
@@ -94,10 +97,7 @@ def train(folds: Sequence[Fold], config: RankerConfig) -> RankerModel:
     label = np.concatenate([fold.label for fold in folds])
     positives = int(label.sum())
     if positives in (0, len(label)):
-        raise AudoticsError(
-            f"nothing to learn from: of {len(label)} candidates in {len(folds)} folds, {positives} were listened to;"
-            " ingest more listeners or more history, or choose a later --as-of"
-        )
+        raise ValueError(f"of {len(label)} candidates in {len(folds)} folds, {positives} were listened to")
     parameters = config.lightgbm_parameters()
     weight = np.concatenate([_row_weights(fold, config.user_weight) for fold in folds])
     data = lightgbm.Dataset(x, label, weight=weight, feature_name=names, params=parameters)

@@ -67,13 +67,14 @@ def update_training_set(
 def load_folds(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> list[Fold]:
     """The folds that a ranker of a slate as of a date trains on, as `update_training_set` left them, newest first.
 
+    None where no user had a relevant track for that slate in any of them.
+
     Raises:
-        AudoticsError: there is none in the lake, because nothing was stored or because there is nothing to learn.
+        AudoticsError: the lake holds no fold of any slate.
     """
     folds = []
     others = False
-    dates = fold_dates(as_of, config.folds)
-    for fold_date in dates:
+    for fold_date in fold_dates(as_of, config.folds):
         folder = _folder(fold_date)
         for name in lake.names(folder):
             if name.startswith(f"{slate}-"):
@@ -81,12 +82,7 @@ def load_folds(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> l
                 folds.append(Fold.from_frame(fold_date, pd.concat(frames, ignore_index=True)))
             else:
                 others = True
-    if not folds and others:
-        raise AudoticsError(
-            f"nothing to train the ranker of {slate} on as of {as_of}: no user had a relevant track for that slate in"
-            f" any fold from {dates[-1]} to {dates[0]}; ingest more history or more listeners"
-        )
-    if not folds:
+    if not folds and not others:
         raise AudoticsError(
             f"the lake holds no training fold for {as_of}: materialise `training_set` for that date first"
         )
@@ -108,7 +104,7 @@ def _update_fold(
 ) -> list[StoredFold]:
     before = everything.before(fold_date)
     horizon = everything.between(fold_date, fold_date + timedelta(days=HORIZON_DAYS))
-    relevant = {slate: relevant_tracks(before, horizon, slate) for slate in Slate}
+    relevant = {slate: relevant_tracks(before, horizon, fold_date, slate) for slate in Slate}
     fingerprint = _fingerprint(before, horizon, sources, config, features_version)
     folder = _folder(fold_date)
     paths = {
@@ -158,7 +154,7 @@ def _fingerprint(
 
 def _code_digest() -> str:
     """Digest of the code that makes a fold's rows: candidates and their scores, features, labels."""
-    ranker = (_ASSETS / "ranker" / name for name in ("dataset.py", "evaluation.py", "features.py"))
+    ranker = (_ASSETS / "ranker" / name for name in ("dataset.py", "evaluation.py", "features.py", "slates.py"))
     digest = hashlib.sha256()
     for path in (*sorted((_ASSETS / "candidates").glob("*.py")), *ranker):
         digest.update(f"{path.relative_to(_ASSETS).as_posix()}\n".encode() + path.read_bytes())

@@ -51,7 +51,7 @@ def evaluate(
         Path | None,
         typer.Option(help="Parquet file of another system's lists (user_id, track_id, rank from 1) to score instead."),
     ] = None,
-    slate: Annotated[str | None, typer.Option(help="What the --lists are: for_you or discover.")] = None,
+    slate: Annotated[str | None, typer.Option(help="What the --lists are: for_you, discover or rediscover.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare the lists made as of a date, and the baselines, with what was listened to in the 14 days after it.
@@ -101,7 +101,7 @@ def _slate(name: str) -> "Slate":
 
 
 def recommendations(
-    slate: Annotated[str, typer.Option(help="for_you or discover.", show_default=False)],
+    slate: Annotated[str, typer.Option(help="for_you, discover or rediscover.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Parquet file to write.", show_default=False)],
     as_of: AsOf = None,
     as_json: AsJson = False,

@@ -52,7 +52,7 @@ def sample_release(
         tracks=catalogue,
         popular_track_keys=popular,
         popular_scores=sample_scores(len(popular)),
-        expected_users=users,
+        expected_users=dict.fromkeys(SLATES, users),
     )
 
 

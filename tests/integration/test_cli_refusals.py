@@ -147,7 +147,7 @@ def test_lists_that_were_never_made(empty: Pipeline, tmp_path: Path) -> None:
 
 def test_a_slate_that_does_not_exist(empty: Pipeline, tmp_path: Path) -> None:
     done = empty.run("recommendations", "--slate", "mood", "--out", str(tmp_path / "lists.parquet"))
-    refused(done, "mood", "for_you, discover")
+    refused(done, "mood", "for_you, discover, rediscover")
 
 
 def test_a_load_that_was_never_made_cannot_be_forgotten(empty: Pipeline) -> None:

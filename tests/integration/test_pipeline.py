@@ -85,11 +85,29 @@ def test_the_discover_slate_holds_nothing_heard_before(pipeline: Pipeline) -> No
     assert heard_before == 0
 
 
+def test_the_rediscover_slate_holds_only_what_was_heard_before_and_not_in_the_last_60_days(pipeline: Pipeline) -> None:
+    latest = (
+        f"select user_key, track_key, max(listened_at) as listened_at from core.fct_listens"
+        f" where listened_at < timestamptz '{AS_OF} 00:00:00+00' group by user_key, track_key"
+    )
+    ((listed, forgotten, users),) = pipeline.query(
+        f"select count(*), count(*) filter (where listened_at < timestamptz '{AS_OF} 00:00:00+00' - interval '60 days'),"
+        f" count(distinct user_key) from ml.recommendations left join ({latest}) as latest using (user_key, track_key)"
+        " where slate = 'rediscover'"
+    )
+    assert listed == forgotten > 1_000
+    ((with_any,),) = pipeline.query(
+        f"select count(distinct user_key) from ({latest}) as latest"
+        f" where listened_at < timestamptz '{AS_OF} 00:00:00+00' - interval '60 days'"
+    )
+    assert users == with_any
+
+
 def test_evaluate_prints_the_documented_shape_and_the_ranker_is_ahead_of_every_baseline(pipeline: Pipeline) -> None:
     evaluation = pipeline.json("evaluate", "--as-of", AS_OF)
     assert list(evaluation) == ["as_of", "horizon_days", "slates"]
     assert (evaluation["as_of"], evaluation["horizon_days"]) == (AS_OF, 14)
-    assert list(evaluation["slates"]) == ["for_you", "discover"]
+    assert list(evaluation["slates"]) == ["for_you", "discover", "rediscover"]
     for slate in evaluation["slates"].values():
         assert slate["users"] > 50
         assert {"ranker", "popular", "own_plays", "als", "session_cooccurrence"} <= set(slate["models"])

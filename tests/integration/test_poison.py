@@ -81,11 +81,11 @@ def made_as_of(dbt: Dbt) -> dict[str, str]:
         at_fold = fit_sources(before, FOLD, SourcesConfig())
         at_date = fit_sources(listens, AS_OF, SourcesConfig())
         for slate in Slate:
-            relevant = relevant_tracks(before, horizon, slate)
+            relevant = relevant_tracks(before, horizon, FOLD, slate)
             fold = labelled_fold(FOLD, slate, at_fold, relevant, feature_reader(connection, FOLD), 0.5, seed=1)
             model = train([fold], FEW_TREES)
             users = at_date.history.users.astype(np.int32)
-            pool = at_date.candidates(users, slate.excludes_heard)
+            pool = at_date.candidates(users, slate)
             lists = rank(model, pool, join_features(pool, feature_reader(connection, AS_OF)(users)))
             made[f"{slate}: training rows"] = digest(fold.to_frame())
             assert "num_leaves=1\n" not in model.text, "a tree without a split knows nothing"
@@ -93,10 +93,10 @@ def made_as_of(dbt: Dbt) -> dict[str, str]:
             made[f"{slate}: lists"] = digest(lists)
             made[f"{slate}: candidates"] = digest(pool)
             for name, source in BASELINES.items():
-                if slate.excludes_heard and source.startswith("own_"):
+                if slate is Slate.DISCOVER and source.startswith("own_"):
                     # A user's own tracks are no discoveries.
                     continue
-                made[f"{slate}: {name}"] = digest(at_date.lists(source, users, slate.excludes_heard, k=100))
+                made[f"{slate}: {name}"] = digest(at_date.lists(source, users, slate, k=100))
     return made
 
 
@@ -107,7 +107,7 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
 @pytest.fixture(scope="module")
 def world(session_folder: Path) -> Path:
     folder = session_folder / "poison"
-    generate(folder, SampleWorld(until=UNTIL, users=60, tracks=200, listens=4_000, days=75))
+    generate(folder, SampleWorld(until=UNTIL, users=60, tracks=200, listens=6_000, days=130))
     return folder / LISTENS_FILE
 
 

@@ -69,9 +69,9 @@ def test_a_release_that_covers_too_few_users_does_not_go_live(client: Redis) -> 
     publish(client, sample_release())
     before = contents(client)
     with pytest.raises(ReleaseError, match=r"slate discover: 49 of 60 users have a list, 81\.7% of them"):
-        publish(client, replace(sample_release("second"), expected_users=60))
+        publish(client, replace(sample_release("second"), expected_users={"for_you": 60, "discover": 60}))
     assert contents(client) == before
-    publish(client, replace(sample_release("second"), expected_users=60), min_coverage=0.8)
+    publish(client, replace(sample_release("second"), expected_users={"for_you": 60, "discover": 60}), min_coverage=0.8)
     assert contents(client) != before
 
 

@@ -11,6 +11,7 @@ from assets.candidates.als import AlsConfig
 from assets.candidates.history import SECONDS_PER_DAY, History, Listens, epoch_seconds
 from assets.candidates.pool import Sources, SourcesConfig, fit_sources
 from assets.candidates.source import ABSENT, best_within, ranks_within, top_k
+from assets.ranker.slates import Slate
 
 AS_OF = date(2020, 3, 1)
 CONFIG = SourcesConfig(als=AlsConfig(factors=8, regularization=1.0))
@@ -90,9 +91,9 @@ def test_best_within_a_group_is_unknown_when_nothing_is_positive() -> None:
 def test_the_pool_is_the_union_of_the_best_of_every_source(sources: Sources) -> None:
     small = fit_sources(world(), AS_OF, replace(CONFIG, sizes={"own_tracks": 5, "als": 4, "popular": 3}))
     users = sources.history.users
-    pool = small.candidates(users, exclude_heard=False)
+    pool = small.candidates(users, Slate.FOR_YOU)
     expected = pd.concat(
-        [small.lists(name, users, False, size) for name, size in (("own_tracks", 5), ("als", 4), ("popular", 3))]
+        [small.lists(name, users, Slate.FOR_YOU, size) for name, size in (("own_tracks", 5), ("als", 4), ("popular", 3))]
     )
     assert set(zip(pool["user_key"], pool["track_key"], strict=True)) == set(
         zip(expected["user_key"], expected["track_key"], strict=True)
@@ -102,9 +103,9 @@ def test_the_pool_is_the_union_of_the_best_of_every_source(sources: Sources) -> 
 
 def test_pool_scores_and_ranks_are_those_of_the_source_or_absent(sources: Sources) -> None:
     users = sources.history.users
-    pool = sources.candidates(users, exclude_heard=False)
+    pool = sources.candidates(users, Slate.FOR_YOU)
     for name in sources.pooled:
-        listed = sources.lists(name, users, False, 50)
+        listed = sources.lists(name, users, Slate.FOR_YOU, 50)
         joined = listed.merge(pool, on=["user_key", "track_key"])
         assert len(joined) == len(listed)
         assert (joined[f"score_{name}"] == joined["score"]).all()
@@ -116,7 +117,7 @@ def test_pool_scores_and_ranks_are_those_of_the_source_or_absent(sources: Source
 
 
 def test_a_pool_without_heard_tracks_holds_none_and_owns_none(sources: Sources) -> None:
-    pool = sources.candidates(sources.history.users, exclude_heard=True)
+    pool = sources.candidates(sources.history.users, Slate.DISCOVER)
     heard = sources.history.heard
     codes = sources.history.user_codes(pool["user_key"].to_numpy())
     tracks = np.searchsorted(sources.history.tracks, pool["track_key"])
@@ -127,7 +128,7 @@ def test_a_pool_without_heard_tracks_holds_none_and_owns_none(sources: Sources) 
 
 def test_an_unknown_user_gets_the_popular_pool_in_the_place_asked_for(sources: Sources) -> None:
     known = int(sources.history.users[2])
-    pool = sources.candidates(np.array([999, known]), exclude_heard=False)
+    pool = sources.candidates(np.array([999, known]), Slate.FOR_YOU)
     assert pool["user_key"].drop_duplicates().tolist() == [999, known]
     stranger = pool[pool["user_key"] == 999]
     assert len(stranger) == 50
@@ -135,20 +136,20 @@ def test_an_unknown_user_gets_the_popular_pool_in_the_place_asked_for(sources: S
 
 
 def test_the_pool_does_not_depend_on_how_users_are_batched(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = sources.candidates(sources.history.users, exclude_heard=True)
+    whole = sources.candidates(sources.history.users, Slate.DISCOVER)
     # Two users a block; BLAS may round the last bits of a product of another shape differently.
     monkeypatch.setattr("assets.candidates.pool._BLOCK_BYTES", 4 * len(sources.history.tracks) * 2)
-    pd.testing.assert_frame_equal(sources.candidates(sources.history.users, exclude_heard=True), whole, rtol=1e-4)
+    pd.testing.assert_frame_equal(sources.candidates(sources.history.users, Slate.DISCOVER), whole, rtol=1e-4)
 
 
 def test_no_users_give_an_empty_pool_with_all_columns(sources: Sources) -> None:
-    pool = sources.candidates(np.array([], dtype=np.int32), exclude_heard=False)
+    pool = sources.candidates(np.array([], dtype=np.int32), Slate.FOR_YOU)
     assert pool.empty
-    assert list(pool) == list(sources.candidates(sources.history.users[:1], exclude_heard=False))
+    assert list(pool) == list(sources.candidates(sources.history.users[:1], Slate.FOR_YOU))
 
 
 def test_keys_handed_out_later_do_not_change_what_is_learnt(sources: Sources) -> None:
     moved = fit_sources(world(shift=1000), AS_OF, CONFIG)
-    pool = moved.candidates(moved.history.users, exclude_heard=False)
+    pool = moved.candidates(moved.history.users, Slate.FOR_YOU)
     pool[["user_key", "track_key"]] -= 1000
-    pd.testing.assert_frame_equal(pool, sources.candidates(sources.history.users, exclude_heard=False))
+    pd.testing.assert_frame_equal(pool, sources.candidates(sources.history.users, Slate.FOR_YOU))

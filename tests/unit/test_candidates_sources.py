@@ -14,6 +14,7 @@ from assets.candidates.pool import Sources
 from assets.candidates.popular import Popular, PopularConfig
 from assets.candidates.session_cooccurrence import SessionCooccurrence, SessionCooccurrenceConfig
 from assets.candidates.source import ABSENT, CandidateSource
+from assets.ranker.slates import Slate
 
 AS_OF = date(2020, 3, 1)
 UNKNOWN_USER = 77_777
@@ -41,9 +42,9 @@ def random_listens(seed: int = 5) -> Listens:
     return listens_of(list(zip(users.tolist(), tracks.tolist(), ages.tolist(), sessions.tolist(), strict=True)))
 
 
-def lists_of(source: CandidateSource, history: History, users: list[int], exclude: bool, k: int = 10) -> pd.DataFrame:
+def lists_of(source: CandidateSource, history: History, users: list[int], slate: Slate, k: int = 10) -> pd.DataFrame:
     return Sources(history, {source.name: lambda: source}, {source.name: k}).lists(
-        source.name, np.array(users), exclude, k
+        source.name, np.array(users), slate, k
     )
 
 
@@ -72,17 +73,36 @@ class SourceConformance(ABC):
         source.scores(np.array([0, 1]))[:] = ABSENT
         assert np.array_equal(source.scores(np.array([0, 1])), before)
 
-    def test_lists_hold_nothing_heard_when_heard_tracks_are_excluded(
+    def test_lists_of_discoveries_hold_nothing_heard(
         self, source: CandidateSource, history: History
     ) -> None:
-        listed = lists_of(source, history, history.users.tolist(), exclude=True, k=100)
+        listed = lists_of(source, history, history.users.tolist(), slate=Slate.DISCOVER, k=100)
         heard = set(zip(*(part.tolist() for part in pairs_heard(history)), strict=True))
         assert heard.isdisjoint(zip(listed["user_key"], listed["track_key"], strict=True))
+
+    def test_lists_to_rediscover_hold_only_what_was_heard_over_60_days_ago(
+        self, source: CandidateSource, history: History
+    ) -> None:
+        listed = lists_of(source, history, history.users.tolist(), slate=Slate.REDISCOVER, k=100)
+        offered = lists_of(source, history, history.users.tolist(), slate=Slate.FOR_YOU, k=1000)
+        heard = pd.DataFrame(
+            {
+                "user_key": history.users[history.user_code],
+                "track_key": history.tracks[history.track_code],
+                "age": history.age_days,
+            }
+        )
+        latest = heard.groupby(["user_key", "track_key"], as_index=False)["age"].min()
+        forgotten = offered.merge(latest[latest["age"] > 60])
+        assert len(forgotten) > 10
+        pd.testing.assert_frame_equal(
+            listed[["user_key", "track_key", "score"]], forgotten[["user_key", "track_key", "score"]]
+        )
 
     def test_lists_are_sorted_by_score_with_ranks_from_one_and_no_track_twice(
         self, source: CandidateSource, history: History
     ) -> None:
-        listed = lists_of(source, history, history.users.tolist(), exclude=False, k=7)
+        listed = lists_of(source, history, history.users.tolist(), slate=Slate.FOR_YOU, k=7)
         assert not listed.duplicated(["user_key", "track_key"]).any()
         assert set(listed["user_key"]) == set(history.users.tolist())
         for _, one in listed.groupby("user_key"):
@@ -105,15 +125,15 @@ class SourceConformance(ABC):
     def test_an_unknown_user_is_offered_nothing_or_what_is_popular(
         self, source: CandidateSource, history: History
     ) -> None:
-        listed = lists_of(source, history, [UNKNOWN_USER], exclude=False)
+        listed = lists_of(source, history, [UNKNOWN_USER], slate=Slate.FOR_YOU)
         if source.name == "popular":
-            popular = lists_of(source, history, [int(history.users[0])], exclude=False)
+            popular = lists_of(source, history, [int(history.users[0])], slate=Slate.FOR_YOU)
             assert listed["track_key"].tolist() == popular["track_key"].tolist()
         else:
             assert listed.empty
 
     def test_no_users_give_an_empty_list(self, source: CandidateSource, history: History) -> None:
-        assert lists_of(source, history, [], exclude=False).empty
+        assert lists_of(source, history, [], slate=Slate.FOR_YOU).empty
 
 
 class CheckerboardConformance(SourceConformance):
@@ -121,7 +141,7 @@ class CheckerboardConformance(SourceConformance):
 
     def test_a_checkerboard_user_is_offered_the_missing_track_of_its_colour(self) -> None:
         history = History(checkerboard(), AS_OF)
-        listed = lists_of(self.fit(history), history, list(range(20)), exclude=True, k=1)
+        listed = lists_of(self.fit(history), history, list(range(20)), slate=Slate.DISCOVER, k=1)
         assert listed["track_key"].tolist() == listed["user_key"].tolist() == list(range(20))
 
 
@@ -158,7 +178,7 @@ class TestPopular(SourceConformance):
     def test_one_listen_in_the_window_outweighs_many_old_ones(self) -> None:
         rows = [(u, 1, 40.0 + u, u) for u in range(9)] + [(0, 2, 5.0, 20), (1, 3, 5.0, 21), (2, 3, 35.0, 22)]
         history = History(listens_of(rows), AS_OF)
-        listed = lists_of(Popular(history, PopularConfig(window_days=30.0)), history, [UNKNOWN_USER], exclude=False)
+        listed = lists_of(Popular(history, PopularConfig(window_days=30.0)), history, [UNKNOWN_USER], slate=Slate.FOR_YOU)
         assert listed["track_key"].tolist() == [3, 2, 1]
 
 
@@ -169,7 +189,7 @@ class TestSessionCooccurrence(SourceConformance):
     def test_a_checkerboard_user_is_offered_the_missing_track_of_its_colour(self) -> None:
         history = History(checkerboard(), AS_OF)
         source = SessionCooccurrence(history, SessionCooccurrenceConfig())
-        listed = lists_of(source, history, list(range(20)), exclude=True)
+        listed = lists_of(source, history, list(range(20)), slate=Slate.DISCOVER)
         assert listed["track_key"].tolist() == listed["user_key"].tolist() == list(range(20))
 
     def test_the_score_is_decayed_plays_times_shrunk_conditional_probability(self) -> None:
@@ -198,7 +218,7 @@ class TestAls(SourceConformance):
         history = History(checkerboard(), AS_OF)
         # Two colours, two factors: a well-posed problem, so the answer holds for any seed and any CPU's BLAS.
         source = Als(history, AlsConfig(factors=2, regularization=1.0))
-        listed = lists_of(source, history, list(range(20)), exclude=True, k=1)
+        listed = lists_of(source, history, list(range(20)), slate=Slate.DISCOVER, k=1)
         assert listed["track_key"].tolist() == list(range(20))
 
     def test_another_seed_starts_from_other_factors(self) -> None:
@@ -217,5 +237,5 @@ class TestAls(SourceConformance):
         rows += [(0, 0, 1.0, 90), (0, 2, 1.0, 90), (0, 1, 360.0, 91), (0, 3, 360.0, 91)]
         history = History(listens_of(rows), AS_OF)
         source = Als(history, AlsConfig(factors=2, alpha=1.0, regularization=1.0))
-        listed = lists_of(source, history, [0], exclude=True, k=3)
+        listed = lists_of(source, history, [0], slate=Slate.DISCOVER, k=3)
         assert set(listed["track_key"]) == {4, 6, 8}

@@ -25,7 +25,7 @@ from assets.ranker.features import (
 )
 from assets.ranker.scoring import rank
 from assets.ranker.slates import HORIZON_DAYS, Slate
-from assets.ranker.training import RankerConfig, train
+from assets.ranker.training import RankerConfig, can_learn, train
 from warehouse.errors import AudoticsError
 
 AS_OF = date(2020, 3, 1)
@@ -132,7 +132,7 @@ class World:
 
     def relevant(self, as_of: date) -> pd.DataFrame:
         horizon = self.listens.between(as_of, as_of + timedelta(days=HORIZON_DAYS))
-        return relevant_tracks(self.listens.before(as_of), horizon, Slate.FOR_YOU)
+        return relevant_tracks(self.listens.before(as_of), horizon, as_of, Slate.FOR_YOU)
 
     def fold(self, as_of: date, negatives: float, seed: int = 1) -> Fold:
         sources, relevant = self.sources(as_of), self.relevant(as_of)
@@ -147,7 +147,7 @@ def world() -> World:
 def test_a_fold_labels_exactly_the_candidates_that_were_listened_to(world: World) -> None:
     as_of = world.folds[0].as_of
     relevant = world.relevant(as_of)
-    pool = world.sources(as_of).candidates(np.unique(relevant["user_key"].to_numpy()), exclude_heard=False)
+    pool = world.sources(as_of).candidates(np.unique(relevant["user_key"].to_numpy()), Slate.FOR_YOU)
     expected = pool.merge(relevant.assign(label=1), how="left")["label"].fillna(0)
     assert world.folds[0].user_key.tolist() == pool["user_key"].tolist()
     assert world.folds[0].label.tolist() == expected.tolist()
@@ -214,12 +214,15 @@ def test_folds_with_other_features_are_refused(world: World) -> None:
 
 def test_folds_without_a_positive_are_refused(world: World) -> None:
     fold = world.folds[0]
-    with pytest.raises(AudoticsError, match="0 were listened to"):
-        train([replace(fold, label=np.zeros_like(fold.label))], CONFIG)
+    nothing = replace(fold, label=np.zeros_like(fold.label))
+    assert (can_learn([fold]), can_learn([fold, nothing])) == (True, True)
+    assert (can_learn([nothing, nothing]), can_learn([])) == (False, False)
+    with pytest.raises(ValueError, match="0 were listened to"):
+        train([nothing], CONFIG)
 
 
 def test_lists_follow_the_score_and_name_the_source_that_ranked_the_track_highest(world: World) -> None:
-    pool = world.sources(AS_OF).candidates(np.array([3, 1], dtype=np.int32), exclude_heard=False)
+    pool = world.sources(AS_OF).candidates(np.array([3, 1], dtype=np.int32), Slate.FOR_YOU)
     model = train(world.folds, CONFIG)
     matrix = join_features(pool, no_marts(np.array([1, 3])))
     listed = rank(model, pool, matrix, k=10)
@@ -236,7 +239,7 @@ def test_lists_follow_the_score_and_name_the_source_that_ranked_the_track_highes
 
 def test_scoring_refuses_when_a_feature_of_the_model_is_gone(world: World) -> None:
     model = train(world.folds, CONFIG)
-    pool = world.sources(AS_OF).candidates(np.array([1], dtype=np.int32), exclude_heard=False)
+    pool = world.sources(AS_OF).candidates(np.array([1], dtype=np.int32), Slate.FOR_YOU)
     matrix = join_features(pool, no_marts(np.array([1])))
     gone = matrix.names[-1]
     renamed = FeatureMatrix([*matrix.names[:-1], "moon_phase"], matrix.values)
@@ -246,7 +249,7 @@ def test_scoring_refuses_when_a_feature_of_the_model_is_gone(world: World) -> No
 
 def test_scoring_leaves_out_features_the_model_does_not_know_whatever_their_order(world: World) -> None:
     model = train(world.folds, CONFIG)
-    pool = world.sources(AS_OF).candidates(np.array([1], dtype=np.int32), exclude_heard=False)
+    pool = world.sources(AS_OF).candidates(np.array([1], dtype=np.int32), Slate.FOR_YOU)
     matrix = join_features(pool, no_marts(np.array([1])))
     moon_phase = np.ones((len(matrix.values), 1), dtype=np.float32)
     more = FeatureMatrix(["moon_phase", *matrix.names[::-1]], np.hstack([moon_phase, matrix.values[:, ::-1]]))
@@ -257,7 +260,7 @@ def test_a_trained_ranker_beats_popularity_where_tastes_differ(world: World) -> 
     relevant = world.relevant(AS_OF)
     sources = world.sources(AS_OF)
     users = np.unique(relevant["user_key"].to_numpy())
-    pool = sources.candidates(users, exclude_heard=False)
+    pool = sources.candidates(users, Slate.FOR_YOU)
     lists = {
         "ranker": rank(train(world.folds, CONFIG), pool, join_features(pool, no_marts(users))),
         "popular": sources.lists("popular", users, False, 100),
@@ -272,7 +275,7 @@ def test_a_ranker_trained_on_shuffled_labels_does_not_beat_the_real_one(world: W
     shuffled = [replace(fold, label=draw.permutation(fold.label)) for fold in world.folds]
     relevant = world.relevant(AS_OF)
     users = np.unique(relevant["user_key"].to_numpy())
-    pool = world.sources(AS_OF).candidates(users, exclude_heard=False)
+    pool = world.sources(AS_OF).candidates(users, Slate.FOR_YOU)
     matrix = join_features(pool, no_marts(users))
     lists = {
         "ranker": rank(train(world.folds, CONFIG), pool, matrix),

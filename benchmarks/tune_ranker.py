@@ -22,7 +22,8 @@ from assets.ranker.dataset import Fold, fold_dates, labelled_fold
 from assets.ranker.evaluation import METRICS, per_user_metrics, relevant_tracks
 from assets.ranker.feature_dates import stale_feature_dates
 from assets.ranker.features import FeatureMatrix, join_features
-from assets.ranker.marts import feature_reader
+from assets.ranker.lists import ListsConfig
+from assets.ranker.marts import feature_reader, read_list_rules
 from assets.ranker.scoring import rank
 from assets.ranker.slates import HORIZON_DAYS, Slate
 from assets.ranker.training import RankerConfig, train
@@ -107,13 +108,14 @@ def main() -> None:
     with adbc_connect(url) as connection:
         listens = read_listens(connection, dates[-1] + timedelta(days=HORIZON_DAYS))
         fitted: dict[date, Sources] = {}
+        rules = read_list_rules(connection, ListsConfig())
         windows = [Window(connection, listens, as_of, fitted) for as_of in dates]
     for slate in Slate:
         for name in windows[0].baselines[slate]:
             _print(name, slate, [window.baselines[slate][name] for window in windows], windows)
         for name, config in TRIALS.items():
             models = [train(window.folds[slate][: config.folds], config) for window in windows]
-            lists = [rank(model, *window.pools[slate]) for model, window in zip(models, windows, strict=True)]
+            lists = [rank(model, *window.pools[slate], rules) for model, window in zip(models, windows, strict=True)]
             _print(f"ranker, {name}", slate, lists, windows)
 
 

@@ -8,7 +8,7 @@ from assets.ingest import assets as ingest
 from assets.publish import assets as publish
 from assets.ranker import assets as ranker
 from orchestration.jobs import JOBS, SCHEDULES
-from quality.checks import build_feature_checks, raw_listens_check
+from quality.checks import build_blocks_check, build_feature_checks, raw_listens_check
 from warehouse.resource import WarehouseResource
 
 defs = dg.Definitions(
@@ -24,7 +24,11 @@ defs = dg.Definitions(
         ranker.model_evaluations,
         publish.release,
     ],
-    asset_checks=[raw_listens_check, *build_feature_checks(dbt.AS_OF_PARTITIONS)],
+    asset_checks=[
+        raw_listens_check,
+        *build_feature_checks(dbt.AS_OF_PARTITIONS),
+        build_blocks_check(dbt.AS_OF_PARTITIONS),
+    ],
     jobs=JOBS,
     schedules=SCHEDULES,
     resources={"warehouse": WarehouseResource()},

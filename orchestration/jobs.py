@@ -22,6 +22,11 @@ nightly = dg.define_asset_job(
     selection=INGEST | FEATURES | SERVING,
     description="Load what has landed, rebuild the models, score every user with the champions, publish.",
 )
+features = dg.define_asset_job(
+    "features",
+    selection=FEATURES,
+    description="Features as of a date, for a replay; listens are taken as the last build of the models left them.",
+)
 training = dg.define_asset_job(
     "training",
     selection=INGEST | FEATURES | TRAINING,
@@ -38,7 +43,7 @@ evaluation = dg.define_asset_job(
     description="Compare what was recommended as of a date, and the baselines, with what was then listened to.",
 )
 
-JOBS = [nightly, training, first_release, evaluation]
+JOBS = [nightly, features, training, first_release, evaluation]
 
 
 def _as_of_request(as_of: date) -> dg.RunRequest:

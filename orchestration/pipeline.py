@@ -1,16 +1,25 @@
 """The main job, as the command line runs it: through the same Dagster jobs as the schedules."""
 
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from assets.dbt import features_version
 from assets.ranker.evaluation_store import read_evaluation
-from assets.ranker.registry import has_champions
+from assets.ranker.feature_dates import stale_feature_dates
+from assets.ranker.marts import keys_by_id
+from assets.ranker.registry import champions, has_champions, model_of_version
+from assets.ranker.replay import Replayed, replay
 from orchestration.definitions import defs
 from orchestration.instance import open_instance
 from orchestration.platform import Platform
 from orchestration.runs import Progress, RunReport, run_job
+from warehouse.engine import adbc_connect
+from warehouse.errors import AudoticsError
+from warehouse.lake import Lake
 from warehouse.local_servers import status
+from warehouse.roles import Role
 
 
 def run_nightly(platform: Platform, as_of: date, on_progress: Progress) -> RunReport:
@@ -35,6 +44,36 @@ def run_evaluation(platform: Platform, as_of: date, on_progress: Progress) -> tu
         report = run_job(defs, instance, "evaluation", as_of, _logs(platform), on_progress, embedded_pids(platform))
     with platform.transaction() as connection:
         return report, read_evaluation(connection, as_of)
+
+
+def run_replay(
+    platform: Platform, as_of: date, model_version: str | None, user_ids: Sequence[str], on_progress: Progress
+) -> Iterator[Replayed]:
+    """Lists as of a date by its champions, or by one model; features are built first where there are none.
+
+    Without user ids, those of everyone with a listen before the date, a batch at a time.
+
+    Raises:
+        AudoticsError: no such user or model, nothing to replay, or a step failed.
+    """
+    lake = Lake(platform.settings.lake)
+    with platform.transaction() as connection:
+        if model_version is None:
+            models = champions(connection, lake, as_of)
+        else:
+            models = dict([model_of_version(connection, lake, model_version)])
+    with platform.transaction(Role.TRANSFORMER) as connection:
+        stale = stale_feature_dates(connection, [as_of], features_version())
+    with adbc_connect(platform.warehouse_url, Role.SERVICE) as connection:
+        keys = keys_by_id(connection, "user", user_ids)
+    unknown = [user_id for user_id in user_ids if user_id not in keys]
+    if unknown:
+        raise AudoticsError(f"the warehouse knows no user {', '.join(map(repr, unknown))}")
+    if stale:
+        with open_instance(platform.settings, platform.warehouse_url) as instance:
+            run_job(defs, instance, "features", as_of, _logs(platform), on_progress, embedded_pids(platform))
+    with adbc_connect(platform.warehouse_url, Role.SERVICE) as connection:
+        yield from replay(connection, as_of, models, keys.to_numpy() if user_ids else None)
 
 
 def embedded_pids(platform: Platform) -> list[int]:

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from datetime import date
 
 import dagster as dg
+from sqlalchemy import text
 
 from quality import suites
 from quality.suites import Suite
 from quality.validate import ValidationOutcome, validate
+from warehouse.engine import create_engine
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
 
@@ -51,6 +53,40 @@ def _feature_check(
         return _as_check_result(validate(warehouse.url, build_suite(as_of), Role.SERVICE))
 
     return check
+
+
+def build_blocks_check(partitions: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
+    """A blocking check that no list of the run's `as_of` holds what its user has blocked."""
+
+    @dg.asset_check(
+        asset="recommendations",
+        name="no_blocked_items",
+        blocking=True,
+        partitions_def=partitions,
+        description="No list holds a track, or a track by an artist, that its user has blocked.",
+    )
+    def check(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
+        as_of = date.fromisoformat(context.op_execution_context.partition_key)
+        with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
+            found = connection.execute(_BLOCKED_ITEMS, {"as_of": as_of}).one()
+        broken = f"{found.blocked} blocked items in lists, such as {found.example}: materialise recommendations again"
+        return dg.AssetCheckResult(
+            passed=found.blocked == 0,
+            description=broken if found.blocked else f"{found.blocks} blocks hold",
+            metadata={"blocks": found.blocks, "blocked_items_in_lists": found.blocked},
+        )
+
+    return check
+
+
+_BLOCKED_ITEMS = text(
+    "select (select count(*) from raw.blocks) as blocks, count(*) as blocked,"
+    " min(format('track %s for user %s', track_id, user_id)) as example"
+    " from ml.recommendations as lists inner join core.dim_tracks using (track_key)"
+    " inner join core.dim_users using (user_key) inner join raw.blocks using (user_key)"
+    " where as_of = :as_of"
+    " and item_key = case item_kind when 'track' then lists.track_key else dim_tracks.artist_key end"
+)
 
 
 def _as_check_result(outcome: ValidationOutcome) -> dg.AssetCheckResult:

@@ -66,8 +66,10 @@ async def recommendations(
     window: AskedWindow,
     slate: Annotated[
         models.Slate,
-        Query(description="`for_you` may repeat what the user has heard; `discover` never does; `rediscover` holds"
-            " only what they have heard, though not in the last 60 days."),
+        Query(
+            description="`for_you` may repeat what the user has heard; `discover` never does; `rediscover` holds"
+            " only what they have heard, though not in the last 60 days."
+        ),
     ] = "for_you",
 ) -> Response:
     """A page of the user's list. Where the popular list answers instead, `fallback_reason` says why."""

@@ -24,6 +24,7 @@ from warehouse.roles import Role
         dg.AssetKey(["core", "dim_users"]),
         dg.AssetKey(["core", "dim_tracks"]),
         dg.AssetKey(["features", "feat_track"]),
+        dg.AssetKey(["features", "feat_user_track"]),
     ],
 )
 def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:

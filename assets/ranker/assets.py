@@ -14,7 +14,8 @@ from assets.dbt import AS_OF_PARTITIONS, FEATURE_KEYS, ONE_DATE_PER_RUN, OWNERS,
 from assets.ranker.evaluation import METRICS
 from assets.ranker.evaluation_store import evaluate_recommendations, read_evaluation, store_evaluation
 from assets.ranker.features import join_features
-from assets.ranker.marts import feature_reader
+from assets.ranker.lists import ListsConfig
+from assets.ranker.marts import feature_reader, read_list_rules
 from assets.ranker.recommendations import as_rows, replace_recommendations
 from assets.ranker.registry import Champion, champions, register
 from assets.ranker.scoring import rank
@@ -127,6 +128,7 @@ def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
     # A night is served by the newest champion, as a rule one of the last week's.
     deps=[
         "candidates",
+        dg.AssetKey(["core", "dim_tracks"]),
         *FEATURE_KEYS,
         dg.AssetDep(rankers, partition_mapping=_CHAMPION_WINDOW),
     ],
@@ -162,13 +164,14 @@ def _ranked(
 ) -> Iterator[pa.Table]:
     """Rows of ml.recommendations, one batch of users at a time; counts them per source on the way."""
     features_of = feature_reader(connection, as_of)
+    rules = read_list_rules(connection, ListsConfig())
     for slate, best in serving.items():
         for table in lake.read_parquet(candidates_path(as_of, slate)):
             if not table.num_rows:
                 continue
             pool = table.to_pandas()
             matrix = join_features(pool, features_of(pool["user_key"].unique()))
-            lists = rank(best.model, pool, matrix)
+            lists = rank(best.model, pool, matrix, rules)
             for source, count in lists["source"].value_counts().items():
                 by_source[str(source)] = by_source.get(str(source), 0) + int(count)
             yield as_rows(lists, as_of, slate, best.model_version)

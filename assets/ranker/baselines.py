@@ -27,8 +27,7 @@ def baseline_lists(sources: Sources, slate: Slate, user_keys: Ints) -> dict[str,
     """
     fill = sources.lists("popular", user_keys, slate, LIST_LENGTH)
     return {
-        name: _filled(sources.lists(source, user_keys, slate, LIST_LENGTH), fill)
-        for name, source in BASELINES.items()
+        name: _filled(sources.lists(source, user_keys, slate, LIST_LENGTH), fill) for name, source in BASELINES.items()
     }
 
 

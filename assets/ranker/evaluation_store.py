@@ -209,6 +209,6 @@ _TO_EVALUATE = text(
 # The ranker first, then the baselines from the best down.
 _SELECT = text(
     "select * from ml.model_evaluations where as_of = :as_of"
-    f" order by array_position(array[{', '.join(f"'{slate}'" for slate in Slate)}], slate),"
+    f" order by array_position(array{[str(slate) for slate in Slate]}, slate),"
     f" (model = '{RANKER}') desc, ndcg_100 desc, model"
 )

@@ -11,6 +11,7 @@ from adbc_driver_postgresql import dbapi
 
 from assets.ranker.evaluation import evaluate
 from assets.ranker.evaluation_store import RANKER, read_lists, read_window, required_relevant
+from assets.ranker.marts import keys_by_id
 from assets.ranker.slates import HORIZON_DAYS, LIST_LENGTH, Slate
 from warehouse.errors import AudoticsError
 
@@ -69,8 +70,8 @@ def _read(file: Path) -> pd.DataFrame:
 
 def _with_keys(connection: dbapi.Connection, lists: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     """The lists by key, without the users that the warehouse does not know; how many users and tracks it does not."""
-    users = _keys(connection, "user", lists["user_id"].unique())
-    tracks = _keys(connection, "track", lists["track_id"].unique())
+    users = keys_by_id(connection, "user", lists["user_id"].unique().tolist())
+    tracks = keys_by_id(connection, "track", lists["track_id"].unique().tolist())
     unknown = {
         "users": int(lists["user_id"].nunique() - len(users)),
         "tracks": int(lists["track_id"].nunique() - len(tracks)),
@@ -84,15 +85,3 @@ def _with_keys(connection: dbapi.Connection, lists: pd.DataFrame) -> tuple[pd.Da
         }
     )
     return keyed[keyed["user_key"].notna()].astype({"user_key": "int64"}), unknown
-
-
-def _keys(connection: dbapi.Connection, kind: str, ids: Any) -> "pd.Series[int]":
-    """Key by public id, of those that there are."""
-    with connection.cursor() as cursor:
-        wanted = pa.array([ids], type=pa.list_(pa.string()))
-        cursor.execute(
-            f"select {kind}_id, {kind}_key from core.dim_{kind}s where {kind}_id = any($1)",
-            parameters=pa.record_batch([wanted], names=["ids"]),
-        )
-        found = cursor.fetch_arrow_table().to_pandas()
-    return found.set_index(f"{kind}_id")[f"{kind}_key"]

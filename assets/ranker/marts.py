@@ -17,6 +17,7 @@ from assets.ranker.features import (
     USER_TRACK_COLUMNS,
     FeatureFrames,
 )
+from assets.ranker.lists import ListRules, ListsConfig
 from warehouse.errors import AudoticsError
 
 
@@ -57,6 +58,40 @@ def feature_reader(connection: dbapi.Connection, as_of: date) -> Callable[[Ints]
         )
 
     return of_users
+
+
+def read_list_rules(connection: dbapi.Connection, config: ListsConfig) -> ListRules:
+    """The rules of lists for today's catalogue and the blocks there are now, whatever date the lists are of."""
+    return ListRules(
+        _fetch(connection, "select track_key, artist_key, title from core.dim_tracks"),
+        _fetch(connection, "select user_key, item_kind, item_key from raw.blocks"),
+        config,
+    )
+
+
+def keys_by_id(connection: dbapi.Connection, kind: str, ids: Sequence[str]) -> "pd.Series[int]":
+    """The key of each public id of a "user" or a "track"; ids that the warehouse does not know are left out."""
+    with connection.cursor() as cursor:
+        wanted = pa.array([ids], type=pa.list_(pa.string()))
+        cursor.execute(
+            f"select {kind}_id, {kind}_key from core.dim_{kind}s where {kind}_id = any($1)",
+            parameters=pa.record_batch([wanted], names=["ids"]),
+        )
+        found = cursor.fetch_arrow_table().to_pandas()
+    return found.set_index(f"{kind}_id")[f"{kind}_key"]
+
+
+def user_ids(connection: dbapi.Connection, user_keys: Ints) -> dict[int, str]:
+    """The public id of each user key."""
+    found = _fetch(connection, "select user_key, user_id from core.dim_users where user_key = any($1)", user_keys)
+    return dict(zip(found["user_key"].tolist(), found["user_id"], strict=True))
+
+
+def with_titles(connection: dbapi.Connection, lists: pd.DataFrame) -> pd.DataFrame:
+    """The rows of lists with track_id, title and artist beside them; the last two None where the source gave none."""
+    query = "select track_key, track_id, title, artist_name as artist from core.dim_tracks where track_key = any($1)"
+    named = _fetch(connection, query, lists["track_key"].unique().astype("int32"))
+    return lists.merge(named.astype(object).where(named.notna(), None).astype({"track_key": "int32"}), how="left")
 
 
 def require_listens_before(connection: Connection, as_of: date) -> None:

@@ -74,6 +74,18 @@ def champions(connection: Connection, lake: Lake, as_of: date) -> dict[Slate, Ch
     return found
 
 
+def model_of_version(connection: Connection, lake: Lake, version: str) -> tuple[Slate, Champion]:
+    """A registered ranker and its slate, champion or not.
+
+    Raises:
+        AudoticsError: there is no such model, or its file is not the one that was registered.
+    """
+    row = connection.execute(_BY_VERSION, {"model_version": version}).one_or_none()
+    if row is None:
+        raise AudoticsError(f"there is no model {version!r}; `select model_version from ml.models` lists them")
+    return Slate(row.slate), _load(lake, row)
+
+
 def _load(lake: Lake, row: Any) -> Champion:
     """The ranker of a row of ml.models; AudoticsError when its file is not the one that was registered."""
     if not lake.exists(row.file):
@@ -109,6 +121,8 @@ _NEWEST = text(
     "select * from ml.models where slate = :slate and trained_as_of <= :as_of"
     " order by trained_as_of desc, created_at desc limit 1"
 )
+
+_BY_VERSION = text("select * from ml.models where model_version = :model_version")
 
 _JSON_COLUMNS = ("params", "features", "feature_importance", "metrics")
 _UPSERT = text(

@@ -3,19 +3,22 @@
 import numpy as np
 import pandas as pd
 
-from assets.candidates.source import ranks_within
 from assets.ranker.features import FeatureMatrix
+from assets.ranker.lists import ListRules
 from assets.ranker.slates import LIST_LENGTH
 from assets.ranker.training import RankerModel
 from warehouse.errors import AudoticsError
 
 
-def rank(model: RankerModel, candidates: pd.DataFrame, features: FeatureMatrix, k: int = LIST_LENGTH) -> pd.DataFrame:
-    """The k best candidates of each user: user_key, track_key, rank (from 1), score, source.
+def rank(
+    model: RankerModel, candidates: pd.DataFrame, features: FeatureMatrix, rules: ListRules, k: int = LIST_LENGTH
+) -> pd.DataFrame:
+    """The k best candidates of each user that the rules allow: user_key, track_key, rank (from 1), score, source.
 
     `candidates` as from Sources.candidates, `features` joined to its rows. `score` orders the tracks of one user; it is
-    no calibrated probability, since training keeps only some of the negatives. `source` is the one that ranked the
-    track highest. Features that the model does not know are left out; AudoticsError when one that it knows is missing.
+    no calibrated probability, since training keeps only some of the negatives, and the rules discount it. `source` is
+    the one that ranked the track highest. Features that the model does not know are left out; AudoticsError when one
+    that it knows is missing.
     """
     missing = sorted(set(model.names) - set(features.names))
     if missing:
@@ -24,21 +27,19 @@ def rank(model: RankerModel, candidates: pd.DataFrame, features: FeatureMatrix, 
             " materialise the `training` job to train one on today's"
         )
     values = features.values[:, [features.names.index(name) for name in model.names]]
-    user = candidates["user_key"].to_numpy(np.int32)
+    user, track = (candidates[name].to_numpy(np.int32) for name in ("user_key", "track_key"))
     score = np.asarray(model.booster.predict(values, num_threads=model.config.threads), dtype=np.float32)
-    position = ranks_within(user, score)
+    row, position, score = rules.ranked(user, track, score, k)
     rank_columns = [name for name in candidates.columns if name.startswith("rank_")]
-    source_ranks = candidates[rank_columns].to_numpy(np.float32, na_value=np.inf)
+    source_ranks = candidates[rank_columns].to_numpy(np.float32, na_value=np.inf)[row]
     source_ranks[np.isnan(source_ranks)] = np.inf
     sources = np.array([name.removeprefix("rank_") for name in rank_columns])
-    listed = pd.DataFrame(
+    return pd.DataFrame(
         {
-            "user_key": user,
-            "track_key": candidates["track_key"].to_numpy(np.int32),
+            "user_key": user[row],
+            "track_key": track[row],
             "rank": position.astype(np.int32),
             "score": score,
             "source": sources[source_ranks.argmin(axis=1)],
         }
     )
-    listed = listed[listed["rank"] <= k]
-    return listed.sort_values(["user_key", "rank"], ignore_index=True)

@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestration.cli import ingest, pipeline, releases, servers
+from orchestration.cli import blocks, ingest, pipeline, releases, replay, servers
 
 app = typer.Typer(
     name="audotics",
@@ -12,12 +12,14 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(ingest.app, name="ingest")
+app.add_typer(blocks.app, name="blocks")
 app.add_typer(releases.app, name="releases")
 for command in (
     pipeline.demo,
     pipeline.run,
     pipeline.evaluate,
     pipeline.recommendations,
+    replay.replay,
     servers.up,
     servers.down,
     servers.doctor,

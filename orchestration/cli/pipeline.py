@@ -32,7 +32,7 @@ def run(as_of: AsOf = None, as_json: AsJson = False) -> None:
 
     day = as_of_date(as_of)
     platform = open_platform()
-    with _steps(f"as of {day}") as on_progress:
+    with steps(f"as of {day}") as on_progress:
         report = run_nightly(platform, day, on_progress)
     live = next(release for release in list_releases(platform.redis()) if release.status == "live")
     if as_json:
@@ -72,7 +72,7 @@ def evaluate(
         evaluation, subject = _score(lists, str(slate), day), "lists"
     else:
         platform = open_platform()
-        with _steps(f"evaluating as of {day}") as on_progress:
+        with steps(f"evaluating as of {day}") as on_progress:
             _, evaluation = run_evaluation(platform, day, on_progress)
     if as_json:
         print_json(evaluation)
@@ -136,11 +136,11 @@ def demo(as_json: AsJson = False) -> None:
     """
     from orchestration.demo import run_demo
 
-    run_demo(partial(_steps, narrated=True), as_json)
+    run_demo(partial(steps, narrated=True), as_json)
 
 
 @contextmanager
-def _steps(what: str, narrated: bool = False) -> "Iterator[Progress]":
+def steps(what: str, narrated: bool = False) -> "Iterator[Progress]":
     """A progress bar over the steps of a run."""
     from orchestration.cli.rendering import ERR, progress_bar
 

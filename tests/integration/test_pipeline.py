@@ -26,6 +26,15 @@ UNTIL = date(2026, 6, 1)
 AS_OF = (UNTIL - timedelta(days=14)).isoformat()
 WORLD = SampleWorld(until=UNTIL, users=300, tracks=800, listens=30_000, days=200)
 
+# The user who plays one artist more than anybody does before AS_OF.
+FAVOURITE = f"""
+    select user_id, artist_id from raw.listens
+    inner join raw.users using (user_key) inner join raw.tracks using (track_key)
+    inner join raw.artists using (artist_key)
+    where listened_at < timestamptz '{AS_OF} 00:00:00+00'
+    group by user_id, artist_id order by count(*) desc, user_id limit 1
+"""
+
 
 @pytest.fixture(scope="module")
 def planted(session_folder: Path) -> dict[str, int]:
@@ -36,9 +45,15 @@ def planted(session_folder: Path) -> dict[str, int]:
 def pipeline(
     session_folder: Path, endpoints: Endpoints, new_owned_database: Callable[[], str], planted: dict[str, int]
 ) -> Iterator[Pipeline]:
-    """A pipeline that has run once as of AS_OF, from landed files to a live release, without a superuser."""
+    """A pipeline that has run once as of AS_OF, from landed files to a live release, without a superuser.
+
+    One user had blocked their favourite artist before.
+    """
     redis_url = f"{endpoints.redis_url.rpartition('/')[0]}/5"
     made = Pipeline(new_owned_database(), redis_url, session_folder / "pipeline")
+    made.json("ingest", "lastfm-1k", str(session_folder / "pipeline" / "landing" / "lastfm-1k" / "world"))
+    ((user_id, artist_id),) = made.query(FAVOURITE)
+    assert made.json("blocks", "add", user_id, "--artist", artist_id)["changed"]
     report = made.json("run", "--as-of", AS_OF)
     assert report["job"] == "first_release"
     yield made
@@ -86,21 +101,68 @@ def test_the_discover_slate_holds_nothing_heard_before(pipeline: Pipeline) -> No
 
 
 def test_the_rediscover_slate_holds_only_what_was_heard_before_and_not_in_the_last_60_days(pipeline: Pipeline) -> None:
-    latest = (
-        f"select user_key, track_key, max(listened_at) as listened_at from core.fct_listens"
+    forgotten = (
+        "select user_key, track_key from core.fct_listens"
         f" where listened_at < timestamptz '{AS_OF} 00:00:00+00' group by user_key, track_key"
+        f" having max(listened_at) < timestamptz '{AS_OF} 00:00:00+00' - interval '60 days'"
     )
-    ((listed, forgotten, users),) = pipeline.query(
-        f"select count(*), count(*) filter (where listened_at < timestamptz '{AS_OF} 00:00:00+00' - interval '60 days'),"
-        f" count(distinct user_key) from ml.recommendations left join ({latest}) as latest using (user_key, track_key)"
+    ((listed, wrong, users),) = pipeline.query(
+        f"select count(*), count(*) filter (where forgotten is null), count(distinct lists.user_key)"
+        f" from ml.recommendations as lists left join ({forgotten}) as forgotten using (user_key, track_key)"
         " where slate = 'rediscover'"
     )
-    assert listed == forgotten > 1_000
-    ((with_any,),) = pipeline.query(
-        f"select count(distinct user_key) from ({latest}) as latest"
-        f" where listened_at < timestamptz '{AS_OF} 00:00:00+00' - interval '60 days'"
+    assert listed > 1_000
+    assert wrong == 0
+    ((with_any,),) = pipeline.query(f"select count(distinct user_key) from ({forgotten}) as forgotten")
+    assert with_any - 1 <= users <= with_any, "the user who blocked an artist may have nothing left"
+
+
+def test_no_list_holds_a_blocked_artist(pipeline: Pipeline) -> None:
+    ((user_id, artist_id),) = pipeline.query(FAVOURITE)
+    (block,) = pipeline.json("blocks", "list", "--user", user_id)
+    assert (block["user_id"], block["artist"]) == (user_id, artist_id)
+    artists = pipeline.query(
+        "select artist_id, count(*) from ml.recommendations inner join core.dim_users using (user_key)"
+        f" inner join core.dim_tracks using (track_key) where user_id = '{user_id}' group by artist_id"
     )
-    assert users == with_any
+    assert len(artists) > 5
+    assert artist_id not in dict(artists)
+
+
+def test_a_replay_makes_the_lists_that_were_made_then(pipeline: Pipeline) -> None:
+    ((user_id,),) = pipeline.query("select min(user_id) from core.dim_users where first_listened_at is not null")
+    replayed = pipeline.json("replay", "--as-of", AS_OF, "--user", user_id, "--limit", "7")
+    batches = pipeline.query("select slate, users, model_version from ml.recommendation_batches")
+    for slate, _, model_version in batches:
+        counts = replayed["slates"][slate]
+        assert counts["model_version"] == model_version
+        assert (counts["users"], counts["lists_made_then"], counts["users_with_other_lists"]) == (1, 1, 0)
+    made = pipeline.query(
+        "select rank, track_id, title, artist_name, score, source from ml.recommendations"
+        " inner join core.dim_users using (user_key) inner join core.dim_tracks using (track_key)"
+        f" where user_id = '{user_id}' and slate = 'discover' and rank <= 7 order by rank"
+    )
+    (shown,) = (each["items"] for each in replayed["lists"] if each["slate"] == "discover")
+    assert [tuple(item.values()) for item in shown] == [(*row[:4], pytest.approx(row[4]), row[5]) for row in made]
+
+    everyone = pipeline.json("replay", "--as-of", AS_OF)
+    assert everyone["lists"] == []
+    assert {slate: counts["users"] for slate, counts in everyone["slates"].items()} == {
+        slate: users for slate, users, _ in batches
+    }
+    assert all(counts["users_with_other_lists"] == 0 for counts in everyone["slates"].values())
+
+
+def test_a_replay_of_another_date_builds_its_features_and_stores_no_list(pipeline: Pipeline) -> None:
+    earlier = (date.fromisoformat(AS_OF) - timedelta(days=3)).isoformat()
+    ((version,),) = pipeline.query("select model_version from ml.models where slate = 'for_you'")
+    replayed = pipeline.json("replay", "--as-of", earlier, "--model", version)
+    assert list(replayed["slates"]) == ["for_you"]
+    counts = replayed["slates"]["for_you"]
+    assert counts["users"] > 200
+    assert counts["lists_made_then"] == 0
+    assert counts["users_with_other_lists"] == counts["users"]
+    assert pipeline.query("select distinct as_of from ml.recommendations") == [(date.fromisoformat(AS_OF),)]
 
 
 def test_evaluate_prints_the_documented_shape_and_the_ranker_is_ahead_of_every_baseline(pipeline: Pipeline) -> None:

@@ -22,7 +22,8 @@ from assets.ranker.dataset import labelled_fold
 from assets.ranker.evaluation import relevant_tracks
 from assets.ranker.feature_dates import MARTS
 from assets.ranker.features import join_features
-from assets.ranker.marts import feature_reader
+from assets.ranker.lists import ListsConfig
+from assets.ranker.marts import feature_reader, read_list_rules
 from assets.ranker.scoring import rank
 from assets.ranker.slates import HORIZON_DAYS, Slate
 from assets.ranker.training import RankerConfig, train
@@ -86,7 +87,8 @@ def made_as_of(dbt: Dbt) -> dict[str, str]:
             model = train([fold], FEW_TREES)
             users = at_date.history.users.astype(np.int32)
             pool = at_date.candidates(users, slate)
-            lists = rank(model, pool, join_features(pool, feature_reader(connection, AS_OF)(users)))
+            features = join_features(pool, feature_reader(connection, AS_OF)(users))
+            lists = rank(model, pool, features, read_list_rules(connection, ListsConfig()))
             made[f"{slate}: training rows"] = digest(fold.to_frame())
             assert "num_leaves=1\n" not in model.text, "a tree without a split knows nothing"
             made[f"{slate}: model"] = model.text

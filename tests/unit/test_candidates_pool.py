@@ -93,7 +93,10 @@ def test_the_pool_is_the_union_of_the_best_of_every_source(sources: Sources) -> 
     users = sources.history.users
     pool = small.candidates(users, Slate.FOR_YOU)
     expected = pd.concat(
-        [small.lists(name, users, Slate.FOR_YOU, size) for name, size in (("own_tracks", 5), ("als", 4), ("popular", 3))]
+        [
+            small.lists(name, users, Slate.FOR_YOU, size)
+            for name, size in (("own_tracks", 5), ("als", 4), ("popular", 3))
+        ]
     )
     assert set(zip(pool["user_key"], pool["track_key"], strict=True)) == set(
         zip(expected["user_key"], expected["track_key"], strict=True)

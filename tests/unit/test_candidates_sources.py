@@ -73,9 +73,7 @@ class SourceConformance(ABC):
         source.scores(np.array([0, 1]))[:] = ABSENT
         assert np.array_equal(source.scores(np.array([0, 1])), before)
 
-    def test_lists_of_discoveries_hold_nothing_heard(
-        self, source: CandidateSource, history: History
-    ) -> None:
+    def test_lists_of_discoveries_hold_nothing_heard(self, source: CandidateSource, history: History) -> None:
         listed = lists_of(source, history, history.users.tolist(), slate=Slate.DISCOVER, k=100)
         heard = set(zip(*(part.tolist() for part in pairs_heard(history)), strict=True))
         assert heard.isdisjoint(zip(listed["user_key"], listed["track_key"], strict=True))
@@ -178,7 +176,9 @@ class TestPopular(SourceConformance):
     def test_one_listen_in_the_window_outweighs_many_old_ones(self) -> None:
         rows = [(u, 1, 40.0 + u, u) for u in range(9)] + [(0, 2, 5.0, 20), (1, 3, 5.0, 21), (2, 3, 35.0, 22)]
         history = History(listens_of(rows), AS_OF)
-        listed = lists_of(Popular(history, PopularConfig(window_days=30.0)), history, [UNKNOWN_USER], slate=Slate.FOR_YOU)
+        listed = lists_of(
+            Popular(history, PopularConfig(window_days=30.0)), history, [UNKNOWN_USER], slate=Slate.FOR_YOU
+        )
         assert listed["track_key"].tolist() == [3, 2, 1]
 
 

@@ -23,6 +23,7 @@ from assets.ranker.features import (
     FeatureMatrix,
     join_features,
 )
+from assets.ranker.lists import ListRules, ListsConfig
 from assets.ranker.scoring import rank
 from assets.ranker.slates import HORIZON_DAYS, Slate
 from assets.ranker.training import RankerConfig, can_learn, train
@@ -30,6 +31,11 @@ from warehouse.errors import AudoticsError
 
 AS_OF = date(2020, 3, 1)
 CONFIG = RankerConfig(trees=20, min_child_samples=5, leaves=7, learning_rate=0.1, negatives=1.0, threads=1)
+NO_RULES = ListRules(
+    pd.DataFrame({"track_key": [], "artist_key": [], "title": []}),
+    pd.DataFrame({"user_key": [], "item_kind": [], "item_key": []}),
+    ListsConfig(),
+)
 
 
 def mart(keys: dict[str, list[int]], columns: tuple[str, ...], start: float) -> pd.DataFrame:
@@ -225,7 +231,7 @@ def test_lists_follow_the_score_and_name_the_source_that_ranked_the_track_highes
     pool = world.sources(AS_OF).candidates(np.array([3, 1], dtype=np.int32), Slate.FOR_YOU)
     model = train(world.folds, CONFIG)
     matrix = join_features(pool, no_marts(np.array([1, 3])))
-    listed = rank(model, pool, matrix, k=10)
+    listed = rank(model, pool, matrix, NO_RULES, k=10)
     scored = pool.assign(predicted=np.asarray(model.booster.predict(matrix.values), np.float32))
     assert listed["user_key"].tolist() == [1] * 10 + [3] * 10
     assert listed["rank"].tolist() == [*range(1, 11)] * 2
@@ -244,7 +250,7 @@ def test_scoring_refuses_when_a_feature_of_the_model_is_gone(world: World) -> No
     gone = matrix.names[-1]
     renamed = FeatureMatrix([*matrix.names[:-1], "moon_phase"], matrix.values)
     with pytest.raises(AudoticsError, match=gone):
-        rank(model, pool, renamed)
+        rank(model, pool, renamed, NO_RULES)
 
 
 def test_scoring_leaves_out_features_the_model_does_not_know_whatever_their_order(world: World) -> None:
@@ -253,7 +259,7 @@ def test_scoring_leaves_out_features_the_model_does_not_know_whatever_their_orde
     matrix = join_features(pool, no_marts(np.array([1])))
     moon_phase = np.ones((len(matrix.values), 1), dtype=np.float32)
     more = FeatureMatrix(["moon_phase", *matrix.names[::-1]], np.hstack([moon_phase, matrix.values[:, ::-1]]))
-    assert_frame_equal(rank(model, pool, matrix), rank(model, pool, more))
+    assert_frame_equal(rank(model, pool, matrix, NO_RULES), rank(model, pool, more, NO_RULES))
 
 
 def test_a_trained_ranker_beats_popularity_where_tastes_differ(world: World) -> None:
@@ -262,7 +268,7 @@ def test_a_trained_ranker_beats_popularity_where_tastes_differ(world: World) -> 
     users = np.unique(relevant["user_key"].to_numpy())
     pool = sources.candidates(users, Slate.FOR_YOU)
     lists = {
-        "ranker": rank(train(world.folds, CONFIG), pool, join_features(pool, no_marts(users))),
+        "ranker": rank(train(world.folds, CONFIG), pool, join_features(pool, no_marts(users)), NO_RULES),
         "popular": sources.lists("popular", users, False, 100),
     }
     paired = evaluate(lists, relevant).paired
@@ -278,8 +284,8 @@ def test_a_ranker_trained_on_shuffled_labels_does_not_beat_the_real_one(world: W
     pool = world.sources(AS_OF).candidates(users, Slate.FOR_YOU)
     matrix = join_features(pool, no_marts(users))
     lists = {
-        "ranker": rank(train(world.folds, CONFIG), pool, matrix),
-        "canary": rank(train(shuffled, CONFIG), pool, matrix),
+        "ranker": rank(train(world.folds, CONFIG), pool, matrix, NO_RULES),
+        "canary": rank(train(shuffled, CONFIG), pool, matrix, NO_RULES),
     }
     paired = evaluate(lists, relevant).paired
     assert paired is not None

@@ -1,0 +1,77 @@
+"""What users never want to be recommended: raw.blocks, by public ids."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Connection, text
+
+from warehouse.errors import AudoticsError
+
+
+class ItemKind(StrEnum):
+    """What a user can block."""
+
+    TRACK = "track"
+    ARTIST = "artist"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A blocked item. `name` is the track's title or the artist's name, None where the source gave none."""
+
+    user_id: str
+    kind: ItemKind
+    item_id: str
+    name: str | None
+    created_at: datetime
+
+
+def block(connection: Connection, user_id: str, kind: ItemKind, item_id: str) -> bool:
+    """Block an item for a user; False when it was blocked before.
+
+    Raises:
+        AudoticsError: the warehouse knows no such user or item.
+    """
+    keys = _keys(connection, user_id, kind, item_id)
+    return connection.execute(_INSERT, keys).rowcount > 0
+
+
+def unblock(connection: Connection, user_id: str, kind: ItemKind, item_id: str) -> bool:
+    """Take a block back; False when there was none.
+
+    Raises:
+        AudoticsError: the warehouse knows no such user or item.
+    """
+    return connection.execute(_DELETE, _keys(connection, user_id, kind, item_id)).rowcount > 0
+
+
+def read_blocks(connection: Connection, user_id: str | None = None) -> list[Block]:
+    """Every block, or those of one user, by user and time."""
+    rows = connection.execute(_SELECT, {"user_id": user_id})
+    return [Block(row.user_id, ItemKind(row.item_kind), row.item_id, row.name, row.created_at) for row in rows]
+
+
+def _keys(connection: Connection, user_id: str, kind: ItemKind, item_id: str) -> dict[str, object]:
+    user_key = connection.scalar(text("select user_key from raw.users where user_id = :id"), {"id": user_id})
+    if user_key is None:
+        raise AudoticsError(f"the warehouse knows no user {user_id!r}")
+    query = f"select {kind}_key from raw.{kind}s where {kind}_id = :id"
+    item_key = connection.scalar(text(query), {"id": item_id})
+    if item_key is None:
+        raise AudoticsError(f"the warehouse knows no {kind} {item_id!r}; ids are those of core.dim_{kind}s")
+    return {"user_key": user_key, "kind": str(kind), "item_key": item_key}
+
+
+_INSERT = text(
+    "insert into raw.blocks (user_key, item_kind, item_key) values (:user_key, :kind, :item_key) on conflict do nothing"
+)
+_DELETE = text("delete from raw.blocks where user_key = :user_key and item_kind = :kind and item_key = :item_key")
+_SELECT = text(
+    "select user_id, item_kind, coalesce(track_id, artist_id) as item_id, coalesce(title, artists.name) as name,"
+    " blocks.created_at"
+    " from raw.blocks inner join raw.users using (user_key)"
+    " left join raw.tracks on item_kind = 'track' and item_key = tracks.track_key"
+    " left join raw.artists on item_kind = 'artist' and item_key = artists.artist_key"
+    " where :user_id is null or user_id = :user_id order by user_id, blocks.created_at, item_kind, item_key"
+)

@@ -1,0 +1,122 @@
+"""From scores to lists that people like: no blocked track, one version of a recording, not one artist all the way."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from assets.candidates.history import Floats, Ints
+from assets.candidates.source import ranks_within
+from assets.ranker.slates import LIST_LENGTH
+
+# What sets one release of a recording apart from another. A remix is another track.
+_VERSION = (
+    r"\b(?:(?:remaster(?:ed)?|mono|stereo|(?:single|album|radio|extended|original)\s+(?:edit|mix|version)"
+    r"|bonus\s+track|deluxe|anniversary|re-?recorded)\b|live(?=\s*(?:$|[)\]]|(?:at|in|from|on|version)\b|\d)))"
+)
+# "Title (2011 Remaster)", "Title [Live at ...]" or "Title - Remastered 2009", the last one first.
+_SUFFIX = re.compile(
+    rf"\s*(?:\([^()]*{_VERSION}[^()]*\)|\[[^\[\]]*{_VERSION}[^\[\]]*\]|\s[-\u2013\u2014]\s[^-\u2013\u2014]*{_VERSION}[^-\u2013\u2014]*)\s*$",
+    re.IGNORECASE,
+)
+_MOST_SUFFIXES = 3
+
+
+@dataclass(frozen=True)
+class ListsConfig:
+    """The choice of what a list shows beside its scores.
+
+    per_artist: tracks of one artist in a list, at most. artist_discount: the score of the n-th track of an artist (from
+    0) is multiplied by artist_discount ** n. That is maximal marginal relevance with "by the same artist" as the
+    similarity: 1 leaves the order as it is, lower values spread a list over more artists.
+    """
+
+    per_artist: int = 20
+    artist_discount: float = 0.95
+
+
+class ListRules:
+    """Knows the artist and the recording of each track, and what each user has blocked."""
+
+    def __init__(self, catalogue: pd.DataFrame, blocks: pd.DataFrame, config: ListsConfig) -> None:
+        """Takes the catalogue and the blocks.
+
+        catalogue: track_key, artist_key and title (both may be null), one row per track. blocks: user_key, item_kind
+        ("track" or "artist"), item_key.
+        """
+        ordered = catalogue.sort_values("track_key", ignore_index=True)
+        self._config = config
+        # One more, so that a key above all others is looked up like the rest.
+        self._tracks = np.append(ordered["track_key"].to_numpy(np.int64), np.iinfo(np.int64).max)
+        self._artist = np.append(ordered["artist_key"].fillna(-1).to_numpy(np.int64), -1)
+        self._recording = np.append(recordings(ordered), -1)
+        of_artist = blocks["item_kind"].to_numpy() == "artist"
+        codes = _code(blocks["user_key"].to_numpy(np.int64), blocks["item_key"].to_numpy(np.int64))
+        self._blocked_tracks, self._blocked_artists = codes[~of_artist], codes[of_artist]
+
+    def ranked(self, user: Ints, track: Ints, score: Floats, k: int = LIST_LENGTH) -> tuple[Ints, Ints, Floats]:
+        """The k best of each user's scored tracks that the rules let through.
+
+        user, track, score (positive): per row, in any order. Returns row numbers, ranks from 1 and discounted scores,
+        sorted by user and rank. Equal scores keep the order in which the rows come.
+        """
+        artist, recording = self._of(track)
+        allowed = ~np.isin(_code(user, track), self._blocked_tracks)
+        allowed &= ~np.isin(_code(user, artist), self._blocked_artists)
+        row = np.flatnonzero(allowed)
+        row = row[np.lexsort((-score[row], user[row]))]
+        row = row[_place_within(user[row], recording[row]) == 0]
+        place = np.where(artist[row] >= 0, _place_within(user[row], artist[row]), 0)
+        few = place < self._config.per_artist
+        row, place = row[few], place[few]
+        discounted = (score[row] * self._config.artist_discount**place).astype(np.float32)
+        rank = ranks_within(user[row], discounted).astype(np.int64)
+        best = np.flatnonzero(rank <= k)
+        best = best[np.lexsort((rank[best], user[row[best]]))]
+        return row[best], rank[best], discounted[best]
+
+    def _of(self, track: Ints) -> tuple[Ints, Ints]:
+        """Artist (-1 where unknown) and recording of each track; a track outside the catalogue is its own recording."""
+        place = np.searchsorted(self._tracks, track)
+        known = self._tracks[place] == track
+        artist = np.where(known, self._artist[place], -1)
+        return artist, np.where(known, self._recording[place], -1 - track.astype(np.int64))
+
+
+def recordings(catalogue: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """One number per row, equal for versions of one recording: the same artist, and the same title but for what only
+    names a version (remaster, live, mono, single edit ...). Without title or artist a track is its own recording.
+    """
+    title = catalogue["title"].astype("string").str.strip()
+    for _ in range(_MOST_SUFFIXES):
+        title = title.str.replace(_SUFFIX, "", regex=True)
+    named = (title.notna() & (title != "") & catalogue["artist_key"].notna()).to_numpy(bool)
+    numbers = np.arange(len(catalogue), dtype=np.int64)
+    if named.any():
+        same = pd.DataFrame({"artist": catalogue["artist_key"], "title": title.str.casefold()})[named]
+        numbers[named] = numbers[named][_first_of_group(same)]
+    return numbers
+
+
+def _first_of_group(frame: pd.DataFrame) -> Ints:
+    """Position of the first row that equals each row."""
+    group = frame.groupby(list(frame.columns), sort=False).ngroup().to_numpy()
+    _, first = np.unique(group, return_index=True)
+    return first[group]
+
+
+def _place_within(user: Ints, kind: Ints) -> Ints:
+    """How many earlier rows have the same user and kind."""
+    order = np.lexsort((np.arange(len(user)), kind, user))
+    changes = np.ones(len(user), bool)
+    changes[1:] = (user[order][1:] != user[order][:-1]) | (kind[order][1:] != kind[order][:-1])
+    start = np.maximum.accumulate(np.where(changes, np.arange(len(user)), 0))
+    place = np.empty(len(user), np.int64)
+    place[order] = np.arange(len(user)) - start
+    return place
+
+
+def _code(user: Ints, item: Ints) -> npt.NDArray[np.int64]:
+    return (user.astype(np.int64) << 32) + item

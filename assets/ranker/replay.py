@@ -1,0 +1,79 @@
+"""What users would have got on a date under a model: the same steps as a night, and nothing is stored."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from adbc_driver_postgresql import dbapi
+
+from assets.candidates.history import Ints, read_listens
+from assets.candidates.pool import SourcesConfig, fit_sources
+from assets.ranker.evaluation_store import read_lists
+from assets.ranker.features import join_features
+from assets.ranker.lists import ListsConfig
+from assets.ranker.marts import feature_reader, read_list_rules
+from assets.ranker.registry import Champion
+from assets.ranker.scoring import rank
+from assets.ranker.slates import Slate
+from warehouse.errors import AudoticsError
+
+_USERS_PER_BATCH = 2000
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """Lists of a batch of users for one slate: user_key, track_key, rank (from 1), score, source; and what
+    ml.recommendations holds for the same users and date: user_key, track_key, rank, score.
+    """
+
+    slate: Slate
+    model_version: str
+    lists: pd.DataFrame
+    made_then: pd.DataFrame
+
+    @property
+    def users(self) -> int:
+        """How many users have a list."""
+        return int(self.lists["user_key"].nunique())
+
+    @property
+    def users_with_other_lists(self) -> int:
+        """How many users have another list than then: other tracks, in another order, or none at one of the times."""
+        both = self.lists.merge(self.made_then, on=["user_key", "rank"], how="outer", suffixes=("", "_then"))
+        # A comparison with a missing track is never equal.
+        return int(both.loc[both["track_key"] != both["track_key_then"], "user_key"].nunique())
+
+
+def replay(
+    connection: dbapi.Connection, as_of: date, models: Mapping[Slate, Champion], user_keys: Ints | None
+) -> Iterator[Replayed]:
+    """Lists as of a date by slate and batch of users: of these users, or of everyone with a listen before the date.
+
+    Needs the features as of the date. Blocks and titles are today's.
+
+    Raises:
+        AudoticsError: there are no listens before the date or no features as of it.
+    """
+    listens = read_listens(connection, as_of)
+    if not len(listens):
+        raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")
+    sources = fit_sources(listens, as_of, SourcesConfig())
+    features_of = feature_reader(connection, as_of)
+    rules = read_list_rules(connection, ListsConfig())
+    everyone = sources.history.users.astype(np.int32)
+    users = everyone if user_keys is None else np.intersect1d(user_keys, everyone).astype(np.int32)
+    for slate, model in models.items():
+        # In the batches of a night: products of other shapes may differ in their last bits.
+        for start in range(0, len(everyone), _USERS_PER_BATCH):
+            batch = everyone[start : start + _USERS_PER_BATCH]
+            asked = np.intersect1d(batch, users)
+            if not len(asked):
+                continue
+            pool = sources.candidates(batch, slate)
+            pool = pool[pool["user_key"].isin(asked)].reset_index(drop=True)
+            if not len(pool):
+                continue
+            lists = rank(model.model, pool, join_features(pool, features_of(asked)), rules)
+            yield Replayed(slate, model.model_version, lists, read_lists(connection, as_of, slate, asked))

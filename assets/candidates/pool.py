@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,8 @@ from assets.candidates.user_neighbours import UserNeighbours, UserNeighboursConf
 # One dense float32 score block per source is held at a time per user block.
 _BLOCK_BYTES = 32 << 20
 _NAN = np.float32("nan")
+
+_Source = TypeVar("_Source", bound=CandidateSource)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,10 @@ class Sources:
         """Names of the sources that feed the pool, in column order."""
         return list(self._sizes)
 
+    def fitted(self, kind: type[_Source]) -> _Source:
+        """The source of this class, fitted."""
+        return cast(_Source, self._source(kind.name))
+
     def candidates(self, user_keys: Ints, exclude_heard: bool) -> pd.DataFrame:
         """The pool of each user: the union of every source's best, with every source's opinion on each.
 
@@ -77,10 +84,13 @@ class Sources:
         for start in range(0, max(1, len(user_keys)), users):
             yield user_keys[start : start + users]
 
-    def _scores(self, name: str, codes: Ints, exclude_heard: bool) -> Floats:
+    def _source(self, name: str) -> CandidateSource:
         if name not in self._fitted:
             self._fitted[name] = self._fit[name]()
-        scores = self._fitted[name].scores(codes)
+        return self._fitted[name]
+
+    def _scores(self, name: str, codes: Ints, exclude_heard: bool) -> Floats:
+        scores = self._source(name).scores(codes)
         if exclude_heard:
             hide_heard(scores, self.history, codes)
         return scores

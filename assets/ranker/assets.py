@@ -15,6 +15,7 @@ from assets.ranker.evaluation import METRICS
 from assets.ranker.evaluation_store import evaluate_recommendations, read_evaluation, store_evaluation
 from assets.ranker.features import join_features
 from assets.ranker.marts import feature_reader
+from assets.ranker.reasons import with_reasons
 from assets.ranker.recommendations import as_rows, replace_recommendations
 from assets.ranker.registry import Champion, champion, register
 from assets.ranker.scoring import rank
@@ -121,7 +122,7 @@ def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
     metadata={"dagster/table_name": "ml.recommendations"},
 )
 def recommendations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
-    """The 100 best candidates of every user and slate, by the newest champion as of this date."""
+    """The 100 best candidates of every user and slate, by the newest champion as of this date, and why."""
     as_of = date.fromisoformat(context.partition_key)
     lake = Lake(warehouse.lake)
     with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
@@ -154,7 +155,7 @@ def _ranked(
         for table in lake.read_parquet(candidates_path(as_of, slate)):
             pool = table.to_pandas()
             matrix = join_features(pool, features_of(pool["user_key"].unique()))
-            lists = rank(best.model, pool, matrix)
+            lists = with_reasons(best.model, rank(best.model, pool, matrix), pool, matrix)
             for source, count in lists["source"].value_counts().items():
                 by_source[str(source)] = by_source.get(str(source), 0) + int(count)
             yield as_rows(lists, as_of, slate, best.model_version)

@@ -13,7 +13,7 @@ from assets.candidates.session_cooccurrence import SessionCooccurrence
 
 NO_SEED = -1
 # Links from heard tracks to their neighbours, and cells of a table of users and tracks, that are held at a time.
-_BLOCK_CELLS = 4_000_000
+_BLOCK_CELLS = 1_000_000
 
 
 class Seeds:

@@ -141,8 +141,11 @@ def _print_answer(answer: dict[str, Any]) -> None:
         f"{answer['request']}\n{body['user_id']} mostly plays {', '.join(answer['most_played_artists'])};"
         f" {body['source']} list of release {body['release']}"
     )
-    rows = [(item["rank"], item["title"], item["artist"], item["score"]) for item in body["items"]]
-    print_table(title, ("rank", "title", "artist", "score"), rows)
+    rows = [
+        (item["rank"], item["title"], item["artist"], item["score"], (item["reason"] or {}).get("title"))
+        for item in body["items"]
+    ]
+    print_table(title, ("rank", "title", "artist", "score", "because of"), rows)
 
 
 _USERS = text(

@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from assets.candidates.history import read_listens
 from assets.candidates.pool import Sources, SourcesConfig, fit_sources
+from assets.candidates.seeds import Seeds, read_artists
+from assets.candidates.session_cooccurrence import SessionCooccurrence
 from assets.dbt import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.ranker.slates import Slate
 from warehouse.engine import adbc_connect
@@ -31,18 +33,20 @@ def candidates_path(as_of: date, slate: Slate) -> str:
     group_name="candidates",
     kinds={"python", "parquet"},
     owners=OWNERS,
-    deps=[dg.AssetKey(["core", "fct_listens"])],
+    deps=[dg.AssetKey(["core", "fct_listens"]), dg.AssetKey(["core", "dim_tracks"])],
 )
 def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
-    """Tracks put forward for every user with a listen before `as_of`, with each source's score and rank."""
+    """Tracks put forward for every user with a listen before `as_of`: each source's score and rank, and the seed."""
     as_of = date.fromisoformat(context.partition_key)
     with adbc_connect(warehouse.url, Role.SERVICE) as connection:
         listens = read_listens(connection, as_of)
+        artists = read_artists(connection)
     if not len(listens):
         raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")
     sources = fit_sources(listens, as_of, SourcesConfig())
+    seeds = Seeds(sources.history, sources.fitted(SessionCooccurrence), artists)
     lake = Lake(warehouse.lake)
-    rows = {slate: lake.write_parquet(candidates_path(as_of, slate), _pools(sources, slate)) for slate in Slate}
+    rows = {slate: lake.write_parquet(candidates_path(as_of, slate), _pools(sources, seeds, slate)) for slate in Slate}
     lake.expire("candidates")
     users = len(sources.history.users)
     return dg.MaterializeResult(
@@ -55,8 +59,8 @@ def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) 
     )
 
 
-def _pools(sources: Sources, slate: Slate) -> Iterator[pa.Table]:
+def _pools(sources: Sources, seeds: Seeds, slate: Slate) -> Iterator[pa.Table]:
     users = sources.history.users
     for start in range(0, len(users), _USERS_PER_BATCH):
         pool = sources.candidates(users[start : start + _USERS_PER_BATCH].astype(np.int32), slate)
-        yield pa.Table.from_pandas(pool, preserve_index=False)
+        yield pa.Table.from_pandas(seeds.add_to(pool), preserve_index=False)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,8 @@ from assets.ranker.slates import Slate
 # One dense float32 score block per source is held at a time per user block.
 _BLOCK_BYTES = 32 << 20
 _NAN = np.float32("nan")
+
+_Source = TypeVar("_Source", bound=CandidateSource)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,10 @@ class Sources:
         """Names of the sources that feed the pool, in column order."""
         return list(self._sizes)
 
+    def fitted(self, kind: type[_Source]) -> _Source:
+        """The source of this class, fitted."""
+        return cast(_Source, self._source(kind.name))
+
     def candidates(self, user_keys: Ints, slate: Slate) -> pd.DataFrame:
         """The pool of each user: the union of every source's best, with every source's opinion on each.
 
@@ -78,10 +85,13 @@ class Sources:
         for start in range(0, max(1, len(user_keys)), users):
             yield user_keys[start : start + users]
 
-    def _scores(self, name: str, codes: Ints, slate: Slate) -> Floats:
+    def _source(self, name: str) -> CandidateSource:
         if name not in self._fitted:
             self._fitted[name] = self._fit[name]()
-        scores = self._fitted[name].scores(codes)
+        return self._fitted[name]
+
+    def _scores(self, name: str, codes: Ints, slate: Slate) -> Floats:
+        scores = self._source(name).scores(codes)
         hide_unsuited(scores, self.history, codes, slate)
         return scores
 

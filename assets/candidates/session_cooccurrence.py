@@ -30,6 +30,8 @@ class SessionCooccurrence:
     conditional-probability similarity of Deshpande and Karypis, "Item-based top-N recommendation algorithms"
     (TOIS 2004), long and old sessions counting less. Alone on 30Music, five
     dates up to 2014-12-01, NDCG@100 for_you / discover: this .091 / .061, the shrunk session cosine .079 / .055.
+
+    plays: decayed plays(i), float32 CSR (users, tracks). neighbours: P(j | i), float32 CSR (tracks, tracks).
     """
 
     name = "session_cooccurrence"
@@ -39,11 +41,11 @@ class SessionCooccurrence:
         np.minimum.at(newest, history.session_code, history.age_days)
         decay = np.exp(-newest / config.session_decay_days)
         together = cooccurrence(history.session_code, history.track_code, decay)
-        self._neighbours = conditional(together, config.shrinkage, config.neighbours)
-        self._plays = history.plays(config.play_decay_days)
+        self.neighbours = conditional(together, config.shrinkage, config.neighbours)
+        self.plays = history.plays(config.play_decay_days)
 
     def scores(self, user_codes: Ints) -> Floats:
-        return only_positive(rows_of(self._plays, user_codes) @ self._neighbours)
+        return only_positive(rows_of(self.plays, user_codes) @ self.neighbours)
 
 
 def cooccurrence(group: Ints, track: Ints, group_weight: npt.NDArray[np.float64]) -> sparse.csr_matrix:

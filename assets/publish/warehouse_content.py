@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from assets.publish.content import ReleaseInput, SlateBatch
 from assets.publish.release import ListedRelease
 from assets.ranker.slates import FORGOTTEN_AFTER_DAYS, Slate
-from serving_api.contract import Track
+from serving_api.contract import NO_SEED, Track
 from warehouse.errors import AudoticsError
 
 _USERS_PER_BATCH = 5000
@@ -23,8 +23,8 @@ _POPULAR_LENGTH = 100
 
 
 def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
-    """What a release as of a date holds: every list in ml.recommendations, popular tracks, and the catalogue that had
-    been heard by then.
+    """What a release as of a date holds: every list in ml.recommendations with its seeds, popular tracks, and the
+    catalogue that had been heard by then, which the seeds are of.
 
     Raises:
         AudoticsError: no lists were made as of the date.
@@ -124,8 +124,9 @@ def _batches(connection: dbapi.Connection, day: str, slate: str) -> Iterator[Sla
             return
         rows = _fetch(
             connection,
-            "select user_id, track_key, score from"
-            f" (select user_key, rank, track_key, score {lists} and user_key > {last} and user_key <= {members})"
+            f"select user_id, track_key, score, coalesce(seed_track_key, {NO_SEED}) as seed_track_key from"
+            f" (select user_key, rank, track_key, score, seed_track_key {lists}"
+            f" and user_key > {last} and user_key <= {members})"
             " as lists inner join core.dim_users using (user_key) order by user_key, rank",
         )
         starts = np.flatnonzero(rows["user_id"].ne(rows["user_id"].shift()).to_numpy())
@@ -134,6 +135,7 @@ def _batches(connection: dbapi.Connection, day: str, slate: str) -> Iterator[Sla
             offsets=np.append(starts, len(rows)).astype(np.int64),
             track_keys=rows["track_key"].to_numpy(np.int32),
             scores=rows["score"].to_numpy(np.float32),
+            seed_keys=rows["seed_track_key"].to_numpy(np.int32),
         )
         last = int(members)
 

@@ -16,6 +16,7 @@ from assets.ranker.evaluation_store import evaluate_recommendations, read_evalua
 from assets.ranker.features import join_features
 from assets.ranker.lists import ListsConfig
 from assets.ranker.marts import feature_reader, read_list_rules
+from assets.ranker.reasons import with_reasons
 from assets.ranker.recommendations import as_rows, replace_recommendations
 from assets.ranker.registry import Champion, champions, register
 from assets.ranker.scoring import rank
@@ -135,7 +136,10 @@ def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
     metadata={"dagster/table_name": "ml.recommendations"},
 )
 def recommendations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
-    """The 100 best candidates of every user and slate that has a champion, by the newest one as of this date."""
+    """The 100 best candidates of every user and slate by its newest champion as of this date, and why.
+
+    A slate without a champion has no lists.
+    """
     as_of = date.fromisoformat(context.partition_key)
     lake = Lake(warehouse.lake)
     with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
@@ -171,7 +175,7 @@ def _ranked(
                 continue
             pool = table.to_pandas()
             matrix = join_features(pool, features_of(pool["user_key"].unique()))
-            lists = rank(best.model, pool, matrix, rules)
+            lists = with_reasons(best.model, rank(best.model, pool, matrix, rules), pool, matrix)
             for source, count in lists["source"].value_counts().items():
                 by_source[str(source)] = by_source.get(str(source), 0) + int(count)
             yield as_rows(lists, as_of, slate, best.model_version)

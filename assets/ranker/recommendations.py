@@ -6,12 +6,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, text
 
+from assets.candidates.seeds import NO_SEED
 from assets.ranker.slates import Slate
 from warehouse.errors import AudoticsError
 from warehouse.locks import Lock, acquire
@@ -26,6 +29,8 @@ SCHEMA = pa.schema(
         pa.field("score", pa.float32(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
         pa.field("model_version", pa.string(), nullable=False),
+        pa.field("seed_track_key", pa.int32()),
+        pa.field("contributions", pa.binary()),
     ]
 )
 
@@ -35,11 +40,16 @@ EXPORT_SCHEMA = pa.schema(
 
 
 def as_rows(lists: pd.DataFrame, as_of: date, slate: Slate, model_version: str) -> pa.Table:
-    """Ranked lists (user_key, track_key, rank, score, source) as rows of ml.recommendations."""
+    """Lists from reasons.with_reasons as rows of ml.recommendations: no seed is null, JSON is as COPY takes it."""
+    seeds = lists["seed_track_key"].to_numpy(np.int32)
+    # The binary form of jsonb is a version, 1, and the text; the driver sends the bytes of an Arrow column as they are.
+    texts = pa.array(lists["contributions"], pa.string()).cast(pa.binary())
     columns: dict[str, Any] = {
         "as_of": pa.repeat(pa.scalar(as_of, pa.date32()), len(lists)),
         "slate": pa.repeat(pa.scalar(str(slate)), len(lists)),
         "model_version": pa.repeat(pa.scalar(model_version), len(lists)),
+        "seed_track_key": pa.array(seeds, mask=seeds == NO_SEED),
+        "contributions": pc.binary_join_element_wise(b"\x01", texts, b""),
     }
     for name in ("user_key", "rank", "track_key", "score", "source"):
         columns[name] = pa.array(lists[name], type=SCHEMA.field(name).type)

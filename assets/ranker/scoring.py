@@ -13,20 +13,14 @@ from warehouse.errors import AudoticsError
 def rank(
     model: RankerModel, candidates: pd.DataFrame, features: FeatureMatrix, rules: ListRules, k: int = LIST_LENGTH
 ) -> pd.DataFrame:
-    """The k best candidates of each user that the rules allow: user_key, track_key, rank (from 1), score, source.
+    """The k best candidates of each user that the rules allow: user_key, track_key, rank (from 1), score, source, row.
 
     `candidates` as from Sources.candidates, `features` joined to its rows. `score` orders the tracks of one user; it is
     no calibrated probability, since training keeps only some of the negatives, and the rules discount it. `source` is
-    the one that ranked the track highest. Features that the model does not know are left out; AudoticsError when one
-    that it knows is missing.
+    the one that ranked the track highest. `row` is the track's row in `candidates`. Features that the model does not
+    know are left out; AudoticsError when one that it knows is missing.
     """
-    missing = sorted(set(model.names) - set(features.names))
-    if missing:
-        raise AudoticsError(
-            f"the ranker was trained on features that there are no more ({', '.join(missing)}):"
-            " materialise the `training` job to train one on today's"
-        )
-    values = features.values[:, [features.names.index(name) for name in model.names]]
+    values = features.values[:, columns_of(model, features)]
     user, track = (candidates[name].to_numpy(np.int32) for name in ("user_key", "track_key"))
     score = np.asarray(model.booster.predict(values, num_threads=model.config.threads), dtype=np.float32)
     row, position, score = rules.ranked(user, track, score, k)
@@ -41,5 +35,17 @@ def rank(
             "rank": position.astype(np.int32),
             "score": score,
             "source": sources[source_ranks.argmin(axis=1)],
+            "row": row,
         }
     )
+
+
+def columns_of(model: RankerModel, features: FeatureMatrix) -> list[int]:
+    """Columns of `features` in the order of the model's; AudoticsError when one that it knows is missing."""
+    missing = sorted(set(model.names) - set(features.names))
+    if missing:
+        raise AudoticsError(
+            f"the ranker was trained on features that there are no more ({', '.join(missing)}):"
+            " materialise the `training` job to train one on today's"
+        )
+    return [features.names.index(name) for name in model.names]

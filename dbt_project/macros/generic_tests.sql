@@ -67,3 +67,10 @@
     {%- if bounds[1] is not none %} or {{ column }} > {{ bounds[1] }}{% endif %}
     {%- endfor %}
 {% endtest %}
+
+{# No row has the same value in both columns; null is no value. #}
+{% test never_equal(model, columns) %}
+    select {{ columns | join(', ') }}
+    from {{ model }}
+    where {{ columns | join(' = ') }}
+{% endtest %}

@@ -6,13 +6,16 @@ from datetime import date
 import pandas as pd
 import pyarrow as pa
 
+from assets.candidates.seeds import NO_SEED
 from assets.ranker.recommendations import as_rows, replace_recommendations
 from assets.ranker.slates import Slate
 from warehouse.engine import adbc_connect
 
+EXPLANATION = '[{"feature": "rank_als", "contribution": 0.41}, {"feature": "größe", "contribution": -0.1}]'
+
 
 def lists(as_of: date, version: str, users: int = 3) -> pa.Table:
-    """One list of two tracks per user."""
+    """One list of two tracks per user; the first follows from track 7 and is explained, the second is not."""
     frame = pd.DataFrame(
         {
             "user_key": [user for user in range(users) for _ in range(2)],
@@ -20,6 +23,8 @@ def lists(as_of: date, version: str, users: int = 3) -> pa.Table:
             "rank": [1, 2] * users,
             "score": [0.5, 0.25] * users,
             "source": ["als"] * (2 * users),
+            "seed_track_key": [7, NO_SEED] * users,
+            "contributions": [EXPLANATION, None] * users,
         }
     )
     return as_rows(frame, as_of, Slate.FOR_YOU, version)

@@ -13,6 +13,8 @@ from dbt_process import WITHOUT_TESTS, Dbt
 
 from assets.candidates.history import read_listens
 from assets.candidates.pool import SourcesConfig, fit_sources
+from assets.candidates.seeds import NO_SEED, Seeds, read_artists
+from assets.candidates.session_cooccurrence import SessionCooccurrence
 from assets.dbt import DBT_PROJECT
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
@@ -24,6 +26,7 @@ from assets.ranker.feature_dates import MARTS
 from assets.ranker.features import join_features
 from assets.ranker.lists import ListsConfig
 from assets.ranker.marts import feature_reader, read_list_rules
+from assets.ranker.reasons import with_reasons
 from assets.ranker.scoring import rank
 from assets.ranker.slates import HORIZON_DAYS, Slate
 from assets.ranker.training import RankerConfig, train
@@ -81,14 +84,17 @@ def made_as_of(dbt: Dbt) -> dict[str, str]:
         before = listens.before(FOLD)
         at_fold = fit_sources(before, FOLD, SourcesConfig())
         at_date = fit_sources(listens, AS_OF, SourcesConfig())
+        seeds = Seeds(at_date.history, at_date.fitted(SessionCooccurrence), read_artists(connection))
         for slate in Slate:
             relevant = relevant_tracks(before, horizon, FOLD, slate)
             fold = labelled_fold(FOLD, slate, at_fold, relevant, feature_reader(connection, FOLD), 0.5, seed=1)
             model = train([fold], FEW_TREES)
             users = at_date.history.users.astype(np.int32)
-            pool = at_date.candidates(users, slate)
-            features = join_features(pool, feature_reader(connection, AS_OF)(users))
-            lists = rank(model, pool, features, read_list_rules(connection, ListsConfig()))
+            pool = seeds.add_to(at_date.candidates(users, slate))
+            matrix = join_features(pool, feature_reader(connection, AS_OF)(users))
+            lists = rank(model, pool, matrix, read_list_rules(connection, ListsConfig()))
+            lists = with_reasons(model, lists, pool, matrix)
+            assert (lists["seed_track_key"] != NO_SEED).mean() > 0.5, "what has no reason cannot change"
             made[f"{slate}: training rows"] = digest(fold.to_frame())
             assert "num_leaves=1\n" not in model.text, "a tree without a split knows nothing"
             made[f"{slate}: model"] = model.text

@@ -1,5 +1,6 @@
 """Lists of a date are replaced as a whole, whatever happens beside it."""
 
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pytest
 from adbc_driver_manager import Error
 from loading import query
-from ranked_lists import lists, replace
+from ranked_lists import EXPLANATION, lists, replace
 
 from assets.ranker.recommendations import replace_recommendations
 from warehouse.engine import adbc_connect
@@ -39,6 +40,14 @@ def test_a_replaced_date_holds_the_new_lists_only_and_its_indexes_keep_their_nam
         ("recommendations_20260601_pkey",)
     ]
     assert query(warehouse_url, "select count(*) from pg_locks where locktype = 'advisory'") == [(0,)]
+
+
+def test_seeds_and_contributions_are_stored_as_numbers_and_json_and_what_has_none_as_null(warehouse_url: str) -> None:
+    replace(warehouse_url, MONDAY, iter([lists(MONDAY, "a")]))
+    reasons = "select rank, seed_track_key, contributions from ml.recommendations where user_key = 1 order by rank"
+    assert query(warehouse_url, reasons) == [(1, 7, json.loads(EXPLANATION)), (2, None, None)]
+    kinds = "select distinct jsonb_typeof(contributions), contributions -> 0 ->> 'contribution' from ml.recommendations"
+    assert set(query(warehouse_url, kinds)) == {("array", "0.41"), (None, None)}
 
 
 def test_two_dates_are_replaced_at_once(warehouse_url: str) -> None:

@@ -8,6 +8,7 @@ import alembic.command
 import pytest
 from dbt_process import Dbt
 from loading import query
+from ranked_lists import lists, replace
 
 from assets.dbt import dbt_arguments
 from assets.ingest.lastfm_1k import LastFm1k
@@ -98,3 +99,11 @@ def test_files_are_loaded_and_models_built_upon_what_it_had(upgraded: str, sessi
     assert query(upgraded, unknown) == [(0,)]
     assert query(upgraded, "select count(*) from features.feat_user where user_key = 1") == [(1,)]
     assert query(upgraded, OUTCOMES) == [(1, 2, 1), (2, 1, 0)]
+
+
+def test_its_lists_have_no_reasons_until_they_are_made_again(upgraded: str) -> None:
+    reasons = "select rank, count(*), count(seed_track_key), count(contributions) from ml.recommendations"
+    reasons += " where as_of = '2026-03-02' group by rank order by rank"
+    assert query(upgraded, reasons) == [(1, 2, 0, 0), (2, 1, 0, 0)]
+    replace(upgraded, date(2026, 3, 2), iter([lists(date(2026, 3, 2), "m2", users=2)]))
+    assert query(upgraded, reasons) == [(1, 2, 2, 2), (2, 2, 0, 0)]

@@ -12,10 +12,12 @@ renamed as (
         slate,
         user_key,
         track_key,
+        seed_track_key,
         model_version,
 
         -- text
         source,
+        contributions,
 
         -- numerics
         rank,

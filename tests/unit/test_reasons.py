@@ -1,0 +1,127 @@
+"""What moved a score: SHAP values of a real booster, summed up for people."""
+
+import json
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from assets.ranker.dataset import Fold
+from assets.ranker.features import FeatureMatrix
+from assets.ranker.lists import ListRules, ListsConfig
+from assets.ranker.reasons import EXPLAINED, STRONGEST, contributions, strongest, with_reasons
+from assets.ranker.recommendations import as_rows
+from assets.ranker.scoring import rank
+from assets.ranker.slates import Slate
+from assets.ranker.training import RankerConfig, RankerModel, train
+from warehouse.errors import AudoticsError
+
+AS_OF = date(2020, 3, 1)
+NAMES = ["rank_als", "user_listens", "track_listens", "noise"]
+USERS, PER_USER = 40, 30
+NO_RULES = ListRules(
+    pd.DataFrame({"track_key": [], "artist_key": [], "title": []}),
+    pd.DataFrame({"user_key": [], "item_kind": [], "item_key": []}),
+    ListsConfig(),
+)
+
+
+@pytest.fixture(scope="module")
+def fold() -> Fold:
+    """Labels that follow the first feature, the second where the first is unknown, and never the last."""
+    draw = np.random.default_rng(2)
+    x = draw.normal(size=(USERS * PER_USER, len(NAMES))).astype(np.float32)
+    x[::5, 0] = np.nan
+    says = np.where(np.isnan(x[:, 0]), x[:, 1], 2 * x[:, 0] + 0.3 * x[:, 2])
+    label = (says + draw.normal(0, 0.3, len(x)) > 0.5).astype(np.int8)
+    return Fold(AS_OF, NAMES, x, label, np.repeat(np.arange(USERS, dtype=np.int32), PER_USER))
+
+
+@pytest.fixture(scope="module")
+def model(fold: Fold) -> RankerModel:
+    return train([fold], RankerConfig(trees=30, min_child_samples=5, lambda_l2=0.1, learning_rate=0.1))
+
+
+def pool_of(fold: Fold) -> pd.DataFrame:
+    """The fold's rows as candidates; the seed of a track is the next one."""
+    track = np.tile(np.arange(PER_USER, dtype=np.int32), USERS)
+    pool = pd.DataFrame({"user_key": fold.user_key, "track_key": track, "rank_als": fold.x[:, 0]})
+    return pool.assign(seed_track_key=np.where(track < PER_USER - 1, track + 1, -1).astype(np.int32))
+
+
+def test_contributions_and_the_expected_value_add_up_to_the_raw_score(fold: Fold, model: RankerModel) -> None:
+    values = contributions(model, fold.x)
+    assert values.shape == (len(fold.x), len(NAMES) + 1)
+    raw = np.asarray(model.booster.predict(fold.x, raw_score=True))
+    np.testing.assert_allclose(values.sum(axis=1), raw, rtol=0, atol=1e-9)
+    # What is expected of nothing in particular is the same for every row, and the rows differ.
+    assert np.ptp(values[:, -1]) == 0
+    assert np.ptp(raw) > 1
+
+
+def test_the_feature_that_labels_follow_is_named_first(fold: Fold, model: RankerModel) -> None:
+    known = np.abs(fold.x[:, 0]) > 1
+    texts = strongest(model.names, contributions(model, fold.x[known])[:, :-1])
+    first = [json.loads(text)[0] for text in texts]
+    assert {each["feature"] for each in first} == {"rank_als"}
+    assert [each["contribution"] > 0 for each in first] == (fold.x[known, 0] > 0).tolist()
+
+
+def test_the_strongest_features_are_named_by_size_whatever_their_sign_and_those_without_any_are_not() -> None:
+    values = np.array([[0.1, -0.5, 0.25, 0.00001], [0, 0, 1.23456, 0], [0, 0, 0, 0], [0.5, -0.5, 0.5, 0.5]])
+    assert [
+        [(each["feature"], each["contribution"]) for each in json.loads(text)] for text in strongest(NAMES, values)
+    ] == [
+        [("user_listens", -0.5), ("track_listens", 0.25), ("rank_als", 0.1)],
+        [("track_listens", 1.2346)],
+        [],
+        [("rank_als", 0.5), ("user_listens", -0.5), ("track_listens", 0.5)],
+    ]
+
+
+def test_lists_get_the_seeds_of_their_candidates_and_their_first_tracks_an_explanation(
+    fold: Fold, model: RankerModel
+) -> None:
+    pool, features = pool_of(fold), FeatureMatrix(NAMES, fold.x)
+    lists = with_reasons(model, rank(model, pool, features, NO_RULES, k=20), pool, features)
+    assert len(lists) == USERS * 20
+    expected = np.where(lists["track_key"] < PER_USER - 1, lists["track_key"] + 1, -1)
+    assert lists["seed_track_key"].tolist() == expected.tolist()
+    assert lists["contributions"].notna().tolist() == (lists["rank"] <= EXPLAINED).tolist()
+    # A row of the pool alone has the same explanation.
+    of_pool = strongest(model.names, contributions(model, fold.x)[:, :-1])
+    row = lists["user_key"] * PER_USER + lists["track_key"]
+    top = lists["rank"] <= EXPLAINED
+    assert lists.loc[top, "contributions"].tolist() == [of_pool[at] for at in row[top]]
+    assert all(0 < len(json.loads(text)) <= STRONGEST for text in lists.loc[top, "contributions"])
+
+
+def test_features_in_another_order_and_more_of_them_are_explained_alike(fold: Fold, model: RankerModel) -> None:
+    pool, features = pool_of(fold), FeatureMatrix(NAMES, fold.x)
+    more = FeatureMatrix(["moon_phase", *NAMES[::-1]], np.hstack([fold.x[:, :1], fold.x[:, ::-1]]))
+    first, second = (with_reasons(model, rank(model, pool, each, NO_RULES), pool, each) for each in (features, more))
+    assert_frame_equal(first, second)
+
+
+def test_no_candidates_give_no_reasons(fold: Fold, model: RankerModel) -> None:
+    pool, features = pool_of(fold)[:0], FeatureMatrix(NAMES, fold.x[:0])
+    lists = pd.DataFrame({"rank": np.zeros(0, np.int32), "row": np.zeros(0, np.int64)})
+    assert with_reasons(model, lists, pool, features).empty
+
+
+def test_candidates_of_a_version_without_seeds_are_refused(fold: Fold, model: RankerModel) -> None:
+    pool, features = pool_of(fold).drop(columns="seed_track_key"), FeatureMatrix(NAMES, fold.x)
+    with pytest.raises(AudoticsError, match="materialise `candidates` of this date again"):
+        with_reasons(model, rank(model, pool, features, NO_RULES), pool, features)
+
+
+def test_rows_have_null_for_no_seed_and_the_binary_form_of_jsonb(fold: Fold, model: RankerModel) -> None:
+    pool, features = pool_of(fold), FeatureMatrix(NAMES, fold.x)
+    lists = with_reasons(model, rank(model, pool, features, NO_RULES, k=20), pool, features)
+    rows = as_rows(lists, AS_OF, Slate.FOR_YOU, "m1").to_pylist()
+    assert [row["seed_track_key"] for row in rows] == [None if seed < 0 else seed for seed in lists["seed_track_key"]]
+    assert None in {row["seed_track_key"] for row in rows}
+    texts = [None if text is None else b"\x01" + text.encode() for text in lists["contributions"]]
+    assert [row["contributions"] for row in rows] == texts

@@ -21,8 +21,11 @@ from warehouse.roles import Role
     owners=OWNERS,
     deps=[
         "recommendations",
+        "similar_tracks",
+        "similar_artists",
         dg.AssetKey(["core", "dim_users"]),
         dg.AssetKey(["core", "dim_tracks"]),
+        dg.AssetKey(["core", "dim_artists"]),
         dg.AssetKey(["features", "feat_track"]),
     ],
 )
@@ -51,6 +54,7 @@ def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
             "already_live": published.already_live,
             "estimated_mib": round(published.estimated_bytes / 2**20, 1),
             "tracks": published.meta.tracks,
+            **{f"similar_{item}s": lists for item, lists in published.similar.items()},
             **{f"{slate}/users": users for slate, users in published.meta.users.items()},
             **{f"{slate}/coverage": round(share, 4) for slate, share in published.coverage.items()},
             **{f"{slate}/distinct_tracks": count for slate, count in published.distinct_tracks.items()},

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 from serving_api.contract import Artist, ReleaseMeta, Track
 
 Item = dict[str, Any]
-_Record = TypeVar("_Record", Track, Artist)
+_Record = TypeVar("_Record", bound=Track | Artist)
 
 
 @dataclass(frozen=True)

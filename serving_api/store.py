@@ -32,7 +32,7 @@ READ_ATTEMPTS = 3
 
 NO_LIST = RankedList(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int32))
 
-_Record = TypeVar("_Record", Track, Artist)
+_Record = TypeVar("_Record", bound=Track | Artist)
 _Found = TypeVar("_Found")
 
 

@@ -195,11 +195,15 @@ def _exported(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+# Of what is written after the core models are built.
+_STAGING_OF_ML = "stg_recommendations stg_recommendation_batches stg_similar_tracks stg_similar_artists"
+
+
 @dbt_assets(
     manifest=manifest_path(DBT_PROJECT),
     name="core_models",
     select="staging intermediate marts.core marts.analytics resource_type:snapshot",
-    exclude="stg_recommendations stg_recommendation_batches",
+    exclude=_STAGING_OF_ML,
     project=DBT_PROJECT,
     dagster_dbt_translator=TRANSLATOR,
 )
@@ -213,12 +217,12 @@ def core_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource)
 @dbt_assets(
     manifest=manifest_path(DBT_PROJECT),
     name="ml_models",
-    select="stg_recommendations stg_recommendation_batches marts.ml",
+    select=f"{_STAGING_OF_ML} marts.ml",
     project=DBT_PROJECT,
     dagster_dbt_translator=TRANSLATOR,
 )
 def ml_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
-    """What became of the recommendations: judged once the days after them are over."""
+    """What became of the recommendations, judged once the days after them are over; and similar items by name."""
     with exclusive(warehouse.url, MODELS_LOCK, Role.TRANSFORMER):
         yield from _build(context, warehouse)
 

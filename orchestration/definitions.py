@@ -7,6 +7,7 @@ from assets.candidates import assets as candidates
 from assets.ingest import assets as ingest
 from assets.publish import assets as publish
 from assets.ranker import assets as ranker
+from assets.similar import assets as similar
 from orchestration.jobs import JOBS, SCHEDULES
 from quality.checks import build_blocks_check, build_feature_checks, raw_listens_check
 from warehouse.resource import WarehouseResource
@@ -22,6 +23,9 @@ defs = dg.Definitions(
         ranker.rankers,
         ranker.recommendations,
         ranker.model_evaluations,
+        similar.similar_tracks,
+        similar.similar_artists,
+        similar.similarity_evaluations,
         publish.release,
     ],
     asset_checks=[

@@ -16,6 +16,7 @@ FEATURES = dg.AssetSelection.groups("features")
 TRAINING = dg.AssetSelection.groups("training")
 SERVING = dg.AssetSelection.groups("candidates", "recommendations", "release", "ml")
 EVALUATION = dg.AssetSelection.groups("evaluation")
+SIMILARITY_EVALUATION = dg.AssetSelection.groups("similarity_evaluation")
 
 nightly = dg.define_asset_job(
     "nightly",
@@ -43,7 +44,13 @@ evaluation = dg.define_asset_job(
     description="Compare what was recommended as of a date, and the baselines, with what was then listened to.",
 )
 
-JOBS = [nightly, features, training, first_release, evaluation]
+similarity_evaluation = dg.define_asset_job(
+    "similarity_evaluation",
+    selection=SIMILARITY_EVALUATION,
+    description="Compare similar tracks and artists as of a date, and plain cosine, with the sessions that followed.",
+)
+
+JOBS = [nightly, features, training, first_release, evaluation, similarity_evaluation]
 
 
 def _as_of_request(as_of: date) -> dg.RunRequest:

@@ -12,9 +12,10 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving_api import problems
+from serving_api.errors import StoreUnavailableError
 from serving_api.routes import router
 from serving_api.settings import ServingSettings
-from serving_api.store import ReleaseStore, StoreUnavailableError
+from serving_api.store import ReleaseStore
 
 API_VERSION = "1.0.0"
 # Where a page of 20 items shrinks to a fifth; higher levels cost more time than they save bytes.

@@ -66,6 +66,26 @@ def popular_key(release: str) -> str:
     return f"audotics:{release}:popular"
 
 
+def artists_key(release: str) -> str:
+    """Key of the hash from artist field to artist record."""
+    return f"audotics:{release}:artists"
+
+
+def artist_ids_key(release: str) -> str:
+    """Key of the hash from public artist id to artist field."""
+    return f"audotics:{release}:artist-ids"
+
+
+def similar_tracks_key(release: str) -> str:
+    """Key of the hash from track field to packed list of the tracks most like it."""
+    return f"audotics:{release}:similar-tracks"
+
+
+def similar_artists_key(release: str) -> str:
+    """Key of the hash from artist field to packed list of the artists most like it."""
+    return f"audotics:{release}:similar-artists"
+
+
 def release_key_pattern(release: str) -> str:
     """Glob that matches every key of one release and no other; `*` for the keys of all releases."""
     return f"audotics:{'????-??-??-????????' if release == '*' else release}:*"
@@ -75,6 +95,7 @@ class RankedList(NamedTuple):
     """One list, best first. All arrays have shape (n,)."""
 
     track_keys: NDArray[np.int32]
+    """Artist keys in a list of similar artists."""
     scores: NDArray[np.float32]
     seed_keys: NDArray[np.int32]
     """The listened-to track that explains the item, NO_SEED (-1) where there is none."""
@@ -93,6 +114,15 @@ class Track(NamedTuple):
     artist: str | None
     artist_id: str | None
     recording_mbid: str | None
+
+
+class Artist(NamedTuple):
+    """What an app shows of an artist. Absent texts are None."""
+
+    artist_key: int
+    artist_id: str
+    name: str | None
+    artist_mbid: str | None
 
 
 def pack_lists(
@@ -179,6 +209,11 @@ def track_key(field: bytes) -> int:
     return int(TRACK_FIELD.unpack(field)[0])
 
 
+# Fields of artists are made as those of tracks are.
+artist_field = track_field
+artist_key = track_key
+
+
 def pack_track(track: Track) -> bytes:
     """Pack what an app shows of a track; the track key is the hash field, not part of the payload."""
     return orjson.dumps(track[1:])
@@ -190,6 +225,19 @@ def unpack_track(field: bytes, packed: bytes) -> Track:
         return Track(track_key(field), *orjson.loads(packed))
     except (orjson.JSONDecodeError, TypeError) as error:
         raise ContractError(f"track {track_key(field)} has no readable record: {error}") from error
+
+
+def pack_artist(artist: Artist) -> bytes:
+    """Pack what an app shows of an artist; the artist key is the hash field, not part of the payload."""
+    return orjson.dumps(artist[1:])
+
+
+def unpack_artist(field: bytes, packed: bytes) -> Artist:
+    """Unpack an artist from its hash field and its payload. Raises ContractError for anything else."""
+    try:
+        return Artist(artist_key(field), *orjson.loads(packed))
+    except (orjson.JSONDecodeError, TypeError) as error:
+        raise ContractError(f"artist {artist_key(field)} has no readable record: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,14 @@ class Item(TrackInfo):
     reason: Reason | None
 
 
+class ArtistInfo(Document):
+    """What an app shows of an artist."""
+
+    artist_id: str = Field(description="As the source of the listens gave it.", examples=["a-000117"])
+    name: str | None = Field(examples=["The Orchard Line"])
+    artist_mbid: str | None = Field(description="MusicBrainz artist id.", examples=[None])
+
+
 class Provenance(Document):
     """Where an answer comes from."""
 
@@ -83,6 +91,36 @@ class Track(Provenance):
     """One track of the live release's catalogue."""
 
     track: TrackInfo
+
+
+class SimilarTrack(TrackInfo):
+    """A track that is like another."""
+
+    rank: int = Field(ge=1, description="Place in the list, from 1.", examples=[1])
+    score: float = Field(description="Higher is more alike; comparable within one list only.", examples=[0.0625])
+
+
+class SimilarTracks(Provenance):
+    """A page of the tracks that are most like a track."""
+
+    track: TrackInfo
+    items: list[SimilarTrack] = Field(description="Empty when too little is known of the track.")
+    next_offset: int | None = Field(description="`offset` of the next page; null at the end.", examples=[20])
+
+
+class SimilarArtist(ArtistInfo):
+    """An artist who is like another."""
+
+    rank: int = Field(ge=1, description="Place in the list, from 1.", examples=[1])
+    score: float = Field(description="Higher is more alike; comparable within one list only.", examples=[0.0625])
+
+
+class SimilarArtists(Provenance):
+    """A page of the artists who are most like an artist."""
+
+    artist: ArtistInfo
+    items: list[SimilarArtist] = Field(description="Empty when too little is known of the artist.")
+    next_offset: int | None = Field(description="`offset` of the next page; null at the end.", examples=[20])
 
 
 class Alive(Document):

@@ -9,8 +9,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from serving_api.errors import StoreUnavailableError, UnknownItemError, UnknownTrackError
 from serving_api.models import Problem
-from serving_api.store import StoreUnavailableError, UnknownTrackError
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID_HEADER = "X-Request-ID"
@@ -26,13 +26,16 @@ def install(app: FastAPI) -> None:
     """Make the app answer every error with a problem document."""
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
-    app.add_exception_handler(UnknownTrackError, _unknown_track)
+    app.add_exception_handler(UnknownItemError, _unknown_item)
     app.add_exception_handler(StoreUnavailableError, _store_unavailable)
     app.add_exception_handler(Exception, _internal_error)
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` argument of a route: these statuses, each with the problem schema and an example."""
+def documented(*statuses: int, unknown: type[UnknownItemError] = UnknownTrackError) -> dict[int | str, dict[str, Any]]:
+    """The `responses` argument of a route: these statuses, each with the problem schema and an example.
+
+    `unknown` is what the route raises for an id that there is not.
+    """
     schema = Problem.model_json_schema()
     # FastAPI collects no definitions from hand-written responses, so the one nested schema goes inline.
     schema["properties"]["errors"]["anyOf"][0]["items"] = schema.pop("$defs")["FieldError"]
@@ -42,7 +45,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "content": {
                 MEDIA_TYPE: {
                     "schema": schema,
-                    "example": _example(status),
+                    "example": _example(status, unknown),
                 }
             },
         }
@@ -50,9 +53,9 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def _example(status: int) -> dict[str, Any]:
+def _example(status: int, unknown: type[UnknownItemError]) -> dict[str, Any]:
     slug, title, detail = {
-        404: (UnknownTrackError.slug, UnknownTrackError.title, "the live release has no track with the id t-1"),
+        404: (unknown.slug, unknown.title, str(unknown(f"{unknown.item[0]}-1"))),
         422: (INVALID_SLUG, INVALID_TITLE, "query.limit: Input should be greater than or equal to 1"),
         500: (None, HTTPStatus(500).phrase, INTERNAL_DETAIL),
         503: (StoreUnavailableError.slug, StoreUnavailableError.title, "Redis does not answer"),
@@ -120,8 +123,9 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
     return _problem(request, 422, detail, slug=INVALID_SLUG, title=INVALID_TITLE, errors=errors)
 
 
-async def _unknown_track(request: Request, error: Exception) -> Response:
-    return _problem(request, 404, str(error), slug=UnknownTrackError.slug, title=UnknownTrackError.title)
+async def _unknown_item(request: Request, error: Exception) -> Response:
+    assert isinstance(error, UnknownItemError)
+    return _problem(request, 404, str(error), slug=error.slug, title=error.title)
 
 
 async def _store_unavailable(request: Request, error: Exception) -> Response:

@@ -5,15 +5,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from serving_api import models
+from serving_api.answers import Page, Release, Window, record_document
 from serving_api.contract import CONTRACT_VERSION
+from serving_api.errors import StoreUnavailableError, UnknownArtistError
 from serving_api.http_cache import json_answer
 from serving_api.problems import documented
-from serving_api.store import Page, Release, ReleaseStore, StoreUnavailableError, Window, track_document
+from serving_api.store import ARTISTS, TRACKS, ReleaseStore
 
 MAX_LIMIT = 100
 MAX_OFFSET = 65_535
 
 router = APIRouter()
+
+
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items to return.")]
+Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="Items to skip; see `next_offset`.")]
 
 
 # Dependencies are coroutines because FastAPI sends plain functions through a thread pool, per request.
@@ -23,8 +29,8 @@ async def _store(request: Request) -> ReleaseStore:
 
 
 async def _window(
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items to return.")] = 20,
-    offset: Annotated[int, Query(ge=0, le=MAX_OFFSET, description="Items to skip; see `next_offset`.")] = 0,
+    limit: Limit = 20,
+    offset: Offset = 0,
     exclude: Annotated[
         tuple[str, ...],
         Query(
@@ -50,6 +56,7 @@ UserId = Annotated[
     ),
 ]
 TrackId = Annotated[str, Path(min_length=1, max_length=2048, examples=["t-004711"])]
+ArtistId = Annotated[str, Path(min_length=1, max_length=2048, examples=["a-000117"])]
 
 
 @router.get(
@@ -108,6 +115,42 @@ async def popular(request: Request, store: Store, window: AskedWindow) -> Respon
     return json_answer(request, _popular(release, window, None), visibility="public")
 
 
+# Before the track itself, whose path would take the last word for a part of the id.
+@router.get(
+    "/v1/tracks/{track_id:path}/similar",
+    response_model=models.SimilarTracks,
+    responses=documented(404, 422, 500, 503),
+    tags=["catalogue"],
+    summary="Tracks like a track",
+)
+async def similar_tracks(
+    request: Request, store: Store, track_id: TrackId, limit: Limit = 20, offset: Offset = 0
+) -> Response:
+    """A page of the tracks that are heard together with this one, and by the same listeners."""
+    if not request.scope["raw_path"].endswith(b"/similar"):
+        # The slash came as %2F: it belongs to an id.
+        return await track(request, store, f"{track_id}/similar")
+    found = await store.similar(TRACKS, track_id, Window(limit, offset))
+    answer = _provenance(found.release) | {"track": record_document(found.item)} | _page(found.page)
+    return json_answer(request, answer, visibility="public")
+
+
+@router.get(
+    "/v1/artists/{artist_id:path}/similar",
+    response_model=models.SimilarArtists,
+    responses=documented(404, 422, 500, 503, unknown=UnknownArtistError),
+    tags=["catalogue"],
+    summary="Artists like an artist",
+)
+async def similar_artists(
+    request: Request, store: Store, artist_id: ArtistId, limit: Limit = 20, offset: Offset = 0
+) -> Response:
+    """A page of the artists who are heard together with this one, and by the same listeners."""
+    found = await store.similar(ARTISTS, artist_id, Window(limit, offset))
+    answer = _provenance(found.release) | {"artist": record_document(found.item)} | _page(found.page)
+    return json_answer(request, answer, visibility="public")
+
+
 @router.get(
     "/v1/tracks/{track_id:path}",
     response_model=models.Track,
@@ -118,7 +161,7 @@ async def popular(request: Request, store: Store, window: AskedWindow) -> Respon
 async def track(request: Request, store: Store, track_id: TrackId) -> Response:
     """What the live release knows of a track."""
     release, found = await store.track(track_id)
-    return json_answer(request, _provenance(release) | {"track": track_document(found)}, visibility="public")
+    return json_answer(request, _provenance(release) | {"track": record_document(found)}, visibility="public")
 
 
 @router.get("/livez", response_model=models.Alive, tags=["health"], summary="The process answers")
@@ -150,9 +193,12 @@ def _list(release: Release, page: Page, source: str, fallback_reason: models.Fal
     return _provenance(release) | {
         "source": source,
         "fallback_reason": fallback_reason,
-        "items": page.items,
-        "next_offset": page.next_offset,
+        **_page(page),
     }
+
+
+def _page(page: Page) -> dict[str, Any]:
+    return {"items": page.items, "next_offset": page.next_offset}
 
 
 def _popular(release: Release, window: Window, fallback_reason: models.FallbackReason | None) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Reads the live release from Redis, following the pointer on every request."""
 
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,85 +14,53 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from serving_api import contract
-from serving_api.contract import NO_SEED, SEED_REASON_TYPE, RankedList, ReleaseMeta, Track
+from serving_api.answers import Item, Page, Release, Similar, UserSlate, Window, next_offset, record_document
+from serving_api.contract import NO_SEED, SEED_REASON_TYPE, Artist, RankedList, Track
+from serving_api.errors import (
+    NoLiveReleaseError,
+    StoreUnavailableError,
+    UnknownArtistError,
+    UnknownItemError,
+    UnknownTrackError,
+    UnreadableReleaseError,
+)
 
 REDIS_TIMEOUT_SECONDS = 0.5
 MAX_CONNECTIONS = 64
 # Reading what the pointer showed last, then what it shows now, then once more if that was removed meanwhile.
 READ_ATTEMPTS = 3
 
-Item = dict[str, Any]
+NO_LIST = RankedList(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int32))
 
-
-class StoreUnavailableError(Exception):
-    """Redis cannot answer at the moment."""
-
-    slug: ClassVar[str] = "store-unavailable"
-    title: ClassVar[str] = "The store does not answer"
-
-
-class NoLiveReleaseError(StoreUnavailableError):
-    """Redis answers, but nothing has been published to it."""
-
-    slug = "no-live-release"
-    title = "There is no live release"
-
-
-class UnreadableReleaseError(StoreUnavailableError):
-    """The live release is damaged, or was written by another version of the contract."""
-
-    slug = "contract-mismatch"
-    title = "The live release cannot be read"
-
-
-class UnknownTrackError(Exception):
-    """The live release has no track with this public id."""
-
-    slug: ClassVar[str] = "unknown-track"
-    title: ClassVar[str] = "Unknown track"
+_Record = TypeVar("_Record", bound=Track | Artist)
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True)
-class Window:
-    """Which part of a list is asked for: `limit` items from `offset`, counted without the excluded tracks."""
+class Kind(Generic[_Record]):
+    """Tracks or artists: the hashes that a release keeps of them, and how what is in there is read."""
 
-    limit: int
-    offset: int
-    exclude: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Page:
-    """A window of a ranked list."""
-
-    items: list[Item]
-    next_offset: int | None
+    ids_key: Callable[[str], str]
+    records_key: Callable[[str], str]
+    similar_key: Callable[[str], str]
+    unpack: Callable[[bytes, bytes], _Record]
+    unknown: type[UnknownItemError]
 
 
-@dataclass(frozen=True)
-class Release:
-    """What this process keeps of a release: its description and its popular list, best first, unranked."""
-
-    meta: ReleaseMeta
-    popular: list[Item]
-
-    def popular_page(self, window: Window) -> Page:
-        """A window of the popular list; needs no Redis."""
-        kept = [item for item in self.popular if item["track_id"] not in window.exclude]
-        shown = kept[window.offset : window.offset + window.limit]
-        return Page(
-            [{"rank": rank, **item} for rank, item in enumerate(shown, window.offset + 1)],
-            _next_offset(window, len(kept)),
-        )
-
-
-@dataclass(frozen=True)
-class UserSlate:
-    """The answer for one user and slate. `page` is None when the user has no list for the slate."""
-
-    release: Release
-    known: bool
-    page: Page | None
+TRACKS = Kind(
+    contract.track_ids_key,
+    contract.tracks_key,
+    contract.similar_tracks_key,
+    contract.unpack_track,
+    UnknownTrackError,
+)
+ARTISTS = Kind(
+    contract.artist_ids_key,
+    contract.artists_key,
+    contract.similar_artists_key,
+    contract.unpack_artist,
+    UnknownArtistError,
+)
 
 
 class ReleaseStore:
@@ -135,31 +103,24 @@ class ReleaseStore:
 
     async def user_slate(self, user_id: str, slate: str, window: Window) -> UserSlate:
         """A window of a user's list, or what is known of the user when there is no such list."""
-        release = self.last_seen or await self.live()
-        for _ in range(READ_ATTEMPTS):
-            with _unavailable_on_redis_error():
-                found = await self._read_user_slate(release, user_id, slate, window)
-            if found is not None:
-                return found
-            release = await self.live()
-        raise StoreUnavailableError("releases were published faster than one could be read")
+        return await self._of_live(lambda release: self._read_user_slate(release, user_id, slate, window))
 
     async def track(self, track_id: str) -> tuple[Release, Track]:
         """A track of the live release by its public id. Raises UnknownTrackError."""
+        return await self._of_live(lambda release: self._read_track(release, track_id))
+
+    async def similar(self, kind: Kind[_Record], public_id: str, window: Window) -> Similar[_Record]:
+        """A window of what is most like a track or an artist. Raises UnknownTrackError or UnknownArtistError."""
+        return await self._of_live(lambda release: self._read_similar(release, kind, public_id, window))
+
+    async def _of_live(self, read: Callable[[Release], Awaitable[_Found | None]]) -> _Found:
+        """What is read of the live release; `read` returns None of one that is not live (any more)."""
         release = self.last_seen or await self.live()
         for _ in range(READ_ATTEMPTS):
-            name = release.meta.release
             with _unavailable_on_redis_error():
-                async with self._redis.pipeline(transaction=True) as pipe:
-                    pipe.get(contract.LIVE)
-                    pipe.hget(contract.track_ids_key(name), track_id)
-                    live, field = await pipe.execute()
-                if live == name.encode():
-                    if field is None:
-                        raise UnknownTrackError(f"the live release has no track with the id {track_id}")
-                    tracks = await self._tracks(name, [contract.track_key(field)])
-                    if tracks is not None:
-                        return release, tracks[contract.track_key(field)]
+                found = await read(release)
+            if found is not None:
+                return found
             release = await self.live()
         raise StoreUnavailableError("releases were published faster than one could be read")
 
@@ -209,20 +170,72 @@ class ReleaseStore:
         if tracks is None:
             return None
         items = [{"rank": rank, **item} for rank, item in enumerate(_items(shown, tracks), window.offset + 1)]
-        return UserSlate(release, True, Page(items, _next_offset(window, len(kept.track_keys))))
+        return UserSlate(release, True, Page(items, next_offset(window, len(kept.track_keys))))
+
+    async def _read_track(self, release: Release, track_id: str) -> tuple[Release, Track] | None:
+        """A track of this release; None when it is not the live one (any more)."""
+        key = await self._key(release, TRACKS, track_id)
+        if key is None:
+            return None
+        tracks = await self._tracks(release.meta.release, [key])
+        return (release, tracks[key]) if tracks is not None else None
+
+    async def _read_similar(
+        self, release: Release, kind: Kind[_Record], public_id: str, window: Window
+    ) -> Similar[_Record] | None:
+        """The answer from this release; None when it is not the live one (any more)."""
+        name = release.meta.release
+        key = await self._key(release, kind, public_id)
+        if key is None:
+            return None
+        # Asked again with the list: of a release that is being removed, a list may be missing that there was.
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.get(contract.LIVE)
+            pipe.hget(kind.similar_key(name), contract.track_field(key))
+            live, packed = await pipe.execute()
+        if live != name.encode():
+            return None
+        ranked = contract.unpack_list(packed) if packed is not None else NO_LIST
+        shown = ranked.take(slice(window.offset, window.offset + window.limit))
+        records = await self._records(kind, name, [key, *shown.track_keys.tolist()])
+        if records is None:
+            return None
+        listed = zip(shown.track_keys.tolist(), shown.scores, strict=True)
+        items = [
+            {"rank": rank, **record_document(records[each]), "score": score}
+            for rank, (each, score) in enumerate(listed, window.offset + 1)
+        ]
+        return Similar(release, records[key], Page(items, next_offset(window, len(ranked.track_keys))))
+
+    async def _key(self, release: Release, kind: Kind[_Record], public_id: str) -> int | None:
+        """The key of a public id in this release, None when that is not the live one. Raises UnknownItemError."""
+        name = release.meta.release
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.get(contract.LIVE)
+            pipe.hget(kind.ids_key(name), public_id)
+            live, field = await pipe.execute()
+        if live != name.encode():
+            return None
+        if field is None:
+            raise kind.unknown(public_id)
+        return contract.track_key(field)
 
     async def _tracks(self, release: str, keys: Sequence[int]) -> dict[int, Track] | None:
         """Tracks by key; None when one is missing, which means that the release has been removed."""
+        return await self._records(TRACKS, release, keys)
+
+    async def _records(self, kind: Kind[_Record], release: str, keys: Sequence[int]) -> dict[int, _Record] | None:
+        """Tracks or artists by key; None when one is missing, which means that the release has been removed."""
         if not keys:
             return {}
         fields = [contract.track_field(key) for key in keys]
-        packed = await cast(Awaitable[list[bytes | None]], self._redis.hmget(contract.tracks_key(release), fields))
-        tracks = {}
+        packed = await cast(Awaitable[list[bytes | None]], self._redis.hmget(kind.records_key(release), fields))
+        records = {}
         for key, field, record in zip(keys, fields, packed, strict=True):
             if record is None:
                 return None
-            tracks[key] = contract.unpack_track(field, record)
-        return tracks
+            records[key] = kind.unpack(field, record)
+        return records
 
 
 def _without(ranked: RankedList, excluded: NDArray[np.int32]) -> RankedList:
@@ -235,25 +248,13 @@ def _without(ranked: RankedList, excluded: NDArray[np.int32]) -> RankedList:
 def _items(ranked: RankedList, tracks: dict[int, Track]) -> Iterator[Item]:
     # Scores stay float32, so that JSON shows their shortest text rather than the digits of a double.
     for key, score, seed in zip(ranked.track_keys.tolist(), ranked.scores, ranked.seed_keys.tolist(), strict=True):
-        yield {**track_document(tracks[key]), "score": score, "reason": _reason(tracks.get(seed))}
-
-
-def track_document(track: Track) -> dict[str, str | None]:
-    """What an app is shown of a track: everything but the key, which never leaves the platform."""
-    document = track._asdict()
-    del document["track_key"]
-    return document
+        yield {**record_document(tracks[key]), "score": score, "reason": _reason(tracks.get(seed))}
 
 
 def _reason(seed: Track | None) -> dict[str, str | None] | None:
     if seed is None:
         return None
     return {"type": SEED_REASON_TYPE, "track_id": seed.track_id, "title": seed.title}
-
-
-def _next_offset(window: Window, total: int) -> int | None:
-    end = window.offset + window.limit
-    return end if end < total else None
 
 
 @contextmanager

@@ -48,7 +48,12 @@ class Als:
             model.fit(plays, show_progress=False)
             recent = history.plays(config.decay_days)
             self._users = model.recalculate_user(np.arange(recent.shape[0]), recent)
-        self._tracks = model.item_factors
+        self._tracks: Floats = model.item_factors
+
+    @property
+    def track_vectors(self) -> Floats:
+        """Float32 (tracks, factors), one row per track code."""
+        return self._tracks
 
     def scores(self, user_codes: Ints) -> Floats:
         dense = self._users[user_codes] @ self._tracks.T

@@ -53,12 +53,21 @@ def cooccurrence(group: Ints, track: Ints, group_weight: npt.NDArray[np.float64]
 
     Each group counts group_weight / sqrt(its distinct tracks). Track by track, float32 CSR.
     """
+    holds = session_weights(group, track, group_weight)
+    return (holds.T @ holds).tocsr()
+
+
+def session_weights(group: Ints, track: Ints, group_weight: npt.NDArray[np.float64]) -> sparse.csr_matrix:
+    """Square roots of what each group counts for, where it holds a track: (groups, tracks), float32 CSR.
+
+    The product of two of its columns is the weight of the groups that hold both tracks.
+    """
     shape = (len(group_weight), int(track.max()) + 1)
     holds = sparse.csr_matrix((np.ones(len(group), dtype=np.float32), (group, track)), shape=shape)
     size = np.diff(holds.indptr)
     root = np.sqrt(group_weight / np.sqrt(np.maximum(size, 1)))
     holds.data = np.repeat(root, size).astype(np.float32)
-    return (holds.T @ holds).tocsr()
+    return holds
 
 
 def conditional(together: sparse.csr_matrix, shrinkage: float, neighbours: int) -> sparse.csr_matrix:

@@ -10,7 +10,7 @@ import orjson
 from numpy.typing import NDArray
 
 from serving_api import contract
-from serving_api.contract import NO_SEED, ContractError, ReleaseMeta, Track
+from serving_api.contract import NO_SEED, Artist, ContractError, ReleaseMeta, Track
 from warehouse.errors import AudoticsError
 
 # Redis keeps a hash entry as a dictionary entry, its share of a table that may be half empty, and two
@@ -45,11 +45,31 @@ class SlateBatch:
 
 
 @dataclass(frozen=True)
+class SimilarBatch:
+    """What is like some tracks or artists: list i belongs to keys[i] and is the slice offsets[i]:offsets[i + 1].
+
+    `keys` has shape (lists,), `offsets` (lists + 1,); the other arrays have shape (n,), best first within each list.
+    """
+
+    keys: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    similar_keys: NDArray[np.int32]
+    scores: NDArray[np.float32]
+
+    def packed(self) -> list[bytes]:
+        """The lists as the contract stores them. Raises ContractError."""
+        if len(self.offsets) != len(self.keys) + 1:
+            raise ContractError(f"{len(self.keys)} similar lists come with {len(self.offsets)} offsets")
+        return contract.pack_lists(self.offsets, self.similar_keys, self.scores)
+
+
+@dataclass(frozen=True)
 class ReleaseInput:
     """The content of a release.
 
-    `batches` (by slate) and `tracks` are called twice, to name the release and to load it, and must yield the
-    same content each time; only one batch is held in memory at once, and their order does not matter.
+    `batches` (by slate), `tracks`, `artists` and `similar` (by kind of item) are called twice, to name the release and
+    to load it, and must yield the same content each time; only one batch is held in memory at once, and their order
+    does not matter.
     """
 
     as_of: date
@@ -59,6 +79,10 @@ class ReleaseInput:
     batches: Callable[[str], Iterator[SlateBatch]]
     tracks: Callable[[], Iterator[Sequence[Track]]]
     """The catalogue: at least every track of any list, and every seed."""
+    artists: Callable[[], Iterator[Sequence[Artist]]]
+    """At least every artist of any similar list."""
+    similar: Callable[[str], Iterator[SimilarBatch]]
+    """Of `track` and of `artist`; those that are like no other are left out."""
     popular_track_keys: NDArray[np.int32]
     popular_scores: NDArray[np.float32]
     expected_users: Mapping[str, int]
@@ -72,6 +96,10 @@ class Plan:
     meta: ReleaseMeta
     popular: bytes
     estimated_bytes: int
+    artists: int
+    """Number of artist records."""
+    similar: dict[str, int]
+    """Number of similar lists, of `track` and of `artist`."""
 
     @property
     def release(self) -> str:
@@ -100,11 +128,16 @@ def plan_release(release: ReleaseInput) -> Plan:
     """Name a release by its content and check it, before Redis is touched.
 
     The id is `<as_of>-<first 8 hex digits of a SHA-256 over the content>`; generated_at is not content.
-    Raises ReleaseError for an empty list, a track key without a track, an empty popular list, or a slate that
-    nobody has.
+    Raises ReleaseError for an empty list, a track or artist key without a record, an empty popular list, or a slate
+    that nobody has.
     """
     content = _Content()
     catalogue = _add_tracks(content, release)
+    artists = _add_artists(content, release)
+    similar = {
+        "track": _add_similar(content, release, "track", catalogue),
+        "artist": _add_similar(content, release, "artist", artists),
+    }
     users = {slate: _add_slate(content, release, slate, catalogue) for slate in release.model_versions}
     popular = _packed_popular(release, catalogue)
     content.add("popular", b"", popular)
@@ -118,7 +151,7 @@ def plan_release(release: ReleaseInput) -> Plan:
         tracks=len(catalogue),
         popular=len(release.popular_track_keys),
     )
-    return Plan(meta, popular, int(content.estimated_bytes))
+    return Plan(meta, popular, int(content.estimated_bytes), len(artists), similar)
 
 
 def _add_tracks(content: _Content, release: ReleaseInput) -> NDArray[np.int32]:
@@ -130,10 +163,48 @@ def _add_tracks(content: _Content, release: ReleaseInput) -> NDArray[np.int32]:
             field = contract.track_field(track.track_key)
             content.add("track", field, contract.pack_track(track))
             content.add("track-id", track.track_id.encode(), field)
+    return _each_once(keys, "track")
+
+
+def _add_artists(content: _Content, release: ReleaseInput) -> NDArray[np.int32]:
+    """Add the artists; returns their sorted keys."""
+    keys = [np.empty(0, np.int32)]
+    for artists in release.artists():
+        keys.append(np.array([artist.artist_key for artist in artists], np.int32))
+        for artist in artists:
+            field = contract.artist_field(artist.artist_key)
+            content.add("artist", field, contract.pack_artist(artist))
+            content.add("artist-id", artist.artist_id.encode(), field)
+    return _each_once(keys, "artist")
+
+
+def _each_once(keys: Sequence[NDArray[np.int32]], item: str) -> NDArray[np.int32]:
+    """The keys of all batches, sorted; ReleaseError when one is there twice."""
     catalogue, times = np.unique(np.concatenate(keys), return_counts=True)
     if (times > 1).any():
-        raise ReleaseError(f"the catalogue of the release has the track key {catalogue[times > 1][0]} twice")
+        raise ReleaseError(f"the catalogue of the release has the {item} key {catalogue[times > 1][0]} twice")
     return catalogue
+
+
+def _add_similar(content: _Content, release: ReleaseInput, item: str, catalogue: NDArray[np.int32]) -> int:
+    """Add the lists of similar tracks or artists; returns their number."""
+    lists = 0
+    for batch in release.similar(item):
+        try:
+            packed = batch.packed()
+        except ContractError as error:
+            raise ReleaseError(f"the lists of similar {item}s cannot be packed: {error}") from error
+        empty = np.diff(batch.offsets) == 0
+        if empty.any():
+            raise ReleaseError(
+                f"similar {item}s: the list of the {item} key {batch.keys[int(empty.argmax())]} is empty;"
+                f" leave {item}s that are like no other out"
+            )
+        _require_known(np.append(batch.keys, batch.similar_keys), catalogue, f"similar {item}s", item)
+        for key, ranked in zip(batch.keys.tolist(), packed, strict=True):
+            content.add(f"similar-{item}", contract.track_field(key), ranked)
+        lists += len(packed)
+    return lists
 
 
 def _add_slate(content: _Content, release: ReleaseInput, slate: str, catalogue: NDArray[np.int32]) -> int:
@@ -171,10 +242,10 @@ def _packed_popular(release: ReleaseInput, catalogue: NDArray[np.int32]) -> byte
         raise ReleaseError(f"the popular list cannot be packed: {error}") from error
 
 
-def _require_known(track_keys: NDArray[np.int32], catalogue: NDArray[np.int32], where: str) -> None:
-    unknown = track_keys[~np.isin(track_keys, catalogue)]
+def _require_known(keys: NDArray[np.int32], catalogue: NDArray[np.int32], where: str, item: str = "track") -> None:
+    unknown = keys[~np.isin(keys, catalogue)]
     if len(unknown):
         raise ReleaseError(
-            f"{where}: {len(unknown)} items are not in the catalogue, such as the track key {unknown[0]};"
+            f"{where}: {len(unknown)} items are not in the catalogue, such as the {item} key {unknown[0]};"
             " rebuild the lists and the catalogue from one as_of"
         )

@@ -20,7 +20,7 @@ from redis.lock import Lock
 
 from assets.publish.content import Plan, ReleaseError, ReleaseInput, plan_release
 from assets.publish.memory import require_memory
-from assets.publish.verification import read_meta, verify
+from assets.publish.verification import SIMILAR_KEYS, read_meta, verify
 from serving_api import contract
 from serving_api.contract import LIVE, PREVIOUS, PUBLISH_LOCK, RELEASES, ContractError, ReleaseMeta
 
@@ -50,6 +50,8 @@ class PublishedRelease:
     """Share of the expected users with a list, per slate."""
     distinct_tracks: dict[str, int]
     """Number of different tracks in the lists, per slate."""
+    similar: dict[str, int]
+    """Number of lists of similar items, of `track` and of `artist`."""
     estimated_bytes: int
 
 
@@ -105,6 +107,7 @@ def publish(
             already_live=plan.release == live,
             coverage=coverage,
             distinct_tracks=distinct_tracks,
+            similar=plan.similar,
             estimated_bytes=plan.estimated_bytes,
         )
 
@@ -216,6 +219,17 @@ def _load(client: Redis, lock: Lock, release: ReleaseInput, plan: Plan) -> None:
         public_ids = (track.track_id.encode() for track in tracks)
         _write(client, contract.track_ids_key(name), zip(public_ids, fields, strict=True))
         lock.reacquire()
+    for artists in release.artists():
+        fields = [contract.artist_field(artist.artist_key) for artist in artists]
+        _write(client, contract.artists_key(name), zip(fields, map(contract.pack_artist, artists), strict=True))
+        public_ids = (artist.artist_id.encode() for artist in artists)
+        _write(client, contract.artist_ids_key(name), zip(public_ids, fields, strict=True))
+        lock.reacquire()
+    for item, key in SIMILAR_KEYS.items():
+        for similar in release.similar(item):
+            fields = [contract.track_field(each) for each in similar.keys.tolist()]
+            _write(client, key(name), zip(fields, similar.packed(), strict=True))
+            lock.reacquire()
     for slate in plan.meta.slates:
         for batch in release.batches(slate):
             user_ids = (user_id.encode() for user_id in batch.user_ids)

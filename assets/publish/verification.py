@@ -15,6 +15,10 @@ from serving_api.contract import NO_SEED, ReleaseMeta
 
 LISTS_PER_READ = 1000
 
+# By kind of item: the hash of its similar lists, and that of the records of what is in them.
+SIMILAR_KEYS = {"track": contract.similar_tracks_key, "artist": contract.similar_artists_key}
+_RECORDS = {"track": contract.tracks_key, "artist": contract.artists_key}
+
 
 def verify(
     client: Redis, lock: Lock, plan: Plan, expected_users: Mapping[str, int], min_coverage: float
@@ -29,9 +33,15 @@ def verify(
     meta = read_meta(client, name)
     _require_count("track records", client.hlen(contract.tracks_key(name)), plan.meta.tracks)
     _require_count("public track ids", client.hlen(contract.track_ids_key(name)), plan.meta.tracks)
+    _require_count("artist records", client.hlen(contract.artists_key(name)), plan.artists)
+    _require_count("public artist ids", client.hlen(contract.artist_ids_key(name)), plan.artists)
     popular = contract.unpack_list(cast(bytes, client.get(contract.popular_key(name)) or b""))
     _require_count("popular tracks", len(popular.track_keys), meta.popular)
-    _require_tracks(client, name, "popular list", popular.track_keys)
+    _require_records(client, name, "popular list", popular.track_keys)
+    for item, key in SIMILAR_KEYS.items():
+        _require_count(f"lists of similar {item}s", client.hlen(key(name)), plan.similar[item])
+        keys = _distinct_similar(client, lock, key(name))
+        _require_records(client, name, f"similar {item}s", keys, item)
     coverage, distinct_tracks = {}, {}
     for slate in plan.meta.slates:
         users = client.hlen(contract.slate_key(name, slate))
@@ -43,7 +53,7 @@ def verify(
                 f" where {min_coverage:.1%} is the least; the live release stays"
             )
         track_keys, seed_keys = _distinct_keys(client, lock, contract.slate_key(name, slate))
-        _require_tracks(client, name, f"slate {slate}", np.union1d(track_keys, seed_keys))
+        _require_records(client, name, f"slate {slate}", np.union1d(track_keys, seed_keys))
         distinct_tracks[slate] = len(track_keys)
     return coverage, distinct_tracks
 
@@ -59,14 +69,26 @@ def _distinct_keys(client: Redis, lock: Lock, key: str) -> tuple[NDArray[np.int3
     return track_keys, seed_keys[seed_keys != NO_SEED]
 
 
-def _require_tracks(client: Redis, name: str, where: str, track_keys: NDArray[np.int32]) -> None:
-    for start in range(0, len(track_keys), LISTS_PER_READ):
-        chunk = track_keys[start : start + LISTS_PER_READ].tolist()
-        fields = [contract.track_field(track_key) for track_key in chunk]
-        records = cast(list[bytes | None], client.hmget(contract.tracks_key(name), fields))
+def _distinct_similar(client: Redis, lock: Lock, key: str) -> NDArray[np.int32]:
+    """The different keys of all similar lists, and of the tracks or artists that have one."""
+    keys = np.empty(0, np.int32)
+    lists = client.hscan_iter(key, count=LISTS_PER_READ)
+    while chunk := list(islice(lists, LISTS_PER_READ)):
+        listed = [contract.unpack_list(packed).track_keys for _, packed in chunk]
+        having = np.array([contract.track_key(field) for field, _ in chunk], np.int32)
+        keys = np.union1d(keys, np.concatenate([having, *listed]))
+        lock.reacquire()
+    return keys
+
+
+def _require_records(client: Redis, name: str, where: str, keys: NDArray[np.int32], item: str = "track") -> None:
+    for start in range(0, len(keys), LISTS_PER_READ):
+        chunk = keys[start : start + LISTS_PER_READ].tolist()
+        fields = [contract.track_field(key) for key in chunk]
+        records = cast(list[bytes | None], client.hmget(_RECORDS[item](name), fields))
         if None in records:
             raise ReleaseError(
-                f"{where}: the track key {chunk[records.index(None)]} has no record in Redis;"
+                f"{where}: the {item} key {chunk[records.index(None)]} has no record in Redis;"
                 " the live release stays, publish again"
             )
 

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from assets.publish.content import ReleaseInput, SlateBatch
 from assets.publish.release import ListedRelease
+from assets.publish.similar_content import heard_artists, require_similar, similar_lists
 from assets.ranker.slates import FORGOTTEN_AFTER_DAYS, Slate
 from serving_api.contract import NO_SEED, Track
 from warehouse.errors import AudoticsError
@@ -24,7 +25,7 @@ _POPULAR_LENGTH = 100
 
 def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
     """What a release as of a date holds: every list in ml.recommendations with its seeds, popular tracks, and the
-    catalogue that had been heard by then, which the seeds are of.
+    catalogue that had been heard by then, which the seeds are of, with what in it is alike.
 
     Raises:
         AudoticsError: no lists were made as of the date.
@@ -33,6 +34,7 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
     made = _fetch(connection, f"select slate, model_version from ml.recommendation_batches where as_of = {day}")
     if not len(made):
         raise AudoticsError(f"no lists were made as of {as_of}: materialise `recommendations` first")
+    require_similar(connection, as_of)
     popular = _fetch(
         connection,
         f"select track_key, listens_30d from features.feat_track where as_of = {day}"
@@ -44,6 +46,8 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
         model_versions=dict(zip(made["slate"], made["model_version"], strict=True)),
         batches=lambda slate: _batches(connection, day, slate),
         tracks=lambda: _tracks(connection, day),
+        artists=lambda: heard_artists(connection, as_of),
+        similar=lambda item: similar_lists(connection, as_of, item),
         popular_track_keys=popular["track_key"].to_numpy(np.int32),
         popular_scores=popular["listens_30d"].to_numpy(np.float32),
         expected_users={slate: _expected_users(connection, day, slate) for slate in made["slate"]},

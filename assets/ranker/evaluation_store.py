@@ -59,7 +59,7 @@ def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources:
 def read_window(connection: dbapi.Connection, as_of: date) -> tuple[Listens, Listens]:
     """Listens before `as_of`, and those of the horizon; AudoticsError when that is not over in the data."""
     end = as_of + timedelta(days=HORIZON_DAYS)
-    _require_closed_horizon(connection, as_of, end)
+    require_closed_horizon(connection, as_of, end)
     return read_listens(connection, as_of), read_listens(connection, end, start=as_of)
 
 
@@ -144,7 +144,7 @@ def _model_versions(connection: dbapi.Connection, as_of: date) -> dict[Slate, st
     return {slate: made[slate] for slate in Slate if slate in made}
 
 
-def _require_closed_horizon(connection: dbapi.Connection, as_of: date, end: date) -> None:
+def require_closed_horizon(connection: dbapi.Connection, as_of: date, end: date) -> None:
     """Raise AudoticsError unless the horizon is over in the data."""
     day = f"date '{as_of.isoformat()}'"
     with connection.cursor() as cursor:

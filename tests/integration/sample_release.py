@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from redis import Redis
 
-from assets.publish.content import ReleaseInput, SlateBatch
-from serving_api.contract import NO_SEED, Track, release_key_pattern
+from assets.publish.content import ReleaseInput, SimilarBatch, SlateBatch
+from serving_api.contract import NO_SEED, Artist, Track, release_key_pattern
 
 AS_OF = date(2026, 11, 22)
 GENERATED_AT = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
 SLATES = ("for_you", "discover")
+ARTISTS = 7
 WITHOUT_DISCOVER = "user_0"
 
 
@@ -21,6 +22,8 @@ def sample_release(
     marker: str = "first", *, users: int = 50, tracks: int = 40, length: int = 12, batch_users: int = 20
 ) -> ReleaseInput:
     """A release of `users` lists of `length` tracks per slate; user_0 has no `discover` list.
+
+    Every track but the last, which is like no other, has two or fewer similar ones; so has every artist.
 
     The marker seeds the lists and appears in every title and model version.
     """
@@ -43,6 +46,18 @@ def sample_release(
         for start in range(0, tracks, 15):
             yield [sample_track(marker, key) for key in range(start, min(start + 15, tracks))]
 
+    def similar(item: str) -> Iterator[SimilarBatch]:
+        count = tracks if item == "track" else ARTISTS
+        for start in range(0, count - 1, 15):
+            keys = range(start, min(start + 15, count - 1))
+            lists = [sample_similar(marker, key, count) for key in keys]
+            yield SimilarBatch(
+                keys=np.array(keys, np.int32),
+                offsets=np.cumsum([0, *map(len, lists)]),
+                similar_keys=np.array([each for listed in lists for each in listed], np.int32),
+                scores=np.concatenate([sample_scores(len(listed)) for listed in lists]),
+            )
+
     popular = np.arange(tracks - 1, -1, -1, dtype=np.int32)[:25]
     return ReleaseInput(
         as_of=AS_OF,
@@ -50,6 +65,8 @@ def sample_release(
         model_versions={slate: f"{slate}-{marker}" for slate in SLATES},
         batches=batches,
         tracks=catalogue,
+        artists=lambda: iter([[sample_artist(marker, key) for key in range(ARTISTS)]]),
+        similar=similar,
         popular_track_keys=popular,
         popular_scores=sample_scores(len(popular)),
         expected_users=dict.fromkeys(SLATES, users),
@@ -71,6 +88,17 @@ def sample_track(marker: str, key: int) -> Track:
     """Every third track has no artist."""
     track = Track(key, f"t-{key}", f"Track {key} of {marker}", None, None, None)
     return track if key % 3 == 0 else track._replace(artist=f"Artist of {marker}", artist_id=f"a-{key % 7}")
+
+
+def sample_artist(marker: str, key: int) -> Artist:
+    """The artist of the tracks whose key leaves this rest; every third has no name."""
+    return Artist(key, f"a-{key}", None if key % 3 == 0 else f"Artist {key} of {marker}", None)
+
+
+def sample_similar(marker: str, key: int, count: int) -> list[int]:
+    """What is like one of `count` tracks or artists: two others, or one."""
+    drawn = random.Random(f"{marker} similar {key}").sample(range(count), 2)
+    return [each for each in drawn if each != key]
 
 
 def contents(client: Redis) -> dict[str, Any]:

@@ -39,6 +39,8 @@ def test_a_method_that_is_not_allowed_is_a_problem_document(api: httpx.Client, m
         ("/v1/users//recommendations", "path.user_id"),
         (f"/v1/users/{'u' * 513}/recommendations", "path.user_id"),
         ("/v1/popular?limit=1.5", "query.limit"),
+        ("/v1/tracks/t-1/similar?limit=101", "query.limit"),
+        ("/v1/artists/a-1/similar?offset=-1", "query.offset"),
     ],
 )
 def test_an_invalid_parameter_is_named(api: httpx.Client, path: str, field: str) -> None:
@@ -94,7 +96,8 @@ def test_without_redis_a_process_answers_with_the_popular_list_it_saw_last() -> 
         assert popular["fallback_reason"] == "store_unavailable"
         unready = problem(api.get("/readyz"), 503, "store-unavailable")
         assert unready["detail"] == "Redis does not answer"
-        problem(api.get("/v1/tracks/t-1"), 503, "store-unavailable")
+        for path in ("/v1/tracks/t-1", "/v1/tracks/t-1/similar", "/v1/artists/a-1/similar"):
+            problem(api.get(path), 503, "store-unavailable")
         assert api.get("/livez").status_code == 200
     with running_api(url) as fresh:
         answer = fresh.get("/v1/users/user_7/recommendations")

@@ -12,7 +12,8 @@ from redis import Redis
 from sample_release import sample_release
 
 from assets.publish.release import publish, rollback
-from serving_api.store import Release, ReleaseStore, Window
+from serving_api.answers import Release, Window
+from serving_api.store import ReleaseStore
 
 
 def made_of(body: dict[str, Any]) -> set[str]:

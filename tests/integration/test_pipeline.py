@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import dagster as dg
 import httpx
@@ -15,6 +16,7 @@ from pipeline_process import Pipeline
 from assets.dbt import DBT_PROJECT, manifest_path
 from assets.ingest.sample_world import SampleWorld, generate
 from assets.publish.assets import release
+from assets.similar.assets import similarity_evaluations
 from orchestration.definitions import defs
 from orchestration.instance import open_instance
 from orchestration.jobs import nightly_evaluation
@@ -265,6 +267,48 @@ def test_the_api_serves_what_the_warehouse_holds(pipeline: Pipeline) -> None:
             assert all(item["title"] and item["artist"] for item in body["items"])
         unknown: httpx.Response = api.get("/v1/users/nobody/recommendations")
         assert unknown.json()["fallback_reason"] == "unknown_user"
+
+
+@pytest.mark.parametrize("item", ["track", "artist"])
+def test_the_api_serves_the_similar_items_that_the_warehouse_holds(pipeline: Pipeline, item: str) -> None:
+    rows = pipeline.query(
+        f"select {item}_id, array_agg(similar_{item}_id order by rank), max(rank) from ml.similar_{item}s_named"
+        f" where as_of = date '{AS_OF}' group by {item}_id order by {item}_id limit 5"
+    )
+    assert len(rows) == 5
+    with running_api(pipeline.redis_url) as api:
+        for public_id, similar_ids, length in rows:
+            path = f"/v1/{item}s/{quote(public_id, safe='')}/similar"
+            body = api.get(path, params={"limit": 100}).raise_for_status().json()
+            assert [each[f"{item}_id"] for each in body["items"]] == similar_ids
+            assert length <= 50
+            assert (body["as_of"], body[item][f"{item}_id"]) == (AS_OF, public_id)
+            assert public_id not in similar_ids
+
+
+def test_similar_tracks_are_found_better_than_by_plain_cosine(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
+        monkeypatch.setenv(name, pipeline.environment[name])
+    resources = {"warehouse": WarehouseResource()}
+    assert dg.materialize([similarity_evaluations], partition_key=AS_OF, resources=resources).success
+    stored = pipeline.query(
+        "select item, model, users, recall_10, recall_50, similar_delta, ci95_low from ml.similarity_evaluations"
+        f" where as_of = date '{AS_OF}'"
+    )
+    found = {(item, model): values for item, model, *values in stored}
+    assert len(stored) == len(found) == 10
+    for item in ("track", "artist"):
+        users, recall_10, recall_50, *of_itself = found[item, "similar"]
+        assert users > 50
+        assert 0 < recall_10 < recall_50 < 1
+        assert of_itself == [None, None]
+        for other in ("cosine", "popular"):
+            assert found[item, other][3] == pytest.approx(recall_50 - found[item, other][2])
+    # Of a hundred artists every list of fifty holds half: there only popular is certainly worse.
+    for item, other in (("track", "cosine"), ("track", "popular"), ("artist", "popular")):
+        assert found[item, other][4] > 0, f"{other} is as good for {item}s"
 
 
 def test_every_asset_of_the_run_but_views_says_how_many_rows_it_has(pipeline: Pipeline) -> None:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from dbt_process import WITHOUT_TESTS, Dbt
 
-from assets.candidates.history import read_listens
+from assets.candidates.history import History, read_listens
 from assets.candidates.pool import SourcesConfig, fit_sources
 from assets.candidates.seeds import NO_SEED, Seeds, read_artists
 from assets.candidates.session_cooccurrence import SessionCooccurrence
+from assets.candidates.similar import Item, SimilarConfig
 from assets.dbt import DBT_PROJECT
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
@@ -30,6 +32,7 @@ from assets.ranker.reasons import with_reasons
 from assets.ranker.scoring import rank
 from assets.ranker.slates import HORIZON_DAYS, Slate
 from assets.ranker.training import RankerConfig, train
+from assets.similar.lists import read_item_listens, similar_rows
 from warehouse.engine import adbc_connect
 
 UNTIL = date(2026, 6, 1)
@@ -105,6 +108,10 @@ def made_as_of(dbt: Dbt) -> dict[str, str]:
                     # A user's own tracks are no discoveries.
                     continue
                 made[f"{slate}: {name}"] = digest(at_date.lists(source, users, slate, k=100))
+        for item in Item:
+            history = History(read_item_listens(connection, item, AS_OF), AS_OF)
+            lists = pa.concat_tables(similar_rows(history, item, SimilarConfig())).to_pandas()
+            made[f"similar {item}s"] = digest(lists)
     return made
 
 

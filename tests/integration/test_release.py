@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from sample_release import contents, release_ids, sample_list, sample_release, sample_track
+from sample_release import (
+    ARTISTS,
+    contents,
+    release_ids,
+    sample_artist,
+    sample_list,
+    sample_release,
+    sample_similar,
+    sample_track,
+)
 
 from assets.publish.content import ReleaseError, SlateBatch, plan_release
 from assets.publish.release import list_releases, publish, rollback
@@ -35,6 +44,13 @@ def test_what_is_published_is_what_was_given(client: Redis) -> None:
     field = held[contract.track_ids_key(name)][b"t-17"]
     record = held[contract.tracks_key(name)][field]
     assert contract.unpack_track(field, record) == sample_track("first", 17)
+    field = held[contract.artist_ids_key(name)][b"a-5"]
+    assert contract.unpack_artist(field, held[contract.artists_key(name)][field]) == sample_artist("first", 5)
+    for key, count in ((contract.similar_tracks_key, 40), (contract.similar_artists_key, ARTISTS)):
+        lists = {contract.track_key(field): contract.unpack_list(packed) for field, packed in held[key(name)].items()}
+        assert {each: ranked.track_keys.tolist() for each, ranked in lists.items()} == {
+            each: sample_similar("first", each, count) for each in range(count - 1)
+        }
     assert client.get(PUBLISH_LOCK) is None
 
 
@@ -48,6 +64,9 @@ def test_the_id_follows_from_the_content_and_from_nothing_else() -> None:
     assert plan_release(sample_release("second")).release != name
     assert plan_release(replace(release, as_of=date(2026, 11, 21))).release[11:] != name[11:]
     assert plan_release(replace(release, popular_scores=release.popular_scores * 2)).release != name
+    for item in ("track", "artist"):
+        fewer = replace(release, similar=lambda each, item=item: iter(() if each == item else release.similar(each)))
+        assert plan_release(fewer).release != name
     renamed = {"for_you": "for_you-first", "discover": "another-model"}
     assert plan_release(replace(release, model_versions=renamed)).release != name
 

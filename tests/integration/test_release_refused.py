@@ -1,14 +1,14 @@
 """What must not go live: faulty content, too little of it, too much of it, or other than was sent."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from redis import Redis
-from sample_release import contents, sample_list, sample_release, sample_track
+from sample_release import contents, sample_artist, sample_list, sample_release, sample_track
 
-from assets.publish.content import ReleaseError, ReleaseInput, SlateBatch, plan_release
+from assets.publish.content import ReleaseError, ReleaseInput, SimilarBatch, SlateBatch, plan_release
 from assets.publish.release import publish
 from serving_api import contract
 
@@ -26,6 +26,12 @@ def two_lists(**changes: object) -> SlateBatch:
         "scores": np.array([2, 1, 2, 1], np.float32),
     }
     return SlateBatch(**(arrays | changes))  # type: ignore[arg-type]
+
+
+def one_similar(keys: list[int], score: float = 0.5) -> Iterator[SimilarBatch]:
+    """What is like track 3."""
+    scores = np.full(len(keys), score, np.float32)
+    yield SimilarBatch(np.array([3], np.int32), np.array([0, len(keys)]), np.array(keys, np.int32), scores)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +63,11 @@ def test_faulty_lists_are_refused_before_anything_is_written(client: Redis, faul
         ({"popular_scores": np.full(25, np.inf, np.float32)}, "popular list cannot be packed"),
         ({"batches": lambda slate: iter(())}, "no user has a list in the slate for_you"),
         ({"tracks": lambda: iter([[sample_track("a", 1), sample_track("a", 1)]])}, "track key 1 twice"),
+        ({"artists": lambda: iter([[sample_artist("a", 1), sample_artist("a", 1)]])}, "artist key 1 twice"),
+        ({"artists": lambda: iter([[sample_artist("a", 1)]])}, "similar artists: .* such as the artist key"),
+        ({"similar": lambda item: one_similar([1, 999])}, "similar tracks: 1 items .* such as the track key 999"),
+        ({"similar": lambda item: one_similar([])}, "similar tracks: the list of the track key 3 is empty"),
+        ({"similar": lambda item: one_similar([1], np.nan)}, "similar tracks cannot be packed: .* not a finite"),
     ],
 )
 def test_a_faulty_release_is_refused(client: Redis, changes: dict[str, object], message: str) -> None:
@@ -104,6 +115,46 @@ def test_what_is_lost_on_the_way_is_found_before_the_flip(client: Redis) -> None
     with pytest.raises(ReleaseError, match=r"has no record in Redis; the live release stays"):
         publish(client, replace(release, batches=losing))
     assert contents(client) == before
+
+
+@pytest.mark.parametrize(
+    ("lost", "message"),
+    [
+        (contract.similar_artists_key, "5 lists of similar artists of 6 sent"),
+        (contract.artists_key, "6 artist records of 7 sent"),
+        (contract.artist_ids_key, "6 public artist ids of 7 sent"),
+    ],
+)
+def test_a_lost_artist_or_similar_list_is_found_before_the_flip(
+    client: Redis, lost: Callable[[str], str], message: str
+) -> None:
+    publish(client, sample_release())
+    before = contents(client)
+    release = sample_release("second")
+    key = lost(plan_release(release).release)
+
+    def losing(slate: str) -> Iterator[SlateBatch]:
+        yield from release.batches(slate)
+        for field in list(client.hkeys(key))[:1] if slate == "for_you" else ():
+            client.hdel(key, field)
+
+    with pytest.raises(ReleaseError, match=message):
+        publish(client, replace(release, batches=losing))
+    assert contents(client) == before
+
+
+def test_a_similar_artist_without_a_record_is_found_before_the_flip(client: Redis) -> None:
+    release = sample_release()
+    name = plan_release(release).release
+
+    def exchanging(slate: str) -> Iterator[SlateBatch]:
+        yield from release.batches(slate)
+        if client.hdel(contract.artists_key(name), contract.artist_field(2)):
+            client.hset(contract.artists_key(name), contract.artist_field(10**9), b'["x",null,null]')
+
+    with pytest.raises(ReleaseError, match=r"similar artists: the artist key 2 has no record in Redis"):
+        publish(client, replace(release, batches=exchanging))
+    assert contents(client) == {}
 
 
 def test_a_source_that_fails_in_mid_load_leaves_the_live_release_and_no_leftovers(client: Redis) -> None:

@@ -90,9 +90,12 @@ MAY = [
     (SERVICE, "delete from ml.recommendations"),
     (SERVICE, "drop table ml.recommendations_20260518"),
     (SERVICE, "update ml.releases set status = 'retired'"),
+    (SERVICE, "drop table ml.similar_artists"),
+    (SERVICE, "delete from ml.similarity_evaluations"),
     (ANALYST, "select * from core.dim_tracks natural join core.dim_artists limit 1"),
     (ANALYST, "select * from features.feat_track natural join features.feat_artist limit 1"),
     (ANALYST, "select * from ml.models cross join ml.model_evaluations cross join ml.releases limit 1"),
+    (ANALYST, "select * from ml.similar_tracks_named cross join ml.similar_artists_named limit 1"),
 ]
 MAY_NOT = [
     (LOADER, "select * from raw.pseudonym_key"),
@@ -127,7 +130,7 @@ MAY_NOT = [
             *("raw.listens", "raw.users", "raw.pseudonym_key", "raw.rejected_listens", "staging.stg_users"),
             *("intermediate.int_user_first_listens", "builds.models", "core.dim_users", "core.fct_listens"),
             *("core.fct_sessions", "features.feat_user", "features.feat_user_track", "ml.recommendations"),
-            *("ml.recommendations_20260518", "pg_authid"),
+            *("ml.recommendations_20260518", "ml.similar_tracks", "ml.similar_artists", "pg_authid"),
         )
     ),
     (ANALYST, "select raw.listener_key('user_000001')"),
@@ -189,6 +192,7 @@ def test_nothing_that_an_analyst_can_read_has_a_users_key_or_id(platform: Pipeli
         *("core.dim_tracks", "core.dim_artists", "features.feat_track", "features.feat_artist"),
         *("ml.models", "ml.model_evaluations", "ml.releases", "ml.recommendation_batches"),
         *("ml.recommendation_outcomes", "ml.recommended_tracks"),
+        *("ml.similar_batches", "ml.similarity_evaluations", "ml.similar_tracks_named", "ml.similar_artists_named"),
     }
     telling = {"user_key", "user_id", "session_key"}
     assert {name: columns for name, columns in readable.items() if telling & set(columns)} == {}

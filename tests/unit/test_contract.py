@@ -12,10 +12,14 @@ import pytest
 from numpy.typing import NDArray
 
 from serving_api import contract
-from serving_api.contract import ContractError, ContractVersionError, ReleaseMeta, Track
+from serving_api.contract import Artist, ContractError, ContractVersionError, ReleaseMeta, Track
 
 PAGE = (Path(__file__).parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
 
+RECORDS = {
+    "track": ["track id", "title", "artist", "artist id", "recording MBID"],
+    "artist": ["artist id", "name", "artist MBID"],
+}
 META = ReleaseMeta(
     release="2026-11-22-3f9a1c07",
     as_of=date(2026, 11, 22),
@@ -118,6 +122,15 @@ def test_tracks_come_back_with_absent_texts_and_other_alphabets() -> None:
         contract.unpack_track(field, b'["only an id"]')
 
 
+def test_artists_come_back_and_are_named_after_their_key_as_tracks_are() -> None:
+    artist = Artist(258, "a-1", None, "b10bbbfc-cf9e-42e0-be17-e2c3e1d2600d")
+    field = contract.artist_field(258)
+    assert field == b"\x00\x00\x01\x02"
+    assert contract.unpack_artist(field, contract.pack_artist(artist)) == artist
+    with pytest.raises(ContractError, match="artist 258"):
+        contract.unpack_artist(field, b'["a-1", null]')
+
+
 def test_the_meta_document_comes_back_and_another_version_of_it_does_not() -> None:
     assert contract.unpack_meta(contract.pack_meta(META)) == META
     assert META.slates == ["discover", "for_you"]
@@ -132,6 +145,8 @@ def test_the_meta_document_comes_back_and_another_version_of_it_does_not() -> No
 def test_the_release_pattern_matches_every_key_of_its_release_and_nothing_else() -> None:
     def keys(release: str) -> list[str]:
         builders = (contract.meta_key, contract.tracks_key, contract.track_ids_key, contract.popular_key)
+        builders += (contract.artists_key, contract.artist_ids_key)
+        builders += (contract.similar_tracks_key, contract.similar_artists_key)
         return [build(release) for build in builders] + [contract.slate_key(release, "for_you")]
 
     one, other = keys("2026-11-22-3f9a1c07"), keys("2026-11-22-3f9a1c08")
@@ -153,9 +168,13 @@ def test_the_page_lists_exactly_the_keys_of_the_code() -> None:
         contract.tracks_key("{release}"),
         contract.track_ids_key("{release}"),
         contract.popular_key("{release}"),
+        contract.artists_key("{release}"),
+        contract.artist_ids_key("{release}"),
+        contract.similar_tracks_key("{release}"),
+        contract.similar_artists_key("{release}"),
     }
     assert {row[0].strip("`") for row in table("Keys")} == in_code
-    builders = {name for name in vars(contract) if name.endswith("_key") and name != "track_key"}
+    builders = {name for name in vars(contract) if name.endswith("_key")} - {"track_key", "artist_key"}
     assert len(in_code) == len(builders) + 4, "a key builder is missing from this test"
 
 
@@ -190,4 +209,8 @@ def test_the_page_names_the_version_the_meta_fields_and_the_track_field() -> Non
     assert [row[0].strip("`") for row in table("Meta")] == list(orjson.loads(contract.pack_meta(META)))
     assert (contract.TRACK_FIELD.format, contract.TRACK_FIELD.size) == (">i", 4)
     assert "big-endian i32: 4 bytes" in PAGE
+    assert f"[{', '.join(RECORDS['track'])}]" in PAGE
+    assert f"[{', '.join(RECORDS['artist'])}]" in PAGE
+    assert len(RECORDS["track"]) == len(Track._fields) - 1
+    assert len(RECORDS["artist"]) == len(Artist._fields) - 1
     assert contract.SEED_REASON_TYPE in PAGE

@@ -77,8 +77,9 @@ def test_every_model_and_snapshot_has_columns_and_shows_its_descriptions_in_the_
     ("exposures", "readers"),
     [
         (["ranker", "nightly_evaluation_job"], ["ranker", "candidates"]),
+        (["similar_items"], ["similar"]),
         (["read_api"], ["publish"]),
-        (["nightly_job", "weekly_training_job"], ["ranker", "candidates", "publish"]),
+        (["nightly_job", "weekly_training_job"], ["ranker", "candidates", "similar", "publish"]),
     ],
 )
 def test_exposures_name_every_model_that_their_code_reads(exposures: list[str], readers: list[str]) -> None:

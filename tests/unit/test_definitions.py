@@ -25,14 +25,17 @@ ASSET_KEYS = [
     *(f"intermediate/int_{name}_first_listens" for name in ("track", "user")),
     "ml/recommendation_outcomes",
     "ml/recommended_tracks",
+    *(f"ml/similar_{name}_named" for name in ("artists", "tracks")),
     "model_evaluations",
     "rankers",
     *(f"raw/{name}" for name in ("artists", "ingest_files", "listens", "rejected_listens", "tracks", "users")),
     "recommendations",
     "release",
+    *(f"similar_{name}" for name in ("artists", "tracks")),
+    "similarity_evaluations",
     *(f"snapshots/{name}_history" for name in ("artists", "tracks", "users")),
     *(f"staging/stg_{name}" for name in ("artists", "listens", "recommendation_batches", "recommendations")),
-    *(f"staging/stg_{name}" for name in ("tracks", "users")),
+    *(f"staging/stg_{name}" for name in ("similar_artists", "similar_tracks", "tracks", "users")),
     "training_set",
 ]
 
@@ -87,9 +90,11 @@ def test_everything_hangs_together_from_raw_listens_to_the_release() -> None:
     ("job", "included", "left_out"),
     [
         ("nightly", {"raw/listens", "features/feat_user", "release", "ml/recommendation_outcomes"}, {"rankers"}),
+        ("nightly", {"similar_tracks", "similar_artists", "ml/similar_tracks_named"}, {"similarity_evaluations"}),
         ("training", {"raw/listens", "features/feat_user", "training_set", "rankers"}, {"release"}),
         ("first_release", {"raw/listens", "rankers", "release"}, {"model_evaluations"}),
-        ("evaluation", {"model_evaluations"}, {"release", "rankers"}),
+        ("evaluation", {"model_evaluations"}, {"release", "rankers", "similarity_evaluations"}),
+        ("similarity_evaluation", {"similarity_evaluations"}, {"model_evaluations", "similar_tracks"}),
     ],
 )
 def test_a_job_selects_its_stages(job: str, included: set[str], left_out: set[str]) -> None:

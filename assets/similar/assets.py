@@ -1,0 +1,112 @@
+"""Similar tracks and similar artists, and how well they are found."""
+
+from datetime import date
+
+import dagster as dg
+
+from assets import plots
+from assets.candidates.history import History
+from assets.candidates.similar import Item, SimilarConfig
+from assets.dbt import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
+from assets.similar.evaluation import METRICS, SIMILAR
+from assets.similar.evaluation_store import evaluate_similar, store_evaluation
+from assets.similar.lists import most_heard, named_examples, read_item_listens, similar_rows
+from assets.similar.store import replace_similar
+from warehouse.engine import adbc_connect, create_engine
+from warehouse.resource import WarehouseResource
+from warehouse.roles import Role
+
+_EXAMPLES = 8
+_LEARNT_FROM = [dg.AssetKey(["core", "fct_listens"]), dg.AssetKey(["core", "dim_tracks"])]
+
+
+@dg.asset(
+    partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_PER_RUN,
+    group_name="recommendations",
+    kinds={"python", "postgres"},
+    owners=OWNERS,
+    deps=_LEARNT_FROM,
+    metadata={"dagster/table_name": "ml.similar_tracks"},
+)
+def similar_tracks(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+    """The 50 tracks most like each track: heard in the same sessions, and by the same listeners, before this date."""
+    return _materialise(warehouse, Item.TRACK, date.fromisoformat(context.partition_key))
+
+
+@dg.asset(
+    partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_PER_RUN,
+    group_name="recommendations",
+    kinds={"python", "postgres"},
+    owners=OWNERS,
+    deps=[*_LEARNT_FROM, dg.AssetKey(["core", "dim_artists"])],
+    metadata={"dagster/table_name": "ml.similar_artists"},
+)
+def similar_artists(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+    """The 50 artists most like each artist, found as similar tracks are; tracks without a known artist say nothing."""
+    return _materialise(warehouse, Item.ARTIST, date.fromisoformat(context.partition_key))
+
+
+def _materialise(warehouse: WarehouseResource, item: Item, as_of: date) -> dg.MaterializeResult:
+    with adbc_connect(warehouse.url, Role.SERVICE) as connection:
+        listens = read_item_listens(connection, item, as_of)
+        # Where no artist is known, no two are alike.
+        history = History(listens, as_of) if len(listens) else None
+        tables = similar_rows(history, item, SimilarConfig()) if history else ()
+        connection.commit()
+        rows = replace_similar(connection, item, as_of, tables)
+    examples: list[tuple[str, str]] = []
+    if history:
+        with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
+            examples = named_examples(connection, item, as_of, most_heard(history, _EXAMPLES))
+    columns = [dg.TableColumn(str(item), "string"), dg.TableColumn("most_like_it", "string")]
+    records = [dg.TableRecord({str(item): name, "most_like_it": similar}) for name, similar in examples]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": rows,
+            f"{item}s": len(history.tracks) if history else 0,
+            "most_heard": dg.MetadataValue.table(records, dg.TableSchema(columns=columns)),
+        }
+    )
+
+
+@dg.asset(
+    partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_PER_RUN,
+    group_name="similarity_evaluation",
+    kinds={"python", "postgres"},
+    owners=OWNERS,
+    deps=_LEARNT_FROM,
+    metadata={"dagster/table_name": "ml.similarity_evaluations"},
+)
+def similarity_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+    """Similar tracks and artists as of this date, and plain cosine beside them, against the sessions of the 14 days
+    after it. The lists are made anew: those of old dates are not kept.
+    """
+    as_of = date.fromisoformat(context.partition_key)
+    with adbc_connect(warehouse.url, Role.SERVICE) as connection:
+        results = evaluate_similar(connection, as_of, SimilarConfig())
+    with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
+        stored = store_evaluation(connection, as_of, results)
+    columns = [dg.TableColumn("item", "string"), dg.TableColumn("model", "string")]
+    columns += [dg.TableColumn(metric, "float") for metric in METRICS]
+    records = []
+    metadata: dict[str, dg.MetadataValue] = {}
+    for item, result in results.items():
+        means = {model: {metric: result.mean(model, metric) for metric in METRICS} for model in result.per_user}
+        records += [
+            dg.TableRecord({"item": str(item), "model": model, **{m: round(v, 4) for m, v in values.items()}})
+            for model, values in means.items()
+        ]
+        metadata[f"{item}/users"] = dg.MetadataValue.int(result.users)
+        metadata[f"{item}/occurrences"] = dg.MetadataValue.int(result.occurrences)
+        metadata[f"{item}/recall@50"] = dg.MetadataValue.md(
+            plots.bars(
+                f"similar {item}s: co-listening recall@50",
+                {model: values["recall@50"] for model, values in means.items()},
+                marked=SIMILAR,
+            )
+        )
+    table = dg.MetadataValue.table(records, dg.TableSchema(columns=columns))
+    return dg.MaterializeResult(metadata={"dagster/row_count": stored, "evaluation": table, **metadata})

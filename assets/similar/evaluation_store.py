@@ -1,0 +1,84 @@
+"""Evaluates similar tracks and artists as of a date and keeps the result in ml.similarity_evaluations."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from adbc_driver_postgresql import dbapi
+from sqlalchemy import Connection, text
+
+from assets.candidates.history import History
+from assets.candidates.popular import Popular, PopularConfig
+from assets.candidates.similar import Blend, InFactors, InSessions, Item, PlainCosine, SimilarConfig, SimilaritySource
+from assets.ranker.evaluation_store import require_closed_horizon
+from assets.ranker.slates import HORIZON_DAYS
+from assets.similar.evaluation import SIMILAR, SimilarityEvaluation, evaluate, occurrences
+from assets.similar.lists import read_item_listens
+from warehouse.errors import AudoticsError
+
+
+def compared_sources(history: History, config: SimilarConfig) -> dict[str, SimilaritySource]:
+    """What is published, what it is blended from, and the baselines, by name."""
+    parts: list[SimilaritySource] = [InSessions(history, config), InFactors(history, config)]
+    others = [*parts, PlainCosine(history), Popular(history, PopularConfig())]
+    return {SIMILAR: Blend(parts, config), **{source.name: source for source in others}}
+
+
+def evaluate_similar(
+    connection: dbapi.Connection, as_of: date, config: SimilarConfig
+) -> dict[Item, SimilarityEvaluation]:
+    """Compare lists learnt from the listens before the date with the sessions of the 14 days from it on.
+
+    Items of which nothing can be judged are left out, as artists are where none is known.
+
+    Raises:
+        AudoticsError: the horizon is not over in the data, or nothing at all can be judged.
+    """
+    end = as_of + timedelta(days=HORIZON_DAYS)
+    require_closed_horizon(connection, as_of, end)
+    results = {}
+    for item in Item:
+        before = read_item_listens(connection, item, as_of)
+        if not len(before):
+            continue
+        history = History(before, as_of)
+        found = occurrences(read_item_listens(connection, item, end, start=as_of), history)
+        if len(found):
+            results[item] = evaluate(compared_sources(history, config), found, history)
+    if not results:
+        raise AudoticsError(
+            f"cannot evaluate similar items as of {as_of}: no track heard before was heard next to others after it"
+        )
+    return results
+
+
+def store_evaluation(connection: Connection, as_of: date, results: dict[Item, SimilarityEvaluation]) -> int:
+    """Replace the rows of a date in ml.similarity_evaluations, one per item and model; return their number."""
+    connection.execute(text("delete from ml.similarity_evaluations where as_of = :as_of"), {"as_of": as_of})
+    rows = [_row(as_of, item, result, model) for item, result in results.items() for model in result.per_user]
+    connection.execute(_INSERT, rows)
+    return len(rows)
+
+
+def _row(as_of: date, item: Item, result: SimilarityEvaluation, model: str) -> dict[str, Any]:
+    delta, low, high = (None, None, None) if model == SIMILAR else result.ahead_of(model)
+    return {
+        "as_of": as_of,
+        "item": str(item),
+        "model": model,
+        "users": result.users,
+        "occurrences": result.occurrences,
+        "recall_10": result.mean(model, "recall@10"),
+        "recall_50": result.mean(model, "recall@50"),
+        "similar_delta": delta,
+        "ci95_low": low,
+        "ci95_high": high,
+        "horizon_days": HORIZON_DAYS,
+    }
+
+
+_INSERT = text(
+    "insert into ml.similarity_evaluations (as_of, item, model, users, occurrences, recall_10, recall_50,"
+    " similar_delta, ci95_low, ci95_high, horizon_days, evaluated_at)"
+    " values (:as_of, :item, :model, :users, :occurrences, :recall_10, :recall_50,"
+    " :similar_delta, :ci95_low, :ci95_high, :horizon_days, now())"
+)

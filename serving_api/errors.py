@@ -1,0 +1,51 @@
+"""What the store raises, each with the kind of problem that the API answers with."""
+
+from typing import ClassVar
+
+
+class StoreUnavailableError(Exception):
+    """Redis cannot answer at the moment."""
+
+    slug: ClassVar[str] = "store-unavailable"
+    title: ClassVar[str] = "The store does not answer"
+
+
+class NoLiveReleaseError(StoreUnavailableError):
+    """Redis answers, but nothing has been published to it."""
+
+    slug = "no-live-release"
+    title = "There is no live release"
+
+
+class UnreadableReleaseError(StoreUnavailableError):
+    """The live release is damaged, or was written by another version of the contract."""
+
+    slug = "contract-mismatch"
+    title = "The live release cannot be read"
+
+
+class UnknownItemError(Exception):
+    """The live release has nothing with this public id."""
+
+    slug: ClassVar[str]
+    title: ClassVar[str]
+    item: ClassVar[str]
+
+    def __init__(self, public_id: str) -> None:
+        super().__init__(f"the live release has no {self.item} with the id {public_id}")
+
+
+class UnknownTrackError(UnknownItemError):
+    """The live release has no track with this public id."""
+
+    slug = "unknown-track"
+    title = "Unknown track"
+    item = "track"
+
+
+class UnknownArtistError(UnknownItemError):
+    """The live release has no artist with this public id."""
+
+    slug = "unknown-artist"
+    title = "Unknown artist"
+    item = "artist"

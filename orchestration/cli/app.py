@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestration.cli import ingest, pipeline, releases, servers
+from orchestration.cli import ingest, models, pipeline, releases, servers
 
 app = typer.Typer(
     name="audotics",
@@ -13,6 +13,7 @@ app = typer.Typer(
 )
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(releases.app, name="releases")
+app.add_typer(models.app, name="models")
 for command in (
     pipeline.demo,
     pipeline.run,

@@ -36,6 +36,7 @@ CLOCKS = {
     "ml.recommendation_batches": {"made_at"},
     "builds.feature_dates": {"built_at"},
     "ml.models": {"created_at"},
+    "ml.promotions": {"decided_at", "speed"},
     "ml.releases": {"published_at"},
 }
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -15,11 +16,19 @@ from pipeline_process import Pipeline
 from assets.dbt import DBT_PROJECT, manifest_path
 from assets.ingest.sample_world import SampleWorld, generate
 from assets.publish.assets import release
+from assets.ranker.challenge import challenge
+from assets.ranker.promotion import PromotionConfig
+from assets.ranker.registry import champion
+from assets.ranker.slates import Slate
+from assets.ranker.training import RankerConfig
 from orchestration.definitions import defs
 from orchestration.instance import open_instance
 from orchestration.jobs import nightly_evaluation
+from warehouse.engine import create_engine
+from warehouse.lake import Lake
 from warehouse.local_servers import Endpoints
 from warehouse.resource import WarehouseResource
+from warehouse.roles import Role
 from warehouse.settings import Settings
 
 UNTIL = date(2026, 6, 1)
@@ -175,6 +184,103 @@ def test_every_asset_of_the_run_but_views_says_how_many_rows_it_has(pipeline: Pi
             assert event is not None, key
             counted = "dagster/row_count" in event.asset_materialization.metadata
             assert counted == (key not in views), key
+
+
+def test_the_first_rankers_are_promoted_with_a_card_of_what_they_did_on_a_fold_they_had_not_seen(
+    pipeline: Pipeline,
+) -> None:
+    listed = pipeline.json("models", "list")
+    assert [(each["slate"], each["serving"], each["decision"]) for each in listed] == [
+        ("for_you", True, "promoted"),
+        ("discover", True, "promoted"),
+    ]
+    assert {each["reasons"] for each in listed} == {"there is no incumbent"}
+    assert pipeline.json("models", "list", "--slate", "discover") == listed[1:]
+    held_out = date.fromisoformat(AS_OF) - timedelta(days=14)
+    for model in listed:
+        card = pipeline.json("models", "show", model["model_version"])
+        measured = card["held_out"]
+        assert (measured["as_of"], len(card["training"]["folds"])) == (held_out.isoformat(), 6)
+        # What the stand-in learnt from was over when the held-out fold began.
+        assert max(map(date.fromisoformat, measured["folds"])) == held_out - timedelta(days=14)
+        everybody, *parts = measured["segments"]
+        assert [each["segment"] for each in parts] == ["light", "medium", "heavy"]
+        assert everybody["users"] == sum(each["users"] for each in parts) > 50
+        ndcg = everybody["ndcg@100"]
+        assert ndcg["ci95"][0] < ndcg["mean"] < ndcg["ci95"][1]
+        assert ndcg["mean"] == pytest.approx(model["ndcg@100"]["challenger"])
+        # Deciles of the score are deciles of the truth, as far as there is any.
+        assert measured["calibration"][-1]["listened"] > 5 * measured["calibration"][4]["listened"]
+        assert card["data"]["last_listen"] < AS_OF
+    page = pipeline.run("models", "show", listed[0]["model_version"]).stdout
+    for shown in ("Held-out fold", "heavy", "Calibration", "Features", "Known limits"):
+        assert shown in page
+
+
+def test_a_worse_challenger_does_not_serve_until_a_person_says_so_and_the_way_back_is_the_same(
+    pipeline: Pipeline,
+) -> None:
+    day, lake = date.fromisoformat(AS_OF), Lake(str(pipeline.home / "lake"))
+    before = pipeline.table_checksums()
+    (good,) = pipeline.json("models", "list", "--slate", "for_you")
+    engine = create_engine(pipeline.warehouse_url, Role.SERVICE)
+    again = challenge(engine, lake, Slate.FOR_YOU, day, RankerConfig(), PromotionConfig())
+    assert again.decision.reasons == ["there is no incumbent"]
+    assert pipeline.table_checksums() == before
+
+    worse = replace(RankerConfig(), trees=1, min_child_samples=20_000)
+    outcomes = [challenge(engine, lake, Slate.FOR_YOU, day, worse, PromotionConfig()) for _ in range(2)]
+    refused = outcomes[0].challenger.model_version
+    assert [outcome.decision for outcome in outcomes] == [outcomes[0].decision] * 2
+    assert "NDCG@100 may be worse" in outcomes[0].decision.reasons[0]
+    first, second = pipeline.json("models", "list", "--slate", "for_you")
+    assert (first["model_version"], first["serving"], first["decision"]) == (refused, False, "refused")
+    assert (first["incumbent"], second["serving"]) == (good["model_version"], True)
+    # The incumbent was represented by its stand-in: it had seen the fold itself.
+    assert first["ndcg@100"]["incumbent"] == pytest.approx(good["ndcg@100"]["challenger"])
+    assert first["ci95"][1] < 0
+
+    promoted = pipeline.json("models", "promote", refused, "--reason", "to see what happens")
+    assert promoted == {
+        "model_version": refused,
+        "slate": "for_you",
+        "serves_from": AS_OF,
+        "incumbent": good["model_version"],
+    }
+    twice = pipeline.run("models", "promote", refused, "--reason", "again")
+    assert (twice.returncode, "serves already" in twice.stderr) == (1, True)
+    with engine.connect() as connection:
+        assert champion(connection, lake, Slate.FOR_YOU, day).model_version == refused
+    pipeline.json("models", "promote", good["model_version"], "--reason", "seen")
+    with engine.connect() as connection:
+        assert champion(connection, lake, Slate.FOR_YOU, day).model_version == good["model_version"]
+    decided = pipeline.query(
+        "select decision, override_reason, decided_by = 'gate' from ml.promotions where slate = 'for_you'"
+        " order by decided_at"
+    )
+    assert decided == [
+        ("promoted", None, True),
+        ("refused", None, True),
+        ("promoted", "to see what happens", False),
+        ("promoted", "seen", False),
+    ]
+
+
+def test_the_check_of_the_gate_warns_and_the_page_of_the_asset_shows_the_cards(pipeline: Pipeline) -> None:
+    with open_instance(Settings(home=pipeline.home), pipeline.warehouse_url) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey("rankers"))
+        key = dg.AssetCheckKey(dg.AssetKey("rankers"), "challenger_promoted")
+        (record,) = instance.event_log_storage.get_asset_check_execution_history(key, limit=5)
+    assert event is not None and event.asset_materialization is not None
+    metadata = event.asset_materialization.metadata
+    for slate in Slate:
+        page = metadata[f"{slate}/card"].value
+        assert isinstance(page, str)
+        assert page.count("data:image/png;base64,") == 2
+        assert "calibration" in page
+    assert record.event is not None and record.event.dagster_event is not None
+    evaluation = record.event.dagster_event.asset_check_evaluation_data
+    assert (evaluation.passed, evaluation.severity) == (True, dg.AssetCheckSeverity.WARN)
 
 
 def test_the_nightly_evaluation_has_nothing_to_ask_for_once_the_lists_are_judged(

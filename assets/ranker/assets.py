@@ -88,6 +88,7 @@ def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource
         dg.AssetCheckSpec(
             "challenger_promoted",
             asset="rankers",
+            partitions_def=AS_OF_PARTITIONS,
             description="The gate let the ranker of every slate serve. Where it did not, the incumbent goes on.",
         )
     ],

@@ -28,9 +28,9 @@ class PromotionConfig:
     1 % most listed tracks (artists) take, over the incumbent's. speed: least rows scored per second, likewise.
     """
 
-    tolerance: float = 0.02
+    tolerance: float = 0.05
     coverage: float = 0.9
-    concentration: float = 1.1
+    concentration: float = 1.25
     speed: float = 1 / 3
     seed: int = 1
 

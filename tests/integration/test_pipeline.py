@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -16,8 +15,9 @@ from pipeline_process import Pipeline
 from assets.dbt import DBT_PROJECT, manifest_path
 from assets.ingest.sample_world import SampleWorld, generate
 from assets.publish.assets import release
-from assets.ranker.challenge import challenge
+from assets.ranker.challenge import Outcome, challenge
 from assets.ranker.promotion import PromotionConfig
+from assets.ranker.promotion_store import list_models, promote, read_card
 from assets.ranker.registry import champion
 from assets.ranker.slates import Slate
 from assets.ranker.training import RankerConfig
@@ -25,6 +25,7 @@ from orchestration.definitions import defs
 from orchestration.instance import open_instance
 from orchestration.jobs import nightly_evaluation
 from warehouse.engine import create_engine
+from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 from warehouse.local_servers import Endpoints
 from warehouse.resource import WarehouseResource
@@ -195,10 +196,10 @@ def test_the_first_rankers_are_promoted_with_a_card_of_what_they_did_on_a_fold_t
         ("discover", True, "promoted"),
     ]
     assert {each["reasons"] for each in listed} == {"there is no incumbent"}
-    assert pipeline.json("models", "list", "--slate", "discover") == listed[1:]
     held_out = date.fromisoformat(AS_OF) - timedelta(days=14)
-    for model in listed:
-        card = pipeline.json("models", "show", model["model_version"])
+    with create_engine(pipeline.warehouse_url, Role.SERVICE).connect() as connection:
+        cards = [read_card(connection, model["model_version"]) for model in listed]
+    for model, card in zip(listed, cards, strict=True):
         measured = card["held_out"]
         assert (measured["as_of"], len(card["training"]["folds"])) == (held_out.isoformat(), 6)
         # What the stand-in learnt from was over when the held-out fold began.
@@ -209,7 +210,6 @@ def test_the_first_rankers_are_promoted_with_a_card_of_what_they_did_on_a_fold_t
         ndcg = everybody["ndcg@100"]
         assert ndcg["ci95"][0] < ndcg["mean"] < ndcg["ci95"][1]
         assert ndcg["mean"] == pytest.approx(model["ndcg@100"]["challenger"])
-        # Deciles of the score are deciles of the truth, as far as there is any.
         assert measured["calibration"][-1]["listened"] > 5 * measured["calibration"][4]["listened"]
         assert card["data"]["last_listen"] < AS_OF
     page = pipeline.run("models", "show", listed[0]["model_version"]).stdout
@@ -221,39 +221,40 @@ def test_a_worse_challenger_does_not_serve_until_a_person_says_so_and_the_way_ba
     pipeline: Pipeline,
 ) -> None:
     day, lake = date.fromisoformat(AS_OF), Lake(str(pipeline.home / "lake"))
-    before = pipeline.table_checksums()
-    (good,) = pipeline.json("models", "list", "--slate", "for_you")
-    engine = create_engine(pipeline.warehouse_url, Role.SERVICE)
-    again = challenge(engine, lake, Slate.FOR_YOU, day, RankerConfig(), PromotionConfig())
-    assert again.decision.reasons == ["there is no incumbent"]
+    engine, before = create_engine(pipeline.warehouse_url, Role.SERVICE), pipeline.table_checksums()
+
+    def try_out(config: RankerConfig) -> Outcome:
+        return challenge(engine, lake, Slate.FOR_YOU, day, config, PromotionConfig())
+
+    def serves() -> str:
+        with engine.connect() as connection:
+            return champion(connection, lake, Slate.FOR_YOU, day).model_version
+
+    good = serves()
+    again = try_out(RankerConfig())
+    assert (again.challenger.model_version, again.decision.reasons) == (good, ["there is no incumbent"])
     assert pipeline.table_checksums() == before
 
-    worse = replace(RankerConfig(), trees=1, min_child_samples=20_000)
-    outcomes = [challenge(engine, lake, Slate.FOR_YOU, day, worse, PromotionConfig()) for _ in range(2)]
-    refused = outcomes[0].challenger.model_version
-    assert [outcome.decision for outcome in outcomes] == [outcomes[0].decision] * 2
-    assert "NDCG@100 may be worse" in outcomes[0].decision.reasons[0]
-    first, second = pipeline.json("models", "list", "--slate", "for_you")
+    worse = try_out(RankerConfig(trees=1, min_child_samples=20_000))
+    refused = worse.challenger.model_version
+    assert "NDCG@100 may be worse" in worse.decision.reasons[0]
+    assert try_out(RankerConfig(trees=1, min_child_samples=20_000)).decision == worse.decision
+    with engine.connect() as connection:
+        first, second = list_models(connection, Slate.FOR_YOU)
     assert (first["model_version"], first["serving"], first["decision"]) == (refused, False, "refused")
-    assert (first["incumbent"], second["serving"]) == (good["model_version"], True)
+    assert (first["incumbent"], second["serving"], serves()) == (good, True, good)
     # The incumbent was represented by its stand-in: it had seen the fold itself.
-    assert first["ndcg@100"]["incumbent"] == pytest.approx(good["ndcg@100"]["challenger"])
+    assert first["ndcg@100"]["incumbent"] == pytest.approx(second["ndcg@100"]["challenger"])
     assert first["ci95"][1] < 0
 
     promoted = pipeline.json("models", "promote", refused, "--reason", "to see what happens")
-    assert promoted == {
-        "model_version": refused,
-        "slate": "for_you",
-        "serves_from": AS_OF,
-        "incumbent": good["model_version"],
-    }
-    twice = pipeline.run("models", "promote", refused, "--reason", "again")
-    assert (twice.returncode, "serves already" in twice.stderr) == (1, True)
-    with engine.connect() as connection:
-        assert champion(connection, lake, Slate.FOR_YOU, day).model_version == refused
-    pipeline.json("models", "promote", good["model_version"], "--reason", "seen")
-    with engine.connect() as connection:
-        assert champion(connection, lake, Slate.FOR_YOU, day).model_version == good["model_version"]
+    assert promoted == {"model_version": refused, "slate": "for_you", "serves_from": AS_OF, "incumbent": good}
+    assert serves() == refused
+    with engine.begin() as connection, pytest.raises(AudoticsError, match="serves already"):
+        promote(connection, lake, refused, "someone", "again")
+    with engine.begin() as connection:
+        promote(connection, lake, good, "someone", "seen")
+    assert serves() == good
     decided = pipeline.query(
         "select decision, override_reason, decided_by = 'gate' from ml.promotions where slate = 'for_you'"
         " order by decided_at"
@@ -267,17 +268,16 @@ def test_a_worse_challenger_does_not_serve_until_a_person_says_so_and_the_way_ba
 
 
 def test_the_check_of_the_gate_warns_and_the_page_of_the_asset_shows_the_cards(pipeline: Pipeline) -> None:
+    key = dg.AssetCheckKey(dg.AssetKey("rankers"), "challenger_promoted")
     with open_instance(Settings(home=pipeline.home), pipeline.warehouse_url) as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey("rankers"))
-        key = dg.AssetCheckKey(dg.AssetKey("rankers"), "challenger_promoted")
         (record,) = instance.event_log_storage.get_asset_check_execution_history(key, limit=5)
     assert event is not None and event.asset_materialization is not None
-    metadata = event.asset_materialization.metadata
     for slate in Slate:
-        page = metadata[f"{slate}/card"].value
+        page = event.asset_materialization.metadata[f"{slate}/card"].value
         assert isinstance(page, str)
         assert page.count("data:image/png;base64,") == 2
-        assert "calibration" in page
+        assert "Known limits" in page
     assert record.event is not None and record.event.dagster_event is not None
     evaluation = record.event.dagster_event.asset_check_evaluation_data
     assert (evaluation.passed, evaluation.severity) == (True, dg.AssetCheckSeverity.WARN)

@@ -38,6 +38,25 @@ def line(title: str, x: Sequence[date], y: Sequence[float], unit: str = "") -> s
     return _markdown(figure, title)
 
 
+def calibration(title: str, predicted: Sequence[float], observed: Sequence[float]) -> str:
+    """Observed over predicted shares beside the diagonal on which they agree, as a Markdown image."""
+    figure = Figure(figsize=(4.2, 4.0), layout="constrained")
+    axes = figure.add_subplot()
+    top = 1.1 * max(*predicted, *observed)
+    axes.plot([0, top], [0, top], color="#999999", linewidth=0.8, linestyle="--")
+    axes.plot(list(predicted), list(observed), color=_BAR, marker="o", markersize=4, linewidth=1.2)
+    # Most candidates are unlikely ones: on a linear scale all of those would be one dot.
+    for scale in (axes.set_xscale, axes.set_yscale):
+        scale("symlog", linthresh=0.001)
+    axes.set_xlim(0, top)
+    axes.set_ylim(0, top)
+    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("listened to")
+    axes.spines[["top", "right"]].set_visible(False)
+    return _markdown(figure, title)
+
+
 def _markdown(figure: Figure, title: str) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90)

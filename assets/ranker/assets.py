@@ -11,18 +11,21 @@ from assets import plots
 from assets.candidates.assets import candidates_path
 from assets.candidates.pool import SourcesConfig
 from assets.dbt import AS_OF_PARTITIONS, FEATURE_KEYS, ONE_DATE_PER_RUN, OWNERS, features_version
+from assets.ranker.card import page
+from assets.ranker.challenge import Outcome, challenge
 from assets.ranker.evaluation import METRICS
 from assets.ranker.evaluation_store import evaluate_recommendations, read_evaluation, store_evaluation
 from assets.ranker.features import join_features
 from assets.ranker.lists import ListsConfig
 from assets.ranker.marts import feature_reader, read_list_rules
+from assets.ranker.promotion import PromotionConfig
 from assets.ranker.reasons import with_reasons
 from assets.ranker.recommendations import as_rows, replace_recommendations
-from assets.ranker.registry import Champion, champions, register
+from assets.ranker.registry import Champion, champions
 from assets.ranker.scoring import rank
 from assets.ranker.slates import Slate
-from assets.ranker.training import RankerConfig, can_learn, train
-from assets.ranker.training_set import load_folds, update_training_set
+from assets.ranker.training import RankerConfig
+from assets.ranker.training_set import update_training_set
 from warehouse.engine import MODELS_LOCK, adbc_connect, create_engine, exclusive
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
@@ -84,40 +87,76 @@ def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource
     kinds={"python", "lightgbm"},
     owners=OWNERS,
     deps=[training_set],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "challenger_promoted",
+            asset="rankers",
+            partitions_def=AS_OF_PARTITIONS,
+            description="The gate let the ranker of every slate serve. Where it did not, the incumbent goes on.",
+        )
+    ],
     metadata={"dagster/table_name": "ml.models"},
 )
 def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
-    """One LightGBM ranker per slate; from here on they are the champions as of this date.
+    """One LightGBM ranker per slate; those that the gate finds no worse than the incumbents serve from this date on.
 
     A slate of which nothing can be learned yet, such as `rediscover` in the first two months, gets none.
     """
     as_of = date.fromisoformat(context.partition_key)
-    lake = Lake(warehouse.lake)
-    metadata: dict[str, dg.MetadataValue] = {}
-    rows = 0
-    for slate in Slate:
-        folds = load_folds(lake, as_of, slate, RankerConfig())
-        if not can_learn(folds):
-            metadata[f"{slate}/model_version"] = dg.MetadataValue.text("none: nothing to learn from")
-            continue
-        model = train(folds, RankerConfig())
-        users = len({user for fold in folds for user in fold.user_key.tolist()})
-        with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
-            version = register(connection, lake, slate, as_of, model, users)
-        rows += model.rows
-        strongest = dict(list(model.gain.items())[:15])
-        metadata[f"{slate}/model_version"] = dg.MetadataValue.text(version)
-        metadata[f"{slate}/rows"] = dg.MetadataValue.int(model.rows)
-        metadata[f"{slate}/positives"] = dg.MetadataValue.int(model.positives)
-        metadata[f"{slate}/importance"] = dg.MetadataValue.md(
-            plots.bars(f"{slate}: share of gain of the 15 strongest features", strongest)
-        )
-    if not rows:
+    engine, lake = create_engine(warehouse.url, Role.SERVICE), Lake(warehouse.lake)
+    challenged = {slate: challenge(engine, lake, slate, as_of, RankerConfig(), PromotionConfig()) for slate in Slate}
+    outcomes = {slate: outcome for slate, outcome in challenged.items() if outcome is not None}
+    if not outcomes:
         raise AudoticsError(
             f"nothing to learn from as of {as_of}: in no fold was one candidate listened to and another not;"
             " ingest more listeners or more history, or choose a later --as-of"
         )
-    return dg.MaterializeResult(metadata={"dagster/row_count": rows, **metadata})
+    for outcome in outcomes.values():
+        if not outcome.decision.promoted:
+            context.log.warning(_verdict(outcome))
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(outcome.challenger.model.rows for outcome in outcomes.values()),
+            **{
+                f"{slate}/model_version": dg.MetadataValue.text("none: nothing to learn from yet")
+                for slate in Slate
+                if slate not in outcomes
+            },
+            **{name: value for slate, outcome in outcomes.items() for name, value in _shown(slate, outcome).items()},
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="challenger_promoted",
+                passed=all(outcome.decision.promoted for outcome in outcomes.values()),
+                severity=dg.AssetCheckSeverity.WARN,
+                description="\n".join(_verdict(outcome) for outcome in outcomes.values()),
+                metadata={str(slate): outcome.decision.figures or {} for slate, outcome in outcomes.items()},
+            )
+        ],
+    )
+
+
+def _verdict(outcome: Outcome) -> str:
+    decided = "promoted" if outcome.decision.promoted else "REFUSED, the incumbent goes on serving"
+    return f"{outcome.challenger.model_version} {decided}: {'; '.join(outcome.decision.reasons)}"
+
+
+def _shown(slate: Slate, outcome: Outcome) -> dict[str, dg.MetadataValue]:
+    """What the asset's page says of one slate: the decision, the card with its plots."""
+    card, model = outcome.card, outcome.challenger.model
+    strongest = dict(list(model.gain.items())[:15])
+    images = plots.bars(f"{slate}: share of gain of the 15 strongest features", strongest)
+    if card["held_out"]:
+        bins = card["held_out"]["calibration"]
+        observed = [each["listened"] for each in bins]
+        images += "\n\n" + plots.calibration(f"{slate}: calibration", [each["predicted"] for each in bins], observed)
+    return {
+        f"{slate}/model_version": dg.MetadataValue.text(outcome.challenger.model_version),
+        f"{slate}/decision": dg.MetadataValue.text(_verdict(outcome)),
+        f"{slate}/rows": dg.MetadataValue.int(model.rows),
+        f"{slate}/positives": dg.MetadataValue.int(model.positives),
+        f"{slate}/card": dg.MetadataValue.md(page(card, images)),
+    }
 
 
 @dg.asset(
@@ -126,7 +165,7 @@ def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
     group_name="recommendations",
     kinds={"python", "lightgbm", "postgres"},
     owners=OWNERS,
-    # A night is served by the newest champion, as a rule one of the last week's.
+    # A night is served by the champion, as a rule one of the last week's.
     deps=[
         "candidates",
         dg.AssetKey(["core", "dim_tracks"]),
@@ -136,7 +175,7 @@ def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
     metadata={"dagster/table_name": "ml.recommendations"},
 )
 def recommendations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
-    """The 100 best candidates of every user and slate by its newest champion as of this date, and why.
+    """The 100 best candidates of every user and slate by its champion as of this date, and why.
 
     A slate without a champion has no lists.
     """

@@ -1,6 +1,6 @@
 """Labelled folds: what was offered as of a closed date, and what was then listened to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -47,6 +47,65 @@ def fold_dates(as_of: date, folds: int) -> list[date]:
     return [as_of - timedelta(days=HORIZON_DAYS + 7 * week) for week in range(folds)]
 
 
+@dataclass(frozen=True)
+class LabelledPool:
+    """Candidates of a batch of users (Sources.candidates), which of them were listened to, the users' features."""
+
+    candidates: pd.DataFrame
+    label: npt.NDArray[np.bool_]
+    features: FeatureFrames
+
+
+class FoldBuilder:
+    """Collects the training rows of one fold, pool by pool.
+
+    Of the candidates that were not listened to, the share `negatives` is kept, drawn by `seed`.
+    """
+
+    def __init__(self, as_of: date, negatives: float, seed: int) -> None:
+        self.as_of = as_of
+        self._negatives = negatives
+        self._generator = np.random.default_rng([seed, as_of.toordinal()])
+        self._names: list[str] = []
+        self._x: list[npt.NDArray[np.float32]] = []
+        self._label: list[npt.NDArray[np.int8]] = []
+        self._user_key: list[npt.NDArray[np.int32]] = []
+
+    def add(self, pool: LabelledPool) -> None:
+        keep = pool.label | (self._generator.random(len(pool.label)) < self._negatives)
+        matrix = join_features(pool.candidates[keep], pool.features)
+        self._names = matrix.names
+        self._x.append(matrix.values)
+        self._label.append(pool.label[keep].astype(np.int8))
+        self._user_key.append(pool.candidates["user_key"].to_numpy(np.int32)[keep])
+
+    def fold(self) -> Fold:
+        """Raises ValueError when no pool was added."""
+        if not self._x:
+            raise ValueError(f"no user has a relevant track in the {HORIZON_DAYS} days from {self.as_of}")
+        label, user_key = np.concatenate(self._label), np.concatenate(self._user_key)
+        return Fold(self.as_of, self._names, np.vstack(self._x), label, user_key)
+
+
+def labelled_pools(
+    slate: Slate,
+    sources: Sources,
+    relevant: pd.DataFrame,
+    features_of: Callable[[Ints], FeatureFrames],
+    batch: int = 2000,
+) -> Iterator[LabelledPool]:
+    """Candidates of every user with a relevant track, labelled by `relevant` (evaluation.relevant_tracks).
+
+    `features_of(user_keys)` reads the feature marts as of the sources' date for a batch of users. Users in order.
+    """
+    users = np.unique(relevant["user_key"].to_numpy(np.int32))
+    wanted = _code(relevant)
+    for start in range(0, len(users), batch):
+        members = users[start : start + batch]
+        pool = sources.candidates(members, slate)
+        yield LabelledPool(pool, np.isin(_code(pool), wanted), features_of(members))
+
+
 def labelled_fold(
     as_of: date,
     slate: Slate,
@@ -57,29 +116,11 @@ def labelled_fold(
     seed: int,
     batch: int = 2000,
 ) -> Fold:
-    """Candidates of every user with a relevant track, labelled by `relevant` (evaluation.relevant_tracks).
-
-    `features_of(user_keys)` reads the feature marts as of this fold for a batch of users. Of the candidates that
-    were not listened to, the share `negatives` is kept, drawn by `seed`.
-    """
-    users = np.unique(relevant["user_key"].to_numpy(np.int32))
-    wanted = _code(relevant)
-    generator = np.random.default_rng([seed, as_of.toordinal()])
-    names: list[str] = []
-    x, labels, owners = [], [], []
-    for start in range(0, len(users), batch):
-        members = users[start : start + batch]
-        pool = sources.candidates(members, slate)
-        label = np.isin(_code(pool), wanted)
-        keep = label | (generator.random(len(pool)) < negatives)
-        matrix = join_features(pool[keep], features_of(members))
-        names = matrix.names
-        x.append(matrix.values)
-        labels.append(label[keep].astype(np.int8))
-        owners.append(pool["user_key"].to_numpy(np.int32)[keep])
-    if not x:
-        raise ValueError(f"no user has a relevant track in the {HORIZON_DAYS} days from {as_of}")
-    return Fold(as_of, names, np.vstack(x), np.concatenate(labels), np.concatenate(owners))
+    """The training rows of all `labelled_pools` together; ValueError when nobody has a relevant track."""
+    builder = FoldBuilder(as_of, negatives, seed)
+    for pool in labelled_pools(slate, sources, relevant, features_of, batch):
+        builder.add(pool)
+    return builder.fold()
 
 
 def _code(frame: pd.DataFrame) -> npt.NDArray[np.int64]:

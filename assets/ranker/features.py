@@ -74,7 +74,7 @@ def join_features(candidates: pd.DataFrame, features: FeatureFrames) -> FeatureM
     """Features of each candidate row: what its sources say, then user, track, artist and pair marts."""
     user = candidates["user_key"].to_numpy(np.int64)
     track = candidates["track_key"].to_numpy(np.int64)
-    artist = _artist_of(track, features.track_artist)
+    artist = artist_of(track, features.track_artist)
     pair_columns = [name for name in candidates.columns if name.startswith(("score_", "rank_", "share_"))]
     joined = [
         ("user", features.user, ["user_key"], [user], USER_COLUMNS),
@@ -97,7 +97,7 @@ def join_features(candidates: pd.DataFrame, features: FeatureFrames) -> FeatureM
     return FeatureMatrix(names, np.hstack(blocks))
 
 
-def _artist_of(track: npt.NDArray[np.int64], track_artist: pd.DataFrame) -> npt.NDArray[np.int64]:
+def artist_of(track: npt.NDArray[np.int64], track_artist: pd.DataFrame) -> npt.NDArray[np.int64]:
     """Artist key per track key, -1 where the track has none."""
     known = track_artist[track_artist["artist_key"].notna()]
     found = _look_up(known, ["track_key"], [track], ("artist_key",), np.float64)[:, 0]

@@ -56,6 +56,14 @@ class ListRules:
         codes = _code(blocks["user_key"].to_numpy(np.int64), blocks["item_key"].to_numpy(np.int64))
         self._blocked_tracks, self._blocked_artists = codes[~of_artist], codes[of_artist]
 
+    @classmethod
+    def none(cls) -> "ListRules":
+        """Rules that leave lists as they are scored."""
+        nothing: list[int] = []
+        catalogue = pd.DataFrame({"track_key": nothing, "artist_key": nothing, "title": nothing})
+        blocks = pd.DataFrame({"user_key": nothing, "item_kind": nothing, "item_key": nothing})
+        return cls(catalogue, blocks, ListsConfig())
+
     def ranked(self, user: Ints, track: Ints, score: Floats, k: int = LIST_LENGTH) -> tuple[Ints, Ints, Floats]:
         """The k best of each user's scored tracks that the rules let through.
 

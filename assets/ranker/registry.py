@@ -1,7 +1,7 @@
-"""Trained rankers: text files in the lake, a card row in ml.models, and which one is champion as of a date."""
+"""Trained rankers: text files in the lake, a row with their card in ml.models, and which one serves a date."""
 
 import hashlib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 from typing import Any
 
@@ -24,48 +24,78 @@ class Champion:
     model: RankerModel
 
 
-def register(connection: Connection, lake: Lake, slate: Slate, as_of: date, model: RankerModel, users: int) -> str:
-    """Store a model, trained on rows of `users` users, and its card; the same model text gives the same version.
+@dataclass(frozen=True)
+class StandIn:
+    """The same recipe trained on the folds that were over by `as_of`: nothing from that day on was seen."""
 
-    The file is written before the row, so a row never names a file that is not there.
-    """
-    digest = hashlib.sha256(model.text.encode()).hexdigest()
-    version = f"{slate}-{as_of.isoformat()}-{digest[:8]}"
-    file = f"models/{version}.txt"
-    lake.write_text(file, model.text)
+    as_of: date
+    model: RankerModel
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A ranker that has just been trained, on rows of `users` users; no stand-in where history is too short."""
+
+    slate: Slate
+    trained_as_of: date
+    model: RankerModel
+    users: int
+    stand_in: StandIn | None
+
+    @property
+    def model_version(self) -> str:
+        """The same model text gives the same version."""
+        return f"{self.slate}-{self.trained_as_of.isoformat()}-{_digest(self.model.text)[:8]}"
+
+
+def store_files(lake: Lake, challenger: Challenger) -> None:
+    """Write the texts of a model and its stand-in; before its row, which so never names a file that is not there."""
+    lake.write_text(_file(challenger), challenger.model.text)
+    if challenger.stand_in:
+        lake.write_text(_stand_in_file(challenger), challenger.stand_in.model.text)
+
+
+def register(connection: Connection, challenger: Challenger, card: dict[str, Any]) -> None:
+    """Store the row of a model whose files are stored; one that is there already stays as it is."""
+    model, stand_in = challenger.model, challenger.stand_in
     connection.execute(
-        _UPSERT,
+        _INSERT,
         {
-            "model_version": version,
-            "slate": str(slate),
-            "trained_as_of": as_of,
+            "model_version": challenger.model_version,
+            "slate": str(challenger.slate),
+            "trained_as_of": challenger.trained_as_of,
             "folds": model.fold_dates,
             "params": asdict(model.config),
             "features": model.names,
             "feature_importance": model.gain,
             "metrics": {"training_positives": model.positives},
             "training_rows": model.rows,
-            "training_users": users,
-            "file": file,
-            "file_sha256": digest,
+            "training_users": challenger.users,
+            "file": _file(challenger),
+            "file_sha256": _digest(model.text),
+            "card": card,
+            "stand_in_as_of": stand_in and stand_in.as_of,
+            "stand_in_file": stand_in and _stand_in_file(challenger),
+            "stand_in_sha256": stand_in and _digest(stand_in.model.text),
         },
     )
-    return version
 
 
 def has_champions(connection: Connection, as_of: date) -> bool:
-    """Whether some slate has a ranker that saw nothing from `as_of` or later."""
-    return any(_newest(connection, slate, as_of) is not None for slate in Slate)
+    """Whether some slate has a promoted ranker that saw nothing from `as_of` or later."""
+    return any(serving(connection, slate, as_of) is not None for slate in Slate)
 
 
 def champions(connection: Connection, lake: Lake, as_of: date) -> dict[Slate, Champion]:
-    """The newest ranker of each slate trained as of `as_of` or earlier; a slate that has none is left out.
+    """The rankers that serve `as_of`, as the latest promotions say; a slate that has none is left out.
+
+    Each was trained as of then or earlier.
 
     Raises:
         AudoticsError: no slate has one, or a file is not the one that was registered.
     """
-    rows = {slate: _newest(connection, slate, as_of) for slate in Slate}
-    found = {slate: _load(lake, row) for slate, row in rows.items() if row is not None}
+    rows = {slate: serving(connection, slate, as_of) for slate in Slate}
+    found = {slate: _champion(lake, row) for slate, row in rows.items() if row is not None}
     if not found:
         raise AudoticsError(
             f"no ranker was trained as of {as_of} or earlier: run `audotics run --as-of {as_of}`,"
@@ -75,60 +105,100 @@ def champions(connection: Connection, lake: Lake, as_of: date) -> dict[Slate, Ch
 
 
 def model_of_version(connection: Connection, lake: Lake, version: str) -> tuple[Slate, Champion]:
-    """A registered ranker and its slate, champion or not.
+    """A registered ranker and its slate, promoted or not.
 
     Raises:
         AudoticsError: there is no such model, or its file is not the one that was registered.
     """
     row = connection.execute(_BY_VERSION, {"model_version": version}).one_or_none()
     if row is None:
-        raise AudoticsError(f"there is no model {version!r}; `select model_version from ml.models` lists them")
-    return Slate(row.slate), _load(lake, row)
+        raise AudoticsError(f"there is no model {version!r}; `audotics models list` shows those there are")
+    return Slate(row.slate), _champion(lake, row)
 
 
-def _load(lake: Lake, row: Any) -> Champion:
-    """The ranker of a row of ml.models; AudoticsError when its file is not the one that was registered."""
-    if not lake.exists(row.file):
-        raise AudoticsError(
-            f"the file of model {row.model_version} is not in the lake ({row.file}): restore it, or run the"
-            f" `training` job as of {row.trained_as_of} again"
-        )
-    model_text = lake.read_text(row.file)
-    if hashlib.sha256(model_text.encode()).hexdigest() != row.file_sha256:
-        raise AudoticsError(
-            f"the file of model {row.model_version} ({row.file}) is not the one that was registered: restore it, or"
-            f" run the `training` job as of {row.trained_as_of} again"
-        )
-    model = RankerModel(
+def _champion(lake: Lake, row: Any) -> Champion:
+    return Champion(row.model_version, row.trained_as_of, load_model(lake, row))
+
+
+def serving(connection: Connection, slate: Slate, as_of: date) -> Any | None:
+    """The row of ml.models of the ranker that serves `as_of`, or None."""
+    return connection.execute(_SERVING, {"slate": str(slate), "as_of": as_of}).one_or_none()
+
+
+def load_model(lake: Lake, row: Any) -> RankerModel:
+    """The model of a row of ml.models; AudoticsError when its file is not the one that was registered."""
+    model_text = _read(lake, row, row.file, row.file_sha256)
+    return RankerModel(
         text=model_text,
         names=row.features,
         gain=row.feature_importance,
         fold_dates=row.folds,
         rows=row.training_rows,
         positives=row.metrics["training_positives"],
-        # A card keeps the parameters of its day; those that have gone since do not matter for scoring.
-        config=RankerConfig(**{name: row.params[name] for name in _CONFIG_FIELDS & row.params.keys()}),
+        config=_config(row),
     )
-    return Champion(row.model_version, row.trained_as_of, model)
 
 
-def _newest(connection: Connection, slate: Slate, as_of: date) -> Any:
-    return connection.execute(_NEWEST, {"slate": str(slate), "as_of": as_of}).one_or_none()
+def clean_model(lake: Lake, row: Any, as_of: date) -> RankerModel | None:
+    """The model of a row, or its stand-in, whichever saw nothing from `as_of` on; None when neither did.
+
+    Raises:
+        AudoticsError: the file is not the one that was registered.
+    """
+    if row.trained_as_of <= as_of:
+        return load_model(lake, row)
+    if row.stand_in_as_of is None or row.stand_in_as_of > as_of:
+        return None
+    return replace(load_model(lake, row), text=_read(lake, row, row.stand_in_file, row.stand_in_sha256))
+
+
+def _read(lake: Lake, row: Any, file: str, sha256: str) -> str:
+    if not lake.exists(file):
+        raise AudoticsError(
+            f"the file of model {row.model_version} is not in the lake ({file}): restore it, or run the"
+            f" `training` job as of {row.trained_as_of} again"
+        )
+    model_text = lake.read_text(file)
+    if _digest(model_text) != sha256:
+        raise AudoticsError(
+            f"the file of model {row.model_version} ({file}) is not the one that was registered: restore it, or"
+            f" run the `training` job as of {row.trained_as_of} again"
+        )
+    return model_text
+
+
+def _config(row: Any) -> RankerConfig:
+    """A card keeps the parameters of its day; those that have gone since do not matter for scoring."""
+    return RankerConfig(**{name: row.params[name] for name in _CONFIG_FIELDS & row.params.keys()})
+
+
+def _file(challenger: Challenger) -> str:
+    return f"models/{challenger.model_version}.txt"
+
+
+def _stand_in_file(challenger: Challenger) -> str:
+    return f"models/{challenger.model_version}-stand-in.txt"
+
+
+def _digest(model_text: str) -> str:
+    return hashlib.sha256(model_text.encode()).hexdigest()
 
 
 _CONFIG_FIELDS = {field.name for field in fields(RankerConfig)}
-_NEWEST = text(
-    "select * from ml.models where slate = :slate and trained_as_of <= :as_of"
-    " order by trained_as_of desc, created_at desc limit 1"
+_SERVING = text(
+    "select models.* from ml.promotions inner join ml.models using (model_version)"
+    " where promotions.slate = :slate and promotions.serves_from <= :as_of"
+    " order by promotions.serves_from desc, promotions.decided_at desc limit 1"
 )
-
 _BY_VERSION = text("select * from ml.models where model_version = :model_version")
 
-_JSON_COLUMNS = ("params", "features", "feature_importance", "metrics")
-_UPSERT = text(
+_JSON_COLUMNS = ("params", "features", "feature_importance", "metrics", "card")
+_INSERT = text(
     "insert into ml.models (model_version, slate, trained_as_of, created_at, folds, params, features,"
-    " feature_importance, metrics, training_rows, training_users, file, file_sha256)"
+    " feature_importance, metrics, training_rows, training_users, file, file_sha256, card, stand_in_as_of,"
+    " stand_in_file, stand_in_sha256)"
     " values (:model_version, :slate, :trained_as_of, now(), :folds, :params, :features, :feature_importance,"
-    " :metrics, :training_rows, :training_users, :file, :file_sha256)"
-    " on conflict (model_version) do update set created_at = excluded.created_at"
+    " :metrics, :training_rows, :training_users, :file, :file_sha256, :card, :stand_in_as_of, :stand_in_file,"
+    " :stand_in_sha256)"
+    " on conflict (model_version) do nothing"
 ).bindparams(*(sa.bindparam(name, type_=JSONB) for name in _JSON_COLUMNS))

@@ -1,7 +1,11 @@
-"""Keeps the training set: one labelled Parquet file per fold and slate, built once and reused every week."""
+"""Keeps the training set: one labelled Parquet file per fold and slate, built once and reused every week.
+
+Of the newest fold all candidates are kept as well (`held_out`), to compare models on.
+"""
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,9 +15,10 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
 from assets.candidates.history import Listens, read_listens
-from assets.candidates.pool import SourcesConfig, fit_sources
-from assets.ranker.dataset import Fold, fold_dates, labelled_fold
+from assets.candidates.pool import Sources, SourcesConfig, fit_sources
+from assets.ranker.dataset import Fold, FoldBuilder, LabelledPool, fold_dates, labelled_pools
 from assets.ranker.evaluation import relevant_tracks
+from assets.ranker.held_out import held_out_rows, held_out_users
 from assets.ranker.marts import feature_reader
 from assets.ranker.slates import HORIZON_DAYS, Slate
 from assets.ranker.training import RankerConfig
@@ -21,6 +26,7 @@ from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 
 _ASSETS = Path(__file__).parents[1]
+_TRAINING, _HELD_OUT = "training", "held_out"
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,14 @@ class StoredFold:
     """Whether it was built now rather than found."""
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """A whole fold in the lake (held_out.held_out_rows)."""
+
+    as_of: date
+    path: str
+
+
 def update_training_set(
     connection: dbapi.Connection,
     lake: Lake,
@@ -47,15 +61,18 @@ def update_training_set(
     """Make sure that every fold that a ranker as of a date trains on is in the lake.
 
     A fold's file is named after the listens, the configuration, the feature models (`features_version`) and the code it
-    came from: a fold that is already there is kept, and one of which something has changed since is built anew.
+    came from: a fold that is already there is kept, and one of which something has changed since is built anew. Whole
+    folds of older trainings go some days after they were written.
 
     Raises:
         AudoticsError: no fold has both history and labels.
     """
     everything = read_listens(connection, as_of)
-    stored = []
+    lake.expire(_HELD_OUT)
+    stored: list[StoredFold] = []
     for fold_date in fold_dates(as_of, config.folds):
-        stored += _update_fold(connection, lake, everything, fold_date, sources, config, features_version)
+        held_out = {fold.slate for fold in stored}
+        stored += _update_fold(connection, lake, everything, fold_date, sources, config, features_version, held_out)
     if not stored:
         raise AudoticsError(
             f"nothing to train on as of {as_of}: rankers need listens before {as_of - timedelta(days=HORIZON_DAYS)}"
@@ -75,7 +92,7 @@ def load_folds(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> l
     folds = []
     others = False
     for fold_date in fold_dates(as_of, config.folds):
-        folder = _folder(fold_date)
+        folder = _folder(_TRAINING, fold_date)
         for name in lake.names(folder):
             if name.startswith(f"{slate}-"):
                 frames = [table.to_pandas() for table in lake.read_parquet(f"{folder}/{name}")]
@@ -89,8 +106,18 @@ def load_folds(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> l
     return folds
 
 
-def _folder(fold_date: date) -> str:
-    return f"training/as_of={fold_date.isoformat()}"
+def held_out_fold(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> HeldOut | None:
+    """The whole fold that models of a slate as of a date are compared on, as `update_training_set` left it."""
+    for fold_date in fold_dates(as_of, config.folds):
+        folder = _folder(_HELD_OUT, fold_date)
+        for name in lake.names(folder):
+            if name.startswith(f"{slate}-"):
+                return HeldOut(fold_date, f"{folder}/{name}")
+    return None
+
+
+def _folder(kind: str, fold_date: date) -> str:
+    return f"{kind}/as_of={fold_date.isoformat()}"
 
 
 def _update_fold(
@@ -101,36 +128,49 @@ def _update_fold(
     sources: SourcesConfig,
     config: RankerConfig,
     features_version: str,
+    held_out: set[Slate],
 ) -> list[StoredFold]:
+    """One file per slate with labels, and the whole fold of those slates that are not `held_out` from a newer one."""
     before = everything.before(fold_date)
     horizon = everything.between(fold_date, fold_date + timedelta(days=HORIZON_DAYS))
     relevant = {slate: relevant_tracks(before, horizon, fold_date, slate) for slate in Slate}
     fingerprint = _fingerprint(before, horizon, sources, config, features_version)
-    folder = _folder(fold_date)
-    paths = {
-        slate: f"{folder}/{slate}-{fingerprint}.parquet" for slate in Slate if len(relevant[slate]) and len(before)
-    }
-    fitted = None
+    fitted: Sources | None = None
     stored = []
-    for slate, path in paths.items():
-        found = lake.exists(path)
+    for slate in (each for each in Slate if len(relevant[each]) and len(before)):
+        path = f"{_folder(_TRAINING, fold_date)}/{slate}-{fingerprint}.parquet"
+        whole = None if slate in held_out else f"{_folder(_HELD_OUT, fold_date)}/{slate}-{fingerprint}.parquet"
+        found = lake.exists(path) and (whole is None or lake.exists(whole))
         if not found:
             fitted = fitted or fit_sources(before, fold_date, sources)
-            fold = labelled_fold(
-                fold_date,
-                slate,
-                fitted,
-                relevant[slate],
-                feature_reader(connection, fold_date),
-                config.negatives,
-                config.seed,
-            )
+            pools = labelled_pools(slate, fitted, relevant[slate], feature_reader(connection, fold_date))
+            fold = _build(lake, FoldBuilder(fold_date, config.negatives, config.seed), pools, relevant[slate], whole)
             lake.write_parquet(path, [pa.Table.from_pandas(fold.to_frame(), preserve_index=False)])
         stored.append(_describe(lake, fold_date, slate, path, built=not found))
-    for name in lake.names(folder):
-        if f"{folder}/{name}" not in paths.values():
-            lake.remove(f"{folder}/{name}")
+    for folder in (_folder(_TRAINING, fold_date), _folder(_HELD_OUT, fold_date)):
+        for name in lake.names(folder):
+            if not name.endswith(f"-{fingerprint}.parquet"):
+                lake.remove(f"{folder}/{name}")
     return stored
+
+
+def _build(
+    lake: Lake, builder: FoldBuilder, pools: Iterator[LabelledPool], relevant: pd.DataFrame, whole: str | None
+) -> Fold:
+    """The fold's training rows; where `whole` is a path, all its candidates are written there on the way."""
+    if whole is None:
+        for pool in pools:
+            builder.add(pool)
+        return builder.fold()
+    users = held_out_users(relevant, builder.as_of)
+
+    def passed_on() -> Iterator[pa.Table]:
+        for pool in pools:
+            builder.add(pool)
+            yield held_out_rows(pool, users, relevant)
+
+    lake.write_parquet(whole, passed_on())
+    return builder.fold()
 
 
 def _describe(lake: Lake, fold_date: date, slate: Slate, path: str, built: bool) -> StoredFold:
@@ -154,7 +194,8 @@ def _fingerprint(
 
 def _code_digest() -> str:
     """Digest of the code that makes a fold's rows: candidates and their scores, features, labels."""
-    ranker = (_ASSETS / "ranker" / name for name in ("dataset.py", "evaluation.py", "features.py", "slates.py"))
+    names = ("dataset.py", "evaluation.py", "features.py", "held_out.py", "slates.py")
+    ranker = (_ASSETS / "ranker" / name for name in names)
     digest = hashlib.sha256()
     for path in (*sorted((_ASSETS / "candidates").glob("*.py")), *ranker):
         digest.update(f"{path.relative_to(_ASSETS).as_posix()}\n".encode() + path.read_bytes())

@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestration.cli import blocks, ingest, pipeline, releases, replay, servers
+from orchestration.cli import blocks, ingest, models, pipeline, releases, replay, servers
 
 app = typer.Typer(
     name="audotics",
@@ -14,6 +14,7 @@ app = typer.Typer(
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(blocks.app, name="blocks")
 app.add_typer(releases.app, name="releases")
+app.add_typer(models.app, name="models")
 for command in (
     pipeline.demo,
     pipeline.run,

@@ -1,11 +1,14 @@
 """Options that several commands share."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from warehouse.errors import AudoticsError
+
+if TYPE_CHECKING:
+    from assets.ranker.slates import Slate
 
 # Listens before it are refused at ingest, and no partition of the jobs is older.
 FIRST_YEAR = 2000
@@ -32,3 +35,12 @@ def as_of_date(as_of: datetime | None) -> date:
     if chosen.year < FIRST_YEAR:
         raise AudoticsError(f"--as-of {chosen} is before {FIRST_YEAR}, and so before any listen; choose a later date")
     return chosen
+
+
+def slate_named(name: str) -> "Slate":
+    """The slate asked for; AudoticsError when there is no such slate."""
+    from assets.ranker.slates import Slate
+
+    if name not in list(Slate):
+        raise AudoticsError(f"there is no slate {name!r}; choose one of {', '.join(Slate)}")
+    return Slate(name)

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestration.cli.options import AsJson, AsOf, as_of_date
+from orchestration.cli.options import AsJson, AsOf, as_of_date, slate_named
 from warehouse.errors import AudoticsError
 
 if TYPE_CHECKING:
-    from assets.ranker.slates import Slate
     from orchestration.runs import Progress
 
 
@@ -87,17 +86,9 @@ def _score(lists: Path, slate: str, day: date) -> dict[str, Any]:
     from warehouse.engine import adbc_connect
     from warehouse.roles import Role
 
-    known = _slate(slate)
+    known = slate_named(slate)
     with adbc_connect(open_platform().warehouse_url, Role.SERVICE) as connection:
         return evaluate_lists(connection, day, known, lists)
-
-
-def _slate(name: str) -> "Slate":
-    from assets.ranker.slates import Slate
-
-    if name not in list(Slate):
-        raise AudoticsError(f"there is no slate {name!r}; choose one of {', '.join(Slate)}")
-    return Slate(name)
 
 
 def recommendations(
@@ -116,7 +107,7 @@ def recommendations(
     from warehouse.engine import adbc_connect
     from warehouse.roles import Role
 
-    known = _slate(slate)
+    known = slate_named(slate)
     if not out.parent.is_dir():
         raise AudoticsError(f"cannot write {out}: the folder {out.parent} does not exist")
     day = as_of_date(as_of)

@@ -39,6 +39,7 @@ CLOCKS = {
     "ml.similar_batches": {"made_at"},
     "builds.feature_dates": {"built_at"},
     "ml.models": {"created_at"},
+    "ml.promotions": {"decided_at", "speed"},
     "ml.releases": {"published_at"},
 }
 

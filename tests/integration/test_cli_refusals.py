@@ -181,6 +181,19 @@ def test_lists_without_a_slate_and_lists_that_are_no_parquet(empty: Pipeline, tm
     refused(done, re.escape(str(file)), "no readable Parquet")
 
 
+def test_a_model_that_does_not_exist_is_neither_shown_nor_promoted(empty: Pipeline) -> None:
+    for command in (["show", "mood-1"], ["promote", "mood-1", "--reason", "curiosity"]):
+        refused(empty.run("models", *command), "there is no model mood-1", "audotics models list")
+    assert empty.query("select count(*) from ml.promotions") == [(0,)]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--reason", "  "]])
+def test_a_promotion_without_a_reason(empty: Pipeline, arguments: list[str]) -> None:
+    done = empty.run("models", "promote", "mood-1", *arguments)
+    assert done.returncode != 0
+    assert "--reason" in done.stderr
+
+
 def test_nothing_to_roll_back_to(empty: Pipeline) -> None:
     refused(empty.run("releases", "rollback"), "no previous release")
 
@@ -219,6 +232,7 @@ def test_every_command_has_help_with_an_example(empty: Pipeline) -> None:
         ["ingest", "tabular"],
         ["ingest", "forget"],
         ["releases", "list"],
+        *(["models", command] for command in ("list", "show", "promote")),
     ]:
         done = subprocess.run([str(AUDOTICS), *command, "--help"], capture_output=True, text=True, check=True)
         assert "Example: " in done.stdout, command

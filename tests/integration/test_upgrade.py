@@ -14,6 +14,8 @@ from assets.dbt import dbt_arguments
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import SampleWorld, generate
+from assets.ranker.registry import serving
+from assets.ranker.slates import Slate
 from warehouse import migrate
 from warehouse.engine import create_engine
 from warehouse.roles import Role
@@ -36,6 +38,8 @@ insert into ml.recommendations (as_of, slate, user_key, rank, track_key, score, 
     values ('2026-03-02', 'for_you', 0, 1, 1, 0.5, 'popular', 'm1'),
         ('2026-03-02', 'for_you', 0, 2, 0, 0.4, 'popular', 'm1'),
         ('2026-03-02', 'for_you', 1, 1, 0, 0.5, 'popular', 'm1');
+insert into ml.models (model_version, slate, trained_as_of, created_at, folds, params, features, file, file_sha256)
+    values ('m1', 'for_you', '2026-03-02', '2026-03-02 01:00+00', '{2026-02-16}', '{}', '[]', 'models/m1.txt', 'x');
 create schema staging; create schema intermediate; create schema core; create schema features;
 create view staging.stg_listens as select * from raw.listens;
 create view intermediate.int_listens_sessionised as select *, 1 as session_key from staging.stg_listens;
@@ -80,6 +84,15 @@ def test_its_lists_are_known_by_date_and_slate_and_belong_to_the_service(upgrade
     assert query(upgraded, batches) == [(date(2026, 3, 2), "for_you", "m1", 2, 3)]
     owners = "select pg_get_userbyid(relowner)::text from pg_class where relname in ('recommendations', '{0}')"
     assert query(upgraded, owners.format("recommendations_20260302")) == [(Role.SERVICE,)] * 2
+
+
+def test_its_ranker_counts_as_promoted_and_serves_from_its_date_on(upgraded: str) -> None:
+    decided = query(upgraded, "select model_version, decision, decided_by, decided_at::date from ml.promotions")
+    assert decided == [("m1", "promoted", "upgrade", date(2026, 3, 2))]
+    with create_engine(upgraded, Role.SERVICE).connect() as connection:
+        row = serving(connection, Slate.FOR_YOU, date(2026, 3, 2))
+        assert row is not None and (row.model_version, row.card, row.stand_in_file) == ("m1", None, None)
+        assert serving(connection, Slate.FOR_YOU, date(2026, 3, 1)) is None
 
 
 def test_what_older_models_had_built_is_gone(upgraded: str) -> None:

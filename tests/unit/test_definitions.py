@@ -119,6 +119,11 @@ def test_the_suites_block_what_is_downstream(check: str, asset: list[str]) -> No
     assert node.blocking
 
 
+def test_a_refused_challenger_is_no_reason_to_stop() -> None:
+    node = defs.resolve_asset_graph().get(dg.AssetCheckKey(dg.AssetKey("rankers"), "challenger_promoted"))
+    assert not node.blocking
+
+
 @pytest.mark.parametrize(
     ("schedule", "partition"),
     [(nightly_release, "2026-03-02"), (weekly_training, "2026-03-02")],

@@ -23,7 +23,7 @@ from assets.ranker.features import (
     FeatureMatrix,
     join_features,
 )
-from assets.ranker.lists import ListRules, ListsConfig
+from assets.ranker.lists import ListRules
 from assets.ranker.scoring import rank
 from assets.ranker.slates import HORIZON_DAYS, Slate
 from assets.ranker.training import RankerConfig, can_learn, train
@@ -31,11 +31,7 @@ from warehouse.errors import AudoticsError
 
 AS_OF = date(2020, 3, 1)
 CONFIG = RankerConfig(trees=20, min_child_samples=5, leaves=7, learning_rate=0.1, negatives=1.0, threads=1)
-NO_RULES = ListRules(
-    pd.DataFrame({"track_key": [], "artist_key": [], "title": []}),
-    pd.DataFrame({"user_key": [], "item_kind": [], "item_key": []}),
-    ListsConfig(),
-)
+NO_RULES = ListRules.none()
 
 
 def mart(keys: dict[str, list[int]], columns: tuple[str, ...], start: float) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from pandas.testing import assert_frame_equal
 
 from assets.ranker.dataset import Fold
 from assets.ranker.features import FeatureMatrix
-from assets.ranker.lists import ListRules, ListsConfig
+from assets.ranker.lists import ListRules
 from assets.ranker.reasons import EXPLAINED, STRONGEST, contributions, strongest, with_reasons
 from assets.ranker.recommendations import as_rows
 from assets.ranker.scoring import rank
@@ -21,11 +21,7 @@ from warehouse.errors import AudoticsError
 AS_OF = date(2020, 3, 1)
 NAMES = ["rank_als", "user_listens", "track_listens", "noise"]
 USERS, PER_USER = 40, 30
-NO_RULES = ListRules(
-    pd.DataFrame({"track_key": [], "artist_key": [], "title": []}),
-    pd.DataFrame({"user_key": [], "item_kind": [], "item_key": []}),
-    ListsConfig(),
-)
+NO_RULES = ListRules.none()
 
 
 @pytest.fixture(scope="module")

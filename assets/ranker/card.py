@@ -1,0 +1,239 @@
+"""The card of a model: what it learnt from, what it is made of, how it did on a fold it had not seen, its limits."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, text
+
+from assets.candidates.history import Floats
+from assets.ranker.dataset import Fold
+from assets.ranker.evaluation import METRICS, bootstrap_interval, per_user_metrics
+from assets.ranker.held_out import Audience, Rehearsal
+from assets.ranker.promotion import segments
+from assets.ranker.registry import Challenger
+from assets.ranker.slates import HORIZON_DAYS
+
+_SEED = 1
+_BINS = 10
+_FEATURES_SHOWN = 15
+
+
+@dataclass(frozen=True)
+class DataWindow:
+    """What there was to learn from as of a date; the listens are given by the instants of the first and the last."""
+
+    first_listen: str
+    last_listen: str
+    listens: int
+    users: int
+
+
+def read_data_window(connection: Connection, as_of: date) -> DataWindow:
+    """The window of the listens before `as_of`, of which there are some."""
+    row = connection.execute(_WINDOW, {"as_of": as_of}).one()
+    return DataWindow(row.first.isoformat(), row.last.isoformat(), row.listens, row.users)
+
+
+def build_card(
+    challenger: Challenger, folds: list[Fold], window: DataWindow, measured: tuple[Audience, Rehearsal] | None
+) -> dict[str, Any]:
+    """The card as plain data; `measured` is what the stand-in made of the held-out fold, None where there is none."""
+    model, stand_in = challenger.model, challenger.stand_in
+    held_out = None
+    if measured and stand_in:
+        held_out = {
+            "as_of": stand_in.as_of.isoformat(),
+            "horizon_days": HORIZON_DAYS,
+            "model": "stand-in",
+            "folds": [each.isoformat() for each in stand_in.model.fold_dates],
+            **_held_out(*measured, model.config.negatives),
+        }
+    return {
+        "model_version": challenger.model_version,
+        "slate": str(challenger.slate),
+        "trained_as_of": challenger.trained_as_of.isoformat(),
+        "data": asdict(window),
+        "training": {
+            "folds": [_fold(fold) for fold in folds],
+            "rows": model.rows,
+            "positives": model.positives,
+            "users": challenger.users,
+        },
+        "parameters": asdict(model.config),
+        "importance": importance(model.gain),
+        "held_out": held_out,
+        "limits": _limits(challenger, held_out),
+    }
+
+
+def importance(gain: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Share of gain by feature, strongest first: a list, because JSON in PostgreSQL keeps no order of names."""
+    return [
+        {"feature": name, "gain": share} for name, share in sorted(gain.items(), key=lambda each: (-each[1], each[0]))
+    ]
+
+
+def page(card: Mapping[str, Any], plots: str = "") -> str:
+    """The card as Markdown; `plots` are images that follow the figures they show."""
+    parts = [f"# {card['model_version']}", _about(card), "## Held-out fold"]
+    held_out = card["held_out"]
+    if held_out:
+        parts += [_metrics(held_out), "### Calibration", _calibration(held_out["calibration"])]
+    parts += [plots] if plots else []
+    parts += ["## Features", _importance(card["importance"]), "## Known limits"]
+    parts.append("\n".join(f"- {limit}" for limit in card["limits"]))
+    return "\n\n".join(parts)
+
+
+def calibration(
+    score: Floats, label: npt.NDArray[np.bool_], negatives: float, bins: int = _BINS
+) -> list[dict[str, Any]]:
+    """Candidates by score in `bins` equal parts, lowest first: rows, mean score, mean `predicted`, share listened to.
+
+    Training kept the share `negatives` of what was not listened to, which multiplies the odds by 1 / negatives;
+    `predicted` is the score with its odds multiplied by `negatives`.
+    """
+    order = np.argsort(score, kind="stable")
+    raw = score[order].astype(np.float64)
+    predicted = negatives * raw / (1.0 - raw + negatives * raw)
+    parts = [part for part in np.array_split(np.arange(len(order)), bins) if len(part)]
+    return [
+        {
+            "rows": len(part),
+            "score": float(raw[part].mean()),
+            "predicted": float(predicted[part].mean()),
+            "listened": float(label[order[part]].mean()),
+        }
+        for part in parts
+    ]
+
+
+def _held_out(audience: Audience, rehearsal: Rehearsal, negatives: float) -> dict[str, Any]:
+    metrics = per_user_metrics(rehearsal.lists, audience.relevant)[1]
+    groups = {"all": np.ones(len(audience.users), dtype=bool), **segments(audience.listens)}
+    measured = [
+        {
+            "segment": name,
+            "users": int(members.sum()),
+            "listens": [int(audience.listens[members].min()), int(audience.listens[members].max())],
+            **{metric: _with_interval(metrics[metric][members]) for metric in METRICS},
+        }
+        for name, members in groups.items()
+    ]
+    in_pool = int((audience.relevant["track_key"] >= 0).sum())
+    return {
+        "segments": measured,
+        "pool_recall": in_pool / len(audience.relevant),
+        "tracks_listed": int(rehearsal.lists["track_key"].nunique()),
+        "calibration": calibration(rehearsal.score, rehearsal.label, negatives),
+    }
+
+
+def _with_interval(values: npt.NDArray[np.float64]) -> dict[str, Any]:
+    return {"mean": float(values.mean()), "ci95": list(bootstrap_interval(values, seed=_SEED))}
+
+
+def _fold(fold: Fold) -> dict[str, Any]:
+    return {
+        "as_of": fold.as_of.isoformat(),
+        "rows": len(fold.label),
+        "positives": int(fold.label.sum()),
+        "users": len(np.unique(fold.user_key)),
+    }
+
+
+def _limits(challenger: Challenger, held_out: Mapping[str, Any] | None) -> list[str]:
+    model, config = challenger.model, challenger.model.config
+    limits = []
+    if held_out:
+        limits += [
+            f"The held-out figures are of the stand-in: the same recipe on {len(held_out['folds'])} of the"
+            f" {len(model.fold_dates)} folds. The model itself learnt from the held-out fold as well, and was not"
+            " measured on anything later.",
+            f"It ranks candidates. {1 - held_out['pool_recall']:.0%} of what users listened to in the held-out fold was"
+            " put forward by no source, and no ranker can list that.",
+            "The held-out users had listened before and listened again: nothing is said about those who left.",
+        ]
+    else:
+        limits.append("Not measured: history was too short for a stand-in that has not seen the held-out fold.")
+    if len(model.fold_dates) < config.folds:
+        limits.append(
+            f"Trained on {len(model.fold_dates)} folds, for want of more; the recipe asks for {config.folds}."
+        )
+    limits += [
+        f"A score orders the tracks of one list. Training kept {config.negatives:.0%} of the candidates that were not"
+        f" listened to, and weighed users by (1 + listened) ** -{config.user_weight}: corrected for the first, not for"
+        " the second, it is what the calibration calls predicted.",
+        f"Relevant is what was played within {HORIZON_DAYS} days, liked or not: a play that was skipped counts as one.",
+    ]
+    unused = [name for name, share in model.gain.items() if share == 0]
+    if unused:
+        limits.append(f"Features without any influence: {', '.join(unused)}.")
+    return limits
+
+
+def _about(card: Mapping[str, Any]) -> str:
+    lines = [f"Ranker of the slate `{card['slate']}`, trained as of {card['trained_as_of']}."]
+    if "data" in card:
+        data = card["data"]
+        lines.append(
+            f"Listens from {data['first_listen'][:10]} to {data['last_listen'][:10]}:"
+            f" {data['listens']:,} of {data['users']:,} users."
+        )
+    training = card["training"]
+    lines.append(
+        f"Trained on {training['rows']:,} rows of the folds {', '.join(f['as_of'] for f in training['folds'])}."
+    )
+    parameters = ", ".join(f"{name} {value}" for name, value in card["parameters"].items())
+    return "\n".join(lines) + f"\n\nParameters: {parameters}."
+
+
+def _metrics(held_out: Mapping[str, Any]) -> str:
+    lines = [
+        f"As of {held_out['as_of']}, {held_out['horizon_days']} days; the stand-in, which learnt from the folds"
+        f" {', '.join(held_out['folds'])}. Means with 95 % intervals.",
+        "",
+        "| users | listens before | number | " + " | ".join(METRICS) + " |",
+        "|---|---|---:|" + "---:|" * len(METRICS),
+    ]
+    for group in held_out["segments"]:
+        cells = [
+            f"{group[metric]['mean']:.4f} [{group[metric]['ci95'][0]:.4f}, {group[metric]['ci95'][1]:.4f}]"
+            for metric in METRICS
+        ]
+        low, high = group["listens"]
+        lines.append(f"| {group['segment']} | {low:,} to {high:,} | {group['users']:,} | {' | '.join(cells)} |")
+    lines += [
+        "",
+        f"{held_out['tracks_listed']:,} distinct tracks are listed; the candidates hold {held_out['pool_recall']:.1%}"
+        " of what was listened to.",
+    ]
+    return "\n".join(lines)
+
+
+def _calibration(bins: list[dict[str, Any]]) -> str:
+    lines = [
+        "Candidates by score, in ten equal parts; `predicted` is the score corrected for the negatives that training"
+        " left out.",
+        "",
+        "| candidates | score | predicted | listened to |",
+        "|---:|---:|---:|---:|",
+    ]
+    lines += [f"| {b['rows']:,} | {b['score']:.4f} | {b['predicted']:.4f} | {b['listened']:.4f} |" for b in bins]
+    return "\n".join(lines)
+
+
+def _importance(features: list[dict[str, Any]]) -> str:
+    lines = ["| feature | share of gain |", "|---|---:|"]
+    lines += [f"| {each['feature']} | {each['gain']:.1%} |" for each in features[:_FEATURES_SHOWN]]
+    return "\n".join([f"{len(features)} features; the strongest:", "", *lines])
+
+
+_WINDOW = text(
+    "select min(listened_at) as first, max(listened_at) as last, count(*) as listens, count(distinct user_key) as users"
+    " from core.fct_listens where listened_at < cast(:as_of as timestamp) at time zone 'UTC'"
+)

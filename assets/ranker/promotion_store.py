@@ -1,0 +1,177 @@
+"""Keeps the decisions on models in ml.promotions, whoever made them, and tells what became of each model."""
+
+from datetime import date
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from assets.ranker.card import importance
+from assets.ranker.promotion import Decision
+from assets.ranker.registry import Challenger, load_model
+from assets.ranker.slates import Slate
+from warehouse.errors import AudoticsError
+from warehouse.lake import Lake
+
+
+def decision_of_gate(connection: Connection, model_version: str) -> Decision | None:
+    """What the gate decided on a model, or None when it has not seen it."""
+    row = connection.execute(_OF_GATE, {"model_version": model_version}).one_or_none()
+    if row is None:
+        return None
+    return Decision(row.decision == "promoted", row.reasons.split("\n"), row.figures, row.speed)
+
+
+def record_decision(connection: Connection, challenger: Challenger, incumbent: str | None, decision: Decision) -> None:
+    """Note what the gate decided on a registered model; what it had decided before stays."""
+    connection.execute(
+        _INSERT,
+        {
+            "model_version": challenger.model_version,
+            "slate": str(challenger.slate),
+            "decision": "promoted" if decision.promoted else "refused",
+            "serves_from": challenger.trained_as_of if decision.promoted else None,
+            "incumbent": incumbent,
+            "decided_by": "gate",
+            "override_reason": None,
+            "reasons": "\n".join(decision.reasons),
+            "figures": decision.figures,
+            "speed": decision.speed,
+        },
+    )
+
+
+def promote(connection: Connection, lake: Lake, model_version: str, person: str, reason: str) -> dict[str, Any]:
+    """Let a model serve because a person says so: from the latest date on from which any model of its slate serves.
+
+    Returns model_version, slate, serves_from and incumbent, the model that served from then on until now.
+
+    Raises:
+        AudoticsError: no reason was given, there is no such model, it serves already, or its file is not in order.
+    """
+    if not reason.strip():
+        raise AudoticsError("a promotion by hand needs a reason: --reason says why, for whoever reads it later")
+    row = connection.execute(_MODEL, {"model_version": model_version}).one_or_none()
+    if row is None:
+        raise AudoticsError(f"there is no model {model_version}; `audotics models list` shows those there are")
+    newest = connection.execute(_NEWEST, {"slate": row.slate}).one_or_none()
+    if newest and newest.model_version == model_version:
+        raise AudoticsError(f"{model_version} serves already, from {newest.serves_from} on: nothing was changed")
+    load_model(lake, row)
+    serves_from = max(row.trained_as_of, newest.serves_from) if newest else row.trained_as_of
+    incumbent = newest.model_version if newest else None
+    connection.execute(
+        _INSERT,
+        {
+            "model_version": model_version,
+            "slate": row.slate,
+            "decision": "promoted",
+            "serves_from": serves_from,
+            "incumbent": incumbent,
+            "decided_by": person,
+            "override_reason": reason.strip(),
+            "reasons": "promoted by hand",
+            "figures": None,
+            "speed": None,
+        },
+    )
+    return {
+        "model_version": model_version,
+        "slate": row.slate,
+        "serves_from": serves_from.isoformat(),
+        "incumbent": incumbent,
+    }
+
+
+def list_models(connection: Connection, slate: Slate | None) -> list[dict[str, Any]]:
+    """Every model, or those of one slate, newest first, with what was decided on it last and what the gate measured.
+
+    `serving`: whether it serves the next night. ndcg@100, delta and ci95 are of the held-out fold; None where nothing
+    was compared.
+    """
+    rows = connection.execute(_LIST, {"slate": slate and str(slate)}).mappings()
+    return [_listed(dict(row)) for row in rows]
+
+
+def read_card(connection: Connection, model_version: str) -> dict[str, Any]:
+    """The card of a model; of one older than cards, what its row says.
+
+    Raises:
+        AudoticsError: there is no such model.
+    """
+    row = connection.execute(_MODEL, {"model_version": model_version}).one_or_none()
+    if row is None:
+        raise AudoticsError(f"there is no model {model_version}; `audotics models list` shows those there are")
+    return row.card or {
+        "model_version": row.model_version,
+        "slate": row.slate,
+        "trained_as_of": row.trained_as_of.isoformat(),
+        "training": {"folds": [{"as_of": each.isoformat()} for each in row.folds], "rows": row.training_rows},
+        "parameters": row.params,
+        "importance": importance(row.feature_importance),
+        "held_out": None,
+        "limits": ["Trained before there were cards: it was not measured on a held-out fold."],
+    }
+
+
+def _listed(row: dict[str, Any]) -> dict[str, Any]:
+    figures = row.pop("figures") or {}
+    measured = {role: (figures.get(role) or {}).get("ndcg@100") for role in ("challenger", "incumbent")}
+    return {
+        **{name: _plain(value) for name, value in row.items()},
+        "held_out": figures.get("held_out"),
+        "ndcg@100": measured,
+        "delta": figures.get("delta"),
+        "ci95": figures.get("ci95"),
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+_MODEL = text("select * from ml.models where model_version = :model_version")
+_OF_GATE = text("select * from ml.promotions where model_version = :model_version and override_reason is null")
+_NEWEST = text(
+    "select model_version, serves_from from ml.promotions where slate = :slate and serves_from is not null"
+    " order by serves_from desc, decided_at desc limit 1"
+)
+_INSERT = text(
+    "insert into ml.promotions (model_version, decided_at, slate, decision, serves_from, incumbent, decided_by,"
+    " override_reason, reasons, figures, speed)"
+    " values (:model_version, now(), :slate, :decision, :serves_from, :incumbent, :decided_by, :override_reason,"
+    " :reasons, :figures, :speed)"
+    " on conflict (model_version) where override_reason is null do nothing"
+).bindparams(*(sa.bindparam(name, type_=JSONB(none_as_null=True)) for name in ("figures", "speed")))
+_LIST = text("""
+    with serving as (
+        select distinct on (slate) model_version
+        from ml.promotions
+        where serves_from is not null
+        order by slate, serves_from desc, decided_at desc
+    ),
+
+    latest as (
+        select distinct on (model_version) * from ml.promotions order by model_version, decided_at desc
+    )
+
+    select
+        models.model_version,
+        models.slate,
+        models.trained_as_of,
+        models.model_version in (select model_version from serving) as serving,
+        latest.decision,
+        latest.serves_from,
+        latest.decided_by,
+        latest.decided_at,
+        latest.override_reason,
+        latest.incumbent,
+        coalesce(gate.reasons, latest.reasons) as reasons,
+        gate.figures
+    from ml.models
+    left join latest on models.model_version = latest.model_version
+    left join ml.promotions as gate on models.model_version = gate.model_version and gate.override_reason is null
+    where cast(:slate as text) is null or models.slate = :slate
+    order by models.trained_as_of desc, models.slate desc, models.created_at desc
+""")

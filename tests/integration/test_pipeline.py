@@ -19,6 +19,7 @@ from assets.publish.assets import release
 from assets.ranker.challenge import Outcome, challenge
 from assets.ranker.promotion import PromotionConfig
 from assets.ranker.promotion_store import list_models, promote, read_card
+from assets.ranker.registry import champions
 from assets.ranker.slates import Slate
 from assets.ranker.training import RankerConfig
 from assets.similar.assets import similarity_evaluations

@@ -57,8 +57,8 @@ class Seeds:
         """Ranges of users whose links and cells fit a block; a user of very many tracks has one alone."""
         links = rows_of(self._history.heard, codes) @ np.diff(self._neighbours.indptr).astype(np.float64)
         block = np.cumsum(links + len(self._history.tracks)) // _BLOCK_CELLS
-        edges = np.flatnonzero(np.r_[True, block[1:] != block[:-1], True]) if len(codes) else []
-        yield from pairwise(edges)
+        if len(codes):
+            yield from pairwise(np.flatnonzero(np.r_[True, block[1:] != block[:-1], True]).tolist())
 
     def _together(self, codes: Ints, user: Ints, track: Ints) -> Ints:
         """Code of the heard track that counts most in the co-occurrence score of each (user, track), or NO_SEED."""

@@ -36,11 +36,7 @@ def candidates_path(as_of: date, slate: Slate) -> str:
 def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Tracks put forward for every user with a listen before `as_of`, with each source's score and rank."""
     as_of = date.fromisoformat(context.partition_key)
-    with adbc_connect(warehouse.url, Role.SERVICE) as connection:
-        listens = read_listens(connection, as_of)
-    if not len(listens):
-        raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")
-    sources = fit_sources(listens, as_of, SourcesConfig())
+    sources = _sources(warehouse, as_of)
     lake = Lake(warehouse.lake)
     rows = {slate: lake.write_parquet(candidates_path(as_of, slate), _pools(sources, slate)) for slate in Slate}
     lake.expire("candidates")
@@ -53,6 +49,15 @@ def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) 
             **{f"candidates_per_user/{slate}": round(rows[slate] / users, 1) for slate in Slate},
         }
     )
+
+
+def _sources(warehouse: WarehouseResource, as_of: date) -> Sources:
+    """The sources of everything before `as_of`. The listens themselves are let go before the first source is fitted."""
+    with adbc_connect(warehouse.url, Role.SERVICE) as connection:
+        listens = read_listens(connection, as_of)
+    if not len(listens):
+        raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")
+    return fit_sources(listens, as_of, SourcesConfig())
 
 
 def _pools(sources: Sources, slate: Slate) -> Iterator[pa.Table]:

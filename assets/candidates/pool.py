@@ -77,10 +77,14 @@ class Sources:
         for start in range(0, max(1, len(user_keys)), users):
             yield user_keys[start : start + users]
 
-    def _scores(self, name: str, codes: Ints, exclude_heard: bool) -> Floats:
+    def source(self, name: str) -> CandidateSource:
+        """The source of that name, fitted now if nobody asked for it before."""
         if name not in self._fitted:
             self._fitted[name] = self._fit[name]()
-        scores = self._fitted[name].scores(codes)
+        return self._fitted[name]
+
+    def _scores(self, name: str, codes: Ints, exclude_heard: bool) -> Floats:
+        scores = self.source(name).scores(codes)
         if exclude_heard:
             hide_heard(scores, self.history, codes)
         return scores

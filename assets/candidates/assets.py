@@ -5,6 +5,7 @@ from datetime import date
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from assets.candidates.history import read_listens
@@ -38,12 +39,7 @@ def candidates_path(as_of: date, slate: Slate) -> str:
 def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Tracks put forward for every user with a listen before `as_of`: each source's score and rank, and the seed."""
     as_of = date.fromisoformat(context.partition_key)
-    with adbc_connect(warehouse.url, Role.SERVICE) as connection:
-        listens = read_listens(connection, as_of)
-        artists = read_artists(connection)
-    if not len(listens):
-        raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")
-    sources = fit_sources(listens, as_of, SourcesConfig())
+    sources, artists = _read(warehouse, as_of)
     seeds = Seeds(sources.history, sources.fitted(SessionCooccurrence), artists)
     lake = Lake(warehouse.lake)
     rows = {slate: lake.write_parquet(candidates_path(as_of, slate), _pools(sources, seeds, slate)) for slate in Slate}
@@ -57,6 +53,19 @@ def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) 
             **{f"candidates_per_user/{slate}": round(rows[slate] / users, 1) for slate in Slate},
         }
     )
+
+
+def _read(warehouse: WarehouseResource, as_of: date) -> tuple[Sources, pd.Series]:
+    """The sources of everything before `as_of`, and the artists of tracks.
+
+    The listens themselves are let go before the first source is fitted.
+    """
+    with adbc_connect(warehouse.url, Role.SERVICE) as connection:
+        listens = read_listens(connection, as_of)
+        artists = read_artists(connection)
+    if not len(listens):
+        raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")
+    return fit_sources(listens, as_of, SourcesConfig()), artists
 
 
 def _pools(sources: Sources, seeds: Seeds, slate: Slate) -> Iterator[pa.Table]:

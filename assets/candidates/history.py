@@ -10,6 +10,8 @@ import pandas as pd
 from scipy import sparse
 
 SECONDS_PER_DAY = 86_400
+# Keys that are looked up at a time.
+_BLOCK = 1_000_000
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.float32]
@@ -70,15 +72,15 @@ def read_listens(connection: Any, as_of: date, start: date | None = None) -> Lis
         where listened_at < to_timestamp({epoch_seconds(as_of)}) {since}
         order by user_key, listened_at, track_key
     """
+    types = {"user_key": np.int32, "track_key": np.int32, "listened_at": np.int64, "session_key": np.int64}
+    parts: dict[str, list[Ints]] = {name: [np.empty(0, kind)] for name, kind in types.items()}
     with connection.cursor() as cursor:
         cursor.execute(query)
-        table = cursor.fetch_arrow_table()
-    return Listens(
-        user_key=table["user_key"].to_numpy().astype(np.int32),
-        track_key=table["track_key"].to_numpy().astype(np.int32),
-        listened_at=table["listened_at"].to_numpy().astype(np.int64),
-        session_key=table["session_key"].to_numpy().astype(np.int64),
-    )
+        # Batch by batch, and then column by column: never all of it in memory twice.
+        for batch in cursor.fetch_record_batch():
+            for name, kind in types.items():
+                parts[name].append(batch[name].to_numpy().astype(kind))
+    return Listens(**{name: np.concatenate(parts.pop(name)) for name in types})
 
 
 class History:
@@ -96,9 +98,9 @@ class History:
         if int(listens.listened_at.max()) >= instant:
             raise ValueError(f"a listen at or after as_of {as_of} was given to the candidate sources")
         self.as_of = as_of
-        self.users, self.user_code = np.unique(listens.user_key, return_inverse=True)
-        self.tracks, self.track_code = np.unique(listens.track_key, return_inverse=True)
-        self.sessions, self.session_code = np.unique(listens.session_key, return_inverse=True)
+        self.users, self.user_code = _codes(listens.user_key)
+        self.tracks, self.track_code = _codes(listens.track_key)
+        self.sessions, self.session_code = _codes(listens.session_key)
         self.age_days = (instant - listens.listened_at) / SECONDS_PER_DAY
         self.days_since_heard = self._days_since_heard()
         self.heard = self.plays()
@@ -126,6 +128,15 @@ class History:
         found = np.searchsorted(self.users, user_keys)
         found = np.minimum(found, len(self.users) - 1)
         return np.where(self.users[found] == user_keys, found, -1)
+
+
+def _codes(keys: Ints) -> tuple[Ints, Ints]:
+    """The sorted unique keys, and the position of each key in them (int32): a third of the memory of np.unique's."""
+    unique = np.unique(keys)
+    codes = np.empty(len(keys), np.int32)
+    for start in range(0, len(keys), _BLOCK):
+        codes[start : start + _BLOCK] = np.searchsorted(unique, keys[start : start + _BLOCK])
+    return unique, codes
 
 
 def rows_of(matrix: sparse.csr_matrix, codes: Ints) -> sparse.csr_matrix:

@@ -60,7 +60,7 @@ class Sources:
 
     def fitted(self, kind: type[_Source]) -> _Source:
         """The source of this class, fitted."""
-        return cast(_Source, self._source(kind.name))
+        return cast(_Source, self.source(kind.name))
 
     def candidates(self, user_keys: Ints, slate: Slate) -> pd.DataFrame:
         """The pool of each user: the union of every source's best, with every source's opinion on each.
@@ -85,13 +85,14 @@ class Sources:
         for start in range(0, max(1, len(user_keys)), users):
             yield user_keys[start : start + users]
 
-    def _source(self, name: str) -> CandidateSource:
+    def source(self, name: str) -> CandidateSource:
+        """The source of that name, fitted now if nobody asked for it before."""
         if name not in self._fitted:
             self._fitted[name] = self._fit[name]()
         return self._fitted[name]
 
     def _scores(self, name: str, codes: Ints, slate: Slate) -> Floats:
-        scores = self._source(name).scores(codes)
+        scores = self.source(name).scores(codes)
         hide_unsuited(scores, self.history, codes, slate)
         return scores
 

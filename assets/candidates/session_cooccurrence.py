@@ -9,6 +9,9 @@ from scipy import sparse
 from assets.candidates.history import Floats, History, Ints, rows_of
 from assets.candidates.source import only_positive, strongest
 
+# Tracks whose neighbours are worked out at a time: of many listens, most pairs of tracks share a session.
+_BLOCK = 500
+
 
 @dataclass(frozen=True)
 class SessionCooccurrenceConfig:
@@ -40,27 +43,19 @@ class SessionCooccurrence:
         newest = np.full(len(history.sessions), np.inf)
         np.minimum.at(newest, history.session_code, history.age_days)
         decay = np.exp(-newest / config.session_decay_days)
-        together = cooccurrence(history.session_code, history.track_code, decay)
-        self.neighbours = conditional(together, config.shrinkage, config.neighbours)
+        holds = session_weights(history.session_code, history.track_code, decay)
+        self.neighbours = conditional(holds, config.shrinkage, config.neighbours)
         self.plays = history.plays(config.play_decay_days)
 
     def scores(self, user_codes: Ints) -> Floats:
         return only_positive(rows_of(self.plays, user_codes) @ self.neighbours)
 
 
-def cooccurrence(group: Ints, track: Ints, group_weight: npt.NDArray[np.float64]) -> sparse.csr_matrix:
-    """Weight of the groups that hold both of two tracks (on the diagonal: of those that hold the track).
-
-    Each group counts group_weight / sqrt(its distinct tracks). Track by track, float32 CSR.
-    """
-    holds = session_weights(group, track, group_weight)
-    return (holds.T @ holds).tocsr()
-
-
 def session_weights(group: Ints, track: Ints, group_weight: npt.NDArray[np.float64]) -> sparse.csr_matrix:
-    """Square roots of what each group counts for, where it holds a track: (groups, tracks), float32 CSR.
+    """Which groups hold which tracks: float32 CSR (groups, tracks), every entry sqrt(weight of the group).
 
-    The product of two of its columns is the weight of the groups that hold both tracks.
+    A group weighs group_weight / sqrt(its distinct tracks), so the product of two columns is the weight of the groups
+    that hold both tracks.
     """
     shape = (len(group_weight), int(track.max()) + 1)
     holds = sparse.csr_matrix((np.ones(len(group), dtype=np.float32), (group, track)), shape=shape)
@@ -70,11 +65,17 @@ def session_weights(group: Ints, track: Ints, group_weight: npt.NDArray[np.float
     return holds
 
 
-def conditional(together: sparse.csr_matrix, shrinkage: float, neighbours: int) -> sparse.csr_matrix:
-    """P(column | row) with shrinkage, without the diagonal, the most likely `neighbours` per row."""
-    alone = together.diagonal()
-    row = np.repeat(np.arange(together.shape[0]), np.diff(together.indptr))
-    off = row != together.indices
-    row, column = row[off], together.indices[off]
-    likely = (together.data[off] / (alone[row] + shrinkage)).astype(np.float32)
-    return strongest(sparse.csr_matrix((likely, (row, column)), shape=together.shape), neighbours)
+def conditional(holds: sparse.csr_matrix, shrinkage: float, neighbours: int) -> sparse.csr_matrix:
+    """P(column | row) of tracks, with shrinkage, the most likely `neighbours` per row and never the row itself."""
+    by_track = holds.T.tocsr()
+    likely = []
+    for start in range(0, by_track.shape[0], _BLOCK):
+        together = (by_track[start : start + _BLOCK] @ holds).tocsr()
+        row = np.repeat(np.arange(together.shape[0]), np.diff(together.indptr))
+        own = row + start == together.indices
+        alone = np.zeros(together.shape[0], np.float32)
+        alone[row[own]] = together.data[own]
+        together.data /= alone[row] + shrinkage
+        together.data[own] = 0.0
+        likely.append(strongest(together, neighbours))
+    return sparse.vstack(likely, format="csr")

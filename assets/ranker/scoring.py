@@ -1,13 +1,20 @@
 """Scores a pool of candidates and cuts it to lists."""
 
+import logging
+from functools import lru_cache
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from assets.ranker.features import FeatureMatrix
+from assets.ranker.forest import Forest, UnsupportedForestError, read_forest
 from assets.ranker.lists import ListRules
 from assets.ranker.slates import LIST_LENGTH
 from assets.ranker.training import RankerModel
 from warehouse.errors import AudoticsError
+
+_LOG = logging.getLogger(__name__)
 
 
 def rank(
@@ -20,9 +27,11 @@ def rank(
     the one that ranked the track highest. `row` is the track's row in `candidates`. Features that the model does not
     know are left out; AudoticsError when one that it knows is missing.
     """
-    values = features.values[:, columns_of(model, features)]
+    values = features.values
+    if features.names != model.names:
+        values = values[:, columns_of(model, features)]
     user, track = (candidates[name].to_numpy(np.int32) for name in ("user_key", "track_key"))
-    score = np.asarray(model.booster.predict(values, num_threads=model.config.threads), dtype=np.float32)
+    score = predict(model, values).astype(np.float32)
     row, position, score = rules.ranked(user, track, score, k)
     rank_columns = [name for name in candidates.columns if name.startswith("rank_")]
     source_ranks = candidates[rank_columns].to_numpy(np.float32, na_value=np.inf)[row]
@@ -49,3 +58,23 @@ def columns_of(model: RankerModel, features: FeatureMatrix) -> list[int]:
             " materialise the `training` job to train one on today's"
         )
     return [features.names.index(name) for name in model.names]
+
+
+def predict(model: RankerModel, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """The model's prediction per row of values, float32 (rows, len(model.names)); NaN is unknown. Float64 (rows,).
+
+    By the compiled forest; where it cannot express the model, by LightGBM, which says the same several times slower.
+    """
+    forest = _forest(model.text)
+    if forest is None:
+        return np.asarray(model.booster.predict(values, num_threads=model.config.threads))
+    return forest.predict(values, model.config.threads)
+
+
+@lru_cache(maxsize=8)
+def _forest(text: str) -> Forest | None:
+    try:
+        return read_forest(text)
+    except UnsupportedForestError as reason:
+        _LOG.warning("a ranker is scored by LightGBM itself, several times slower than compiled: %s", reason)
+        return None

@@ -61,6 +61,21 @@ def test_sources_refuse_an_empty_history() -> None:
         fit_sources(world().before(date(1990, 1, 1)), AS_OF, CONFIG)
 
 
+def test_codes_are_positions_in_the_sorted_keys_however_many_are_looked_up_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("assets.candidates.history._BLOCK", 7)
+    listens = world(shift=40)
+    history = History(listens, AS_OF)
+    for keys, codes, given in (
+        (history.users, history.user_code, listens.user_key),
+        (history.tracks, history.track_code, listens.track_key),
+        (history.sessions, history.session_code, listens.session_key),
+    ):
+        assert keys.tolist() == sorted(set(given.tolist()))
+        assert keys[codes].tolist() == given.tolist()
+
+
 def test_user_codes_mark_users_without_history() -> None:
     history = History(world(shift=5), AS_OF)
     assert history.user_codes(np.array([5, 19, 4, 20, 10_000])).tolist() == [0, 14, -1, -1, -1]

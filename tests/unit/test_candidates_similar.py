@@ -9,7 +9,7 @@ from test_candidates_sources import AS_OF, checkerboard, listens_of, random_list
 
 from assets.candidates.als import Als, AlsConfig
 from assets.candidates.history import Floats, History, Ints
-from assets.candidates.session_cooccurrence import cooccurrence
+from assets.candidates.session_cooccurrence import session_weights
 from assets.candidates.similar import (
     Blend,
     InFactors,
@@ -120,7 +120,8 @@ class TestInSessions(SimilarityConformance):
         history = History(random_listens(), AS_OF)
         newest = np.full(len(history.sessions), np.inf)
         np.minimum.at(newest, history.session_code, history.age_days)
-        together = cooccurrence(history.session_code, history.track_code, np.exp(-newest / 150.0)).toarray()
+        holds = session_weights(history.session_code, history.track_code, np.exp(-newest / 150.0))
+        together = (holds.T @ holds).toarray()
         config = SimilarConfig(session_decay_days=150.0, session_popularity=0.0)
         scores = InSessions(history, config).scores(np.arange(len(history.tracks)))
         np.testing.assert_allclose(scores, together, rtol=1e-5, atol=1e-7)

@@ -201,6 +201,16 @@ class TestSessionCooccurrence(SourceConformance):
         assert score[1] == pytest.approx(np.exp(-1) * np.sqrt(0.5) / (2 + np.sqrt(0.5) + 3.0), rel=1e-5)
         assert score[0] == ABSENT
 
+    @pytest.mark.parametrize("block", [1, 7])
+    def test_the_block_of_tracks_worked_on_does_not_change_a_bit(
+        self, monkeypatch: pytest.MonkeyPatch, history: History, block: int
+    ) -> None:
+        users = np.arange(len(history.users))
+        whole = self.fit(history).scores(users)
+        monkeypatch.setattr("assets.candidates.session_cooccurrence._BLOCK", block)
+        assert np.array_equal(self.fit(history).scores(users), whole)
+        assert (whole > 0).any()
+
     def test_only_the_likeliest_neighbours_are_kept(self) -> None:
         rows = [(0, 1, 1.0, 10), (1, 1, 1.0, 11), (1, 2, 1.0, 11), (2, 1, 1.0, 12), (2, 3, 1.0, 12)]
         rows += [(3, 1, 1.0, 13), (3, 3, 1.0, 13)]

@@ -31,7 +31,8 @@ features = dg.define_asset_job(
 training = dg.define_asset_job(
     "training",
     selection=INGEST | FEATURES | TRAINING,
-    description="Load what has landed, add the newest closed fold to the training set, train one ranker per slate.",
+    description="Load what has landed, add the newest closed fold to the training set, train one ranker per slate"
+    " and let the gate decide whether it serves.",
 )
 first_release = dg.define_asset_job(
     "first_release",

@@ -36,21 +36,21 @@ def rank(model: RankerModel, candidates: pd.DataFrame, features: FeatureMatrix, 
     user = candidates["user_key"].to_numpy(np.int32)
     score = predict(model, values).astype(np.float32)
     position = ranks_within(user, score)
+    listed = np.flatnonzero(position <= k)
+    listed = listed[np.lexsort((position[listed], user[listed]))]
     rank_columns = [name for name in candidates.columns if name.startswith("rank_")]
-    source_ranks = candidates[rank_columns].to_numpy(np.float32, na_value=np.inf)
+    source_ranks = candidates[rank_columns].to_numpy(np.float32, na_value=np.inf)[listed]
     source_ranks[np.isnan(source_ranks)] = np.inf
     sources = np.array([name.removeprefix("rank_") for name in rank_columns])
-    listed = pd.DataFrame(
+    return pd.DataFrame(
         {
-            "user_key": user,
-            "track_key": candidates["track_key"].to_numpy(np.int32),
-            "rank": position.astype(np.int32),
-            "score": score,
+            "user_key": user[listed],
+            "track_key": candidates["track_key"].to_numpy(np.int32)[listed],
+            "rank": position[listed].astype(np.int32),
+            "score": score[listed],
             "source": sources[source_ranks.argmin(axis=1)],
         }
     )
-    listed = listed[listed["rank"] <= k]
-    return listed.sort_values(["user_key", "rank"], ignore_index=True)
 
 
 def predict(model: RankerModel, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -44,7 +44,7 @@ format: setup  ## Rewrite the code in the project's format
 	$(BIN)/sqlfluff fix dbt_project/models
 
 bench: setup  ## Print what the benchmarks measure
-	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python -m benchmarks.pipeline
 
 docs: setup  ## Build the docs site of the warehouse: models, columns, metrics, lineage; one file to open in a browser
 	@environment=$$($(BIN)/audotics env) && eval "$$environment" && \

@@ -2,7 +2,7 @@
 
 Runs in a home of its own, which is removed afterwards. Example:
 
-    python benchmarks/pipeline.py --users 10000 --listens 2000000
+    python -m benchmarks.pipeline --users 10000 --listens 2000000
 """
 
 import argparse

@@ -90,7 +90,7 @@ MAY = [
     (SERVICE, "delete from ml.recommendations"),
     (SERVICE, "drop table ml.recommendations_20260518"),
     (SERVICE, "update ml.releases set status = 'retired'"),
-    (SERVICE, "drop table ml.similar_artists"),
+    (SERVICE, "delete from ml.similar_tracks"),
     (SERVICE, "delete from ml.similarity_evaluations"),
     (ANALYST, "select * from core.dim_tracks natural join core.dim_artists limit 1"),
     (ANALYST, "select * from features.feat_track natural join features.feat_artist limit 1"),

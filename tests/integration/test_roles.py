@@ -90,7 +90,7 @@ MAY = [
     (SERVICE, "delete from ml.recommendations"),
     (SERVICE, "drop table ml.recommendations_20260518"),
     (SERVICE, "update ml.releases set status = 'retired'"),
-    (SERVICE, "drop table ml.similar_artists"),
+    (SERVICE, "delete from ml.similar_tracks"),
     (SERVICE, "delete from ml.similarity_evaluations"),
     (SERVICE, "insert into ml.promotions select * from ml.promotions where false"),
     (ANALYST, "select * from core.dim_tracks natural join core.dim_artists limit 1"),

@@ -16,6 +16,11 @@ from warehouse.local_servers import Endpoints, ensure_running, stop
 from warehouse.roles import WORKING_ROLES, Role
 from warehouse.settings import Settings
 
+# Workers share the cores: a thread that waits for another in a loop takes them from a worker that has work. Read when
+# the libraries load, and passed on to every process that a test starts.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _TEMPLATE = "migrated_template"
 

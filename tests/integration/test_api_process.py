@@ -41,6 +41,8 @@ def test_the_documentation_shows_examples_and_every_error(api: httpx.Client) -> 
         "/v1/users/{user_id}/recommendations",
         "/v1/popular",
         "/v1/tracks/{track_id}",
+        "/v1/tracks/{track_id}/similar",
+        "/v1/artists/{artist_id}/similar",
         "/livez",
         "/readyz",
     }

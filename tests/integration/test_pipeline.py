@@ -341,9 +341,9 @@ def test_the_first_rankers_are_promoted_with_a_card_of_what_they_did_on_a_fold_t
 ) -> None:
     listed = pipeline.json("models", "list")
     assert [(each["slate"], each["serving"], each["decision"]) for each in listed] == [
+        ("rediscover", True, "promoted"),
         ("for_you", True, "promoted"),
         ("discover", True, "promoted"),
-        ("rediscover", True, "promoted"),
     ]
     assert {each["reasons"] for each in listed} == {"there is no incumbent"}
     held_out = date.fromisoformat(AS_OF) - timedelta(days=14)

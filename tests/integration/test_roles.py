@@ -9,17 +9,16 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import psycopg2
 import pytest
 from dbt_process import Dbt
 from pipeline_process import Pipeline
 from psycopg2.errors import InsufficientPrivilege, QueryCanceled, ReadOnlySqlTransaction
+from ranked_lists import lists
 
 from assets.dbt import DBT_PROJECT, dbt_arguments
 from assets.ingest.sample_world import SampleWorld, generate
-from assets.ranker.recommendations import as_rows, replace_recommendations
-from assets.ranker.slates import Slate
+from assets.ranker.recommendations import replace_recommendations
 from benchmarks.analytics_questions import Question, read_questions
 from warehouse.engine import adbc_connect, session_url
 from warehouse.local_servers import Endpoints
@@ -40,12 +39,10 @@ def platform(session_folder: Path, endpoints: Endpoints, new_owned_database: Cal
     made = Pipeline(new_owned_database(), f"{endpoints.redis_url.rpartition('/')[0]}/6", folder / "home")
     made.json("ingest", "lastfm-1k", str(folder / "world"))
     Dbt(made.warehouse_url)(*dbt_arguments([AS_OF]))
-    lists = pd.DataFrame(
-        {"user_key": [0], "track_key": [1], "rank": [1], "score": [0.5], "source": ["popular"]},
-    )
+    made_lists = lists(AS_OF, "m", users=1)
     for _ in range(2):  # the second takes the place of the first
         with adbc_connect(made.warehouse_url, SERVICE) as connection:
-            replace_recommendations(connection, AS_OF, [as_rows(lists, AS_OF, Slate.FOR_YOU, "m")])
+            replace_recommendations(connection, AS_OF, [made_lists])
     return made
 
 

@@ -14,7 +14,7 @@ from warehouse.engine import adbc_connect
 EXPLANATION = '[{"feature": "rank_als", "contribution": 0.41}, {"feature": "größe", "contribution": -0.1}]'
 
 
-def lists(as_of: date, version: str, users: int = 3) -> pa.Table:
+def lists(as_of: date, version: str, users: int = 3, slate: Slate = Slate.FOR_YOU) -> pa.Table:
     """One list of two tracks per user; the first follows from track 7 and is explained, the second is not."""
     frame = pd.DataFrame(
         {
@@ -27,7 +27,7 @@ def lists(as_of: date, version: str, users: int = 3) -> pa.Table:
             "contributions": [EXPLANATION, None] * users,
         }
     )
-    return as_rows(frame, as_of, Slate.FOR_YOU, version)
+    return as_rows(frame, as_of, slate, version)
 
 
 def replace(url: str, as_of: date, tables: Iterator[pa.Table]) -> int:

@@ -10,7 +10,6 @@ from ranked_lists import lists, replace
 
 from assets.candidates.pool import SourcesConfig
 from assets.ranker.evaluation_store import dates_to_evaluate, evaluate_recommendations
-from assets.ranker.recommendations import as_rows
 from assets.ranker.slates import HORIZON_DAYS, Slate
 from orchestration.definitions import defs
 from orchestration.jobs import nightly_evaluation
@@ -71,9 +70,8 @@ def test_a_horizon_is_over_with(warehouse_url: str, instants: list[datetime]) ->
 @pytest.mark.parametrize("instants", NOT_COVERED.values(), ids=NOT_COVERED)
 def test_a_horizon_is_not_over_with(warehouse_url: str, instants: list[datetime]) -> None:
     with_listens(warehouse_url, instants)
-    for_you = lists(AS_OF, "a")
-    discover = as_rows(for_you.to_pandas(), AS_OF, Slate.DISCOVER, "a")
-    replace(warehouse_url, AS_OF, iter([for_you, discover]))
+    of_slates = [lists(AS_OF, "a", slate=slate) for slate in Slate]
+    replace(warehouse_url, AS_OF, iter(of_slates))
     with create_engine(warehouse_url).connect() as connection:
         assert dates_to_evaluate(connection) == []
     with adbc_connect(warehouse_url) as adbc, pytest.raises(AudoticsError, match="are not over in the data"):

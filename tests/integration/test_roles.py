@@ -41,7 +41,8 @@ def platform(session_folder: Path, endpoints: Endpoints, new_owned_database: Cal
     made.json("ingest", "lastfm-1k", str(folder / "world"))
     Dbt(made.warehouse_url)(*dbt_arguments([AS_OF]))
     lists = pd.DataFrame(
-        {"user_key": [0], "track_key": [1], "rank": [1], "score": [0.5], "source": ["popular"]},
+        {"user_key": [0], "track_key": [1], "rank": [1], "score": [0.5], "source": ["popular"]}
+        | {"seed_track_key": [2], "contributions": ["[]"]},
     )
     for _ in range(2):  # the second takes the place of the first
         with adbc_connect(made.warehouse_url, SERVICE) as connection:

@@ -1,7 +1,7 @@
 """What it costs to spread lists over artists: accuracy and diversity by slate and setting, printed as a curve.
 
     audotics run --as-of D          # for every date to look at: features and rankers
-    python benchmarks/diversity.py --as-of 2026-09-15 --as-of 2026-10-13
+    python -m benchmarks.diversity --as-of 2026-09-15 --as-of 2026-10-13
 
 Look at earlier dates than those that a result is reported on. Without names of artists every row is the same.
 """
@@ -28,7 +28,7 @@ from warehouse.lake import Lake
 from warehouse.local_servers import ensure_running
 from warehouse.settings import Settings
 
-AS_SCORED = ListsConfig(per_artist=100, artist_discount=1.0)
+AS_SCORED = ListsConfig()
 SETTINGS = [
     ListsConfig(per_artist, discount) for per_artist, discount in product((100, 20, 10), (1.0, 0.98, 0.95, 0.9, 0.8))
 ]
@@ -69,7 +69,7 @@ def _measured(as_of: date) -> Iterator[tuple[Slate, ListsConfig, tuple[np.ndarra
         before, horizon = listens.before(as_of), listens.between(as_of, as_of + timedelta(days=HORIZON_DAYS))
         sources = fit_sources(before, as_of, SourcesConfig())
         features_of = feature_reader(connection, as_of)
-        rules = {setting: read_list_rules(connection, setting) for setting in SETTINGS}
+        rules = read_list_rules(connection)
         artist_of = features_of(np.empty(0, np.int32)).track_artist.set_index("track_key")["artist_key"]
     for slate, model in serving.items():
         relevant = relevant_tracks(before, horizon, as_of, slate)
@@ -78,7 +78,7 @@ def _measured(as_of: date) -> Iterator[tuple[Slate, ListsConfig, tuple[np.ndarra
         with adbc_connect(url) as connection:
             matrix = join_features(pool, feature_reader(connection, as_of)(users))
         for setting in SETTINGS:
-            lists = rank(model.model, pool, matrix, rules[setting])
+            lists = rank(model.model, pool, matrix, rules.spread(setting))
             evaluated, metrics = per_user_metrics(lists, relevant)
             artists, largest = _diversity(lists, artist_of, evaluated)
             yield slate, setting, (metrics["ndcg@10"], metrics["ndcg@100"], artists, largest)

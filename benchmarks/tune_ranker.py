@@ -1,7 +1,7 @@
 """Repeats the choice of the ranker's defaults on earlier `as_of` dates of the warehouse, and prints every trial.
 
     audotics run --as-of D          # for every date to be tuned on: builds the features of D and of its folds
-    python benchmarks/tune_ranker.py --as-of 2014-11-03 --as-of 2014-11-17 --as-of 2014-12-01
+    python -m benchmarks.tune_ranker --as-of 2014-11-03 --as-of 2014-11-17 --as-of 2014-12-01
 
 Dates after --latest are refused, so that the window a result is reported on stays unseen.
 """
@@ -22,7 +22,6 @@ from assets.ranker.dataset import Fold, fold_dates, labelled_fold
 from assets.ranker.evaluation import METRICS, per_user_metrics, relevant_tracks
 from assets.ranker.feature_dates import stale_feature_dates
 from assets.ranker.features import FeatureMatrix, join_features
-from assets.ranker.lists import ListsConfig
 from assets.ranker.marts import feature_reader, read_list_rules
 from assets.ranker.scoring import rank
 from assets.ranker.slates import HORIZON_DAYS, Slate
@@ -108,7 +107,7 @@ def main() -> None:
     with adbc_connect(url) as connection:
         listens = read_listens(connection, dates[-1] + timedelta(days=HORIZON_DAYS))
         fitted: dict[date, Sources] = {}
-        rules = read_list_rules(connection, ListsConfig())
+        rules = read_list_rules(connection)
         windows = [Window(connection, listens, as_of, fitted) for as_of in dates]
     for slate in Slate:
         for name in windows[0].baselines[slate]:

@@ -1,6 +1,6 @@
 """Repeats the choice of how similar items are found on earlier `as_of` dates of the warehouse, and prints every trial.
 
-    python benchmarks/tune_similar.py --as-of 2014-09-01 --as-of 2014-10-06 --as-of 2014-11-03 --as-of 2014-12-01
+    python -m benchmarks.tune_similar --as-of 2014-09-01 --as-of 2014-10-06 --as-of 2014-11-03 --as-of 2014-12-01
 
 Dates after --latest are refused, so that the window a result is reported on stays unseen.
 """

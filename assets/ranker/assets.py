@@ -16,7 +16,7 @@ from assets.ranker.challenge import Outcome, challenge
 from assets.ranker.evaluation import METRICS
 from assets.ranker.evaluation_store import evaluate_recommendations, read_evaluation, store_evaluation
 from assets.ranker.features import join_features
-from assets.ranker.lists import ListsConfig
+from assets.ranker.lists import LISTS
 from assets.ranker.marts import feature_reader, read_list_rules
 from assets.ranker.promotion import PromotionConfig
 from assets.ranker.reasons import with_reasons
@@ -207,14 +207,14 @@ def _ranked(
 ) -> Iterator[pa.Table]:
     """Rows of ml.recommendations, one batch of users at a time; counts them per source on the way."""
     features_of = feature_reader(connection, as_of)
-    rules = read_list_rules(connection, ListsConfig())
+    rules = read_list_rules(connection)
     for slate, best in serving.items():
         for table in lake.read_parquet(candidates_path(as_of, slate)):
             if not table.num_rows:
                 continue
             pool = table.to_pandas()
             matrix = join_features(pool, features_of(pool["user_key"].unique()))
-            lists = with_reasons(best.model, rank(best.model, pool, matrix, rules), pool, matrix)
+            lists = with_reasons(best.model, rank(best.model, pool, matrix, rules.spread(LISTS[slate])), pool, matrix)
             for source, count in lists["source"].value_counts().items():
                 by_source[str(source)] = by_source.get(str(source), 0) + int(count)
             yield as_rows(lists, as_of, slate, best.model_version)

@@ -1,6 +1,7 @@
 """From scores to lists that people like: no blocked track, one version of a recording, not one artist all the way."""
 
 import re
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from assets.candidates.history import Floats, Ints
 from assets.candidates.source import ranks_within
-from assets.ranker.slates import LIST_LENGTH
+from assets.ranker.slates import LIST_LENGTH, Slate
 
 # What sets one release of a recording apart from another. A remix is another track.
 _VERSION = (
@@ -26,28 +27,36 @@ _MOST_SUFFIXES = 3
 
 @dataclass(frozen=True)
 class ListsConfig:
-    """The choice of what a list shows beside its scores.
+    """The choice of what a list shows beside its scores; by default nothing.
 
     per_artist: tracks of one artist in a list, at most. artist_discount: the score of the n-th track of an artist (from
     0) is multiplied by artist_discount ** n. That is maximal marginal relevance with "by the same artist" as the
     similarity: 1 leaves the order as it is, lower values spread a list over more artists.
     """
 
-    per_artist: int = 20
-    artist_discount: float = 0.95
+    per_artist: int = LIST_LENGTH
+    artist_discount: float = 1.0
+
+
+# Chosen from the curve in docs/adr/0015: the most variety that costs no more than 1.25 % of NDCG@100.
+LISTS = {
+    Slate.FOR_YOU: ListsConfig(per_artist=20, artist_discount=0.98),
+    Slate.DISCOVER: ListsConfig(per_artist=20, artist_discount=0.98),
+    Slate.REDISCOVER: ListsConfig(per_artist=20, artist_discount=0.9),
+}
 
 
 class ListRules:
     """Knows the artist and the recording of each track, and what each user has blocked."""
 
-    def __init__(self, catalogue: pd.DataFrame, blocks: pd.DataFrame, config: ListsConfig) -> None:
-        """Takes the catalogue and the blocks.
+    def __init__(self, catalogue: pd.DataFrame, blocks: pd.DataFrame) -> None:
+        """Takes the catalogue and the blocks; artists are not spread until `spread` says how.
 
         catalogue: track_key, artist_key and title (both may be null), one row per track. blocks: user_key, item_kind
         ("track" or "artist"), item_key.
         """
         ordered = catalogue.sort_values("track_key", ignore_index=True)
-        self._config = config
+        self._config = ListsConfig()
         # One more, so that a key above all others is looked up like the rest.
         self._tracks = np.append(ordered["track_key"].to_numpy(np.int64), np.iinfo(np.int64).max)
         self._artist = np.append(ordered["artist_key"].fillna(-1).to_numpy(np.int64), -1)
@@ -62,7 +71,13 @@ class ListRules:
         nothing: list[int] = []
         catalogue = pd.DataFrame({"track_key": nothing, "artist_key": nothing, "title": nothing})
         blocks = pd.DataFrame({"user_key": nothing, "item_kind": nothing, "item_key": nothing})
-        return cls(catalogue, blocks, ListsConfig())
+        return cls(catalogue, blocks)
+
+    def spread(self, config: ListsConfig) -> "ListRules":
+        """The same rules with lists spread over artists."""
+        rules = copy(self)
+        rules._config = config
+        return rules
 
     def ranked(self, user: Ints, track: Ints, score: Floats, k: int = LIST_LENGTH) -> tuple[Ints, Ints, Floats]:
         """The k best of each user's scored tracks that the rules let through.

@@ -17,7 +17,7 @@ from assets.ranker.features import (
     USER_TRACK_COLUMNS,
     FeatureFrames,
 )
-from assets.ranker.lists import ListRules, ListsConfig
+from assets.ranker.lists import ListRules
 from warehouse.errors import AudoticsError
 
 
@@ -60,12 +60,11 @@ def feature_reader(connection: dbapi.Connection, as_of: date) -> Callable[[Ints]
     return of_users
 
 
-def read_list_rules(connection: dbapi.Connection, config: ListsConfig) -> ListRules:
+def read_list_rules(connection: dbapi.Connection) -> ListRules:
     """The rules of lists for today's catalogue and the blocks there are now, whatever date the lists are of."""
     return ListRules(
         _fetch(connection, "select track_key, artist_key, title from core.dim_tracks"),
         _fetch(connection, "select user_key, item_kind, item_key from raw.blocks"),
-        config,
     )
 
 

@@ -12,7 +12,7 @@ from assets.candidates.history import Ints, read_listens
 from assets.candidates.pool import SourcesConfig, fit_sources
 from assets.ranker.evaluation_store import read_lists
 from assets.ranker.features import join_features
-from assets.ranker.lists import ListsConfig
+from assets.ranker.lists import LISTS
 from assets.ranker.marts import feature_reader, read_list_rules
 from assets.ranker.registry import Champion
 from assets.ranker.scoring import rank
@@ -61,7 +61,7 @@ def replay(
         raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")
     sources = fit_sources(listens, as_of, SourcesConfig())
     features_of = feature_reader(connection, as_of)
-    rules = read_list_rules(connection, ListsConfig())
+    rules = read_list_rules(connection)
     everyone = sources.history.users.astype(np.int32)
     users = everyone if user_keys is None else np.intersect1d(user_keys, everyone).astype(np.int32)
     for slate, model in models.items():
@@ -75,5 +75,5 @@ def replay(
             pool = pool[pool["user_key"].isin(asked)].reset_index(drop=True)
             if not len(pool):
                 continue
-            lists = rank(model.model, pool, join_features(pool, features_of(asked)), rules)
+            lists = rank(model.model, pool, join_features(pool, features_of(asked)), rules.spread(LISTS[slate]))
             yield Replayed(slate, model.model_version, lists, read_lists(connection, as_of, slate, asked))

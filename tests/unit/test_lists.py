@@ -6,7 +6,7 @@ import pytest
 
 from assets.ranker.lists import ListRules, ListsConfig, recordings
 
-AS_SCORED = ListsConfig(per_artist=100, artist_discount=1.0)
+AS_SCORED = ListsConfig()
 NO_BLOCKS = pd.DataFrame({"user_key": [], "item_kind": [], "item_key": []})
 
 
@@ -33,7 +33,7 @@ def listed(
     """Tracks by user, best first."""
     rows = [(user, track, score) for user, of_user in scores.items() for track, score in of_user.items()]
     user, track, score = (np.array(column) for column in zip(*rows, strict=True))
-    row, rank, _ = ListRules(tracks, blocks, config).ranked(user, track, score.astype(np.float32), k)
+    row, rank, _ = ListRules(tracks, blocks).spread(config).ranked(user, track, score.astype(np.float32), k)
     frame = pd.DataFrame({"user": user[row], "track": track[row], "rank": rank})
     for _, of_user in frame.groupby("user"):
         assert of_user["rank"].tolist() == list(range(1, len(of_user) + 1))

@@ -174,3 +174,11 @@ def _execute(endpoints: Endpoints, statement: sql.Composable) -> None:
             cursor.execute(statement)
     finally:
         connection.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests in one worker, which has made their fixtures; and all tests of the one big pipeline."""
+    for item in items:
+        shared = "pipeline" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("pipeline" if shared else item.path.name))

@@ -1,0 +1,168 @@
+"""The lists that a run made: what they hold, why, how good they are, and the same ones again."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from pipeline_process import Pipeline
+from sample_pipeline import AS_OF, FAVOURITE
+
+
+def test_the_discover_slate_holds_nothing_heard_before(pipeline: Pipeline) -> None:
+    heard = "core.fct_listens.user_key = lists.user_key and core.fct_listens.track_key = lists.track_key"
+    ((discovered, heard_before),) = pipeline.query(
+        f"select count(*), count(*) filter (where exists (select from core.fct_listens where {heard}"
+        f" and listened_at < timestamptz '{AS_OF} 00:00:00+00')) from ml.recommendations as lists"
+        " where slate = 'discover'"
+    )
+    assert discovered > 10_000
+    assert heard_before == 0
+
+
+def test_the_rediscover_slate_holds_only_what_was_heard_before_and_not_in_the_last_60_days(pipeline: Pipeline) -> None:
+    forgotten = (
+        "select user_key, track_key from core.fct_listens"
+        f" where listened_at < timestamptz '{AS_OF} 00:00:00+00' group by user_key, track_key"
+        f" having max(listened_at) < timestamptz '{AS_OF} 00:00:00+00' - interval '60 days'"
+    )
+    ((listed, wrong, users),) = pipeline.query(
+        f"select count(*), count(*) filter (where forgotten is null), count(distinct lists.user_key)"
+        f" from ml.recommendations as lists left join ({forgotten}) as forgotten using (user_key, track_key)"
+        " where slate = 'rediscover'"
+    )
+    assert listed > 1_000
+    assert wrong == 0
+    ((with_any,),) = pipeline.query(f"select count(distinct user_key) from ({forgotten}) as forgotten")
+    assert with_any - 1 <= users <= with_any, "the user who blocked an artist may have nothing left"
+
+
+def test_no_list_holds_a_blocked_artist(pipeline: Pipeline) -> None:
+    ((user_id, artist_id),) = pipeline.query(FAVOURITE)
+    (block,) = pipeline.json("blocks", "list", "--user", user_id)
+    assert (block["user_id"], block["artist"]) == (user_id, artist_id)
+    artists = pipeline.query(
+        "select artist_id, count(*) from ml.recommendations inner join core.dim_users using (user_key)"
+        f" inner join core.dim_tracks using (track_key) where user_id = '{user_id}' group by artist_id"
+    )
+    assert len(artists) > 5
+    assert artist_id not in dict(artists)
+
+
+def test_a_replay_makes_the_lists_that_were_made_then(pipeline: Pipeline) -> None:
+    ((user_id,),) = pipeline.query("select min(user_id) from core.dim_users where first_listened_at is not null")
+    replayed = pipeline.json("replay", "--as-of", AS_OF, "--user", user_id, "--limit", "7")
+    batches = pipeline.query("select slate, users, model_version from ml.recommendation_batches")
+    for slate, _, model_version in batches:
+        counts = replayed["slates"][slate]
+        assert counts["model_version"] == model_version
+        assert (counts["users"], counts["lists_made_then"], counts["users_with_other_lists"]) == (1, 1, 0)
+    made = pipeline.query(
+        "select rank, track_id, title, artist_name, score, source from ml.recommendations"
+        " inner join core.dim_users using (user_key) inner join core.dim_tracks using (track_key)"
+        f" where user_id = '{user_id}' and slate = 'discover' and rank <= 7 order by rank"
+    )
+    (shown,) = (each["items"] for each in replayed["lists"] if each["slate"] == "discover")
+    assert [tuple(item.values()) for item in shown] == [(*row[:4], pytest.approx(row[4]), row[5]) for row in made]
+
+    everyone = pipeline.json("replay", "--as-of", AS_OF)
+    assert everyone["lists"] == []
+    assert {slate: counts["users"] for slate, counts in everyone["slates"].items()} == {
+        slate: users for slate, users, _ in batches
+    }
+    assert all(counts["users_with_other_lists"] == 0 for counts in everyone["slates"].values())
+
+
+def test_a_replay_of_another_date_builds_its_features_and_stores_no_list(pipeline: Pipeline) -> None:
+    earlier = (date.fromisoformat(AS_OF) - timedelta(days=3)).isoformat()
+    ((version,),) = pipeline.query("select model_version from ml.models where slate = 'for_you'")
+    replayed = pipeline.json("replay", "--as-of", earlier, "--model", version)
+    assert list(replayed["slates"]) == ["for_you"]
+    counts = replayed["slates"]["for_you"]
+    assert counts["users"] > 200
+    assert counts["lists_made_then"] == 0
+    assert counts["users_with_other_lists"] == counts["users"]
+    assert pipeline.query("select distinct as_of from ml.recommendations") == [(date.fromisoformat(AS_OF),)]
+
+
+def test_reasons_are_tracks_that_the_user_had_heard_and_the_first_ten_are_explained(pipeline: Pipeline) -> None:
+    heard = "core.fct_listens.user_key = lists.user_key and core.fct_listens.track_key = lists.seed_track_key"
+    ((items, with_seed, heard_before, itself),) = pipeline.query(
+        "select count(*), count(seed_track_key),"
+        f" count(*) filter (where exists (select from core.fct_listens where {heard}"
+        f" and listened_at < timestamptz '{AS_OF} 00:00:00+00')), count(*) filter (where seed_track_key = track_key)"
+        " from ml.recommendations as lists"
+    )
+    assert with_seed > 0.9 * items
+    assert (heard_before, itself) == (with_seed, 0)
+    explained = (
+        "select rank <= 10, count(*) = count(contributions), min(jsonb_array_length(contributions)),"
+        " max(jsonb_array_length(contributions)) from ml.recommendations group by 1 order by 1 desc"
+    )
+    assert pipeline.query(explained) == [(True, True, 3, 3), (False, False, None, None)]
+    unknown = (
+        "select count(*) from ml.recommendations cross join jsonb_to_recordset(contributions) as each (feature text)"
+        " inner join ml.models using (model_version) where not features ? feature"
+    )
+    assert pipeline.query(unknown) == [(0,)]
+
+
+def test_evaluate_prints_the_documented_shape_and_the_ranker_is_ahead_of_every_baseline(pipeline: Pipeline) -> None:
+    evaluation = pipeline.json("evaluate", "--as-of", AS_OF)
+    assert list(evaluation) == ["as_of", "horizon_days", "slates"]
+    assert (evaluation["as_of"], evaluation["horizon_days"]) == (AS_OF, 14)
+    assert list(evaluation["slates"]) == ["for_you", "discover", "rediscover"]
+    for name, slate in evaluation["slates"].items():
+        assert slate["users"] > 50
+        assert {"ranker", "popular", "own_plays", "als", "session_cooccurrence"} <= set(slate["models"])
+        for metrics in slate["models"].values():
+            assert list(metrics) == ["ndcg@10", "ndcg@100", "recall@100"]
+            # Most users of this small world have fewer than 100 forgotten tracks: a list then holds every one.
+            assert all(0 < value < 1 or (name == "rediscover" and value == 1) for value in metrics.values())
+        paired = slate["paired"]
+        best = max((name for name in slate["models"] if name != "ranker"), key=lambda m: slate["models"][m]["ndcg@100"])
+        assert (paired["against"], paired["metric"]) == (best, "ndcg@100")
+        difference = slate["models"]["ranker"]["ndcg@100"] - slate["models"][best]["ndcg@100"]
+        assert paired["delta"] == pytest.approx(difference)
+        assert paired["ci95"][0] < paired["delta"] < paired["ci95"][1]
+        assert difference > 0 or name == "rediscover"
+
+
+def test_lists_of_another_system_are_scored_as_ours_are(pipeline: Pipeline, tmp_path: Path) -> None:
+    out = tmp_path / "lists.parquet"
+    pipeline.json("recommendations", "--as-of", AS_OF, "--slate", "discover", "--out", str(out))
+    scored = pipeline.json("evaluate", "--as-of", AS_OF, "--lists", str(out), "--slate", "discover")
+    same = scored["slates"]["discover"]
+    assert (same["users"] > 50, scored["unknown"]) == (True, {"users": 0, "tracks": 0})
+    assert same["models"]["lists"] == pytest.approx(same["models"]["ranker"])
+    assert (same["paired"]["against"], same["paired"]["delta"]) == ("ranker", 0)
+
+    lists = pq.read_table(out).to_pandas()
+    lists.loc[lists["rank"] == 1, "track_id"] = "nobody knows it"
+    lists.to_parquet(out)
+    worse = pipeline.json("evaluate", "--as-of", AS_OF, "--lists", str(out), "--slate", "discover")
+    assert worse["unknown"] == {"users": 0, "tracks": 1}
+    assert worse["slates"]["discover"]["paired"]["delta"] < 0
+
+
+def test_recommendations_are_exported_with_public_ids_best_first(pipeline: Pipeline, tmp_path: Path) -> None:
+    out = tmp_path / "for_you.parquet"
+    report = pipeline.json("recommendations", "--as-of", AS_OF, "--slate", "for_you", "--out", str(out))
+    table = pq.read_table(out)
+    assert table.column_names == ["user_id", "track_id", "rank", "score"]
+    assert report["rows"] == table.num_rows > 10_000
+    lists = table.to_pandas()
+    assert lists["user_id"].str.fullmatch(r"user_\d{6}").all()
+    for _, of_user in lists.groupby("user_id"):
+        assert of_user["rank"].tolist() == list(range(1, len(of_user) + 1))
+        assert of_user["score"].is_monotonic_decreasing
+        assert of_user["track_id"].is_unique
+    assert lists.groupby("user_id").size().max() == 100
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_asking_for_lists_of_another_date_names_the_newest_there_are(pipeline: Pipeline, tmp_path: Path) -> None:
+    out = tmp_path / "lists.parquet"
+    done = pipeline.run("recommendations", "--as-of", "2015-01-01", "--slate", "for_you", "--out", str(out))
+    assert done.returncode == 1
+    assert f"the newest are as of {AS_OF}" in " ".join(done.stderr.split())

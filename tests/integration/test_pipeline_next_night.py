@@ -1,0 +1,58 @@
+"""What follows a first run: the evaluation of its lists, and the next night. Changes what is live, so it comes last."""
+
+from datetime import UTC, date, datetime, time, timedelta
+
+import dagster as dg
+import pytest
+from pipeline_process import Pipeline
+from sample_pipeline import AS_OF, UNTIL
+
+from assets.publish.assets import release
+from orchestration.definitions import defs
+from orchestration.jobs import nightly_evaluation
+from warehouse.resource import WarehouseResource
+
+
+def test_the_nightly_evaluation_has_nothing_to_ask_for_once_the_lists_are_judged(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.json("evaluate", "--as-of", AS_OF)
+    monkeypatch.setenv("AUDOTICS_WAREHOUSE_URL", pipeline.warehouse_url)
+    with dg.build_schedule_context(
+        scheduled_execution_time=datetime.combine(UNTIL, time(5), UTC),
+        repository_def=defs.get_repository_def(),
+        resources={"warehouse": WarehouseResource()},
+    ) as context:
+        tick = nightly_evaluation.evaluate_tick(context)
+    assert not tick.run_requests
+    assert "all lists are judged" in (tick.skip_message or "")
+
+
+def test_the_next_night_is_served_by_the_same_champions_can_be_repeated_and_rolled_back(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first,) = [each for each in pipeline.json("releases", "list") if each["status"] == "live"]
+    following = (date.fromisoformat(AS_OF) + timedelta(days=1)).isoformat()
+    report = pipeline.json("run", "--as-of", following)
+    assert report["job"] == "nightly"
+    releases = {each["release"]: each for each in pipeline.json("releases", "list")}
+    assert releases[report["release"]]["status"] == "live"
+    assert releases[report["release"]]["models"] == first["models"]
+    assert releases[first["release"]]["status"] == "previous"
+
+    tables, keys = pipeline.table_checksums(), pipeline.redis_contents()
+    assert pipeline.json("run", "--as-of", following)["release"] == report["release"]
+    assert pipeline.table_checksums() == tables
+    assert pipeline.redis_contents() == keys
+
+    # Nor does a replay of an older date replace what is live.
+    with monkeypatch.context() as patch:
+        for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
+            patch.setenv(name, pipeline.environment[name])
+        older = dg.materialize([release], partition_key=AS_OF, resources={"warehouse": WarehouseResource()})
+    assert older.asset_materializations_for_node("release")[0].metadata["published"].value is False
+    assert pipeline.redis_contents() == keys
+
+    assert pipeline.json("releases", "rollback") == {"live": first["release"]}
+    statuses = {each["release"]: each["status"] for each in pipeline.json("releases", "list")}
+    assert statuses == {first["release"]: "live", report["release"]: "previous"}

@@ -38,6 +38,26 @@ def line(title: str, x: Sequence[date], y: Sequence[float], unit: str = "") -> s
     return _markdown(figure, title)
 
 
+def lines(
+    title: str, x: Sequence[date], series: Mapping[str, Sequence[float | None]], marked: str, unit: str = ""
+) -> str:
+    """One line per name over dates, with gaps where a value is None, as a Markdown image; `marked` stands out."""
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    axes = figure.add_subplot()
+    for name, values in series.items():
+        y = [float("nan") if value is None else value for value in values]
+        (drawn,) = axes.plot(date2num(list(x)), y, marker=".", label=name, linewidth=2.0 if name == marked else 1.0)
+        if name == marked:
+            drawn.set_color(_MARKED)
+    axes.xaxis_date()
+    axes.set_ylim(bottom=0)
+    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_ylabel(unit)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return _markdown(figure, title)
+
+
 def calibration(title: str, predicted: Sequence[float], observed: Sequence[float]) -> str:
     """Observed over predicted shares beside the diagonal on which they agree, as a Markdown image."""
     figure = Figure(figsize=(4.2, 4.0), layout="constrained")

@@ -9,6 +9,7 @@ from assets.dbt import features_version
 from assets.ranker.evaluation_store import read_evaluation
 from assets.ranker.feature_dates import stale_feature_dates
 from assets.ranker.marts import keys_by_id
+from assets.ranker.recommendations import models_of_lists
 from assets.ranker.registry import champions, has_champions, model_of_version
 from assets.ranker.replay import Replayed, replay
 from orchestration.definitions import defs
@@ -49,7 +50,9 @@ def run_evaluation(platform: Platform, as_of: date, on_progress: Progress) -> tu
 def run_replay(
     platform: Platform, as_of: date, model_version: str | None, user_ids: Sequence[str], on_progress: Progress
 ) -> Iterator[Replayed]:
-    """Lists as of a date by its champions, or by one model; features are built first where there are none.
+    """Lists as of a date by the models that made them then, else by its champions, or by one model.
+
+    Features are built first where there are none.
 
     Without user ids, those of everyone with a listen before the date, a batch at a time.
 
@@ -58,10 +61,9 @@ def run_replay(
     """
     lake = Lake(platform.settings.lake)
     with platform.transaction() as connection:
-        if model_version is None:
-            models = champions(connection, lake, as_of)
-        else:
-            models = dict([model_of_version(connection, lake, model_version)])
+        versions = models_of_lists(connection, as_of) if model_version is None else [model_version]
+        models = dict(model_of_version(connection, lake, version) for version in versions)
+        models = models or champions(connection, lake, as_of)
     with platform.transaction(Role.TRANSFORMER) as connection:
         stale = stale_feature_dates(connection, [as_of], features_version())
     with adbc_connect(platform.warehouse_url, Role.SERVICE) as connection:

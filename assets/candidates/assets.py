@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from assets.candidates.history import read_listens
-from assets.candidates.pool import Sources, SourcesConfig, fit_sources
+from assets.candidates.pool import USERS_PER_BATCH, Sources, SourcesConfig, fit_sources
 from assets.candidates.seeds import Seeds, read_artists
 from assets.candidates.session_cooccurrence import SessionCooccurrence
 from assets.dbt import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
@@ -19,8 +19,6 @@ from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
-
-_USERS_PER_BATCH = 2000
 
 
 def candidates_path(as_of: date, slate: Slate) -> str:
@@ -70,6 +68,6 @@ def _read(warehouse: WarehouseResource, as_of: date) -> tuple[Sources, pd.Series
 
 def _pools(sources: Sources, seeds: Seeds, slate: Slate) -> Iterator[pa.Table]:
     users = sources.history.users
-    for start in range(0, len(users), _USERS_PER_BATCH):
-        pool = sources.candidates(users[start : start + _USERS_PER_BATCH].astype(np.int32), slate)
+    for start in range(0, len(users), USERS_PER_BATCH):
+        pool = sources.candidates(users[start : start + USERS_PER_BATCH].astype(np.int32), slate)
         yield pa.Table.from_pandas(seeds.add_to(pool), preserve_index=False)

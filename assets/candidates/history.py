@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,6 @@ class History:
         self.tracks, self.track_code = _codes(listens.track_key)
         self.sessions, self.session_code = _codes(listens.session_key)
         self.age_days = (instant - listens.listened_at) / SECONDS_PER_DAY
-        self.days_since_heard = self._days_since_heard()
         self.heard = self.plays()
         self.heard.data[:] = 1.0
 
@@ -113,7 +113,8 @@ class History:
         # SciPy sums duplicates in float64 here; the cast comes last.
         return sparse.csr_matrix((weight, (self.user_code, self.track_code)), shape=shape).astype(np.float32)
 
-    def _days_since_heard(self) -> sparse.csr_matrix:
+    @cached_property
+    def days_since_heard(self) -> sparse.csr_matrix:
         """Days from the last listen of each heard (user, track) to `as_of`, all above 0: float64 CSR."""
         cell = self.user_code.astype(np.int64) * len(self.tracks) + self.track_code
         order = np.lexsort((self.age_days, cell))

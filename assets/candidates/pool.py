@@ -19,6 +19,8 @@ from assets.candidates.source import ABSENT, CandidateSource, best_within, hide_
 from assets.candidates.user_neighbours import UserNeighbours, UserNeighboursConfig
 from assets.ranker.slates import Slate
 
+# Users whose pools are made, stored and scored together.
+USERS_PER_BATCH = 2000
 # One dense float32 score block per source is held at a time per user block.
 _BLOCK_BYTES = 32 << 20
 _NAN = np.float32("nan")

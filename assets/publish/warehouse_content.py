@@ -40,11 +40,12 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
         f"select track_key, listens_30d from features.feat_track where as_of = {day}"
         f" order by listens_30d desc, listens desc, track_key limit {_POPULAR_LENGTH}",
     )
+    generated_at = datetime.now(UTC)
     return ReleaseInput(
         as_of=as_of,
-        generated_at=datetime.now(UTC),
+        generated_at=generated_at,
         model_versions=dict(zip(made["slate"], made["model_version"], strict=True)),
-        batches=lambda slate: _batches(connection, day, slate),
+        batches=lambda slate: _batches(connection, day, slate, generated_at),
         tracks=lambda: _tracks(connection, day),
         artists=lambda: heard_artists(connection, as_of),
         similar=lambda item: similar_lists(connection, as_of, item),
@@ -114,7 +115,8 @@ def read_releases(connection: Connection, listed: Sequence[ListedRelease]) -> li
     ]
 
 
-def _batches(connection: dbapi.Connection, day: str, slate: str) -> Iterator[SlateBatch]:
+def _batches(connection: dbapi.Connection, day: str, slate: str, at: datetime) -> Iterator[SlateBatch]:
+    """Lists without what their users have blocked up to an instant: since the lists were made, there may be more."""
     last = -1
     lists = f"from ml.recommendations where as_of = {day} and slate = '{slate}'"
     while True:
@@ -131,7 +133,11 @@ def _batches(connection: dbapi.Connection, day: str, slate: str) -> Iterator[Sla
             f"select user_id, track_key, score, coalesce(seed_track_key, {NO_SEED}) as seed_track_key from"
             f" (select user_key, rank, track_key, score, seed_track_key {lists}"
             f" and user_key > {last} and user_key <= {members})"
-            " as lists inner join core.dim_users using (user_key) order by user_key, rank",
+            " as lists inner join core.dim_users using (user_key) inner join core.dim_tracks using (track_key)"
+            f" where not exists (select from raw.blocks where blocks.user_key = lists.user_key"
+            f" and blocks.created_at <= timestamptz '{at.isoformat()}' and blocks.item_key ="
+            " case blocks.item_kind when 'track' then lists.track_key else dim_tracks.artist_key end)"
+            " order by user_key, rank",
         )
         starts = np.flatnonzero(rows["user_id"].ne(rows["user_id"].shift()).to_numpy())
         yield SlateBatch(

@@ -1,7 +1,7 @@
 """Training set, rankers, ranked lists and their evaluation."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 
 import dagster as dg
 import pyarrow as pa
@@ -14,7 +14,13 @@ from assets.dbt import AS_OF_PARTITIONS, FEATURE_KEYS, ONE_DATE_PER_RUN, OWNERS,
 from assets.ranker.card import page
 from assets.ranker.challenge import Outcome, challenge
 from assets.ranker.evaluation import METRICS
-from assets.ranker.evaluation_store import evaluate_recommendations, read_evaluation, store_evaluation
+from assets.ranker.evaluation_store import (
+    RANKER,
+    evaluate_recommendations,
+    read_evaluation,
+    read_rolling,
+    store_evaluation,
+)
 from assets.ranker.features import join_features
 from assets.ranker.lists import LISTS
 from assets.ranker.marts import feature_reader, read_list_rules
@@ -32,6 +38,8 @@ from warehouse.lake import Lake
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
 
+# Half a year of weekly evaluations.
+_ROLLING_DATES = 26
 _CHAMPION_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-6)
 
 
@@ -185,8 +193,9 @@ def recommendations(context: dg.AssetExecutionContext, warehouse: WarehouseResou
         serving = champions(connection, lake, as_of)
     by_source: dict[str, float] = {}
     with adbc_connect(warehouse.url, Role.SERVICE) as reading, adbc_connect(warehouse.url, Role.SERVICE) as writing:
+        blocks_read_at = datetime.now(UTC)
         tables = _ranked(reading, lake, as_of, serving, by_source)
-        rows = replace_recommendations(writing, as_of, tables)
+        rows = replace_recommendations(writing, as_of, tables, blocks_read_at)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": rows,
@@ -214,7 +223,8 @@ def _ranked(
                 continue
             pool = table.to_pandas()
             matrix = join_features(pool, features_of(pool["user_key"].unique()))
-            lists = with_reasons(best.model, rank(best.model, pool, matrix, rules.spread(LISTS[slate])), pool, matrix)
+            lists = rank(best.model, pool, matrix, rules.spread(LISTS[slate]))
+            lists = with_reasons(best.model, lists, pool, matrix, rules)
             for source, count in lists["source"].value_counts().items():
                 by_source[str(source)] = by_source.get(str(source), 0) + int(count)
             yield as_rows(lists, as_of, slate, best.model_version)
@@ -237,6 +247,7 @@ def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseRes
     with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
         store_evaluation(connection, as_of, results)
         stored = read_evaluation(connection, as_of)
+        rolling = read_rolling(connection, as_of, _ROLLING_DATES)
     columns = [dg.TableColumn("slate", "string"), dg.TableColumn("model", "string")]
     columns += [dg.TableColumn(metric, "float") for metric in METRICS]
     records = []
@@ -250,7 +261,12 @@ def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseRes
         metadata[f"{slate}/users"] = dg.MetadataValue.int(evaluated["users"])
         metadata[f"{slate}/against_best_baseline"] = dg.MetadataValue.json(evaluated["paired"])
         metadata[f"{slate}/ndcg@100"] = dg.MetadataValue.md(
-            plots.bars(f"{slate}: NDCG@100", {m: v["ndcg@100"] for m, v in models.items()}, marked="ranker")
+            plots.bars(f"{slate}: NDCG@100", {m: v["ndcg@100"] for m, v in models.items()}, marked=RANKER)
         )
+    for slate, by_model in rolling.items():
+        dates = sorted({day for of_model in by_model.values() for day in of_model})
+        series = {model: [of_model.get(day) for day in dates] for model, of_model in by_model.items()}
+        title = f"{slate}: NDCG@100 of the last {len(dates)} evaluated dates"
+        metadata[f"{slate}/rolling_ndcg@100"] = dg.MetadataValue.md(plots.lines(title, dates, series, marked=RANKER))
     table = dg.MetadataValue.table(records, dg.TableSchema(columns=columns))
     return dg.MaterializeResult(metadata={"dagster/row_count": len(records), "evaluation": table, **metadata})

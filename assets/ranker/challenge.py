@@ -48,12 +48,17 @@ def challenge(
     stored again if need be, and that decision stays. None when there is nothing to learn from in the folds.
 
     Raises:
-        AudoticsError: no folds are stored.
+        AudoticsError: no folds are stored, or not the one to compare on.
     """
     folds = load_folds(lake, as_of, slate, config)
     if not can_learn(folds):
         return None
     held_out = held_out_fold(lake, as_of, slate, config)
+    if held_out is None:
+        raise AudoticsError(
+            f"the fold that rankers of {slate} as of {as_of} are compared on is no longer in the lake:"
+            " materialise `training_set` for that date again"
+        )
     users = len({user for fold in folds for user in fold.user_key.tolist()})
     stand_in = _stand_in(folds, held_out, config)
     challenger = Challenger(slate, as_of, train(folds, config), users, stand_in)
@@ -71,17 +76,13 @@ def challenge(
     return Outcome(challenger, card, decision)
 
 
-def _stand_in(folds: list[Fold], held_out: HeldOut | None, config: RankerConfig) -> StandIn | None:
+def _stand_in(folds: list[Fold], held_out: HeldOut, config: RankerConfig) -> StandIn | None:
     """Trained on the folds whose horizon was over when the held-out one began; None when there is nothing to learn."""
-    if held_out is None:
-        return None
     clean = [fold for fold in folds if fold.as_of + timedelta(days=HORIZON_DAYS) <= held_out.as_of]
     return StandIn(held_out.as_of, train(clean, config)) if can_learn(clean) else None
 
 
-def _incumbent(
-    connection: Connection, lake: Lake, slate: Slate, as_of: date, held_out: HeldOut | None
-) -> _Incumbent | None:
+def _incumbent(connection: Connection, lake: Lake, slate: Slate, as_of: date, held_out: HeldOut) -> _Incumbent | None:
     row = serving(connection, slate, as_of)
     if row is None:
         return None
@@ -89,8 +90,6 @@ def _incumbent(
         load_model(lake, row)
     except AudoticsError as error:
         return _Incumbent(row.model_version, None, f"the incumbent cannot serve: {error}", can_serve=False)
-    if held_out is None:
-        return _Incumbent(row.model_version, None, "no fold was held out: materialise `training_set` first")
     columns = next(lake.read_parquet(held_out.path)).column_names
     gone = sorted(set(row.features) - set(feature_names(columns)))
     if gone:
@@ -105,22 +104,22 @@ def _compare(
     lake: Lake,
     challenger: Challenger,
     incumbent: _Incumbent | None,
-    held_out: HeldOut | None,
+    held_out: HeldOut,
     folds: list[Fold],
     window: DataWindow,
     gate: PromotionConfig,
 ) -> tuple[Decision, dict[str, Any]]:
     """The decision and the card, from one pass over the held-out fold."""
     models: dict[str, RankerModel] = {}
-    if held_out and challenger.stand_in:
+    if challenger.stand_in:
         models["challenger"] = challenger.stand_in.model
         if incumbent and incumbent.model:
             models["incumbent"] = incumbent.model
     rehearsed: tuple[Audience, dict[str, Rehearsal]] | None = None
-    if models and held_out:
+    if models:
         rehearsed = rehearse(models, lake.read_parquet(held_out.path))
     decision = _decide(incumbent, rehearsed, gate)
-    if held_out and decision.figures:
+    if decision.figures:
         decision = replace(decision, figures={"held_out": held_out.as_of.isoformat(), **decision.figures})
     measured = (rehearsed[0], rehearsed[1]["challenger"]) if rehearsed else None
     return decision, build_card(challenger, folds, window, measured)

@@ -104,6 +104,14 @@ def read_evaluation(connection: Connection, as_of: date) -> dict[str, Any]:
     return {"as_of": as_of.isoformat(), "horizon_days": HORIZON_DAYS, "slates": slates}
 
 
+def read_rolling(connection: Connection, as_of: date, dates: int) -> dict[str, dict[str, dict[date, float]]]:
+    """NDCG@100 of the last evaluated dates up to `as_of`: slate -> model, the ranker first -> date, oldest first."""
+    rolling: dict[str, dict[str, dict[date, float]]] = {}
+    for row in connection.execute(_ROLLING, {"as_of": as_of, "dates": dates}):
+        rolling.setdefault(row.slate, {}).setdefault(row.model, {})[row.as_of] = row.ndcg_100
+    return rolling
+
+
 def dates_to_evaluate(connection: Connection) -> list[date]:
     """The dates that have lists, a horizon that is over in the data, and no evaluation yet, oldest first."""
     made = dates_with_recommendations(connection)
@@ -205,6 +213,11 @@ _TO_EVALUATE = text(
     "select made.as_of from unnest(cast(:dates as date[])) as made (as_of)"
     " where not exists (select from ml.model_evaluations as known where known.as_of = made.as_of)"
     f" and {_horizon_is_closed('made.as_of')} order by made.as_of"
+)
+_ROLLING = text(
+    "select as_of, slate, model, ndcg_100 from ml.model_evaluations where as_of in"
+    " (select distinct as_of from ml.model_evaluations where as_of <= :as_of order by as_of desc limit :dates)"
+    f" order by slate, (model = '{RANKER}') desc, model, as_of"
 )
 # The ranker first, then the baselines from the best down.
 _SELECT = text(

@@ -16,10 +16,11 @@ import numpy.typing as npt
 MOST_LEAVES = 32
 # x · DE_BRUIJN >> 27 is a different number below 32 for each power of two x: where the leaf of that bit is kept.
 DE_BRUIJN = 0x077CB531
-_EVERY_LEAF = 0xFFFFFFFF
+EVERY_LEAF = 0xFFFFFFFF
+SLOT_SHIFT = 27
 
-# What a split does with a value that is missing, as in bits 2 and 3 of LightGBM's decision_type.
-NAN_IS_ZERO, ZERO_IS_NAN, NAN_STAYS = 0, 1, 2
+# What a split does with a value that is missing, as in bits 2 and 3 of LightGBM's decision_type; 2 leaves NaN as it is.
+NAN_IS_ZERO, ZERO_IS_NAN = 0, 1
 _DEFAULT_LEFT = 2
 # Objectives whose prediction is the sum of the trees, as it is.
 _UNTRANSFORMED = ("lambdarank", "rank_xendcg", "regression", "regression_l1", "huber", "fair", "quantile", "mape")
@@ -109,7 +110,7 @@ def read_forest(text: str) -> Forest:
         splits += added
         first.append(len(splits))
         for bit, value in enumerate(from_left):
-            leaves[number, ((DE_BRUIJN << bit) & _EVERY_LEAF) >> 27] = value
+            leaves[number, ((DE_BRUIJN << bit) & EVERY_LEAF) >> SLOT_SHIFT] = value
     return Forest(
         features=int(header["max_feature_idx"]) + 1,
         column=np.array([feature for feature, _ in columns], np.int32),
@@ -177,7 +178,7 @@ def _read_tree(fields: dict[str, str], columns: dict[tuple[int, int], int]) -> t
         missing = decision[child] >> 2 & 3
         column = columns.setdefault((feature[child], missing), len(columns))
         nan_left = bool(decision[child] & _DEFAULT_LEFT)
-        splits.append(_Split(column, threshold[child], nan_left, _EVERY_LEAF ^ ruled_out))
+        splits.append(_Split(column, threshold[child], nan_left, EVERY_LEAF ^ ruled_out))
 
     visit(0)
     return splits, from_left

@@ -6,16 +6,17 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from assets.ranker.forest import DE_BRUIJN, EVERY_LEAF, NAN_IS_ZERO, SLOT_SHIFT, ZERO_IS_NAN
+
 # Rows whose splits are looked at together: their bits and one column of them stay in the first-level cache.
 _ROWS = 64
 # LightGBM's kZeroThreshold: what is nearer to zero is zero.
 _ZERO = np.float32(1e-35)
-_EVERY_LEAF = np.uint32(0xFFFFFFFF)
-_DE_BRUIJN = np.uint32(0x077CB531)
-_SLOT_SHIFT = np.uint32(27)
+_EVERY_LEAF = np.uint32(EVERY_LEAF)
+_DE_BRUIJN = np.uint32(DE_BRUIJN)
+_SLOT_SHIFT = np.uint32(SLOT_SHIFT)
 _ONE = np.uint32(1)
 _NAN = np.float32(np.nan)
-_NAN_IS_ZERO, _ZERO_IS_NAN = 0, 1
 
 
 @numba.njit(nogil=True)
@@ -73,8 +74,8 @@ def _gather(
             value = x[row, column[place]]
             if abs(value) <= _ZERO:
                 value = np.float32(0.0)
-            if missing[place] == _NAN_IS_ZERO and np.isnan(value):
+            if missing[place] == NAN_IS_ZERO and np.isnan(value):
                 value = np.float32(0.0)
-            elif missing[place] == _ZERO_IS_NAN and value == 0.0:
+            elif missing[place] == ZERO_IS_NAN and value == 0.0:
                 value = _NAN
             block[place, row] = value

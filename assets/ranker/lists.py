@@ -62,8 +62,10 @@ class ListRules:
         self._artist = np.append(ordered["artist_key"].fillna(-1).to_numpy(np.int64), -1)
         self._recording = np.append(recordings(ordered), -1)
         of_artist = blocks["item_kind"].to_numpy() == "artist"
-        codes = _code(blocks["user_key"].to_numpy(np.int64), blocks["item_key"].to_numpy(np.int64))
-        self._blocked_tracks, self._blocked_artists = codes[~of_artist], codes[of_artist]
+        user, item = (blocks[name].to_numpy(np.int64) for name in ("user_key", "item_key"))
+        # Who blocks a track does not want its remaster either.
+        self._blocked_recordings = _code(user[~of_artist], self._of(item[~of_artist])[1])
+        self._blocked_artists = _code(user[of_artist], item[of_artist])
 
     @classmethod
     def none(cls) -> "ListRules":
@@ -86,9 +88,7 @@ class ListRules:
         sorted by user and rank. Equal scores keep the order in which the rows come.
         """
         artist, recording = self._of(track)
-        allowed = ~np.isin(_code(user, track), self._blocked_tracks)
-        allowed &= ~np.isin(_code(user, artist), self._blocked_artists)
-        row = np.flatnonzero(allowed)
+        row = np.flatnonzero(~self.blocked(user, track))
         row = row[np.lexsort((-score[row], user[row]))]
         row = row[_place_within(user[row], recording[row]) == 0]
         place = np.where(artist[row] >= 0, _place_within(user[row], artist[row]), 0)
@@ -99,6 +99,12 @@ class ListRules:
         best = np.flatnonzero(rank <= k)
         best = best[np.lexsort((rank[best], user[row[best]]))]
         return row[best], rank[best], discounted[best]
+
+    def blocked(self, user: Ints, track: Ints) -> npt.NDArray[np.bool_]:
+        """Whether each user has blocked each track: a version of its recording, or its artist."""
+        artist, recording = self._of(track)
+        blocked: npt.NDArray[np.bool_] = np.isin(_code(user, recording), self._blocked_recordings)
+        return blocked | np.isin(_code(user, artist), self._blocked_artists)
 
     def _of(self, track: Ints) -> tuple[Ints, Ints]:
         """Artist (-1 where unknown) and recording of each track; a track outside the catalogue is its own recording."""

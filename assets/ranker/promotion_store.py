@@ -48,7 +48,8 @@ def promote(connection: Connection, lake: Lake, model_version: str, person: str,
     Returns model_version, slate, serves_from and incumbent, the model that served from then on until now.
 
     Raises:
-        AudoticsError: no reason was given, there is no such model, it serves already, or its file is not in order.
+        AudoticsError: no reason was given, there is no such model, it serves already, its file is not in
+            order, or features that it needs are gone.
     """
     if not reason.strip():
         raise AudoticsError("a promotion by hand needs a reason: --reason says why, for whoever reads it later")
@@ -59,6 +60,11 @@ def promote(connection: Connection, lake: Lake, model_version: str, person: str,
     if newest and newest.model_version == model_version:
         raise AudoticsError(f"{model_version} serves already, from {newest.serves_from} on: nothing was changed")
     load_model(lake, row)
+    gone = sorted(set(row.features) - set(connection.scalar(_NEWEST_FEATURES, {"slate": row.slate}) or []))
+    if gone:
+        raise AudoticsError(
+            f"{model_version} cannot serve: it needs features that are no more ({', '.join(gone)}); promote a newer one"
+        )
     serves_from = max(row.trained_as_of, newest.serves_from) if newest else row.trained_as_of
     incumbent = newest.model_version if newest else None
     connection.execute(
@@ -133,6 +139,9 @@ def _plain(value: Any) -> Any:
 
 _MODEL = text("select * from ml.models where model_version = :model_version")
 _OF_GATE = text("select * from ml.promotions where model_version = :model_version and override_reason is null")
+_NEWEST_FEATURES = text(
+    "select features from ml.models where slate = :slate order by trained_as_of desc, created_at desc limit 1"
+)
 _NEWEST = text(
     "select model_version, serves_from from ml.promotions where slate = :slate and serves_from is not null"
     " order by serves_from desc, decided_at desc limit 1"

@@ -1,4 +1,4 @@
-"""What explains a ranked list: the seed of each track, and the features that lifted the first ones."""
+"""What explains a ranked list: the seed of each track, and the features that moved the first ones most."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,9 @@ import numpy.typing as npt
 import orjson
 import pandas as pd
 
+from assets.candidates.seeds import NO_SEED
 from assets.ranker.features import FeatureMatrix
+from assets.ranker.lists import ListRules
 from assets.ranker.scoring import columns_of
 from assets.ranker.training import RankerModel
 from warehouse.errors import AudoticsError
@@ -18,12 +20,13 @@ STRONGEST = 3
 
 
 def with_reasons(
-    model: RankerModel, lists: pd.DataFrame, candidates: pd.DataFrame, features: FeatureMatrix
+    model: RankerModel, lists: pd.DataFrame, candidates: pd.DataFrame, features: FeatureMatrix, rules: ListRules
 ) -> pd.DataFrame:
     """`lists`, as from scoring.rank of the same candidates and features, with two columns more.
 
-    seed_track_key: that of the candidates. contributions: JSON text, `[{"feature", "contribution"}, …]`, the strongest
-    first (`strongest`), of the first EXPLAINED of each list; None further down.
+    seed_track_key: that of the candidates, NO_SEED where the user has blocked it. contributions: JSON text,
+    `[{"feature", "contribution"}, …]`, the strongest first (`strongest`), of the first EXPLAINED of each list; None
+    further down.
 
     Raises:
         AudoticsError: the candidates have no seeds.
@@ -38,8 +41,10 @@ def with_reasons(
     if len(explained):
         values = features.values[rows[explained]][:, columns_of(model, features)]
         texts[explained] = strongest(model.names, contributions(model, values)[:, :-1])
+    seeds = candidates["seed_track_key"].to_numpy(np.int32)[rows]
+    blocked = rules.blocked(lists["user_key"].to_numpy(np.int32), seeds)
     return lists.assign(
-        seed_track_key=candidates["seed_track_key"].to_numpy(np.int32)[rows],
+        seed_track_key=np.where(blocked, NO_SEED, seeds).astype(np.int32),
         contributions=pd.Series(texts, index=lists.index, dtype=object),
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +56,17 @@ def as_rows(lists: pd.DataFrame, as_of: date, slate: Slate, model_version: str) 
     return pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
 
 
-def replace_recommendations(connection: dbapi.Connection, as_of: date, tables: Iterable[pa.Table]) -> int:
+def replace_recommendations(
+    connection: dbapi.Connection, as_of: date, tables: Iterable[pa.Table], blocks_read_at: datetime | None = None
+) -> int:
     """Replace the lists of an `as_of` and return the number of rows.
 
     Rows go to a table of their own, which then takes the old partition's place in one short transaction. While `tables`
     are being made, nothing that others read or write is locked; readers of any date wait for the exchange only, and
     see the old lists or the new ones. An interrupted load leaves the old ones, and a loading table that the next load
     of the date removes. Loads of one date wait for each other, loads of several dates for each other's exchange.
+
+    The lists hold to the blocks there were at `blocks_read_at`.
 
     Raises:
         AudoticsError: another session has one of these locks for too long.
@@ -83,7 +87,7 @@ def replace_recommendations(connection: dbapi.Connection, as_of: date, tables: I
         batches = cursor.fetchall()
         connection.commit()
         _exchange(cursor, partition, as_of)
-        _record_batches(cursor, as_of, batches)
+        _record_batches(cursor, as_of, batches, blocks_read_at)
         connection.commit()
     return rows
 
@@ -129,15 +133,24 @@ def _exchange(cursor: dbapi.Cursor, partition: str, as_of: date) -> None:
     )
 
 
-def _record_batches(cursor: dbapi.Cursor, as_of: date, batches: Iterable[tuple[Any, ...]]) -> None:
+def _record_batches(
+    cursor: dbapi.Cursor, as_of: date, batches: Iterable[tuple[Any, ...]], blocks_read_at: datetime | None
+) -> None:
     """Note what lists there are now: (slate, model version, users, rows)."""
     cursor.execute("delete from ml.recommendation_batches where as_of = $1", (as_of,))
     for batch in batches:
         cursor.execute(
-            "insert into ml.recommendation_batches (as_of, slate, model_version, users, rows, made_at)"
-            " values ($1, $2, $3, $4, $5, now())",
-            (as_of, *batch),
+            "insert into ml.recommendation_batches"
+            " (as_of, slate, model_version, users, rows, made_at, blocks_read_at)"
+            " values ($1, $2, $3, $4, $5, now(), $6)",
+            (as_of, *batch, blocks_read_at),
         )
+
+
+def models_of_lists(connection: Connection, as_of: date) -> list[str]:
+    """The versions of the models that made the lists of a date; none where none were made."""
+    query = text("select model_version from ml.recommendation_batches where as_of = :as_of order by slate")
+    return list(connection.scalars(query, {"as_of": as_of}))
 
 
 def dates_with_recommendations(connection: Connection) -> list[date]:

@@ -1,4 +1,4 @@
-"""What users would have got on a date under a model: the same steps as a night, and nothing is stored."""
+"""What users would have got on a date under a model: the same steps as a night, and no list is stored."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pandas as pd
 from adbc_driver_postgresql import dbapi
 
 from assets.candidates.history import Ints, read_listens
-from assets.candidates.pool import SourcesConfig, fit_sources
+from assets.candidates.pool import USERS_PER_BATCH, Sources, SourcesConfig, fit_sources
 from assets.ranker.evaluation_store import read_lists
 from assets.ranker.features import join_features
 from assets.ranker.lists import LISTS
@@ -19,17 +19,15 @@ from assets.ranker.scoring import rank
 from assets.ranker.slates import Slate
 from warehouse.errors import AudoticsError
 
-_USERS_PER_BATCH = 2000
-
 
 @dataclass(frozen=True)
 class Replayed:
     """Lists of a batch of users for one slate: user_key, track_key, rank (from 1), score, source; and what
-    ml.recommendations holds for the same users and date: user_key, track_key, rank, score.
+    ml.recommendations holds for the same users and date: user_key, track_key, rank, score. Either may be empty.
     """
 
     slate: Slate
-    model_version: str
+    champion: Champion
     lists: pd.DataFrame
     made_then: pd.DataFrame
 
@@ -49,31 +47,46 @@ class Replayed:
 def replay(
     connection: dbapi.Connection, as_of: date, models: Mapping[Slate, Champion], user_keys: Ints | None
 ) -> Iterator[Replayed]:
-    """Lists as of a date by slate and batch of users: of these users, or of everyone with a listen before the date.
+    """Lists as of a date by slate and batch of users: of these users, or of everyone who had listened before the date
+    or has a list of it.
 
     Needs the features as of the date. Blocks and titles are today's.
 
     Raises:
         AudoticsError: there are no listens before the date or no features as of it.
     """
-    listens = read_listens(connection, as_of)
-    if not len(listens):
-        raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")
-    sources = fit_sources(listens, as_of, SourcesConfig())
+    sources = _sources(connection, as_of)
     features_of = feature_reader(connection, as_of)
     rules = read_list_rules(connection)
     everyone = sources.history.users.astype(np.int32)
-    users = everyone if user_keys is None else np.intersect1d(user_keys, everyone).astype(np.int32)
     for slate, model in models.items():
         # In the batches of a night: products of other shapes may differ in their last bits.
-        for start in range(0, len(everyone), _USERS_PER_BATCH):
-            batch = everyone[start : start + _USERS_PER_BATCH]
-            asked = np.intersect1d(batch, users)
+        for start in range(0, len(everyone), USERS_PER_BATCH):
+            batch = everyone[start : start + USERS_PER_BATCH]
+            asked = batch if user_keys is None else np.intersect1d(batch, user_keys).astype(np.int32)
             if not len(asked):
                 continue
             pool = sources.candidates(batch, slate)
             pool = pool[pool["user_key"].isin(asked)].reset_index(drop=True)
-            if not len(pool):
-                continue
             lists = rank(model.model, pool, join_features(pool, features_of(asked)), rules.spread(LISTS[slate]))
-            yield Replayed(slate, model.model_version, lists, read_lists(connection, as_of, slate, asked))
+            yield Replayed(slate, model, lists, read_lists(connection, as_of, slate, asked))
+        gone = np.setdiff1d(_users_with_lists(connection, as_of, slate), everyone)
+        gone = gone if user_keys is None else np.intersect1d(gone, user_keys)
+        if len(gone):
+            nothing = pd.DataFrame({"user_key": gone[:0], "track_key": gone[:0], "rank": gone[:0]})
+            yield Replayed(slate, model, nothing, read_lists(connection, as_of, slate, gone.astype(np.int32)))
+
+
+def _sources(connection: dbapi.Connection, as_of: date) -> Sources:
+    listens = read_listens(connection, as_of)
+    if not len(listens):
+        raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")
+    return fit_sources(listens, as_of, SourcesConfig())
+
+
+def _users_with_lists(connection: dbapi.Connection, as_of: date, slate: Slate) -> Ints:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select user_key from ml.recommendations where as_of = date '{as_of}' and slate = '{slate}' and rank = 1"
+        )
+        return cursor.fetch_arrow_table()["user_key"].to_numpy()

@@ -13,7 +13,7 @@ Version = Annotated[str, typer.Argument(help="As `audotics models list` shows it
 
 @app.command("list")
 def list_(
-    slate: Annotated[str | None, typer.Option(help="Only of this slate: for_you or discover.")] = None,
+    slate: Annotated[str | None, typer.Option(help="Only of this slate: for_you, discover or rediscover.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List rankers, newest first: which serve, and what the gate measured on a fold that neither model had seen.

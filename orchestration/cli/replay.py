@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 def replay(
     as_of: AsOf = None,
     model: Annotated[
-        str | None, typer.Option(help="Version of a ranker (ml.models); without it, the champions of that date.")
+        str | None,
+        typer.Option(
+            help="Version of a ranker (ml.models); without it, those that made the lists then, else the champions."
+        ),
     ] = None,
     user: Annotated[list[str] | None, typer.Option(help="A user; may be repeated. Without it, everyone.")] = None,
     limit: Annotated[int, typer.Option(help="Tracks shown of each list.", min=1, max=100)] = 20,
@@ -22,8 +25,9 @@ def replay(
 ) -> None:
     """Make the lists of a date again, from what was known before it, and compare them with those made then.
 
-    Nothing is stored or published. With the same listens and the same model, the lists are the same. Of users, their
-    lists are shown; without any, only how many lists differ.
+    By the models that made them, or by --model. No list is stored or published; features of the date are built where
+    there are none. With the same listens, blocks and model, the lists are the same. Of users, their lists are shown;
+    without any, only how many lists differ.
 
     Example: `audotics replay --as-of 2015-01-01 --user 1042 --limit 10`
 
@@ -50,11 +54,22 @@ def replay(
 
 def _add(slates: dict[str, Any], part: "Replayed") -> None:
     """Count a batch of users."""
-    nothing = {"model_version": part.model_version, "users": 0, "lists_made_then": 0, "users_with_other_lists": 0}
-    counts = slates.setdefault(str(part.slate), nothing)
+    model = part.champion
+    counts = slates.setdefault(
+        str(part.slate),
+        {
+            "model_version": model.model_version,
+            "trained_as_of": model.trained_as_of.isoformat(),
+            "users": 0,
+            "lists_made_then": 0,
+            "users_with_other_lists": None,
+        },
+    )
+    made_then = int(part.made_then["user_key"].nunique())
     counts["users"] += part.users
-    counts["lists_made_then"] += int(part.made_then["user_key"].nunique())
-    counts["users_with_other_lists"] += part.users_with_other_lists
+    counts["lists_made_then"] += made_then
+    if counts["lists_made_then"]:
+        counts["users_with_other_lists"] = (counts["users_with_other_lists"] or 0) + part.users_with_other_lists
 
 
 def _shown(platform: "Platform", part: "Replayed", limit: int) -> list[dict[str, Any]]:
@@ -91,6 +106,10 @@ def _print(summary: dict[str, Any]) -> None:
             compared = f"{counts['users_with_other_lists']:,} differ from those made then"
         else:
             compared = "the same as those made then"
-        OUT.print(f"{slate} by {counts['model_version']}: {counts['users']:,} lists, {compared}")
+        later = f"; it was trained as of {counts['trained_as_of']} and so had seen what came after"
+        OUT.print(
+            f"{slate} by {counts['model_version']}: {counts['users']:,} lists, {compared}"
+            f"{later if counts['trained_as_of'] > summary['as_of'] else ''}"
+        )
     if not summary["slates"]:
-        OUT.print(f"nobody asked for had listened before {summary['as_of']}")
+        OUT.print(f"nobody asked for had listened before {summary['as_of']} or has a list of it")

@@ -7,6 +7,13 @@ import pyarrow.parquet as pq
 import pytest
 from pipeline_process import Pipeline
 from sample_pipeline import AS_OF, FAVOURITE
+from sqlalchemy import text
+
+from assets.ingest.blocks import ItemKind, block, unblock
+from assets.publish.warehouse_content import release_content
+from quality.checks import blocked_items
+from warehouse.engine import adbc_connect, create_engine
+from warehouse.roles import Role
 
 
 def test_the_discover_slate_holds_nothing_heard_before(pipeline: Pipeline) -> None:
@@ -49,6 +56,47 @@ def test_no_list_holds_a_blocked_artist(pipeline: Pipeline) -> None:
     assert artist_id not in dict(artists)
 
 
+def test_a_blocked_item_in_a_list_fails_the_check_unless_the_block_came_later_and_is_in_no_release(
+    pipeline: Pipeline,
+) -> None:
+    day = date.fromisoformat(AS_OF)
+    ((user_id, track_id, made_at),) = pipeline.query(
+        "select user_id, track_id, blocks_read_at from ml.recommendations inner join core.dim_users using (user_key)"
+        " inner join core.dim_tracks using (track_key) inner join ml.recommendation_batches using (as_of, slate)"
+        " where slate = 'discover' and rank = 1 order by user_key limit 1"
+    )
+
+    def released() -> set[str]:
+        with adbc_connect(pipeline.warehouse_url, Role.SERVICE) as connection:
+            content = release_content(connection, day)
+            ((key,),) = pipeline.query(f"select track_key from core.dim_tracks where track_id = '{track_id}'")
+            batch = next(iter(content.batches("discover")))
+            place = batch.user_ids.index(user_id)
+            return {user_id} if key in batch.track_keys[batch.offsets[place] : batch.offsets[place + 1]] else set()
+
+    loader = create_engine(pipeline.warehouse_url, Role.LOADER)
+    with create_engine(pipeline.warehouse_url, Role.SERVICE).connect() as service:
+        assert blocked_items(service, day)[:2] == (1, 0)
+        assert released() == {user_id}
+        with loader.begin() as connection:
+            assert block(connection, user_id, ItemKind.TRACK, track_id)
+            assert not block(connection, user_id, ItemKind.TRACK, track_id)
+        service.rollback()
+        assert blocked_items(service, day)[:2] == (2, 0)
+        assert released() == set()
+        with loader.begin() as connection:
+            connection.execute(
+                text("update raw.blocks set created_at = :at where item_kind = 'track'"), {"at": made_at}
+            )
+        service.rollback()
+        found = blocked_items(service, day)
+        assert found[0] == 2 and found[1] >= 1
+        assert user_id in found[2] and track_id in found[2]
+    with loader.begin() as connection:
+        assert unblock(connection, user_id, ItemKind.TRACK, track_id)
+        assert not unblock(connection, user_id, ItemKind.TRACK, track_id)
+
+
 def test_a_replay_makes_the_lists_that_were_made_then(pipeline: Pipeline) -> None:
     ((user_id,),) = pipeline.query("select min(user_id) from core.dim_users where first_listened_at is not null")
     replayed = pipeline.json("replay", "--as-of", AS_OF, "--user", user_id, "--limit", "7")
@@ -80,8 +128,10 @@ def test_a_replay_of_another_date_builds_its_features_and_stores_no_list(pipelin
     assert list(replayed["slates"]) == ["for_you"]
     counts = replayed["slates"]["for_you"]
     assert counts["users"] > 200
-    assert counts["lists_made_then"] == 0
-    assert counts["users_with_other_lists"] == counts["users"]
+    assert (counts["lists_made_then"], counts["users_with_other_lists"]) == (0, None)
+    assert counts["trained_as_of"] == AS_OF
+    shown = pipeline.run("replay", "--as-of", earlier, "--model", version, "--user", "user_000001").stdout
+    assert "had seen what came after" in " ".join(shown.split())
     assert pipeline.query("select distinct as_of from ml.recommendations") == [(date.fromisoformat(AS_OF),)]
 
 

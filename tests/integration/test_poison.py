@@ -95,8 +95,9 @@ def made_as_of(dbt: Dbt) -> dict[str, str]:
             users = at_date.history.users.astype(np.int32)
             pool = seeds.add_to(at_date.candidates(users, slate))
             matrix = join_features(pool, feature_reader(connection, AS_OF)(users))
-            lists = rank(model, pool, matrix, read_list_rules(connection).spread(LISTS[slate]))
-            lists = with_reasons(model, lists, pool, matrix)
+            rules = read_list_rules(connection).spread(LISTS[slate])
+            lists = rank(model, pool, matrix, rules)
+            lists = with_reasons(model, lists, pool, matrix, rules)
             assert (lists["seed_track_key"] != NO_SEED).mean() > 0.5, "what has no reason cannot change"
             made[f"{slate}: training rows"] = digest(fold.to_frame())
             assert "num_leaves=1\n" not in model.text, "a tree without a split knows nothing"

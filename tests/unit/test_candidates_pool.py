@@ -153,6 +153,38 @@ def test_an_unknown_user_gets_the_popular_pool_in_the_place_asked_for(sources: S
     assert stranger["score_als"].isna().all()
 
 
+@pytest.mark.parametrize("heard", [1, 2, 5])
+def test_a_user_of_few_listens_is_offered_what_follows_from_them(heard: int) -> None:
+    before, newcomer = world(), 77
+    popular_first = np.bincount(before.track_key).argsort()[::-1]
+    tracks = popular_first[3 : 3 + heard].astype(np.int32)
+    instant = np.full(heard, epoch_seconds(AS_OF) - 3600)
+    theirs = Listens(np.full(heard, newcomer, np.int32), tracks, instant, np.full(heard, 10_000))
+    both = Listens(
+        *(np.concatenate([getattr(before, name), getattr(theirs, name)]) for name in Listens.__dataclass_fields__)
+    )
+    known = fit_sources(both, AS_OF, CONFIG).candidates(np.array([newcomer]), Slate.DISCOVER)
+    stranger = fit_sources(before, AS_OF, CONFIG).candidates(np.array([newcomer]), Slate.DISCOVER)
+    assert not set(known["track_key"]) & set(tracks.tolist())
+    assert known["score_als"].notna().sum() > 10
+    together = known.loc[known["score_session_cooccurrence"].notna(), "track_key"]
+    assert len(together) > 5
+    assert set(known["track_key"]) - set(stranger["track_key"]), "popular is all that a stranger is offered"
+
+
+def test_a_track_of_two_listens_is_offered_to_who_plays_what_it_was_played_with() -> None:
+    before, new = world(), 900
+    session = before.session_key[0]
+    late = np.full(2, epoch_seconds(AS_OF) - 3600)
+    theirs = Listens(before.user_key[:1].repeat(2), np.full(2, new, np.int32), late, np.array([session, session]))
+    both = Listens(
+        *(np.concatenate([getattr(before, name), getattr(theirs, name)]) for name in Listens.__dataclass_fields__)
+    )
+    others = np.setdiff1d(np.unique(before.user_key), before.user_key[:1]).astype(np.int32)
+    pool = fit_sources(both, AS_OF, CONFIG).candidates(others, Slate.DISCOVER)
+    assert (pool["track_key"] == new).any()
+
+
 def test_the_pool_does_not_depend_on_how_users_are_batched(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = sources.candidates(sources.history.users, Slate.DISCOVER)
     # Two users a block; BLAS may round the last bits of a product of another shape differently.

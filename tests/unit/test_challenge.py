@@ -49,7 +49,6 @@ def test_without_a_fold_that_was_over_or_anything_to_learn_in_it_there_is_no_sta
     newest, next_to_it, *older = folds()
     assert _stand_in([newest, next_to_it], NEWEST, CONFIG) is None
     assert _stand_in([newest, next_to_it, fold(older[0].as_of, positives=0)], NEWEST, CONFIG) is None
-    assert _stand_in(folds(), None, CONFIG) is None
 
 
 @pytest.fixture

@@ -56,6 +56,13 @@ def test_a_blocked_track_leaves_its_place_to_the_next_one() -> None:
     assert listed({1: {3: 0.9, 4: 0.8, 5: 0.7}}, blocks=blocks, k=2) == {1: [4, 5]}
 
 
+def test_whoever_blocks_a_track_gets_no_version_of_it() -> None:
+    tracks = catalogue([(0, 5, "Slow River"), (1, 5, "Slow River - 2011 Remaster"), (2, 6, "Slow River")])
+    blocks = pd.DataFrame({"user_key": [1], "item_kind": ["track"], "item_key": [0]})
+    scores = {1: {0: 0.9, 1: 0.8, 2: 0.7}, 2: {1: 0.8, 2: 0.7}}
+    assert listed(scores, blocks=blocks, tracks=tracks) == {1: [2], 2: [1, 2]}
+
+
 def test_an_artist_has_at_most_so_many_tracks_and_an_unknown_artist_is_not_one_artist() -> None:
     scores = {1: {key: 1.0 - key / 100 for key in range(17)}}
     capped = listed(scores, ListsConfig(per_artist=2, artist_discount=1.0))

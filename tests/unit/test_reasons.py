@@ -81,7 +81,7 @@ def test_lists_get_the_seeds_of_their_candidates_and_their_first_tracks_an_expla
     fold: Fold, model: RankerModel
 ) -> None:
     pool, features = pool_of(fold), FeatureMatrix(NAMES, fold.x)
-    lists = with_reasons(model, rank(model, pool, features, NO_RULES, k=20), pool, features)
+    lists = with_reasons(model, rank(model, pool, features, NO_RULES, k=20), pool, features, NO_RULES)
     assert len(lists) == USERS * 20
     expected = np.where(lists["track_key"] < PER_USER - 1, lists["track_key"] + 1, -1)
     assert lists["seed_track_key"].tolist() == expected.tolist()
@@ -97,27 +97,41 @@ def test_lists_get_the_seeds_of_their_candidates_and_their_first_tracks_an_expla
 def test_features_in_another_order_and_more_of_them_are_explained_alike(fold: Fold, model: RankerModel) -> None:
     pool, features = pool_of(fold), FeatureMatrix(NAMES, fold.x)
     more = FeatureMatrix(["moon_phase", *NAMES[::-1]], np.hstack([fold.x[:, :1], fold.x[:, ::-1]]))
-    first, second = (with_reasons(model, rank(model, pool, each, NO_RULES), pool, each) for each in (features, more))
+    first, second = (
+        with_reasons(model, rank(model, pool, each, NO_RULES), pool, each, NO_RULES) for each in (features, more)
+    )
     assert_frame_equal(first, second)
 
 
 def test_no_candidates_give_no_reasons(fold: Fold, model: RankerModel) -> None:
     pool, features = pool_of(fold)[:0], FeatureMatrix(NAMES, fold.x[:0])
-    lists = pd.DataFrame({"rank": np.zeros(0, np.int32), "row": np.zeros(0, np.int64)})
-    assert with_reasons(model, lists, pool, features).empty
+    lists = rank(model, pool, features, NO_RULES)
+    assert with_reasons(model, lists, pool, features, NO_RULES).empty
 
 
 def test_candidates_of_a_version_without_seeds_are_refused(fold: Fold, model: RankerModel) -> None:
     pool, features = pool_of(fold).drop(columns="seed_track_key"), FeatureMatrix(NAMES, fold.x)
     with pytest.raises(AudoticsError, match="materialise `candidates` of this date again"):
-        with_reasons(model, rank(model, pool, features, NO_RULES), pool, features)
+        with_reasons(model, rank(model, pool, features, NO_RULES), pool, features, NO_RULES)
 
 
 def test_rows_have_null_for_no_seed_and_the_binary_form_of_jsonb(fold: Fold, model: RankerModel) -> None:
     pool, features = pool_of(fold), FeatureMatrix(NAMES, fold.x)
-    lists = with_reasons(model, rank(model, pool, features, NO_RULES, k=20), pool, features)
+    lists = with_reasons(model, rank(model, pool, features, NO_RULES, k=20), pool, features, NO_RULES)
     rows = as_rows(lists, AS_OF, Slate.FOR_YOU, "m1").to_pylist()
     assert [row["seed_track_key"] for row in rows] == [None if seed < 0 else seed for seed in lists["seed_track_key"]]
     assert None in {row["seed_track_key"] for row in rows}
     texts = [None if text is None else b"\x01" + text.encode() for text in lists["contributions"]]
     assert [row["contributions"] for row in rows] == texts
+
+
+def test_what_a_user_has_blocked_is_no_reason(model: RankerModel, fold: Fold) -> None:
+    pool, features = pool_of(fold), FeatureMatrix(NAMES, fold.x)
+    catalogue = pd.DataFrame({"track_key": range(PER_USER), "artist_key": 0, "title": None})
+    blocks = pd.DataFrame({"user_key": [3], "item_kind": ["track"], "item_key": [7]})
+    rules = ListRules(catalogue, blocks)
+    lists = with_reasons(model, rank(model, pool, features, rules, k=PER_USER), pool, features, rules)
+    seeds = {user: set(of_user["seed_track_key"]) for user, of_user in lists.groupby("user_key")}
+    assert 7 not in seeds[3]
+    assert 7 in seeds[4]
+    assert 7 not in set(lists.loc[lists["user_key"] == 3, "track_key"])

@@ -1,4 +1,4 @@
-"""Why each track is recommended: the listened-to track that leads to it, and the features that lifted it."""
+"""Why each track is recommended: the listened-to track that leads to it, and the features that moved it most."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -35,7 +35,7 @@ def upgrade() -> None:
             comment="The challenger: ml.models",
         ),
         sa.Column("decided_at", TIMESTAMP(timezone=True), nullable=False, comment="When it was decided"),
-        sa.Column("slate", sa.Text, nullable=False, comment="for_you or discover"),
+        sa.Column("slate", sa.Text, nullable=False, comment="for_you, discover or rediscover"),
         sa.Column("decision", sa.Text, nullable=False, comment="promoted or refused"),
         sa.Column("serves_from", sa.Date, comment="First as_of that a promoted model serves; null when refused"),
         sa.Column("incumbent", sa.Text, comment="The model that served until then: ml.models; null when none did"),

@@ -33,7 +33,7 @@ CLOCKS = {
     "features.feat_user_track": set(),
     "features.feat_user_artist": set(),
     "ml.recommendations": set(),
-    "ml.recommendation_batches": {"made_at"},
+    "ml.recommendation_batches": {"made_at", "blocks_read_at"},
     "ml.similar_tracks": set(),
     "ml.similar_artists": set(),
     "ml.similar_batches": {"made_at"},

@@ -1,0 +1,309 @@
+"""What recommending costs as users grow: a night stage by stage, and the compiled forest beside LightGBM's predict.
+
+Rankers are trained once, on a sample world of 2,000 listeners. For each number of users a world of that many, with the
+same catalogue and as many listens per user, is loaded into a home of its own, which is removed afterwards; one nightly
+run then loads it, builds every model, and recommends to every user with those rankers. Example:
+
+    python -m benchmarks.recommend --users 10000 30000 100000
+"""
+
+import argparse
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from statistics import median
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import text
+
+import assets.candidates.assets as candidates_assets
+import assets.ranker.assets as ranker_assets
+from assets.candidates.pool import Sources
+from assets.ingest.sample_world import SampleWorld, generate
+from assets.ranker.forest import read_forest
+from assets.ranker.promotion import Decision
+from assets.ranker.promotion_store import record_decision
+from assets.ranker.registry import Challenger, champions, register, store_files
+from assets.ranker.slates import HORIZON_DAYS, Slate
+from assets.ranker.training import RankerConfig, RankerModel
+from assets.ranker.training_set import load_folds
+from benchmarks.pipeline import own_home
+from orchestration.cli.rendering import OUT, print_json, print_table
+from orchestration.pipeline import run_nightly
+from orchestration.platform import Platform
+from orchestration.runs import RunReport
+from warehouse.lake import Lake
+
+LISTENS_PER_USER = 200
+USERS_TRAINED_ON = 2_000
+REPEATS = 5
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the night: wall seconds, rows it made, and peak MB with the servers, where it is a step of the run."""
+
+    name: str
+    seconds: float
+    rows: int | None = None
+    peak_mb: float | None = None
+
+    @property
+    def rows_per_second(self) -> float | None:
+        return None if self.rows is None else self.rows / max(self.seconds, 1e-9)
+
+
+@dataclass(frozen=True)
+class Night:
+    """One nightly run. `digest` tells whether two runs made the same lists."""
+
+    users: int
+    stages: list[Stage]
+    peak_mb: float
+    digest: str
+
+
+@dataclass(frozen=True)
+class ForestSpeed:
+    """Medians of alternating repeats on the same rows, with as many threads each."""
+
+    slate: str
+    rows: int
+    booster_seconds: float
+    forest_seconds: float
+    max_difference: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--users", type=int, nargs="*", default=[10_000, 30_000, 100_000])
+    parser.add_argument("--until", type=date.fromisoformat, default=datetime.now(UTC).date(), help="end of the worlds")
+    parser.add_argument("--tracks", type=int, default=10_000)
+    parser.add_argument("--rows", type=int, default=500_000, help="rows that both forests score")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    chosen = parser.parse_args()
+    warnings.filterwarnings("ignore", message=".*currently in (beta|preview).*")
+    until = chosen.until
+    with own_home() as platform:
+        rankers, rows = train(platform, until, chosen.tracks, chosen.rows)
+    forests = [compare_forests(slate, model, rows[slate]) for slate, model in rankers.items()]
+    if not chosen.json:
+        report_forests(forests)
+    nights = []
+    for users in chosen.users:
+        with own_home() as platform:
+            nights.append(night(platform, until, users, chosen.tracks, rankers))
+        if not chosen.json:
+            report_night(nights[-1])
+    if chosen.json:
+        print_json({"forests": [asdict(each) for each in forests], "nights": [asdict(each) for each in nights]})
+    elif len(nights) > 1:
+        compare_nights(nights)
+
+
+def land(platform: Platform, until: date, users: int, tracks: int) -> None:
+    world = SampleWorld(until=until, users=users, tracks=tracks, listens=users * LISTENS_PER_USER)
+    generate(platform.settings.landing / "lastfm-1k" / "world", world)
+
+
+def train(
+    platform: Platform, until: date, tracks: int, rows: int
+) -> tuple[dict[Slate, RankerModel], dict[Slate, npt.NDArray[np.float32]]]:
+    """The rankers of a small world, and `rows` rows of their training set, repeated if need be."""
+    as_of = until - timedelta(days=HORIZON_DAYS)
+    land(platform, until, USERS_TRAINED_ON, tracks)
+    run_nightly(platform, as_of, quietly)
+    lake = Lake(platform.settings.lake)
+    with platform.transaction() as connection:
+        rankers = {slate: best.model for slate, best in champions(connection, lake, as_of).items()}
+    x = {slate: np.vstack([fold.x for fold in load_folds(lake, as_of, slate, RankerConfig())]) for slate in rankers}
+    return rankers, {slate: np.resize(each[:rows], (rows, each.shape[1])) for slate, each in x.items()}
+
+
+def compare_forests(slate: Slate, model: RankerModel, x: npt.NDArray[np.float32]) -> ForestSpeed:
+    """Both on the same rows, in turn, after one call of each that is not counted: it compiles, or touches memory."""
+    threads = model.config.threads
+    contestants: tuple[Callable[[], npt.NDArray[np.float64]], ...] = (
+        lambda: np.asarray(model.booster.predict(x, num_threads=threads)),
+        lambda: read_forest(model.text).predict(x, threads),
+    )
+    booster, forest = (contestant() for contestant in contestants)
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for _ in range(REPEATS):
+        for contestant, taken in zip(contestants, seconds, strict=True):
+            started = time.perf_counter()
+            contestant()
+            taken.append(time.perf_counter() - started)
+    difference = float(np.abs(booster - forest).max())
+    return ForestSpeed(str(slate), len(x), median(seconds[0]), median(seconds[1]), difference)
+
+
+def night(platform: Platform, until: date, users: int, tracks: int, rankers: dict[Slate, RankerModel]) -> Night:
+    """Load a world and recommend to its users as of its last midnight, with rankers that it is given."""
+    land(platform, until, users, tracks)
+    lake = Lake(platform.settings.lake)
+    with platform.transaction() as connection:
+        for slate, model in rankers.items():
+            challenger = Challenger(slate, until, model, USERS_TRAINED_ON, stand_in=None)
+            store_files(lake, challenger)
+            register(connection, challenger, card={})
+            record_decision(connection, challenger, None, Decision(True, ["trained on a smaller world"]))
+    with stopwatches() as seconds:
+        report = run_nightly(platform, until, quietly)
+    with platform.transaction() as connection:
+        counts = connection.execute(_ROWS, {"as_of": until}).one()._mapping
+        digest = connection.scalar(_DIGEST, {"as_of": until})
+    pool = sum(
+        table.num_rows
+        for slate in Slate
+        for table in lake.read_parquet(candidates_assets.candidates_path(until, slate), columns=["user_key"])
+    )
+    stages = stages_of(report, seconds, {name: int(count) for name, count in counts.items()} | {"pool": pool})
+    return Night(users, stages, report.peak_mb, str(digest))
+
+
+@contextmanager
+def stopwatches() -> Iterator[dict[str, float]]:
+    """Seconds spent in functions of the pipeline meanwhile, by the name given here."""
+    seconds: dict[str, float] = defaultdict(float)
+
+    def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return function(*arguments, **options)
+            finally:
+                seconds[name] += time.perf_counter() - started
+
+        return call
+
+    def timed_reader(*arguments: Any) -> Any:
+        return timed("read features", feature_reader(*arguments))
+
+    feature_reader = ranker_assets.feature_reader
+    watched = [
+        (candidates_assets, "read_listens", timed("read listens", candidates_assets.read_listens)),
+        (candidates_assets, "fit_sources", timed("index listens", candidates_assets.fit_sources)),
+        (Sources, "source", timed("fit", Sources.source)),
+        (Sources, "candidates", timed("pools", Sources.candidates)),
+        (ranker_assets, "feature_reader", timed_reader),
+        (ranker_assets, "join_features", timed("join", ranker_assets.join_features)),
+        (ranker_assets, "rank", timed("score", ranker_assets.rank)),
+    ]
+    with ExitStack() as stack:
+        for owner, name, replacement in watched:
+            stack.enter_context(mock.patch.object(owner, name, replacement))
+        yield seconds
+
+
+def stages_of(report: RunReport, seconds: dict[str, float], rows: dict[str, int]) -> list[Stage]:
+    """Steps of the run, those that recommend followed by their parts."""
+    made = {"candidates": rows["pool"], "recommendations": rows["listed"], "release": rows["lists"]}
+    parts = {
+        "candidates": {
+            "read listens": (seconds["read listens"], None),
+            "index listens": (seconds["index listens"], None),
+            "fit": (seconds["fit"], None),
+            "pools": (seconds["pools"] - seconds["fit"], rows["pool"]),
+        },
+        "recommendations": {
+            "read features": (seconds["read features"], rows["pool"]),
+            "join": (seconds["join"], rows["pool"]),
+            "score": (seconds["score"], rows["pool"]),
+        },
+    }
+    stages = []
+    checks = [step for step in report.stages if step.name.endswith("_suite")]
+    for step in report.stages:
+        if step in checks:
+            continue
+        name = step.name.removesuffix("_models")
+        made_here = rows["features"] if name == "feature" else made.get(name)
+        stages.append(Stage(name, step.seconds, made_here, step.peak_mb))
+        within = parts.get(name, {})
+        stages += [Stage(f"  {part}", spent, count) for part, (spent, count) in within.items()]
+        if within:
+            stages.append(Stage("  write and the rest", step.seconds - sum(spent for spent, _ in within.values())))
+    stages.append(Stage("checks", sum(step.seconds for step in checks), None, max(step.peak_mb for step in checks)))
+    return [*stages, Stage("night", sum(step.seconds for step in report.stages), rows["listed"], report.peak_mb)]
+
+
+def quietly(step: str, done: int, total: int) -> None:
+    """No progress: a display would take time of what is timed."""
+
+
+def report_forests(forests: Sequence[ForestSpeed]) -> None:
+    rows = [
+        (
+            each.slate,
+            each.rows,
+            f"{each.rows / each.booster_seconds:,.0f}",
+            f"{each.rows / each.forest_seconds:,.0f}",
+            f"{each.booster_seconds / each.forest_seconds:.1f}",
+            f"{each.max_difference:.1e}",
+        )
+        for each in forests
+    ]
+    columns = ("slate", "rows", "Booster.predict rows/s", "forest rows/s", "times as fast", "largest difference")
+    print_table("scoring the same rows", columns, rows)
+
+
+def report_night(measured: Night) -> None:
+    rows = [
+        (
+            stage.name,
+            "" if stage.rows is None else f"{stage.rows:,}",
+            f"{stage.seconds:.1f}",
+            "" if stage.rows_per_second is None else f"{stage.rows_per_second:,.0f}",
+            f"{1000 * stage.seconds / measured.users:.2f}",
+            "" if stage.peak_mb is None else f"{stage.peak_mb:,.0f}",
+        )
+        for stage in measured.stages
+    ]
+    print_table(
+        f"a night of {measured.users:,} users; digest of the lists {measured.digest}",
+        ("stage", "rows", "seconds", "rows/s", "ms per user", "peak MB"),
+        rows,
+    )
+
+
+def compare_nights(nights: Sequence[Night]) -> None:
+    """Time per user of every stage by number of users, and how the most users relate to the fewest."""
+    fewest, most = min(nights, key=lambda each: each.users), max(nights, key=lambda each: each.users)
+    taken = {each.users: {stage.name: stage.seconds / each.users for stage in each.stages} for each in nights}
+    rows = [
+        (
+            name,
+            *(f"{1000 * taken[each.users][name]:.2f}" for each in nights),
+            f"{taken[most.users][name] / max(taken[fewest.users][name], 1e-9):.2f}",
+        )
+        for name in taken[fewest.users]
+    ]
+    rows.append(("peak MB", *(f"{each.peak_mb:,.0f}" for each in nights), f"{most.peak_mb / fewest.peak_mb:.2f}"))
+    columns = ("stage", *(f"{each.users:,} users" for each in nights), "most / fewest")
+    print_table("ms per user", columns, rows)
+    OUT.print()
+
+
+_ROWS = text(
+    "select (select count(*) from features.feat_user_track where as_of = :as_of)"
+    " + (select count(*) from features.feat_user_artist where as_of = :as_of)"
+    " + (select count(*) from features.feat_user where as_of = :as_of) as features,"
+    " (select sum(rows) from ml.recommendation_batches where as_of = :as_of) as listed,"
+    " (select sum(users) from ml.recommendation_batches where as_of = :as_of) as lists"
+)
+# A sum, so that the order of rows does not matter; text of a float4 is different for different bits.
+_DIGEST = text(
+    "select to_hex(mod(sum(abs(hashtextextended(concat_ws(':', slate, user_key, rank, track_key, score, source), 0))),"
+    " 4294967296)::bigint) from ml.recommendations where as_of = :as_of"
+)
+
+if __name__ == "__main__":
+    main()

@@ -6,11 +6,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
 import redis
 from psycopg2 import sql
+from xdist.scheduler import LoadFileScheduling
 
 from warehouse.local_servers import Endpoints, ensure_running, stop
 from warehouse.roles import WORKING_ROLES, Role
@@ -176,9 +178,21 @@ def _execute(endpoints: Endpoints, statement: sql.Composable) -> None:
         connection.close()
 
 
-@pytest.hookimpl(tryfirst=True)
+class _ByFile(LoadFileScheduling):
+    """A file's tests run in one worker, which has made their fixtures; those of all test_pipeline*.py share one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return "pipeline" if Path(file).name.startswith("test_pipeline") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    return _ByFile(config, log)
+
+
+# By far the longest: started last, they would leave the other workers idle.
+_FIRST = ("test_pipeline", "test_run_killed", "test_replay")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one worker, which has made their fixtures; and all tests of the one big pipeline."""
-    for item in items:
-        shared = "pipeline" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("pipeline" if shared else item.path.name))
+    items.sort(key=lambda item: not item.path.name.startswith(_FIRST))

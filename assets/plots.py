@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from matplotlib.dates import date2num
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 
 _BAR = "#3b6ea5"
@@ -49,7 +49,9 @@ def lines(
         (drawn,) = axes.plot(date2num(list(x)), y, marker=".", label=name, linewidth=2.0 if name == marked else 1.0)
         if name == marked:
             drawn.set_color(_MARKED)
-    axes.xaxis_date()
+    locator = AutoDateLocator()
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.set_ylim(bottom=0)
     axes.set_title(title, fontsize=10, loc="left")
     axes.set_ylabel(unit)

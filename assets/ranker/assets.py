@@ -265,6 +265,8 @@ def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseRes
         )
     for slate, by_model in rolling.items():
         dates = sorted({day for of_model in by_model.values() for day in of_model})
+        if len(dates) < 2:
+            continue
         series = {model: [of_model.get(day) for day in dates] for model, of_model in by_model.items()}
         title = f"{slate}: NDCG@100 of the last {len(dates)} evaluated dates"
         metadata[f"{slate}/rolling_ndcg@100"] = dg.MetadataValue.md(plots.lines(title, dates, series, marked=RANKER))

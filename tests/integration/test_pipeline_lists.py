@@ -130,8 +130,6 @@ def test_a_replay_of_another_date_builds_its_features_and_stores_no_list(pipelin
     assert counts["users"] > 200
     assert (counts["lists_made_then"], counts["users_with_other_lists"]) == (0, None)
     assert counts["trained_as_of"] == AS_OF
-    shown = pipeline.run("replay", "--as-of", earlier, "--model", version, "--user", "user_000001").stdout
-    assert "had seen what came after" in " ".join(shown.split())
     assert pipeline.query("select distinct as_of from ml.recommendations") == [(date.fromisoformat(AS_OF),)]
 
 

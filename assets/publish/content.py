@@ -186,14 +186,18 @@ def _each_once(keys: Sequence[NDArray[np.int32]], item: str) -> NDArray[np.int32
     return catalogue
 
 
+def _packed(batch: SlateBatch | SimilarBatch, what: str) -> list[bytes]:
+    try:
+        return batch.packed()
+    except ContractError as error:
+        raise ReleaseError(f"{what} cannot be packed: {error}") from error
+
+
 def _add_similar(content: _Content, release: ReleaseInput, item: str, catalogue: NDArray[np.int32]) -> int:
     """Add the lists of similar tracks or artists; returns their number."""
     lists = 0
     for batch in release.similar(item):
-        try:
-            packed = batch.packed()
-        except ContractError as error:
-            raise ReleaseError(f"the lists of similar {item}s cannot be packed: {error}") from error
+        packed = _packed(batch, f"the lists of similar {item}s")
         empty = np.diff(batch.offsets) == 0
         if empty.any():
             raise ReleaseError(
@@ -211,10 +215,7 @@ def _add_slate(content: _Content, release: ReleaseInput, slate: str, catalogue: 
     """Add the lists of a slate; returns the number of users."""
     users = 0
     for batch in release.batches(slate):
-        try:
-            packed = batch.packed()
-        except ContractError as error:
-            raise ReleaseError(f"the slate {slate} cannot be packed: {error}") from error
+        packed = _packed(batch, f"the slate {slate}")
         empty = np.diff(batch.offsets) == 0
         if empty.any():
             raise ReleaseError(

@@ -25,7 +25,7 @@ DEFAULT = SimilarConfig()
 
 
 def trials(history: History) -> dict[str, SimilaritySource]:
-    """Every source and setting that was compared, fitted on one history."""
+    """The sources and settings that are compared, fitted on one history."""
     found: dict[str, SimilaritySource] = {
         "popular": Popular(history, PopularConfig()),
         "plain cosine": PlainCosine(history),

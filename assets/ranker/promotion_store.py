@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from assets.ranker.card import importance
 from assets.ranker.promotion import Decision
-from assets.ranker.registry import Challenger, load_model
+from assets.ranker.registry import Challenger, load_model, model_row
 from assets.ranker.slates import Slate
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
@@ -53,9 +53,7 @@ def promote(connection: Connection, lake: Lake, model_version: str, person: str,
     """
     if not reason.strip():
         raise AudoticsError("a promotion by hand needs a reason: --reason says why, for whoever reads it later")
-    row = connection.execute(_MODEL, {"model_version": model_version}).one_or_none()
-    if row is None:
-        raise AudoticsError(f"there is no model {model_version}; `audotics models list` shows those there are")
+    row = model_row(connection, model_version)
     newest = connection.execute(_NEWEST, {"slate": row.slate}).one_or_none()
     if newest and newest.model_version == model_version:
         raise AudoticsError(f"{model_version} serves already, from {newest.serves_from} on: nothing was changed")
@@ -106,9 +104,7 @@ def read_card(connection: Connection, model_version: str) -> dict[str, Any]:
     Raises:
         AudoticsError: there is no such model.
     """
-    row = connection.execute(_MODEL, {"model_version": model_version}).one_or_none()
-    if row is None:
-        raise AudoticsError(f"there is no model {model_version}; `audotics models list` shows those there are")
+    row = model_row(connection, model_version)
     return row.card or {
         "model_version": row.model_version,
         "slate": row.slate,
@@ -137,7 +133,6 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-_MODEL = text("select * from ml.models where model_version = :model_version")
 _OF_GATE = text("select * from ml.promotions where model_version = :model_version and override_reason is null")
 _NEWEST_FEATURES = text(
     "select features from ml.models where slate = :slate order by trained_as_of desc, created_at desc limit 1"

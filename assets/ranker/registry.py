@@ -110,10 +110,16 @@ def model_of_version(connection: Connection, lake: Lake, version: str) -> tuple[
     Raises:
         AudoticsError: there is no such model, or its file is not the one that was registered.
     """
+    row = model_row(connection, version)
+    return Slate(row.slate), _champion(lake, row)
+
+
+def model_row(connection: Connection, version: str) -> Any:
+    """The row of ml.models of a version; AudoticsError when there is none."""
     row = connection.execute(_BY_VERSION, {"model_version": version}).one_or_none()
     if row is None:
-        raise AudoticsError(f"there is no model {version!r}; `audotics models list` shows those there are")
-    return Slate(row.slate), _champion(lake, row)
+        raise AudoticsError(f"there is no model {version}; `audotics models list` shows those there are")
+    return row
 
 
 def _champion(lake: Lake, row: Any) -> Champion:

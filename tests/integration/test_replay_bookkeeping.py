@@ -24,6 +24,7 @@ LISTEN = (
 )
 # As the nightly run builds them, features apart.
 TESTED = (*dbt_arguments(), "--exclude", "marts.features", "--indirect-selection", "buildable")
+VIEWS = "select viewname, to_regclass(schemaname || '.' || viewname)::oid from pg_views where schemaname in ('staging', 'core')"
 UNEQUAL = "select (select count(*) from raw.listens) - (select count(*) from core.fct_listens)"
 
 
@@ -64,15 +65,40 @@ def test_a_load_and_another_command_in_the_middle_of_a_build_lose_nothing(dbt: D
     assert dbt.query(UNEQUAL) == [(0,)]
 
 
+def replace(project: Path, file: str, old: str, new: str) -> None:
+    (path,) = project.rglob(file)
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
 def test_a_changed_definition_is_replayed_from_the_first_day_on_with_what_reads_it(dbt: Dbt, tmp_path: Path) -> None:
     project = tmp_path / "dbt_project"
     shutil.copytree(DBT_PROJECT.project_dir, project, ignore=shutil.ignore_patterns("target", "logs"))
-    (model,) = project.rglob("fct_listens.sql")
-    model.write_text(model.read_text().replace("interval '30 minutes'", "interval '5 minutes'"))
+    replace(project, "fct_listens.sql", "interval '30 minutes'", "interval '5 minutes'")
+    replace(project, "stg_artists.yml", "Artists, renamed and typed.", "Artists as a test describes them.")
+    replace(project, "dim_users.sql", "users.age,", "users.age + 1000 as age,")
     before = dbt.query("select count(*) from core.fct_sessions")
+    views = dict(dbt.query(VIEWS))
+    dbt.query("create view public.readers_own as select user_id from staging.stg_users")
     changed = Dbt(dbt.warehouse_url, project)
     dbt.query(LISTEN.format(3, UNTIL))
-    changed("build", *WITHOUT_TESTS, "--select", "marts.core", "track_daily")
+    changed("build", *WITHOUT_TESTS, "--select", "staging", "marts.core", "track_daily")
+
+    after = dict(dbt.query(VIEWS))
+    assert after.keys() == views.keys()
+    assert {view for view in views if after[view] != views[view]} == {
+        *("stg_artists", "dim_users"),
+        # They read the artists: a view goes with the one it reads.
+        *("dim_artists", "dim_tracks"),
+    }
+    assert dbt.query("select obj_description('staging.stg_artists'::regclass)") == [
+        ("Artists as a test describes them. Grain: one artist.",)
+    ]
+    assert dbt.query("select count(*) from core.dim_users where age < 1000") == [(0,)]
+    assert dbt.query("select count(*) from public.readers_own") == dbt.query("select count(*) from raw.users")
+    dbt("run", "--select", "stg_users", "--full-refresh")
+    assert dict(dbt.query(VIEWS))["stg_users"] != views["stg_users"]
+
     ((first_day,),) = dbt.query("select min(listened_on) from raw.listen_days")
     replayed = dict(dbt.query("select model, replayed_from from builds.models"))
     assert {model: replayed[model] for model in ("fct_listens", "fct_sessions", "track_daily")} == {

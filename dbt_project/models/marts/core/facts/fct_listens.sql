@@ -38,7 +38,10 @@ of_open_sessions as (
         on
             open_sessions.user_key = built.user_key
             and open_sessions.session_started_at <= built.listened_at
-    where built.listened_at < {{ replay_instant() }}
+    where
+        built.listened_on < {{ replay_date() }}
+        -- So that the planner knows them for a few days, and does not read all of history.
+        and built.listened_on >= (select min({{ utc_date('opened.session_started_at') }}) from open_sessions as opened)
 
 ),
 

@@ -47,7 +47,12 @@ their_beginnings as (
         on
             reaching_in.user_key = earlier.user_key
             and reaching_in.session_started_at <= earlier.listened_at
-    where earlier.listened_at < {{ replay_instant() }}
+    where
+        earlier.listened_on < {{ replay_date() }}
+        -- So that the planner knows them for a few days, and does not read all of history.
+        and earlier.listened_on >= (
+            select min({{ utc_date('reaching.session_started_at') }}) from reaching_in as reaching
+        )
 
 ),
 

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import dagster as dg
 import httpx
+import pandas as pd
 import pytest
 from api_client import running_api
 from pipeline_process import Pipeline
@@ -65,6 +66,50 @@ def test_the_api_serves_what_the_warehouse_holds(pipeline: Pipeline) -> None:
             assert all(item["title"] and item["artist"] for item in body["items"])
         unknown: httpx.Response = api.get("/v1/users/nobody/recommendations")
         assert unknown.json()["fallback_reason"] == "unknown_user"
+
+
+def test_people_without_listens_get_what_is_popular_in_their_country(pipeline: Pipeline) -> None:
+    columns = ["user_id", "country", "track_id", "track_key", "recent"]
+    listens = pd.DataFrame(
+        pipeline.query(
+            f"select user_id, country, track_id, track_key, listened_at >= timestamptz '{AS_OF} 00:00:00+00'"
+            " - interval '30 days' from raw.listens inner join raw.users using (user_key)"
+            f" inner join raw.tracks using (track_key) where listened_at < timestamptz '{AS_OF} 00:00:00+00'"
+        ),
+        columns=columns,
+    )
+    recent = listens[listens["recent"]]
+    listeners = recent.groupby("country")["user_id"].nunique()
+    assert list(listeners.index[listeners >= 20]) == ["United States"]
+    tracks = pd.DataFrame(
+        {
+            "there": recent[recent["country"] == "United States"].groupby("track_key").size(),
+            "recent": recent.groupby("track_key").size(),
+            "ever": listens.groupby("track_key").size(),
+            "track_id": listens.groupby("track_key")["track_id"].first(),
+        }
+    )
+    order = ["there", "recent", "ever", "track_key"]
+    tracks = tracks.dropna().reset_index().sort_values(order, ascending=[False, False, False, True])
+    expected = tracks[["track_id", "there"]].head(100).to_numpy().tolist()
+
+    profiles = dict(pipeline.query("select user_id, country from raw.users where country is not null"))
+    newcomers = {user_id: profiles[user_id] for user_id in profiles.keys() - set(listens["user_id"])}
+    assert {"United States", "Germany"} < set(newcomers.values())
+    with running_api(pipeline.redis_url) as api:
+        overall = api.get("/v1/popular", params={"limit": 100}).raise_for_status().json()
+        assert (overall["country"], len(overall["items"])) == (None, 100)
+        assert overall["items"][0]["score"] == recent.groupby("track_key").size().max()
+        for user_id, country in newcomers.items():
+            path = f"/v1/users/{user_id}/recommendations"
+            body = api.get(path, params={"limit": 100}).raise_for_status().json()
+            assert (body["source"], body["fallback_reason"], body["as_of"]) == ("popular", "unknown_user", AS_OF)
+            if country == "United States":
+                assert [[item["track_id"], item["score"]] for item in body["items"]] == expected
+                assert (body["country"], len(body["items"])) == (country, 100)
+            else:
+                assert (body["country"], body["items"]) == (None, overall["items"]), "too few listen there"
+    assert [item["track_id"] for item in overall["items"]] != [track_id for track_id, _ in expected]
 
 
 @pytest.mark.parametrize("item", ["track", "artist"])

@@ -25,24 +25,24 @@ def country_popular(
     track is its number of listens there. Only listens before the date count; the profiles are those of now.
     """
     day = _day(as_of)
+    recent = f"listened_on >= {day} - {POPULAR_DAYS} and listened_on < {day}"
     with connection.cursor() as cursor:
+        # The days are read twice, because a count of different users beside that of listens would sort them all.
         cursor.execute(
-            "with plays as (select country, user_key, track_key, count(*) as listens"
-            " from core.fct_listens inner join core.dim_users using (user_key)"
-            f" where listened_on >= {day} - {POPULAR_DAYS} and listened_on < {day} and country <> ''"
-            " group by country, user_key, track_key),"
-            " countries as (select country from plays group by country"
-            f" having count(distinct user_key) >= {least_listeners}),"
-            " ranked as (select country, track_key, cast(sum(plays.listens) as bigint) as listens, row_number() over"
-            " (partition by country"
-            " order by sum(plays.listens) desc, listens_30d desc, feat_track.listens desc, track_key) as rank"
-            " from plays inner join countries using (country) inner join features.feat_track using (track_key)"
-            f" where as_of = {day} group by country, track_key, listens_30d, feat_track.listens)"
-            f" select country, track_key, listens from ranked where rank <= {POPULAR_LENGTH} order by country, rank"
+            f"with listeners as (select distinct user_key from core.fct_listens where {recent}),"
+            " countries as (select country from listeners inner join core.dim_users using (user_key)"
+            f" where country <> '' group by country having count(*) >= {least_listeners}),"
+            " heard as (select country, track_key, count(*) as plays from core.fct_listens"
+            " inner join core.dim_users using (user_key) inner join countries using (country)"
+            f" where {recent} group by country, track_key),"
+            " ranked as (select country, track_key, plays, row_number() over"
+            " (partition by country order by plays desc, listens_30d desc, listens desc, track_key) as rank"
+            f" from heard inner join features.feat_track using (track_key) where as_of = {day})"
+            f" select country, track_key, plays from ranked where rank <= {POPULAR_LENGTH} order by country, rank"
         )
         rows = cursor.fetch_arrow_table().to_pandas()
     return {
-        str(country): PopularTracks(listed["track_key"].to_numpy(np.int32), listed["listens"].to_numpy(np.float32))
+        str(country): PopularTracks(listed["track_key"].to_numpy(np.int32), listed["plays"].to_numpy(np.float32))
         for country, listed in rows.groupby("country", sort=False)
     }
 

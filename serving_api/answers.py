@@ -1,7 +1,7 @@
 """What is asked of the store, and what it answers."""
 
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
 
 from serving_api.contract import Artist, ReleaseMeta, Track
 
@@ -27,15 +27,15 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Release:
-    """What this process keeps of a release: its description and its popular list, best first, unranked."""
+class PopularList:
+    """What is popular in a country, or overall where it is None: the items best first, unranked."""
 
-    meta: ReleaseMeta
-    popular: list[Item]
+    country: str | None
+    items: list[Item]
 
-    def popular_page(self, window: Window) -> Page:
-        """A window of the popular list; needs no Redis."""
-        kept = [item for item in self.popular if item["track_id"] not in window.exclude]
+    def page(self, window: Window) -> Page:
+        """A window of the list; needs no Redis."""
+        kept = [item for item in self.items if item["track_id"] not in window.exclude]
         shown = kept[window.offset : window.offset + window.limit]
         return Page(
             [{"rank": rank, **item} for rank, item in enumerate(shown, window.offset + 1)],
@@ -44,12 +44,26 @@ class Release:
 
 
 @dataclass(frozen=True)
+class Release:
+    """What this process keeps of a release: its description and its popular lists."""
+
+    meta: ReleaseMeta
+    popular: PopularList
+    countries: dict[str, PopularList] = field(default_factory=dict)
+    """The lists of countries that were asked for so far; a country without a list is never among them."""
+
+
+@dataclass(frozen=True)
 class UserSlate:
-    """The answer for one user and slate. `page` is None when the user has no list for the slate."""
+    """The answer for one user and slate: their own list, or a popular one where they have none."""
 
     release: Release
+    page: Page
+    source: Literal["personal", "popular"]
     known: bool
-    page: Page | None
+    """Whether the user has a list for any slate."""
+    country: str | None
+    """The country that a popular list is of."""
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,16 @@ def popular_key(release: str) -> str:
     return f"audotics:{release}:popular"
 
 
+def country_popular_key(release: str) -> str:
+    """Key of the hash from country to packed list of what is popular there."""
+    return f"audotics:{release}:country-popular"
+
+
+def user_countries_key(release: str) -> str:
+    """Key of the hash from user id to country, of users without listens."""
+    return f"audotics:{release}:user-countries"
+
+
 def artists_key(release: str) -> str:
     """Key of the hash from artist field to artist record."""
     return f"audotics:{release}:artists"

@@ -63,28 +63,37 @@ class List(Provenance):
     source: Literal["personal", "popular"]
     fallback_reason: FallbackReason | None = Field(
         examples=[None],
-        description="Why the popular list answers: the user is unknown, or has no list for this slate, or the"
-        " store does not answer and the list is the last one that this process saw. Null without a fallback.",
+        description="Why a popular list answers: the user has no list at all, or none for this slate, or the"
+        " store does not answer and the list is the last overall one that this process saw. Null without a fallback.",
+    )
+    country: str | None = Field(
+        examples=[None],
+        description="The country whose listeners the popular list is of, as profiles name it. Null for the overall list"
+        " and for a personal one.",
     )
     items: list[Item]
     next_offset: int | None = Field(description="`offset` of the next page; null at the end.", examples=[20])
 
 
 class Recommendations(List):
-    """A page of one user's slate, or of the popular list where there is none."""
+    """A page of one user's slate, or of a popular list where there is none."""
 
     user_id: str = Field(examples=["user_000042"])
     slate: Slate
     model_version: str | None = Field(
-        description="The model that ranked the list; null for the popular list.",
+        description="The model that ranked the list; null for a popular list.",
         examples=["for_you-2026-11-16-9b1e44d0"],
     )
 
 
 class Popular(List):
-    """A page of the popular list."""
+    """A page of the popular list, overall or of a country."""
 
     source: Literal["popular"]
+    country: str | None = Field(
+        examples=["Finland"],
+        description="The country whose listeners the list is of, as profiles name it. Null for the overall list.",
+    )
 
 
 class Track(Provenance):

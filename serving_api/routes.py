@@ -6,14 +6,17 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from serving_api import models
 from serving_api.answers import Page, Release, Window, record_document
+from serving_api.catalogue import ARTISTS, TRACKS
 from serving_api.contract import CONTRACT_VERSION
 from serving_api.errors import StoreUnavailableError, UnknownArtistError
 from serving_api.http_cache import json_answer
 from serving_api.problems import documented
-from serving_api.store import ARTISTS, TRACKS, ReleaseStore
+from serving_api.store import ReleaseStore
 
 MAX_LIMIT = 100
 MAX_OFFSET = 65_535
+# Longer than any country's full name.
+MAX_COUNTRY_LENGTH = 100
 
 router = APIRouter()
 
@@ -44,6 +47,15 @@ async def _window(
     return Window(limit, offset, excluded)
 
 
+Country = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=MAX_COUNTRY_LENGTH,
+        description="As profiles name it. A country without a list gets the overall one.",
+        examples=["Finland"],
+    ),
+]
 Store = Annotated[ReleaseStore, Depends(_store)]
 AskedWindow = Annotated[Window, Depends(_window)]
 UserId = Annotated[
@@ -78,22 +90,27 @@ async def recommendations(
             " only what they have heard, though not in the last 60 days."
         ),
     ] = "for_you",
+    country: Country = None,
 ) -> Response:
-    """A page of the user's list. Where the popular list answers instead, `fallback_reason` says why."""
+    """A page of the user's list. Where a popular list answers instead, `fallback_reason` says why.
+
+    That is what is popular in the country of the user's profile; where the release knows none, in the `country` asked
+    for; else overall. `country` in the answer says which.
+    """
     asked = {"user_id": user_id, "slate": slate}
     try:
-        found = await store.user_slate(user_id, slate, window)
+        found = await store.user_slate(user_id, slate, window, country)
     except StoreUnavailableError:
         if store.last_seen is None:
             raise
-        answer = asked | _popular(store.last_seen, window, "store_unavailable") | {"model_version": None}
+        answer = asked | _last_seen(store.last_seen, window) | {"model_version": None}
         return json_answer(request, answer, visibility=None)
-    if found.page is not None:
-        answer = asked | _list(found.release, found.page, "personal", None)
+    if found.source == "personal":
+        answer = asked | _list(found.release, found.page, "personal", None, None)
         answer["model_version"] = found.release.meta.models[slate]
     else:
         reason: models.FallbackReason = "empty_slate" if found.known else "unknown_user"
-        answer = asked | _popular(found.release, window, reason) | {"model_version": None}
+        answer = asked | _list(found.release, found.page, "popular", reason, found.country) | {"model_version": None}
     return json_answer(request, answer, visibility="private")
 
 
@@ -102,17 +119,18 @@ async def recommendations(
     response_model=models.Popular,
     responses=documented(422, 500, 503),
     tags=["recommendations"],
-    summary="The popular list",
+    summary="What is popular, overall or in a country",
 )
-async def popular(request: Request, store: Store, window: AskedWindow) -> Response:
-    """A page of the list that is the same for everybody."""
+async def popular(request: Request, store: Store, window: AskedWindow, country: Country = None) -> Response:
+    """A page of what is popular overall, or in a country; `country` in the answer says which."""
     try:
-        release = await store.live()
+        release, found = await store.popular(country)
     except StoreUnavailableError:
         if store.last_seen is None:
             raise
-        return json_answer(request, _popular(store.last_seen, window, "store_unavailable"), visibility=None)
-    return json_answer(request, _popular(release, window, None), visibility="public")
+        return json_answer(request, _last_seen(store.last_seen, window), visibility=None)
+    answer = _list(release, found.page(window), "popular", None, found.country)
+    return json_answer(request, answer, visibility="public")
 
 
 # Before the track itself, whose path would take the last word for a part of the id.
@@ -189,10 +207,13 @@ def _provenance(release: Release) -> dict[str, Any]:
     return {"release": meta.release, "as_of": meta.as_of, "generated_at": meta.generated_at}
 
 
-def _list(release: Release, page: Page, source: str, fallback_reason: models.FallbackReason | None) -> dict[str, Any]:
+def _list(
+    release: Release, page: Page, source: str, fallback_reason: models.FallbackReason | None, country: str | None
+) -> dict[str, Any]:
     return _provenance(release) | {
         "source": source,
         "fallback_reason": fallback_reason,
+        "country": country,
         **_page(page),
     }
 
@@ -201,5 +222,5 @@ def _page(page: Page) -> dict[str, Any]:
     return {"items": page.items, "next_offset": page.next_offset}
 
 
-def _popular(release: Release, window: Window, fallback_reason: models.FallbackReason | None) -> dict[str, Any]:
-    return _list(release, release.popular_page(window), "popular", fallback_reason)
+def _last_seen(release: Release, window: Window) -> dict[str, Any]:
+    return _list(release, release.popular.page(window), "popular", "store_unavailable", None)

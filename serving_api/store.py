@@ -2,8 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Generic, TypeVar, cast
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +13,20 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from serving_api import contract
-from serving_api.answers import Item, Page, Release, Similar, UserSlate, Window, next_offset, record_document
-from serving_api.contract import NO_SEED, SEED_REASON_TYPE, Artist, RankedList, Track
-from serving_api.errors import (
-    NoLiveReleaseError,
-    StoreUnavailableError,
-    UnknownArtistError,
-    UnknownItemError,
-    UnknownTrackError,
-    UnreadableReleaseError,
+from serving_api.answers import (
+    Item,
+    Page,
+    PopularList,
+    Release,
+    Similar,
+    UserSlate,
+    Window,
+    next_offset,
+    record_document,
 )
+from serving_api.catalogue import TRACKS, Kind
+from serving_api.contract import NO_SEED, SEED_REASON_TYPE, Artist, RankedList, Track
+from serving_api.errors import NoLiveReleaseError, StoreUnavailableError, UnreadableReleaseError
 
 REDIS_TIMEOUT_SECONDS = 0.5
 MAX_CONNECTIONS = 64
@@ -34,33 +37,6 @@ NO_LIST = RankedList(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0,
 
 _Record = TypeVar("_Record", bound=Track | Artist)
 _Found = TypeVar("_Found")
-
-
-@dataclass(frozen=True)
-class Kind(Generic[_Record]):
-    """Tracks or artists: the hashes that a release keeps of them, and how what is in there is read."""
-
-    ids_key: Callable[[str], str]
-    records_key: Callable[[str], str]
-    similar_key: Callable[[str], str]
-    unpack: Callable[[bytes, bytes], _Record]
-    unknown: type[UnknownItemError]
-
-
-TRACKS = Kind(
-    contract.track_ids_key,
-    contract.tracks_key,
-    contract.similar_tracks_key,
-    contract.unpack_track,
-    UnknownTrackError,
-)
-ARTISTS = Kind(
-    contract.artist_ids_key,
-    contract.artists_key,
-    contract.similar_artists_key,
-    contract.unpack_artist,
-    UnknownArtistError,
-)
 
 
 class ReleaseStore:
@@ -101,9 +77,19 @@ class ReleaseStore:
                 return self.last_seen
         raise StoreUnavailableError(f"the live pointer names the release {name}, which is not there")
 
-    async def user_slate(self, user_id: str, slate: str, window: Window) -> UserSlate:
-        """A window of a user's list, or what is known of the user when there is no such list."""
-        return await self._of_live(lambda release: self._read_user_slate(release, user_id, slate, window))
+    async def user_slate(self, user_id: str, slate: str, window: Window, country: str | None = None) -> UserSlate:
+        """A window of a user's list, or where there is none of the popular list of their country.
+
+        That is the country that the release says, else the given one; without either, or its list, the overall one.
+        """
+        return await self._of_live(lambda release: self._read_user_slate(release, user_id, slate, window, country))
+
+    async def popular(self, country: str | None) -> tuple[Release, PopularList]:
+        """The popular list of a country, the overall one where it has none."""
+        if country is None:
+            release = await self.live()
+            return release, release.popular
+        return await self._of_live(lambda release: self._read_popular(release, country))
 
     async def track(self, track_id: str) -> tuple[Release, Track]:
         """A track of the live release by its public id. Raises UnknownTrackError."""
@@ -142,9 +128,11 @@ class ReleaseStore:
             raise UnreadableReleaseError(f"{error}; publish again or roll back") from error
         if tracks is None:
             return None
-        return Release(meta, list(_items(popular, tracks)))
+        return Release(meta, PopularList(None, list(_items(popular, tracks))))
 
-    async def _read_user_slate(self, release: Release, user_id: str, slate: str, window: Window) -> UserSlate | None:
+    async def _read_user_slate(
+        self, release: Release, user_id: str, slate: str, window: Window, country: str | None
+    ) -> UserSlate | None:
         """The answer from this release; None when it is not the live one (any more)."""
         name = release.meta.release
         excluded_ids = sorted(window.exclude)
@@ -161,7 +149,11 @@ class ReleaseStore:
             return None
         ranked = contract.unpack_list(packed) if packed is not None else None
         if ranked is None or not len(ranked.track_keys):
-            return UserSlate(release, any(rest[: len(release.meta.slates)]), None)
+            popular = await self._read_stand_in(release, user_id, country)
+            if popular is None:
+                return None
+            known = any(rest[: len(release.meta.slates)])
+            return UserSlate(release, popular.page(window), "popular", known, popular.country)
         excluded = [contract.track_key(field) for field in rest[-1] if field] if excluded_ids else []
         kept = _without(ranked, np.array(excluded, dtype=np.int32))
         shown = kept.take(slice(window.offset, window.offset + window.limit))
@@ -170,7 +162,44 @@ class ReleaseStore:
         if tracks is None:
             return None
         items = [{"rank": rank, **item} for rank, item in enumerate(_items(shown, tracks), window.offset + 1)]
-        return UserSlate(release, True, Page(items, next_offset(window, len(kept.track_keys))))
+        page = Page(items, next_offset(window, len(kept.track_keys)))
+        return UserSlate(release, page, "personal", known=True, country=None)
+
+    async def _read_stand_in(self, release: Release, user_id: str, country: str | None) -> PopularList | None:
+        """The popular list for a user without one of their own; None when the release is not live (any more)."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.get(contract.LIVE)
+            pipe.hget(contract.user_countries_key(release.meta.release), user_id)
+            live, stated = await pipe.execute()
+        if live != release.meta.release.encode():
+            return None
+        asked = stated.decode() if stated is not None else country
+        if asked is None:
+            return release.popular
+        found = await self._read_popular(release, asked)
+        return found[1] if found is not None else None
+
+    async def _read_popular(self, release: Release, country: str) -> tuple[Release, PopularList] | None:
+        """What is popular in a country, overall where it has no list; None when the release is not live (any more)."""
+        name = release.meta.release
+        kept = release.countries.get(country)
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.get(contract.LIVE)
+            if kept is None:
+                pipe.hget(contract.country_popular_key(name), country)
+            live, *packed = await pipe.execute()
+        if live != name.encode():
+            return None
+        if kept is not None:
+            return release, kept
+        if packed[0] is None:
+            return release, release.popular
+        ranked = contract.unpack_list(packed[0])
+        tracks = await self._tracks(name, ranked.track_keys.tolist())
+        if tracks is None:
+            return None
+        release.countries[country] = PopularList(country, list(_items(ranked, tracks)))
+        return release, release.countries[country]
 
     async def _read_track(self, release: Release, track_id: str) -> tuple[Release, Track] | None:
         """A track of this release; None when it is not the live one (any more)."""

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 import numpy as np
 import orjson
@@ -63,13 +64,20 @@ class SimilarBatch:
         return contract.pack_lists(self.offsets, self.similar_keys, self.scores)
 
 
+class PopularTracks(NamedTuple):
+    """What is popular somewhere, best first. Both arrays have shape (n,)."""
+
+    track_keys: NDArray[np.int32]
+    scores: NDArray[np.float32]
+
+
 @dataclass(frozen=True)
 class ReleaseInput:
     """The content of a release.
 
-    `batches` (by slate), `tracks`, `artists` and `similar` (by kind of item) are called twice, to name the release and
-    to load it, and must yield the same content each time; only one batch is held in memory at once, and their order
-    does not matter.
+    `batches` (by slate), `tracks`, `artists`, `similar` (by kind of item) and `user_countries` are called twice, to
+    name the release and to load it, and must yield the same content each time; only one batch is held in memory at
+    once, and their order does not matter.
     """
 
     as_of: date
@@ -85,6 +93,10 @@ class ReleaseInput:
     """Of `track` and of `artist`; those that are like no other are left out."""
     popular_track_keys: NDArray[np.int32]
     popular_scores: NDArray[np.float32]
+    country_popular: Mapping[str, PopularTracks]
+    """By country, of those that have a list; empty where profiles name none."""
+    user_countries: Callable[[], Iterator[Sequence[tuple[str, str]]]]
+    """User id and country of users without listens; each country has a list."""
     expected_users: Mapping[str, int]
     """Users per slate who should have a list; coverage is measured against it."""
 
@@ -95,6 +107,10 @@ class Plan:
 
     meta: ReleaseMeta
     popular: bytes
+    country_popular: dict[bytes, bytes]
+    """Packed list by country."""
+    user_countries: int
+    """Number of users whose country the release says."""
     estimated_bytes: int
     artists: int
     """Number of artist records."""
@@ -128,8 +144,8 @@ def plan_release(release: ReleaseInput) -> Plan:
     """Name a release by its content and check it, before Redis is touched.
 
     The id is `<as_of>-<first 8 hex digits of a SHA-256 over the content>`; generated_at is not content.
-    Raises ReleaseError for an empty list, a track or artist key without a record, an empty popular list, or a slate
-    that nobody has.
+    Raises ReleaseError for an empty list, a track or artist key without a record, a user's country without a list, or a
+    slate that nobody has.
     """
     content = _Content()
     catalogue = _add_tracks(content, release)
@@ -139,8 +155,16 @@ def plan_release(release: ReleaseInput) -> Plan:
         "artist": _add_similar(content, release, "artist", artists),
     }
     users = {slate: _add_slate(content, release, slate, catalogue) for slate in release.model_versions}
-    popular = _packed_popular(release, catalogue)
+    overall = PopularTracks(release.popular_track_keys, release.popular_scores)
+    popular = _packed_popular(overall, catalogue, "popular list")
     content.add("popular", b"", popular)
+    country_popular = {
+        country.encode(): _packed_popular(tracks, catalogue, f"popular list of {country}")
+        for country, tracks in release.country_popular.items()
+    }
+    for country, packed in country_popular.items():
+        content.add("country-popular", country, packed)
+    user_countries = _add_user_countries(content, release)
     header = [contract.CONTRACT_VERSION, release.as_of, sorted(release.model_versions.items())]
     meta = ReleaseMeta(
         release=f"{release.as_of.isoformat()}-{content.digest(orjson.dumps(header))[:8]}",
@@ -151,7 +175,15 @@ def plan_release(release: ReleaseInput) -> Plan:
         tracks=len(catalogue),
         popular=len(release.popular_track_keys),
     )
-    return Plan(meta, popular, int(content.estimated_bytes), len(artists), similar)
+    return Plan(
+        meta=meta,
+        popular=popular,
+        country_popular=country_popular,
+        user_countries=user_countries,
+        estimated_bytes=int(content.estimated_bytes),
+        artists=len(artists),
+        similar=similar,
+    )
 
 
 def _add_tracks(content: _Content, release: ReleaseInput) -> NDArray[np.int32]:
@@ -233,14 +265,28 @@ def _add_slate(content: _Content, release: ReleaseInput, slate: str, catalogue: 
     return users
 
 
-def _packed_popular(release: ReleaseInput, catalogue: NDArray[np.int32]) -> bytes:
-    if not len(release.popular_track_keys):
-        raise ReleaseError("the popular list is empty, so unknown users would get nothing")
-    _require_known(release.popular_track_keys, catalogue, "popular list")
+def _packed_popular(tracks: PopularTracks, catalogue: NDArray[np.int32], what: str) -> bytes:
+    if not len(tracks.track_keys):
+        raise ReleaseError(f"the {what} is empty, so users without a list would get nothing")
+    _require_known(tracks.track_keys, catalogue, what)
     try:
-        return contract.pack_list(release.popular_track_keys, release.popular_scores)
+        return contract.pack_list(tracks.track_keys, tracks.scores)
     except ContractError as error:
-        raise ReleaseError(f"the popular list cannot be packed: {error}") from error
+        raise ReleaseError(f"the {what} cannot be packed: {error}") from error
+
+
+def _add_user_countries(content: _Content, release: ReleaseInput) -> int:
+    """Add the countries of users without listens; returns the number of users."""
+    users = 0
+    for batch in release.user_countries():
+        for user_id, country in batch:
+            if country not in release.country_popular:
+                raise ReleaseError(
+                    f"the user {user_id} is of {country}, which has no popular list; leave users of such countries out"
+                )
+            content.add("user-country", user_id.encode(), country.encode())
+        users += len(batch)
+    return users
 
 
 def _require_known(keys: NDArray[np.int32], catalogue: NDArray[np.int32], where: str, item: str = "track") -> None:

@@ -52,6 +52,10 @@ class PublishedRelease:
     """Number of different tracks in the lists, per slate."""
     similar: dict[str, int]
     """Number of lists of similar items, of `track` and of `artist`."""
+    countries: int
+    """Number of countries with a popular list."""
+    user_countries: int
+    """Number of users whose country the release says."""
     estimated_bytes: int
 
 
@@ -108,6 +112,8 @@ def publish(
             coverage=coverage,
             distinct_tracks=distinct_tracks,
             similar=plan.similar,
+            countries=len(plan.country_popular),
+            user_countries=plan.user_countries,
             estimated_bytes=plan.estimated_bytes,
         )
 
@@ -230,6 +236,11 @@ def _load(client: Redis, lock: Lock, release: ReleaseInput, plan: Plan) -> None:
             fields = [contract.track_field(each) for each in similar.keys.tolist()]
             _write(client, key(name), zip(fields, similar.packed(), strict=True))
             lock.reacquire()
+    _write(client, contract.country_popular_key(name), plan.country_popular.items())
+    for users in release.user_countries():
+        countries = ((user_id.encode(), country.encode()) for user_id, country in users)
+        _write(client, contract.user_countries_key(name), countries)
+        lock.reacquire()
     for slate in plan.meta.slates:
         for batch in release.batches(slate):
             user_ids = (user_id.encode() for user_id in batch.user_ids)

@@ -38,6 +38,7 @@ def verify(
     popular = contract.unpack_list(cast(bytes, client.get(contract.popular_key(name)) or b""))
     _require_count("popular tracks", len(popular.track_keys), meta.popular)
     _require_records(client, name, "popular list", popular.track_keys)
+    _verify_countries(client, lock, plan)
     for item, key in SIMILAR_KEYS.items():
         _require_count(f"lists of similar {item}s", client.hlen(key(name)), plan.similar[item])
         keys = _distinct_similar(client, lock, key(name))
@@ -58,8 +59,24 @@ def verify(
     return coverage, distinct_tracks
 
 
+def _verify_countries(client: Redis, lock: Lock, plan: Plan) -> None:
+    """Compare the popular lists of countries, and the countries of users, with the plan."""
+    lists, users = contract.country_popular_key(plan.release), contract.user_countries_key(plan.release)
+    _require_count("popular lists of countries", client.hlen(lists), len(plan.country_popular))
+    _require_records(client, plan.release, "popular lists of countries", _distinct_keys(client, lock, lists)[0])
+    _require_count("users with a country", client.hlen(users), plan.user_countries)
+    countries = client.hscan_iter(users, count=LISTS_PER_READ)
+    while chunk := {country for _, country in islice(countries, LISTS_PER_READ)}:
+        if unknown := chunk - plan.country_popular.keys():
+            raise ReleaseError(
+                f"a user in Redis is of {unknown.pop().decode(errors='replace')}, which has no popular list;"
+                " the live release stays, publish again"
+            )
+        lock.reacquire()
+
+
 def _distinct_keys(client: Redis, lock: Lock, key: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """The different track keys, and the different seed keys, of all lists of a slate."""
+    """The different track keys, and the different seed keys, of all lists of a hash."""
     track_keys = seed_keys = np.empty(0, np.int32)
     lists = client.hscan_iter(key, count=LISTS_PER_READ)
     while chunk := [contract.unpack_list(packed) for _, packed in islice(lists, LISTS_PER_READ)]:

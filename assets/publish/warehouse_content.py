@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from assets.publish.content import ReleaseInput, SlateBatch
+from assets.publish.country_content import POPULAR_LENGTH, country_popular, user_countries
 from assets.publish.release import ListedRelease
 from assets.publish.similar_content import heard_artists, require_similar, similar_lists
 from assets.ranker.slates import FORGOTTEN_AFTER_DAYS, Slate
@@ -20,12 +21,12 @@ from warehouse.errors import AudoticsError
 
 _USERS_PER_BATCH = 5000
 _TRACKS_PER_BATCH = 20_000
-_POPULAR_LENGTH = 100
 
 
 def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
-    """What a release as of a date holds: every list in ml.recommendations with its seeds, popular tracks, and the
-    catalogue that had been heard by then, which the seeds are of, with what in it is alike.
+    """What a release as of a date holds: every list in ml.recommendations with its seeds, popular tracks, those of
+    countries with the users who are to get them, and the catalogue that had been heard by then, which the seeds are of,
+    with what in it is alike.
 
     Raises:
         AudoticsError: no lists were made as of the date.
@@ -38,8 +39,9 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
     popular = _fetch(
         connection,
         f"select track_key, listens_30d from features.feat_track where as_of = {day}"
-        f" order by listens_30d desc, listens desc, track_key limit {_POPULAR_LENGTH}",
+        f" order by listens_30d desc, listens desc, track_key limit {POPULAR_LENGTH}",
     )
+    by_country = country_popular(connection, as_of)
     generated_at = datetime.now(UTC)
     return ReleaseInput(
         as_of=as_of,
@@ -51,6 +53,8 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
         similar=lambda item: similar_lists(connection, as_of, item),
         popular_track_keys=popular["track_key"].to_numpy(np.int32),
         popular_scores=popular["listens_30d"].to_numpy(np.float32),
+        country_popular=by_country,
+        user_countries=lambda: user_countries(connection, as_of, by_country),
         expected_users={slate: _expected_users(connection, day, slate) for slate in made["slate"]},
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from redis import Redis
 
-from assets.publish.content import ReleaseInput, SimilarBatch, SlateBatch
+from assets.publish.content import PopularTracks, ReleaseInput, SimilarBatch, SlateBatch
 from serving_api.contract import NO_SEED, Artist, Track, release_key_pattern
 
 AS_OF = date(2026, 11, 22)
@@ -16,6 +16,9 @@ GENERATED_AT = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
 SLATES = ("for_you", "discover")
 ARTISTS = 7
 WITHOUT_DISCOVER = "user_0"
+COUNTRIES = ("Finland", "Côte d'Ivoire")
+# People without listens.
+NEWCOMERS = {f"new_{number}": COUNTRIES[number % 2] for number in range(6)}
 
 
 def sample_release(
@@ -23,7 +26,8 @@ def sample_release(
 ) -> ReleaseInput:
     """A release of `users` lists of `length` tracks per slate; user_0 has no `discover` list.
 
-    Every track but the last, which is like no other, has two or fewer similar ones; so has every artist.
+    Every track but the last, which is like no other, has two or fewer similar ones; so has every artist. Each of two
+    countries has a popular list of its own.
 
     The marker seeds the lists and appears in every title and model version.
     """
@@ -69,6 +73,11 @@ def sample_release(
         similar=similar,
         popular_track_keys=popular,
         popular_scores=sample_scores(len(popular)),
+        country_popular={
+            country: PopularTracks(np.array(sample_country(marker, country, tracks), np.int32), sample_scores(10))
+            for country in COUNTRIES
+        },
+        user_countries=lambda: iter([list(NEWCOMERS.items())[:4], list(NEWCOMERS.items())[4:]]),
         expected_users=dict.fromkeys(SLATES, users),
     )
 
@@ -77,6 +86,11 @@ def sample_list(marker: str, slate: str, user: int, tracks: int = 40, length: in
     """The track keys and the seed keys of one user; the odd ranks have no seed."""
     drawn = random.Random(f"{marker} {slate} {user}").sample(range(tracks), length)
     return drawn, [(key + 1) % tracks if rank % 2 == 0 else NO_SEED for rank, key in enumerate(drawn, 1)]
+
+
+def sample_country(marker: str, country: str, tracks: int = 40) -> list[int]:
+    """The keys of the ten tracks that are popular in a country."""
+    return random.Random(f"{marker} in {country}").sample(range(tracks), 10)
 
 
 def sample_scores(length: int) -> np.ndarray[Any, np.dtype[np.float32]]:

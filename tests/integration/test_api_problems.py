@@ -39,6 +39,8 @@ def test_a_method_that_is_not_allowed_is_a_problem_document(api: httpx.Client, m
         ("/v1/users//recommendations", "path.user_id"),
         (f"/v1/users/{'u' * 513}/recommendations", "path.user_id"),
         ("/v1/popular?limit=1.5", "query.limit"),
+        ("/v1/popular?country=", "query.country"),
+        (f"/v1/users/nobody/recommendations?country={'F' * 101}", "query.country"),
         ("/v1/tracks/t-1/similar?limit=101", "query.limit"),
         ("/v1/artists/a-1/similar?offset=-1", "query.offset"),
     ],
@@ -84,6 +86,7 @@ def test_readiness_says_which_release_is_live_or_what_is_missing(client: Redis, 
 def test_without_redis_a_process_answers_with_the_popular_list_it_saw_last() -> None:
     with running_redis() as (server, url), running_api(url) as api:
         personal = recommendations(api, "user_7")
+        assert recommendations(api, "new_0")["country"] == "Finland"
         server.kill()
         server.wait()
         answer = api.get("/v1/users/user_7/recommendations", params={"limit": 2, "exclude": "t-39"})
@@ -92,8 +95,10 @@ def test_without_redis_a_process_answers_with_the_popular_list_it_saw_last() -> 
         assert body["release"] == personal["release"]
         assert [item["track_id"] for item in body["items"]] == ["t-38", "t-37"]
         assert answer.headers["cache-control"] == "no-store"
-        popular = document(api.get("/v1/popular"), models.Popular)
-        assert popular["fallback_reason"] == "store_unavailable"
+        popular = document(api.get("/v1/popular", params={"country": "Finland"}), models.Popular)
+        for overall in (body, popular, recommendations(api, "new_0")):
+            assert (overall["fallback_reason"], overall["country"]) == ("store_unavailable", None)
+        assert [item["track_id"] for item in popular["items"][:2]] == ["t-39", "t-38"]
         unready = problem(api.get("/readyz"), 503, "store-unavailable")
         assert unready["detail"] == "Redis does not answer"
         for path in ("/v1/tracks/t-1", "/v1/tracks/t-1/similar", "/v1/artists/a-1/similar"):

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import pytest
 from api_client import running_api
 from redis import Redis
-from sample_release import sample_release
+from sample_release import sample_country, sample_list, sample_release
 
 from assets.publish.release import publish, rollback
 from serving_api.answers import Release, Window
@@ -28,19 +29,21 @@ def test_readers_see_one_release_or_another_while_releases_fly_by(client: Redis,
     seen: set[tuple[str, ...]] = set()
     faults: list[dict[str, Any]] = []
     finished = threading.Event()
+    stand_ins = {"nobody": ("unknown_user", None), "new_0": ("unknown_user", "Finland")}
 
     def read(address: httpx.URL, user_id: str) -> None:
         with httpx.Client(base_url=address) as reader:
             while not finished.is_set():
                 body = reader.get(f"/v1/users/{user_id}/recommendations").json()
-                if body.get("fallback_reason") != ("unknown_user" if user_id == "nobody" else None):
+                said = (body.get("fallback_reason"), body.get("country"))
+                if said != stand_ins.get(user_id, (None, None)):
                     faults.append(body)
                     return
                 seen.add((body["release"], *made_of(body)))
 
     published = {(publish(client, sample_release()).meta.release, "first")}
     with running_api(redis_url) as api:
-        user_ids = ("user_7", "user_8", "nobody")
+        user_ids = ("user_7", "nobody", "new_0")
         readers = [threading.Thread(target=read, args=[api.base_url, user_id]) for user_id in user_ids]
         for reader in readers:
             reader.start()
@@ -69,23 +72,29 @@ class OvertakenStore(ReleaseStore):
         return await super()._tracks(release, keys)
 
 
-async def _read_while_overtaken(url: str, overtake: Callable[[], None]) -> tuple[Release, list[Any]]:
+async def _read_while_overtaken(url: str, user_id: str, overtake: Callable[[], None]) -> tuple[Release, list[Any]]:
     store = OvertakenStore(url)
     await store.live()
     store.overtaken_by = overtake
-    found = await store.user_slate("user_7", "for_you", Window(limit=20, offset=0))
+    found = await store.user_slate(user_id, "for_you", Window(limit=20, offset=0))
     await store.close()
-    assert found.page is not None
     return found.release, found.page.items
 
 
-def test_a_release_that_vanishes_under_a_reader_is_left_for_the_live_one(client: Redis, redis_url: str) -> None:
+@pytest.mark.parametrize("user_id", ["user_7", "new_0"])
+def test_a_release_that_vanishes_under_a_reader_is_left_for_the_live_one(
+    client: Redis, redis_url: str, user_id: str
+) -> None:
     publish(client, sample_release("a"))
 
     def overtake() -> None:
         publish(client, sample_release("b"))
         publish(client, sample_release("c"))
 
-    release, items = asyncio.run(_read_while_overtaken(redis_url, overtake))
+    release, items = asyncio.run(_read_while_overtaken(redis_url, user_id, overtake))
     assert release.meta.models["for_you"] == "for_you-c"
     assert {item["title"].split(" of ")[1] for item in items} == {"c"}
+    assert [item["track_id"] for item in items] == [
+        f"t-{key}"
+        for key in (sample_list("c", "for_you", 7)[0] if user_id == "user_7" else sample_country("c", "Finland"))
+    ]

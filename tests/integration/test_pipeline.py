@@ -1,20 +1,25 @@
 """The main job end to end, through the command line, on a small sample world."""
 
 import json
+from datetime import date
 from urllib.parse import quote
 
 import dagster as dg
 import httpx
+import pandas as pd
 import pytest
 from api_client import running_api
 from pipeline_process import Pipeline
 from sample_pipeline import AS_OF
 
 from assets.dbt import DBT_PROJECT, manifest_path
+from assets.publish.country_content import country_popular
 from assets.similar.assets import similarity_evaluations
 from orchestration.definitions import defs
 from orchestration.instance import open_instance
+from warehouse.engine import adbc_connect
 from warehouse.resource import WarehouseResource
+from warehouse.roles import Role
 from warehouse.settings import Settings
 
 
@@ -65,6 +70,53 @@ def test_the_api_serves_what_the_warehouse_holds(pipeline: Pipeline) -> None:
             assert all(item["title"] and item["artist"] for item in body["items"])
         unknown: httpx.Response = api.get("/v1/users/nobody/recommendations")
         assert unknown.json()["fallback_reason"] == "unknown_user"
+
+
+def test_people_without_listens_get_what_is_popular_in_their_country(pipeline: Pipeline) -> None:
+    listens = pd.DataFrame(
+        pipeline.query(
+            f"select user_id, country, track_id, track_key, listened_at >= timestamptz '{AS_OF} 00:00:00+00'"
+            " - interval '30 days' from raw.listens inner join raw.users using (user_key)"
+            f" inner join raw.tracks using (track_key) where listened_at < timestamptz '{AS_OF} 00:00:00+00'"
+        ),
+        columns=["user_id", "country", "track_id", "track_key", "recent"],
+    )
+    recent = listens[listens["recent"]]
+    overall = pd.DataFrame(
+        {"recent": recent.groupby("track_key").size(), "ever": listens.groupby("track_key").size()}
+    ).reset_index()
+    popular = {}
+    for country, there in recent.groupby("country"):
+        tracks = there.groupby(["track_key", "track_id"]).size().rename("there").reset_index().merge(overall)
+        order = ["there", "recent", "ever", "track_key"]
+        popular[country] = tracks.sort_values(order, ascending=[False, False, False, True]).head(100)
+    listeners = recent.groupby("country")["user_id"].nunique()
+    assert list(listeners.index[listeners >= 20]) == ["United States"]
+    expected = popular["United States"][["track_id", "there"]].to_numpy().tolist()
+    with adbc_connect(pipeline.warehouse_url, Role.SERVICE) as connection:
+        lists = country_popular(connection, date.fromisoformat(AS_OF), least_listeners=12)
+    assert lists.keys() == set(listeners.index[listeners >= 12])
+    for country, found in lists.items():
+        assert found.track_keys.tolist() == popular[country]["track_key"].tolist()
+        assert found.scores.tolist() == popular[country]["there"].tolist()
+    assert len(lists) > 5
+
+    profiles = dict(pipeline.query("select user_id, country from raw.users where country is not null"))
+    newcomers = {user_id: profiles[user_id] for user_id in profiles.keys() - set(listens["user_id"])}
+    assert {"United States", "Germany"} < set(newcomers.values())
+    with running_api(pipeline.redis_url) as api:
+        everywhere = api.get("/v1/popular", params={"limit": 100}).raise_for_status().json()
+        assert (everywhere["country"], len(everywhere["items"])) == (None, 100)
+        assert [item["track_id"] for item in everywhere["items"]] != [track_id for track_id, _ in expected]
+        for user_id, country in newcomers.items():
+            path = f"/v1/users/{user_id}/recommendations"
+            body = api.get(path, params={"limit": 100}).raise_for_status().json()
+            assert (body["source"], body["fallback_reason"], body["as_of"]) == ("popular", "unknown_user", AS_OF)
+            if country == "United States":
+                assert [[item["track_id"], item["score"]] for item in body["items"]] == expected
+                assert (body["country"], len(body["items"])) == (country, 100)
+            else:
+                assert (body["country"], body["items"]) == (None, everywhere["items"]), "too few listen there"
 
 
 @pytest.mark.parametrize("item", ["track", "artist"])

@@ -9,16 +9,19 @@ import pytest
 from redis import Redis
 from sample_release import (
     ARTISTS,
+    COUNTRIES,
+    NEWCOMERS,
     contents,
     release_ids,
     sample_artist,
+    sample_country,
     sample_list,
     sample_release,
     sample_similar,
     sample_track,
 )
 
-from assets.publish.content import ReleaseError, SlateBatch, plan_release
+from assets.publish.content import PopularTracks, ReleaseError, SlateBatch, plan_release
 from assets.publish.release import list_releases, publish, rollback
 from assets.publish.verification import verify
 from serving_api import contract
@@ -51,7 +54,22 @@ def test_what_is_published_is_what_was_given(client: Redis) -> None:
         assert {each: ranked.track_keys.tolist() for each, ranked in lists.items()} == {
             each: sample_similar("first", each, count) for each in range(count - 1)
         }
+    lists = held[contract.country_popular_key(name)]
+    assert {
+        country.decode(): contract.unpack_list(packed).track_keys.tolist() for country, packed in lists.items()
+    } == {country: sample_country("first", country) for country in COUNTRIES}
+    countries = held[contract.user_countries_key(name)]
+    assert {user_id.decode(): country.decode() for user_id, country in countries.items()} == NEWCOMERS
+    assert (published.countries, published.user_countries) == (2, 6)
     assert client.get(PUBLISH_LOCK) is None
+
+
+def test_a_release_without_countries_has_no_key_of_them(client: Redis) -> None:
+    published = publish(client, replace(sample_release(), country_popular={}, user_countries=lambda: iter(())))
+    name = published.meta.release
+    assert (published.countries, published.user_countries) == (0, 0)
+    assert client.exists(contract.country_popular_key(name), contract.user_countries_key(name)) == 0
+    assert client.exists(contract.popular_key(name)) == 1
 
 
 def test_the_id_follows_from_the_content_and_from_nothing_else() -> None:
@@ -67,6 +85,18 @@ def test_the_id_follows_from_the_content_and_from_nothing_else() -> None:
     for item in ("track", "artist"):
         fewer = replace(release, similar=lambda each, item=item: iter(() if each == item else release.similar(each)))
         assert plan_release(fewer).release != name
+    tracks = release.country_popular["Finland"]
+    for other in (
+        {"Finland": tracks},
+        release.country_popular | {"Norway": tracks},
+        release.country_popular | {"Finland": PopularTracks(tracks.track_keys, tracks.scores * 2)},
+    ):
+        nobody = replace(release, user_countries=lambda: iter(()))
+        assert plan_release(replace(nobody, country_popular=other)).release != plan_release(nobody).release
+    moved = NEWCOMERS | {"new_0": COUNTRIES[1]}
+    for users in (NEWCOMERS, moved):
+        turned = replace(release, user_countries=lambda users=users: iter([list(users.items())[::-1]]))
+        assert (plan_release(turned).release == name) is (users == NEWCOMERS)
     renamed = {"for_you": "for_you-first", "discover": "another-model"}
     assert plan_release(replace(release, model_versions=renamed)).release != name
 

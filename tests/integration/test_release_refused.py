@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 from sample_release import contents, sample_artist, sample_list, sample_release, sample_track
 
-from assets.publish.content import ReleaseError, ReleaseInput, SimilarBatch, SlateBatch, plan_release
+from assets.publish.content import PopularTracks, ReleaseError, ReleaseInput, SimilarBatch, SlateBatch, plan_release
 from assets.publish.release import publish
 from serving_api import contract
 
@@ -32,6 +32,11 @@ def one_similar(keys: list[int], score: float = 0.5) -> Iterator[SimilarBatch]:
     """What is like track 3."""
     scores = np.full(len(keys), score, np.float32)
     yield SimilarBatch(np.array([3], np.int32), np.array([0, len(keys)]), np.array(keys, np.int32), scores)
+
+
+def in_finland(*track_keys: int) -> dict[str, PopularTracks]:
+    """The only country."""
+    return {"Finland": PopularTracks(np.array(track_keys, np.int32), np.ones(len(track_keys), np.float32))}
 
 
 @pytest.mark.parametrize(
@@ -61,6 +66,9 @@ def test_faulty_lists_are_refused_before_anything_is_written(client: Redis, faul
         ({"popular_track_keys": np.empty(0, np.int32)}, "popular list is empty"),
         ({"popular_track_keys": np.full(25, 777, np.int32)}, "popular list: .* such as the track key 777"),
         ({"popular_scores": np.full(25, np.inf, np.float32)}, "popular list cannot be packed"),
+        ({"country_popular": in_finland(1, 777)}, "popular list of Finland: 1 items .* such as the track key 777"),
+        ({"country_popular": in_finland()}, "popular list of Finland is empty"),
+        ({"country_popular": in_finland(1)}, "the user new_1 is of Côte d'Ivoire, which has no popular list"),
         ({"batches": lambda slate: iter(())}, "no user has a list in the slate for_you"),
         ({"tracks": lambda: iter([[sample_track("a", 1), sample_track("a", 1)]])}, "track key 1 twice"),
         ({"artists": lambda: iter([[sample_artist("a", 1), sample_artist("a", 1)]])}, "artist key 1 twice"),
@@ -123,9 +131,11 @@ def test_what_is_lost_on_the_way_is_found_before_the_flip(client: Redis) -> None
         (contract.similar_artists_key, "5 lists of similar artists of 6 sent"),
         (contract.artists_key, "6 artist records of 7 sent"),
         (contract.artist_ids_key, "6 public artist ids of 7 sent"),
+        (contract.country_popular_key, "1 popular lists of countries of 2 sent"),
+        (contract.user_countries_key, "5 users with a country of 6 sent"),
     ],
 )
-def test_a_lost_artist_or_similar_list_is_found_before_the_flip(
+def test_a_lost_artist_country_or_similar_list_is_found_before_the_flip(
     client: Redis, lost: Callable[[str], str], message: str
 ) -> None:
     publish(client, sample_release())
@@ -154,6 +164,20 @@ def test_a_similar_artist_without_a_record_is_found_before_the_flip(client: Redi
 
     with pytest.raises(ReleaseError, match=r"similar artists: the artist key 2 has no record in Redis"):
         publish(client, replace(release, batches=exchanging))
+    assert contents(client) == {}
+
+
+def test_a_user_of_a_country_without_a_list_is_found_before_the_flip(client: Redis) -> None:
+    release = sample_release()
+    key = contract.user_countries_key(plan_release(release).release)
+
+    def moving(slate: str) -> Iterator[SlateBatch]:
+        yield from release.batches(slate)
+        if client.exists(key):
+            client.hset(key, "new_3", "Atlantis")
+
+    with pytest.raises(ReleaseError, match="a user in Redis is of Atlantis, which has no popular list"):
+        publish(client, replace(release, batches=moving))
     assert contents(client) == {}
 
 

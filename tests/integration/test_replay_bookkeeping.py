@@ -24,7 +24,10 @@ LISTEN = (
 )
 # As the nightly run builds them, features apart.
 TESTED = (*dbt_arguments(), "--exclude", "marts.features", "--indirect-selection", "buildable")
-VIEWS = "select viewname, to_regclass(schemaname || '.' || viewname)::oid from pg_views where schemaname in ('staging', 'core')"
+VIEWS = (
+    "select viewname, to_regclass(schemaname || '.' || viewname)::oid from pg_views"
+    " where schemaname in ('staging', 'core')"
+)
 UNEQUAL = "select (select count(*) from raw.listens) - (select count(*) from core.fct_listens)"
 
 

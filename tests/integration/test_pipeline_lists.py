@@ -1,11 +1,8 @@
-"""The lists that a run made: what they hold, why, how good they are, and the same ones again."""
+"""The lists that a run made: what they hold, why, and the same ones again."""
 
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
-import dagster as dg
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from pipeline_process import Pipeline
@@ -14,14 +11,9 @@ from sqlalchemy import text
 
 from assets.ingest.blocks import ItemKind, block, unblock
 from assets.publish.warehouse_content import release_content
-from assets.ranker.evaluation_tables import list_rows, metric_rows, segment_rows
-from assets.ranker.list_figures import FIGURES
-from assets.ranker.marts import read_countries
-from orchestration.instance import open_instance
 from quality.checks import blocked_items
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.roles import Role
-from warehouse.settings import Settings
 
 
 def test_the_discover_slate_holds_nothing_heard_before(pipeline: Pipeline) -> None:
@@ -161,141 +153,6 @@ def test_reasons_are_tracks_that_the_user_had_heard_and_the_first_ten_are_explai
         " inner join ml.models using (model_version) where not features ? feature"
     )
     assert pipeline.query(unknown) == [(0,)]
-
-
-def test_evaluate_prints_the_documented_shape_and_the_ranker_is_ahead_of_every_baseline(pipeline: Pipeline) -> None:
-    evaluation = pipeline.json("evaluate", "--as-of", AS_OF)
-    assert list(evaluation) == ["as_of", "horizon_days", "slates"]
-    assert (evaluation["as_of"], evaluation["horizon_days"]) == (AS_OF, 14)
-    assert list(evaluation["slates"]) == ["for_you", "discover", "rediscover"]
-    for name, slate in evaluation["slates"].items():
-        assert slate["users"] > 50
-        assert {"ranker", "popular", "own_plays", "als", "session_cooccurrence"} <= set(slate["models"])
-        for metrics in slate["models"].values():
-            assert list(metrics) == ["ndcg@10", "ndcg@100", "recall@100"]
-            # Most users of this small world have fewer than 100 forgotten tracks: a list then holds every one.
-            assert all(0 < value < 1 or (name == "rediscover" and value == 1) for value in metrics.values())
-        paired = slate["paired"]
-        best = max((name for name in slate["models"] if name != "ranker"), key=lambda m: slate["models"][m]["ndcg@100"])
-        assert (paired["against"], paired["metric"]) == (best, "ndcg@100")
-        difference = slate["models"]["ranker"]["ndcg@100"] - slate["models"][best]["ndcg@100"]
-        assert paired["delta"] == pytest.approx(difference)
-        assert paired["ci95"][0] < paired["delta"] < paired["ci95"][1]
-        assert difference > 0 or name == "rediscover"
-    what_lists_are_like(pipeline, evaluation)
-    for_whom_lists_are_good(pipeline, evaluation)
-    the_page_of_the_asset_shows_the_same(pipeline, evaluation)
-
-
-def what_lists_are_like(pipeline: Pipeline, evaluation: dict[str, Any]) -> None:
-    """Figures of every model, in the store as in the JSON; those of the ranker counted once more in SQL."""
-    before = f"listened_at < timestamptz '{AS_OF} 00:00:00+00'"
-    counted = pipeline.query(
-        f"""
-        with evaluated as (
-            select distinct user_key from core.fct_listens as later
-            where not {before} and listened_at < timestamptz '{AS_OF} 00:00:00+00' + interval '14 days'
-                and exists (select from core.fct_listens as early where early.user_key = later.user_key and {before})
-        ), heard as (
-            select track_key, count(distinct user_key) as listeners from core.fct_listens where {before} group by 1
-        ), listeners as (
-            select count(distinct user_key)::numeric as number from core.fct_listens where {before}
-        ), listed as (
-            select user_key, rank, artist_key, track_key, listeners
-            from ml.recommendations inner join evaluated using (user_key) inner join core.dim_tracks using (track_key)
-                left join heard using (track_key)
-            where as_of = date '{AS_OF}' and slate = 'for_you'
-        ), of_users as (
-            select count(distinct artist_key)::float / count(*) as artists,
-                avg(-log(2, listeners / number)) as novelty
-            from listed cross join listeners where rank <= 10 group by user_key
-        )
-        select (select count(distinct track_key) from listed)::float / (select count(*) from heard),
-            avg(novelty)::float, avg(artists) from of_users
-        """
-    )
-    ranker = evaluation["slates"]["for_you"]["lists"]["ranker"]
-    assert counted == [pytest.approx(tuple(ranker[n] for n in ("coverage@100", "novelty@10", "artist_diversity@10")))]
-    for name, slate in evaluation["slates"].items():
-        assert list(slate["lists"]) == list(slate["models"])
-        for figures in slate["lists"].values():
-            assert tuple(figures) == FIGURES
-            assert all(
-                0 < value < 1 for n, value in figures.items() if not n.startswith(("novelty", "popularity_ratio"))
-            )
-            assert figures["coverage@10"] <= figures["coverage@100"]
-        popular, own = slate["lists"]["popular"], slate["lists"]["user_neighbours"]
-        assert name == "rediscover" or popular["novelty@10"] < own["novelty@10"]
-        assert name == "rediscover" or popular["coverage@10"] < own["coverage@10"]
-    stored = pipeline.query(
-        "select slate, model, coverage_10, popularity_ratio_10, artist_gini_10, segments is not null"
-        f" from ml.model_evaluations where as_of = date '{AS_OF}'"
-    )
-    assert {(slate, model): tuple(values) for slate, model, *values in stored} == {
-        (slate, model): (f["coverage@10"], f["popularity_ratio@10"], f["artist_gini@10"], model == "ranker")
-        for slate, each in evaluation["slates"].items()
-        for model, f in each["lists"].items()
-    }
-
-
-def for_whom_lists_are_good(pipeline: Pipeline, evaluation: dict[str, Any]) -> None:
-    """Thirds of the listeners, a country, head and tail add up to the whole."""
-    for slate in evaluation["slates"].values():
-        by_name = {(each["by"], each["segment"]): each for each in slate["segments"]}
-        thirds = [by_name["listeners", name] for name in ("light", "medium", "heavy")]
-        assert sum(each["users"] for each in thirds) == slate["users"]
-        for model in ("ranker", slate["paired"]["against"]):
-            total = sum(each["users"] * each["models"][model]["mean"] for each in thirds)
-            assert total / slate["users"] == pytest.approx(slate["models"][model]["ndcg@100"])
-        tracks = [each for (by, _), each in by_name.items() if by == "tracks"]
-        assert {each["segment"] for each in tracks} <= {"head", "tail", "unheard"}
-        assert sum(each["relevant"] for each in tracks) == sum(each["relevant"] for each in thirds)
-        for each in slate["segments"]:
-            assert set(each["models"]) == {"ranker", slate["paired"]["against"]}
-            means = [each["models"][model]["mean"] for model in ("ranker", slate["paired"]["against"])]
-            assert each["paired"]["delta"] == pytest.approx(means[0] - means[1])
-            assert all(v["ci95"][0] <= v["mean"] <= v["ci95"][1] for v in each["models"].values())
-    stated = pipeline.query("select user_key, country from raw.users where country <> ''")
-    assert len(stated) > 200
-    with adbc_connect(pipeline.warehouse_url, Role.SERVICE) as connection:
-        # No country of this small world has enough evaluated users to be a segment; this is what they are made of.
-        assert read_countries(connection, np.arange(1000, dtype=np.int32)).to_dict() == dict(stated)
-
-
-def the_page_of_the_asset_shows_the_same(pipeline: Pipeline, evaluation: dict[str, Any]) -> None:
-    with open_instance(Settings(home=pipeline.home), pipeline.warehouse_url) as instance:
-        event = instance.get_latest_materialization_event(dg.AssetKey("model_evaluations"))
-    assert event is not None and event.asset_materialization is not None
-    metadata = event.asset_materialization.metadata
-    for name, rows in (
-        ("evaluation", metric_rows(evaluation)),
-        ("lists", list_rows(evaluation)),
-        ("segments", segment_rows(evaluation)),
-    ):
-        table = metadata[name]
-        assert isinstance(table, dg.TableMetadataValue)
-        assert [dict(record.data) for record in table.records] == rows
-        assert [column.name for column in table.schema.columns] == list(rows[0])
-
-
-def test_lists_of_another_system_are_scored_as_ours_are(pipeline: Pipeline, tmp_path: Path) -> None:
-    out = tmp_path / "lists.parquet"
-    pipeline.json("recommendations", "--as-of", AS_OF, "--slate", "discover", "--out", str(out))
-    scored = pipeline.json("evaluate", "--as-of", AS_OF, "--lists", str(out), "--slate", "discover")
-    same = scored["slates"]["discover"]
-    assert (same["users"] > 50, scored["unknown"]) == (True, {"users": 0, "tracks": 0})
-    assert same["models"]["lists"] == pytest.approx(same["models"]["ranker"])
-    assert (same["paired"]["against"], same["paired"]["delta"]) == ("ranker", 0)
-    assert same["lists"]["lists"] == same["lists"]["ranker"]
-    assert {"light", "medium", "heavy", "head", "tail"} <= {each["segment"] for each in same["segments"]}
-    assert {each["paired"]["delta"] for each in same["segments"]} == {0}
-
-    lists = pq.read_table(out).to_pandas()
-    lists.loc[lists["rank"] == 1, "track_id"] = "nobody knows it"
-    lists.to_parquet(out)
-    worse = pipeline.json("evaluate", "--as-of", AS_OF, "--lists", str(out), "--slate", "discover")
-    assert worse["unknown"] == {"users": 0, "tracks": 1}
-    assert worse["slates"]["discover"]["paired"]["delta"] < 0
 
 
 def test_recommendations_are_exported_with_public_ids_best_first(pipeline: Pipeline, tmp_path: Path) -> None:

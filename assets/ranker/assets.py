@@ -240,7 +240,10 @@ def _ranked(
     metadata={"dagster/table_name": "ml.model_evaluations"},
 )
 def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
-    """The lists made as of this date and the baselines, against what was listened to in the 14 days after it."""
+    """The lists made as of this date and the baselines, against what was listened to in the 14 days after it.
+
+    Also what the lists of each are like, and the ranker and the best baseline by segment of users and of tracks.
+    """
     as_of = date.fromisoformat(context.partition_key)
     with adbc_connect(warehouse.url, Role.SERVICE) as connection:
         results = evaluate_recommendations(connection, as_of, SourcesConfig())

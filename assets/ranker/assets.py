@@ -13,7 +13,6 @@ from assets.candidates.pool import SourcesConfig
 from assets.dbt import AS_OF_PARTITIONS, FEATURE_KEYS, ONE_DATE_PER_RUN, OWNERS, features_version
 from assets.ranker.card import page
 from assets.ranker.challenge import Outcome, challenge
-from assets.ranker.evaluation import METRICS
 from assets.ranker.evaluation_store import (
     RANKER,
     evaluate_recommendations,
@@ -21,6 +20,7 @@ from assets.ranker.evaluation_store import (
     read_rolling,
     store_evaluation,
 )
+from assets.ranker.evaluation_tables import Row, list_rows, metric_rows, segment_rows
 from assets.ranker.features import join_features
 from assets.ranker.lists import LISTS
 from assets.ranker.marts import feature_reader, read_list_rules
@@ -240,7 +240,10 @@ def _ranked(
     metadata={"dagster/table_name": "ml.model_evaluations"},
 )
 def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
-    """The lists made as of this date and the baselines, against what was listened to in the 14 days after it."""
+    """The lists made as of this date and the baselines, against what was listened to in the 14 days after it.
+
+    Also what the lists of each are like, and the ranker and the best baseline by segment of users and of tracks.
+    """
     as_of = date.fromisoformat(context.partition_key)
     with adbc_connect(warehouse.url, Role.SERVICE) as connection:
         results = evaluate_recommendations(connection, as_of, SourcesConfig())
@@ -248,16 +251,14 @@ def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseRes
         store_evaluation(connection, as_of, results)
         stored = read_evaluation(connection, as_of)
         rolling = read_rolling(connection, as_of, _ROLLING_DATES)
-    columns = [dg.TableColumn("slate", "string"), dg.TableColumn("model", "string")]
-    columns += [dg.TableColumn(metric, "float") for metric in METRICS]
-    records = []
-    metadata: dict[str, dg.MetadataValue] = {}
+    rows = metric_rows(stored)
+    metadata: dict[str, dg.MetadataValue] = {
+        "evaluation": _table(rows),
+        "lists": _table(list_rows(stored)),
+        "segments": _table(segment_rows(stored)),
+    }
     for slate, evaluated in stored["slates"].items():
         models = evaluated["models"]
-        records += [
-            dg.TableRecord({"slate": slate, "model": model, **{m: round(v, 4) for m, v in values.items()}})
-            for model, values in models.items()
-        ]
         metadata[f"{slate}/users"] = dg.MetadataValue.int(evaluated["users"])
         metadata[f"{slate}/against_best_baseline"] = dg.MetadataValue.json(evaluated["paired"])
         metadata[f"{slate}/ndcg@100"] = dg.MetadataValue.md(
@@ -270,5 +271,14 @@ def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseRes
         series = {model: [of_model.get(day) for day in dates] for model, of_model in by_model.items()}
         title = f"{slate}: NDCG@100 of the last {len(dates)} evaluated dates"
         metadata[f"{slate}/rolling_ndcg@100"] = dg.MetadataValue.md(plots.lines(title, dates, series, marked=RANKER))
-    table = dg.MetadataValue.table(records, dg.TableSchema(columns=columns))
-    return dg.MaterializeResult(metadata={"dagster/row_count": len(records), "evaluation": table, **metadata})
+    return dg.MaterializeResult(metadata={"dagster/row_count": len(rows), **metadata})
+
+
+def _table(rows: list[Row]) -> dg.MetadataValue:
+    """A table of rows that all have the names of the first, each of one kind or null."""
+    kinds = {str: "string", int: "int", float: "float"}
+    columns = []
+    for name in rows[0]:
+        found = (row[name] for row in rows if row[name] is not None)
+        columns.append(dg.TableColumn(name, kinds[type(next(found, 0.0))]))
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows], dg.TableSchema(columns=columns))

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, text
 
 from assets.candidates.history import Floats
 from assets.ranker.dataset import Fold
-from assets.ranker.evaluation import METRICS, bootstrap_interval, per_user_metrics
+from assets.ranker.evaluation import METRICS, mean_with_interval, per_user_metrics
 from assets.ranker.held_out import Audience, Rehearsal
-from assets.ranker.promotion import segments
 from assets.ranker.registry import Challenger
+from assets.ranker.segments import by_activity
 from assets.ranker.slates import HORIZON_DAYS
 
 _SEED = 1
@@ -114,13 +114,13 @@ def calibration(
 
 def _held_out(audience: Audience, rehearsal: Rehearsal, negatives: float) -> dict[str, Any]:
     metrics = per_user_metrics(rehearsal.lists, audience.relevant)[1]
-    groups = {"all": np.ones(len(audience.users), dtype=bool), **segments(audience.listens)}
+    groups = {"all": np.ones(len(audience.users), dtype=bool), **by_activity(audience.listens)}
     measured = [
         {
             "segment": name,
             "users": int(members.sum()),
             "listens": [int(audience.listens[members].min()), int(audience.listens[members].max())],
-            **{metric: _with_interval(metrics[metric][members]) for metric in METRICS},
+            **{metric: mean_with_interval(metrics[metric][members], _SEED) for metric in METRICS},
         }
         for name, members in groups.items()
     ]
@@ -131,10 +131,6 @@ def _held_out(audience: Audience, rehearsal: Rehearsal, negatives: float) -> dic
         "tracks_listed": int(rehearsal.lists["track_key"].nunique()),
         "calibration": calibration(rehearsal.score, rehearsal.label, negatives),
     }
-
-
-def _with_interval(values: npt.NDArray[np.float64]) -> dict[str, Any]:
-    return {"mean": float(values.mean()), "ci95": list(bootstrap_interval(values, seed=_SEED))}
 
 
 def _fold(fold: Fold) -> dict[str, Any]:

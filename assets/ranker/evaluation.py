@@ -7,6 +7,7 @@ Recall@k = hits@k / min(k, relevant). Means over users; a user without a list co
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,16 +45,27 @@ def relevant_tracks(before: Listens, horizon: Listens, as_of: date, slate: Slate
     Users without a listen before `as_of` are dropped; for `discover`, so is what the user had heard before; for
     `rediscover`, all but what they had heard before and not in the last 60 days.
     """
-    pairs = _pairs(horizon)
-    pairs = pairs[np.isin(pairs >> 32, before.user_key)]
+    relevant = pairs(horizon)
+    relevant = relevant[np.isin(relevant >> 32, before.user_key)]
     if slate is Slate.DISCOVER:
-        pairs = np.setdiff1d(pairs, _pairs(before), assume_unique=True)
+        relevant = np.setdiff1d(relevant, pairs(before), assume_unique=True)
     if slate is Slate.REDISCOVER:
         lately = before.between(as_of - timedelta(days=FORGOTTEN_AFTER_DAYS), as_of)
-        pairs = np.setdiff1d(np.intersect1d(pairs, _pairs(before), assume_unique=True), _pairs(lately))
+        relevant = np.setdiff1d(np.intersect1d(relevant, pairs(before), assume_unique=True), pairs(lately))
     return pd.DataFrame(
-        {"user_key": (pairs >> 32).astype(np.int32), "track_key": (pairs & 0xFFFFFFFF).astype(np.int32)}
+        {"user_key": (relevant >> 32).astype(np.int32), "track_key": (relevant & 0xFFFFFFFF).astype(np.int32)}
     )
+
+
+def pairs(listens: Listens) -> npt.NDArray[np.int64]:
+    """The distinct (user, track) of listens, ascending: user_key in the upper 32 bits, track_key in the lower."""
+    return np.unique((listens.user_key.astype(np.int64) << 32) + listens.track_key)
+
+
+def shown_places(lists: pd.DataFrame) -> pd.DataFrame:
+    """The rows of lists that are judged, best first: to rank 100, a track listed twice at its better rank alone."""
+    shown = lists[lists["rank"] <= LIST_LENGTH].sort_values("rank", kind="stable")
+    return shown.drop_duplicates(["user_key", "track_key"])
 
 
 def per_user_metrics(
@@ -66,8 +78,7 @@ def per_user_metrics(
     users, relevant_user = np.unique(relevant["user_key"].to_numpy(np.int32), return_inverse=True)
     relevant_count = np.bincount(relevant_user, minlength=len(users))
     wanted = _code(relevant["user_key"], relevant["track_key"])
-    shown = lists[lists["rank"] <= LIST_LENGTH].sort_values("rank", kind="stable")
-    shown = shown.drop_duplicates(["user_key", "track_key"])
+    shown = shown_places(lists)
     hits = shown[np.isin(_code(shown["user_key"], shown["track_key"]), wanted)]
     position = np.searchsorted(users, hits["user_key"].to_numpy(np.int32))
     rank = hits["rank"].to_numpy(np.int64)
@@ -85,18 +96,33 @@ def per_user_metrics(
 def evaluate(
     lists: dict[str, pd.DataFrame], relevant: pd.DataFrame, model: str = "ranker", seed: int = 1
 ) -> SlateEvaluation:
-    """Evaluates every model's lists, and `model` against the best other one by NDCG@100, paired by user."""
+    """Evaluates every model's lists, and `model` against the best other one by NDCG@100, paired by user.
+
+    Of others that are equally good, the first by name.
+    """
     per_user = {}
     for name, frame in lists.items():
         users, per_user[name] = per_user_metrics(frame, relevant)
     others = [name for name in per_user if name != model]
     paired: dict[str, object] | None = None
     if model in per_user and others and len(users):
-        best = max(others, key=lambda name: float(per_user[name][HEADLINE].mean()))
-        difference = per_user[model][HEADLINE] - per_user[best][HEADLINE]
-        low, high = bootstrap_interval(difference, seed=seed)
-        paired = {"against": best, "metric": HEADLINE, "delta": float(difference.mean()), "ci95": [low, high]}
+        best = min(others, key=lambda name: (-float(per_user[name][HEADLINE].mean()), name))
+        paired = paired_difference(per_user[model][HEADLINE], per_user[best][HEADLINE], best, HEADLINE, seed)
     return SlateEvaluation(users, per_user, paired)
+
+
+def paired_difference(
+    mine: npt.NDArray[np.float64], other: npt.NDArray[np.float64], against: str, metric: str, seed: int
+) -> dict[str, object]:
+    """The mean of `mine` minus `other`, per user and not empty, with its 95 % interval."""
+    difference = mine - other
+    interval = list(bootstrap_interval(difference, seed=seed))
+    return {"against": against, "metric": metric, "delta": float(difference.mean()), "ci95": interval}
+
+
+def mean_with_interval(values: npt.NDArray[np.float64], seed: int) -> dict[str, Any]:
+    """{"mean", "ci95"} of values per user, not empty."""
+    return {"mean": float(values.mean()), "ci95": list(bootstrap_interval(values, seed=seed))}
 
 
 def bootstrap_interval(values: npt.NDArray[np.float64], seed: int, resamples: int = 2000) -> tuple[float, float]:
@@ -111,10 +137,6 @@ def bootstrap_interval(values: npt.NDArray[np.float64], seed: int, resamples: in
     )
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
-
-
-def _pairs(listens: Listens) -> npt.NDArray[np.int64]:
-    return np.unique((listens.user_key.astype(np.int64) << 32) + listens.track_key)
 
 
 def _code(user_key: pd.Series, track_key: pd.Series) -> npt.NDArray[np.int64]:

@@ -7,12 +7,15 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from assets.candidates.history import Ints, Listens, read_listens
 from assets.candidates.pool import SourcesConfig, fit_sources
 from assets.ranker.baselines import baseline_lists
+from assets.ranker.description import Describer, Description
 from assets.ranker.evaluation import HEADLINE, SlateEvaluation, bootstrap_interval, evaluate, relevant_tracks
+from assets.ranker.list_figures import FIGURES
 from assets.ranker.recommendations import dates_with_recommendations
 from assets.ranker.slates import HORIZON_DAYS, Slate
 from warehouse.errors import AudoticsError
@@ -23,11 +26,12 @@ _SEED = 1
 
 @dataclass(frozen=True)
 class EvaluatedSlate:
-    """The evaluation of one slate and the version of the ranker whose lists were judged."""
+    """The evaluation of one slate, the version of the ranker whose lists were judged, and what all lists are like."""
 
     slate: Slate
     model_version: str
     evaluation: SlateEvaluation
+    description: Description
 
 
 def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources: SourcesConfig) -> list[EvaluatedSlate]:
@@ -42,6 +46,7 @@ def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources:
     versions = _model_versions(connection, as_of)
     before, horizon = read_window(connection, as_of)
     fitted = fit_sources(before, as_of, sources)
+    describer = Describer(connection, before, as_of)
     results = []
     for slate, version in versions.items():
         relevant = relevant_tracks(before, horizon, as_of, slate)
@@ -50,7 +55,9 @@ def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources:
         users = relevant["user_key"].unique()
         lists = read_lists(connection, as_of, slate, users)
         ranked = {RANKER: lists, **baseline_lists(fitted, slate, users)}
-        results.append(EvaluatedSlate(slate, version, evaluate(ranked, relevant, model=RANKER, seed=_SEED)))
+        evaluation = evaluate(ranked, relevant, model=RANKER, seed=_SEED)
+        description = describer.describe(evaluation, ranked, relevant, RANKER)
+        results.append(EvaluatedSlate(slate, version, evaluation, description))
     if not results:
         raise AudoticsError(_nothing_relevant(as_of, *versions))
     return results
@@ -83,17 +90,21 @@ def store_evaluation(connection: Connection, as_of: date, results: list[Evaluate
 
 
 def read_evaluation(connection: Connection, as_of: date) -> dict[str, Any]:
-    """The stored evaluation of a date: horizon, and per slate users, metrics per model, and the paired comparison
-    with the best baseline. Slates are empty when nothing is stored.
+    """The stored evaluation of a date: horizon, and per slate users, metrics per model, the paired comparison with the
+    best baseline, the figures of the lists per model, and the segments. Slates are empty when nothing is stored.
     """
     slates: dict[str, Any] = {}
     for row in connection.execute(_SELECT, {"as_of": as_of}):
-        slate = slates.setdefault(row.slate, {"users": row.users, "models": {}, "paired": None})
+        slate = slates.setdefault(
+            row.slate, {"users": row.users, "models": {}, "paired": None, "lists": {}, "segments": []}
+        )
         slate["models"][row.model] = {
             "ndcg@10": row.ndcg_10,
             "ndcg@100": row.ndcg_100,
             "recall@100": row.recall_100,
         }
+        slate["lists"][row.model] = {figure: getattr(row, _column(figure)) for figure in FIGURES}
+        slate["segments"] += row.segments or []
         if row.model != RANKER and slate["paired"] is None:
             slate["paired"] = {
                 "against": row.model,
@@ -134,12 +145,19 @@ def _row(as_of: date, result: EvaluatedSlate, model: str) -> dict[str, Any]:
         "ranker_delta": None,
         "ci95_low": None,
         "ci95_high": None,
+        "segments": result.description.segments if model == RANKER else None,
+        **{_column(figure): value for figure, value in result.description.lists[model].items()},
     }
     if model != RANKER:
         difference = result.evaluation.per_user[RANKER][HEADLINE] - metrics[HEADLINE]
         row["ranker_delta"] = float(difference.mean())
         row["ci95_low"], row["ci95_high"] = bootstrap_interval(difference, seed=_SEED)
     return row
+
+
+def _column(figure: str) -> str:
+    """The column of a figure: novelty_10 of novelty@10."""
+    return figure.replace("@", "_")
 
 
 def _model_versions(connection: dbapi.Connection, as_of: date) -> dict[Slate, str]:
@@ -203,12 +221,13 @@ def _made(as_of: date, slate: Slate) -> str:
     return f"from ml.recommendations where as_of = date '{as_of.isoformat()}' and slate = '{slate}'"
 
 
+_FIGURE_COLUMNS = [_column(figure) for figure in FIGURES]
 _INSERT = text(
     "insert into ml.model_evaluations (as_of, slate, model, model_version, users, ndcg_10, ndcg_100, recall_100,"
-    " ranker_delta, ci95_low, ci95_high, horizon_days, evaluated_at)"
-    " values (:as_of, :slate, :model, :model_version, :users, :ndcg_10, :ndcg_100, :recall_100,"
-    " :ranker_delta, :ci95_low, :ci95_high, :horizon_days, now())"
-)
+    f" ranker_delta, ci95_low, ci95_high, {', '.join(_FIGURE_COLUMNS)}, segments, horizon_days, evaluated_at)"
+    " values (:as_of, :slate, :model, :model_version, :users, :ndcg_10, :ndcg_100, :recall_100, :ranker_delta,"
+    f" :ci95_low, :ci95_high, {', '.join(f':{name}' for name in _FIGURE_COLUMNS)}, :segments, :horizon_days, now())"
+).bindparams(bindparam("segments", type_=JSONB(none_as_null=True)))
 _TO_EVALUATE = text(
     "select made.as_of from unnest(cast(:dates as date[])) as made (as_of)"
     " where not exists (select from ml.model_evaluations as known where known.as_of = made.as_of)"

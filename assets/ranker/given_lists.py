@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from adbc_driver_postgresql import dbapi
 
+from assets.ranker.description import Describer
 from assets.ranker.evaluation import evaluate
 from assets.ranker.evaluation_store import RANKER, read_lists, read_window, required_relevant
 from assets.ranker.marts import keys_by_id
@@ -38,7 +39,9 @@ def evaluate_lists(connection: dbapi.Connection, as_of: date, slate: Slate, file
     ranked = read_lists(connection, as_of, slate, relevant["user_key"].unique())
     if len(ranked):
         compared[RANKER] = ranked
-    summary = evaluate(compared, relevant, model=GIVEN).summary()
+    evaluation = evaluate(compared, relevant, model=GIVEN)
+    description = Describer(connection, before, as_of).describe(evaluation, compared, relevant, GIVEN)
+    summary = {**evaluation.summary(), "lists": description.lists, "segments": description.segments}
     return {
         "as_of": as_of.isoformat(),
         "horizon_days": HORIZON_DAYS,

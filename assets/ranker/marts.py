@@ -33,7 +33,7 @@ def feature_reader(connection: dbapi.Connection, as_of: date) -> Callable[[Ints]
         _require_rows(connection, model, as_of)
     track = _read(connection, "feat_track", ("track_key", *TRACK_COLUMNS), as_of)
     artist = _read(connection, "feat_artist", ("artist_key", *ARTIST_COLUMNS), as_of)
-    track_artist = _fetch(connection, "select track_key, artist_key from core.dim_tracks")
+    track_artist = read_track_artists(connection)
 
     def of_users(user_keys: Ints) -> FeatureFrames:
         return FeatureFrames(
@@ -58,6 +58,17 @@ def feature_reader(connection: dbapi.Connection, as_of: date) -> Callable[[Ints]
         )
 
     return of_users
+
+
+def read_track_artists(connection: dbapi.Connection) -> pd.DataFrame:
+    """track_key and artist_key (null where unknown) of the whole catalogue."""
+    return _fetch(connection, "select track_key, artist_key from core.dim_tracks")
+
+
+def read_countries(connection: dbapi.Connection, user_keys: Ints) -> "pd.Series[str]":
+    """The country by user key, of those of the users whose profile states one."""
+    query = "select user_key, country from core.dim_users where user_key = any($1) and country is not null"
+    return _fetch(connection, query, user_keys).set_index("user_key")["country"]
 
 
 def read_list_rules(connection: dbapi.Connection) -> ListRules:

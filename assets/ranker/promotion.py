@@ -14,6 +14,7 @@ import pandas as pd
 
 from assets.ranker.evaluation import HEADLINE, METRICS, bootstrap_interval, per_user_metrics
 from assets.ranker.held_out import Audience, Rehearsal
+from assets.ranker.segments import by_activity
 
 _MOST_LISTED = 0.01
 
@@ -64,7 +65,7 @@ def compare(audience: Audience, challenger: Rehearsal, incumbent: Rehearsal, con
     everyone = {"all": np.ones(len(users), dtype=bool)}
     compared = {
         name: _paired(ndcg["challenger"][members], ndcg["incumbent"][members], config.seed)
-        for name, members in {**everyone, **segments(audience.listens)}.items()
+        for name, members in {**everyone, **by_activity(audience.listens)}.items()
     }
     return {
         "users": len(users),
@@ -80,13 +81,6 @@ def quality(audience: Audience, rehearsal: Rehearsal) -> dict[str, Any]:
     metrics = per_user_metrics(rehearsal.lists, audience.relevant)[1]
     means = {metric: float(metrics[metric].mean()) for metric in METRICS}
     return {**means, "tracks_listed": int(rehearsal.lists["track_key"].nunique())}
-
-
-def segments(listens: npt.NDArray[Any]) -> dict[str, npt.NDArray[np.bool_]]:
-    """Masks of light, medium and heavy listeners: thirds of the users by listens before `as_of`; none is empty."""
-    low, high = np.quantile(listens, [1 / 3, 2 / 3])
-    masks = {"light": listens <= low, "medium": (listens > low) & (listens <= high), "heavy": listens > high}
-    return {name: mask for name, mask in masks.items() if mask.any()}
 
 
 def concentration(challenger: pd.DataFrame, incumbent: pd.DataFrame) -> dict[str, dict[str, float | None]]:

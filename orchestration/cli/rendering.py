@@ -14,6 +14,14 @@ from orchestration.runs import RunReport
 OUT = Console()
 # Progress and notes go to standard error, so that standard output is only what was asked for.
 ERR = Console(stderr=True)
+# The figures of lists that fit in 80 columns, with their headings.
+_LIST_FIGURES = {
+    "coverage@100": "coverage @100",
+    "novelty@10": "novelty @10",
+    "artist_diversity@10": "artists @10",
+    "artist_gini@10": "gini @10",
+    "popularity_ratio@10": "pop. ratio",
+}
 
 
 def print_json(value: Any) -> None:
@@ -69,7 +77,7 @@ def print_run(report: RunReport) -> None:
 
 
 def print_evaluation(evaluation: Mapping[str, Any], subject: str = "ranker") -> None:
-    """The evaluation table of each slate and how the subject compares with the best of the others."""
+    """Of each slate the metrics, the subject against the best of the others, what lists are like, segments."""
     for slate, result in evaluation["slates"].items():
         metrics = ("ndcg@10", "ndcg@100", "recall@100")
         rows = [(model, *(values[metric] for metric in metrics)) for model, values in result["models"].items()]
@@ -81,5 +89,32 @@ def print_evaluation(evaluation: Mapping[str, Any], subject: str = "ranker") -> 
                 f"{subject} minus {paired['against']}: {paired['delta']:+.4f} {paired['metric']},"
                 f" 95 % interval {low:+.4f} to {high:+.4f}\n"
             )
+        _print_lists(slate, result["lists"], subject)
+        _print_segments(slate, result["segments"], subject)
     if unknown := {kind: count for kind, count in evaluation.get("unknown", {}).items() if count}:
         OUT.print(f"not in the warehouse: {', '.join(f'{count:,} {kind}' for kind, count in unknown.items())}")
+
+
+def _print_lists(slate: str, lists: Mapping[str, Mapping[str, Any]], subject: str) -> None:
+    """Some of the figures of each model's lists; --json has all of them."""
+    rows = [(model, *(figures[name] for name in _LIST_FIGURES)) for model, figures in lists.items()]
+    columns = ("model", *_LIST_FIGURES.values())
+    print_table(f"{slate}: what the lists are like (novelty in bits)", columns, rows, highlight=subject)
+
+
+def _print_segments(slate: str, segments: Sequence[Mapping[str, Any]], subject: str) -> None:
+    """The subject beside the best of the others: NDCG of users by segment, recall of relevant tracks by theirs."""
+    for metric in dict.fromkeys(segment["metric"] for segment in segments):
+        of_metric = [segment for segment in segments if segment["metric"] == metric]
+        best = sorted({model for segment in of_metric for model in segment["models"]} - {subject})
+        rows = [
+            (segment["segment"], segment["users"], *(_with_interval(segment["models"][m]) for m in (subject, *best)))
+            for segment in of_metric
+        ]
+        kind = "relevant tracks" if of_metric[0]["by"] == "tracks" else "listeners"
+        print_table(f"{slate}: {metric} by {kind}, 95 % interval", (kind, "users", subject, *best), rows)
+
+
+def _with_interval(measured: Mapping[str, Any]) -> str:
+    low, high = measured["ci95"]
+    return f"{measured['mean']:.4f} [{low:.4f}, {high:.4f}]"

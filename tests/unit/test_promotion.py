@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from assets.ranker.held_out import Audience, Rehearsal
-from assets.ranker.promotion import Decision, PromotionConfig, concentration, judge, segments
+from assets.ranker.promotion import Decision, PromotionConfig, concentration, judge
 
 USERS = 90
 COMMON = [10_001, 10_002, 10_003, 10_004, 10_005]
@@ -140,13 +140,3 @@ def test_concentration_by_hand() -> None:
     # 1 % of the 200 tracks that are listed is two.
     assert shares["track_concentration"] == {"challenger": 0.6, "incumbent": 0.01}
     assert shares["artist_concentration"] == {"challenger": None, "incumbent": None}
-
-
-def test_segments_are_thirds_of_the_users_by_what_they_had_listened_to() -> None:
-    masks = segments(np.array([5, 1, 9, 2, 7, 3]))
-    assert {name: np.flatnonzero(mask).tolist() for name, mask in masks.items()} == {
-        "light": [1, 3],
-        "medium": [0, 5],
-        "heavy": [2, 4],
-    }
-    assert list(segments(np.array([4, 4, 4]))) == ["light"]

@@ -1,0 +1,64 @@
+"""A stored evaluation (`evaluation_store.read_evaluation`) as rows of tables, for people to read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Row = dict[str, str | int | float | None]
+_DIGITS = 4
+
+
+def metric_rows(stored: Mapping[str, Any]) -> list[Row]:
+    """One row per slate and model: its metrics."""
+    return _by_model(stored, "models")
+
+
+def list_rows(stored: Mapping[str, Any]) -> list[Row]:
+    """One row per slate and model: the figures of its lists."""
+    return _by_model(stored, "lists")
+
+
+def segment_rows(stored: Mapping[str, Any]) -> list[Row]:
+    """One row per slate, segment and model: the mean with its 95 % interval.
+
+    The row of the model in question also has how far it is ahead of the best baseline, with the interval of that.
+    """
+    rows: list[Row] = []
+    for slate, evaluated in stored["slates"].items():
+        for segment in evaluated["segments"]:
+            paired = segment["paired"]
+            against = paired["against"] if paired else None
+            # The one in question first.
+            for model, measured in sorted(segment["models"].items(), key=lambda each: each[0] == against):
+                ahead = paired if model != against else None
+                rows.append(
+                    {
+                        "slate": slate,
+                        "by": segment["by"],
+                        "segment": segment["segment"],
+                        "users": segment["users"],
+                        "relevant": segment["relevant"],
+                        "metric": segment["metric"],
+                        "model": model,
+                        "mean": round(measured["mean"], _DIGITS),
+                        "ci95": _interval(measured["ci95"]),
+                        "ahead_by": round(ahead["delta"], _DIGITS) if ahead else None,
+                        "ahead_ci95": _interval(ahead["ci95"]) if ahead else None,
+                    }
+                )
+    return rows
+
+
+def _by_model(stored: Mapping[str, Any], part: str) -> list[Row]:
+    return [
+        {"slate": slate, "model": model, **{name: _rounded(value) for name, value in values.items()}}
+        for slate, evaluated in stored["slates"].items()
+        for model, values in evaluated[part].items()
+    ]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, _DIGITS)
+
+
+def _interval(ends: list[float]) -> str:
+    return f"{ends[0]:.{_DIGITS}f} to {ends[1]:.{_DIGITS}f}"

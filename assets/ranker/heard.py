@@ -1,0 +1,53 @@
+"""Who had heard what before `as_of`: what the tracks of a list are held against."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from assets.candidates.history import Floats, Ints, Listens
+from assets.ranker.evaluation import pairs
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Everyone and everything heard before `as_of`.
+
+    tracks: int32[m], ascending. listeners: int64[m], how many users had heard each, at least 1.
+    users: int32[n], ascending. listens: int64[n]. first_listen: int64[n], epoch seconds. own_popularity: float32[n],
+    the mean, over the distinct tracks that a user had heard, of the share of all users who had heard the track.
+    """
+
+    tracks: Ints
+    listeners: Ints
+    users: Ints
+    listens: Ints
+    first_listen: Ints
+    own_popularity: Floats
+
+    def listeners_of(self, track: Ints) -> npt.NDArray[np.int64]:
+        """How many users had heard each track, 0 for one that nobody had."""
+        place = np.minimum(np.searchsorted(self.tracks, track), len(self.tracks) - 1)
+        return np.where(self.tracks[place] == track, self.listeners[place], 0)
+
+    def places_of(self, user: Ints) -> Ints:
+        """The position of each of these users, all of whom had listened, in the arrays."""
+        return np.searchsorted(self.users, user)
+
+
+def heard_before(before: Listens) -> Heard:
+    """What the listens before `as_of`, of which there are some, say of tracks and users."""
+    users, first, listens = np.unique(before.user_key, return_index=True, return_counts=True)
+    heard = pairs(before)
+    tracks, track, listeners = np.unique(heard & 0xFFFFFFFF, return_inverse=True, return_counts=True)
+    owner = np.searchsorted(users, heard >> 32)
+    shares = np.bincount(owner, weights=listeners[track] / len(users), minlength=len(users))
+    return Heard(
+        tracks=tracks.astype(np.int32),
+        listeners=listeners,
+        users=users,
+        listens=listens,
+        # Listens come sorted by user and time.
+        first_listen=before.listened_at[first],
+        own_popularity=(shares / np.bincount(owner, minlength=len(users))).astype(np.float32),
+    )

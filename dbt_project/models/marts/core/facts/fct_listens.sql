@@ -40,7 +40,7 @@ of_open_sessions as (
             and open_sessions.session_started_at <= built.listened_at
     where
         built.listened_on < {{ replay_date() }}
-        -- So that the planner knows them for a few days, and does not read all of history.
+        -- Bounds what is read by the index on the days: all of history fits the condition above.
         and built.listened_on >= (select min({{ utc_date('opened.session_started_at') }}) from open_sessions as opened)
 
 ),

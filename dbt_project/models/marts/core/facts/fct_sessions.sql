@@ -49,7 +49,7 @@ their_beginnings as (
             and reaching_in.session_started_at <= earlier.listened_at
     where
         earlier.listened_on < {{ replay_date() }}
-        -- So that the planner knows them for a few days, and does not read all of history.
+        -- Bounds what is read by the index on the days: all of history fits the condition above.
         and earlier.listened_on >= (
             select min({{ utc_date('reaching.session_started_at') }}) from reaching_in as reaching
         )

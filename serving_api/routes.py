@@ -94,8 +94,8 @@ async def recommendations(
 ) -> Response:
     """A page of the user's list. Where a popular list answers instead, `fallback_reason` says why.
 
-    That is what is popular in the country of the user's profile; where the release knows none, in the `country` asked
-    for; else overall. `country` in the answer says which.
+    That is what is popular in the country of the profile, of users who have not listened yet; where the release says
+    none, in the `country` asked for; else overall. `country` in the answer says which.
     """
     asked = {"user_id": user_id, "slate": slate}
     try:

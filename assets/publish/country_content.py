@@ -10,39 +10,42 @@ from assets.publish.content import PopularTracks
 
 POPULAR_DAYS = 30
 POPULAR_LENGTH = 100
-# Of fewer, two or three heavy listeners make the list: it says little about the country, and too much about them to
-# whoever reads it.
-LEAST_LISTENERS = 20
+# A track that one or two people play says little about a country, and too much about them to whoever reads the list.
+LEAST_LISTENERS = 3
+# A page, as the API answers without a `limit`. Where fewer tracks have so many listeners, the overall list says more.
+LEAST_TRACKS = 20
 _USERS_PER_BATCH = 20_000
 
 
 def country_popular(
-    connection: dbapi.Connection, as_of: date, least_listeners: int = LEAST_LISTENERS
+    connection: dbapi.Connection,
+    as_of: date,
+    least_listeners: int = LEAST_LISTENERS,
+    least_tracks: int = LEAST_TRACKS,
 ) -> dict[str, PopularTracks]:
-    """What listeners of a country heard most in the 30 days before the date; equals as in the overall list.
+    """What most people of a country heard in the 30 days before the date; of equals, what they played more.
 
-    By country as profiles name it, of those with at least `least_listeners` listeners in these days; the score of a
-    track is its number of listens there. Only listens before the date count; the profiles are those of now.
+    By country as profiles name it, of those where at least `least_tracks` tracks had `least_listeners` listeners; other
+    tracks are left out. The score of a track is its number of listeners there. Only listens before the date count;
+    the profiles are those of now.
     """
     day = _day(as_of)
-    recent = f"listened_on >= {day} - {POPULAR_DAYS} and listened_on < {day}"
     with connection.cursor() as cursor:
-        # The days are read twice, because a count of different users beside that of listens would sort them all.
         cursor.execute(
-            f"with listeners as (select distinct user_key from core.fct_listens where {recent}),"
-            " countries as (select country from listeners inner join core.dim_users using (user_key)"
-            f" where country <> '' group by country having count(*) >= {least_listeners}),"
-            " heard as (select country, track_key, count(*) as plays from core.fct_listens"
-            " inner join core.dim_users using (user_key) inner join countries using (country)"
-            f" where {recent} group by country, track_key),"
-            " ranked as (select country, track_key, plays, row_number() over"
-            " (partition by country order by plays desc, listens_30d desc, listens desc, track_key) as rank"
-            f" from heard inner join features.feat_track using (track_key) where as_of = {day})"
-            f" select country, track_key, plays from ranked where rank <= {POPULAR_LENGTH} order by country, rank"
+            "with recent as (select user_key, track_key, count(*) as plays from core.fct_listens"
+            f" where listened_on >= {day} - {POPULAR_DAYS} and listened_on < {day} group by user_key, track_key),"
+            " heard as (select country, track_key, count(*) as listeners, sum(plays) as plays"
+            " from recent inner join core.dim_users using (user_key) where country is not null"
+            f" group by country, track_key having count(*) >= {least_listeners}),"
+            " ranked as (select country, track_key, listeners, count(*) over (partition by country) as tracks,"
+            " row_number() over (partition by country order by listeners desc, plays desc, track_key) as rank"
+            " from heard)"
+            f" select country, track_key, listeners from ranked where rank <= {POPULAR_LENGTH}"
+            f" and tracks >= {least_tracks} order by country, rank"
         )
         rows = cursor.fetch_arrow_table().to_pandas()
     return {
-        str(country): PopularTracks(listed["track_key"].to_numpy(np.int32), listed["plays"].to_numpy(np.float32))
+        str(country): PopularTracks(listed["track_key"].to_numpy(np.int32), listed["listeners"].to_numpy(np.float32))
         for country, listed in rows.groupby("country", sort=False)
     }
 
@@ -53,7 +56,7 @@ def user_countries(
     """User id and country of those who had heard nothing before the date and whose profile names one of these."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select user_id, country from core.dim_users where country <> ''"
+            "select user_id, country from core.dim_users where country is not null"
             " and not exists (select from features.feat_user"
             f" where as_of = {_day(as_of)} and feat_user.user_key = dim_users.user_key) order by user_key"
         )

@@ -28,10 +28,15 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
     countries with the users who are to get them, and the catalogue that had been heard by then, which the seeds are of,
     with what in it is alike.
 
+    All of it is of one instant: the connection must not have read anything yet.
+
     Raises:
         AudoticsError: no lists were made as of the date.
     """
     day = f"date '{as_of.isoformat()}'"
+    with connection.cursor() as cursor:
+        # A load that commits while the release is made must not come between the plan and what is then loaded.
+        cursor.execute("set transaction isolation level repeatable read")
     made = _fetch(connection, f"select slate, model_version from ml.recommendation_batches where as_of = {day}")
     if not len(made):
         raise AudoticsError(f"no lists were made as of {as_of}: materialise `recommendations` first")

@@ -24,13 +24,15 @@ def run(as_of: AsOf = None, as_json: AsJson = False) -> None:
 
     Example: `audotics run --as-of 2015-01-01`
     """
-    from assets.publish.release import list_releases
     from orchestration.cli.rendering import OUT, print_json, print_run
-    from orchestration.pipeline import run_nightly
     from orchestration.platform import open_platform
 
     day = as_of_date(as_of)
     platform = open_platform()
+    # Dagster and dbt take seconds to load, so what cannot run is refused before.
+    from assets.publish.release import list_releases
+    from orchestration.pipeline import run_nightly
+
     with steps(f"as of {day}") as on_progress:
         report = run_nightly(platform, day, on_progress)
     live = next(release for release in list_releases(platform.redis()) if release.status == "live")
@@ -60,8 +62,6 @@ def evaluate(
     Example: `audotics evaluate --as-of 2015-01-01 --lists theirs.parquet --slate discover`
     """
     from orchestration.cli.rendering import print_evaluation, print_json
-    from orchestration.pipeline import run_evaluation
-    from orchestration.platform import open_platform
 
     if (lists is None) != (slate is None):
         raise AudoticsError("--lists and --slate go together: the file, and the slate its lists are to be scored as")
@@ -70,13 +70,20 @@ def evaluate(
     if lists is not None:
         evaluation, subject = _score(lists, str(slate), day), "lists"
     else:
-        platform = open_platform()
-        with steps(f"evaluating as of {day}") as on_progress:
-            _, evaluation = run_evaluation(platform, day, on_progress)
+        evaluation = _evaluate(day)
     if as_json:
         print_json(evaluation)
     else:
         print_evaluation(evaluation, subject)
+
+
+def _evaluate(day: date) -> dict[str, Any]:
+    """Metrics of the lists made as of the date, and of the baselines."""
+    from orchestration.pipeline import run_evaluation
+    from orchestration.platform import open_platform
+
+    with steps(f"evaluating as of {day}") as on_progress:
+        return run_evaluation(open_platform(), day, on_progress)[1]
 
 
 def _score(lists: Path, slate: str, day: date) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from orchestration.runs import RunReport
+if TYPE_CHECKING:
+    from orchestration.runs import RunReport
 
 OUT = Console()
 # Progress and notes go to standard error, so that standard output is only what was asked for.
@@ -66,7 +67,7 @@ def progress_bar() -> Iterator[Progress]:
         yield progress
 
 
-def print_run(report: RunReport) -> None:
+def print_run(report: "RunReport") -> None:
     """Each step of a run with its wall time and peak memory."""
     rows: list[tuple[str, str, int]] = [
         (stage.name, f"{stage.seconds:.1f}", round(stage.peak_mb)) for stage in report.stages
@@ -108,13 +109,21 @@ def _print_segments(slate: str, segments: Sequence[Mapping[str, Any]], subject: 
         of_metric = [segment for segment in segments if segment["metric"] == metric]
         best = sorted({model for segment in of_metric for model in segment["models"]} - {subject})
         rows = [
-            (segment["segment"], segment["users"], *(_with_interval(segment["models"][m]) for m in (subject, *best)))
+            (
+                segment["segment"],
+                segment["users"],
+                *(segment["models"][model]["mean"] for model in (subject, *best)),
+                _ahead(segment["paired"]),
+            )
             for segment in of_metric
         ]
         kind = "relevant tracks" if of_metric[0]["by"] == "tracks" else "listeners"
-        print_table(f"{slate}: {metric} by {kind}, 95 % interval", (kind, "users", subject, *best), rows)
+        columns = (kind, "users", subject, *best, "ahead by, 95 % interval")
+        print_table(f"{slate}: {metric} by {kind}", columns, rows)
 
 
-def _with_interval(measured: Mapping[str, Any]) -> str:
-    low, high = measured["ci95"]
-    return f"{measured['mean']:.4f} [{low:.4f}, {high:.4f}]"
+def _ahead(paired: Mapping[str, Any] | None) -> str:
+    if paired is None:
+        return ""
+    low, high = paired["ci95"]
+    return f"{paired['delta']:+.4f} [{low:+.4f}, {high:+.4f}]"

@@ -11,7 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pipeline_process import AUDOTICS, Pipeline
+from typer.testing import CliRunner
 
+from orchestration.cli.app import app
 from warehouse.local_servers import Endpoints
 
 MAPPING = """
@@ -225,7 +227,7 @@ def test_a_home_that_cannot_be_written(empty: Pipeline, tmp_path: Path) -> None:
     refused(done, "file", "AUDOTICS_HOME")
 
 
-def test_every_command_has_help_with_an_example(empty: Pipeline) -> None:
+def test_every_command_has_help_with_an_example() -> None:
     commands = ["demo", "run", "evaluate", "recommendations", "up", "down", "doctor", "env", "analyst-url"]
     for command in [[each] for each in commands] + [
         ["ingest", "lastfm-1k"],
@@ -234,8 +236,8 @@ def test_every_command_has_help_with_an_example(empty: Pipeline) -> None:
         ["releases", "list"],
         *(["models", command] for command in ("list", "show", "promote")),
     ]:
-        done = subprocess.run([str(AUDOTICS), *command, "--help"], capture_output=True, text=True, check=True)
-        assert "Example: " in done.stdout, command
+        done = CliRunner().invoke(app, [*command, "--help"])
+        assert done.exit_code == 0 and "Example: " in done.stdout, command
 
 
 def test_help_does_not_load_the_platform() -> None:

@@ -114,7 +114,7 @@ def made_as_of(dbt: Dbt) -> dict[str, str]:
             history = History(read_item_listens(connection, item, AS_OF), AS_OF)
             lists = pa.concat_tables(similar_rows(history, item, SimilarConfig())).to_pandas()
             made[f"similar {item}s"] = digest(lists)
-        for country, tracks in country_popular(connection, AS_OF, least_listeners=2).items():
+        for country, tracks in country_popular(connection, AS_OF, least_listeners=1, least_tracks=1).items():
             made[f"popular in {country}"] = digest(pd.DataFrame(tracks._asdict()))
     return made
 

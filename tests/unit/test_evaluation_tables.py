@@ -94,8 +94,7 @@ def test_the_command_prints_every_table_in_80_columns(
     for line in (
         "what the lists are like",
         "ndcg@100 by listeners",
-        "0.5000 [0.4900, 0.5100]",
-        "0.2500 [0.2400, 0.2600]",
+        "│ 0.5000 │ 0.2500 │ +0.2500 [+0.2000, +0.3000] │",
         "United Kingdom",
         "recall@100 by relevant tracks",
         "session_cooccurrence",

@@ -118,8 +118,10 @@ def _print_segments(slate: str, segments: Sequence[Mapping[str, Any]], subject: 
             for segment in of_metric
         ]
         kind = "relevant tracks" if of_metric[0]["by"] == "tracks" else "listeners"
-        columns = (kind, "users", subject, *best, "ahead by, 95 % interval")
-        print_table(f"{slate}: {metric} by {kind}", columns, rows)
+        # The name of a baseline is wider than its figures, and the intervals need the width.
+        against = "".join(f", against {model}" for model in best)
+        columns = (kind, "users", subject, *("baseline" for _ in best), "ahead by, 95 % interval")
+        print_table(f"{slate}: {metric} by {kind}{against}", columns, rows)
 
 
 def _ahead(paired: Mapping[str, Any] | None) -> str:

@@ -93,8 +93,8 @@ def test_the_command_prints_every_table_in_80_columns(
     assert max(map(len, shown.splitlines())) <= 80
     for line in (
         "what the lists are like",
-        "ndcg@100 by listeners",
-        "│ 0.5000 │ 0.2500 │ +0.2500 [+0.2000, +0.3000] │",
+        "ndcg@100 by listeners, against als",
+        "│ 0.5000 │   0.2500 │ +0.2500 [+0.2000, +0.3000] │",
         "United Kingdom",
         "recall@100 by relevant tracks",
         "session_cooccurrence",

@@ -14,7 +14,7 @@ def upgrade() -> None:
     op.create_table(
         "views",
         sa.Column("view_name", sa.Text, primary_key=True, comment="Name of the dbt model"),
-        sa.Column("view_oid", OID, nullable=False, comment="The view that was built; one made by anybody else has another"),
+        sa.Column("view_oid", OID, nullable=False, comment="The view that was built; any other has another"),
         sa.Column("definition", sa.Text, nullable=False, comment="Digest of its SQL, its grants and its descriptions"),
         schema="builds",
         comment="One row per view that dbt has built",

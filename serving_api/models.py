@@ -37,7 +37,10 @@ class Item(TrackInfo):
     """One recommended track."""
 
     rank: int = Field(ge=1, description="Place in the list, after exclusions; from 1.", examples=[1])
-    score: float = Field(description="Comparable within one list only.", examples=[0.8125])
+    score: float = Field(
+        description="Comparable within one list only. In a popular list: listens, or listeners in that of a country.",
+        examples=[0.8125],
+    )
     reason: Reason | None
 
 

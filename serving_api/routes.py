@@ -52,7 +52,7 @@ Country = Annotated[
     Query(
         min_length=1,
         max_length=MAX_COUNTRY_LENGTH,
-        description="As profiles name it. A country without a list gets the overall one.",
+        description="Spelled as profiles spell it. A country without a list gets the overall one.",
         examples=["Finland"],
     ),
 ]

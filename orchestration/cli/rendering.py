@@ -1,6 +1,8 @@
 """How the command line shows things: tables and progress for people, JSON for programs."""
 
 import json
+import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,9 +14,12 @@ from rich.table import Table
 if TYPE_CHECKING:
     from orchestration.runs import RunReport
 
-OUT = Console()
+# In a file or a pipe no line ends for the sake of a screen: what is in there is to be copied and searched.
+OUT = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200)
 # Progress and notes go to standard error, so that standard output is only what was asked for.
 ERR = Console(stderr=True)
+# The length of a model's version, the longest name that people copy from a table.
+_LONGEST_NAME = 36
 # The figures of lists that fit in 80 columns, with their headings.
 _LIST_FIGURES = {
     "coverage@100": "coverage @100",
@@ -37,7 +42,9 @@ def print_table(
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float | None) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        # What a row is about is not broken, as long as there is room for the rest.
+        whole = index == 0 and all(len(str(row[0])) <= _LONGEST_NAME for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=whole)
     for row in rows:
         table.add_row(*(_cell(value) for value in row), style="bold" if highlight in row[:2] else None)
     OUT.print(table)

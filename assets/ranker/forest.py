@@ -3,14 +3,18 @@
 The layout is that of QuickScorer (Lucchese et al., "QuickScorer: a fast algorithm to rank documents with additive
 ensembles of regression trees", SIGIR 2015): a split that sends a row right rules out the leaves to its left, so the
 leaf that a row ends in is the first that no split rules out. Splits are then visited in any order, without branches,
-for many rows at a time.
+for many rows at a time. What a prediction is made of is worked out leaf by leaf, from the splits on its path.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+
+from assets.ranker.forest_paths import Leaf, Paths, Step, expected, flatten
 
 # Leaves of a tree are bits of one uint32.
 MOST_LEAVES = 32
@@ -41,6 +45,7 @@ class Forest:
     threshold: float32 (splits,): a value at most this goes left; nan_left: bool (splits,); kept: uint32 (splits,),
     the leaves that are left when a row goes right. leaves: float64 (trees, 32), the value of the leaf of bit b in
     slot `(1 << b) · DE_BRUIJN >> 27`. sigmoid: steepness of the logistic function on the sum, 0 for none.
+    paths: how a row comes to each leaf. expected: the mean of the sum over the training rows.
     """
 
     features: int
@@ -53,6 +58,8 @@ class Forest:
     kept: npt.NDArray[np.uint32]
     leaves: npt.NDArray[np.float64]
     sigmoid: float
+    paths: Paths
+    expected: float
 
     def predict(self, x: npt.NDArray[np.float32], threads: int) -> npt.NDArray[np.float64]:
         """What `Booster.predict` gives for x (float32 (rows, features); NaN and infinities are fine): float64 (rows,).
@@ -61,15 +68,10 @@ class Forest:
         """
         from assets.ranker.forest_kernel import add_up
 
-        if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != self.features:
-            raise ValueError(f"the forest scores float32 rows of {self.features} features, not {x.dtype} {x.shape}")
-        x = np.ascontiguousarray(x)
+        x = self._checked(x)
         scores = np.empty(len(x), np.float64)
-        parts = min(threads, 1 + len(x) // _ROWS_PER_THREAD)
-        bounds = np.linspace(0, len(x), parts + 1).astype(np.int64)
 
-        def score(part: int) -> None:
-            rows = slice(bounds[part], bounds[part + 1])
+        def score(rows: slice) -> None:
             add_up(
                 x[rows],
                 self.column,
@@ -84,12 +86,53 @@ class Forest:
                 scores[rows],
             )
 
-        if parts == 1:
-            score(0)
-        else:
-            with ThreadPoolExecutor(parts) as pool:
-                list(pool.map(score, range(parts)))
+        _in_parts(score, len(x), threads, _ROWS_PER_THREAD)
         return scores
+
+    def contributions(self, x: npt.NDArray[np.float32], threads: int) -> npt.NDArray[np.float64]:
+        """SHAP values of the features, and last the expected value of the sum: float64 (rows, features + 1).
+
+        What `Booster.predict(pred_contrib=True)` gives, but for the last bits. Each row adds up to its sum of the
+        trees, before the logistic function. Raises ValueError as `predict` does.
+        """
+        from assets.ranker.forest_kernel import add_contributions
+
+        x = self._checked(x)
+        values = np.zeros((len(x), self.features + 1), np.float64)
+        values[:, -1] = self.expected
+
+        def explain(rows: slice) -> None:
+            add_contributions(
+                x[rows],
+                self.column,
+                self.missing,
+                self.first,
+                self.split_column,
+                self.threshold,
+                self.nan_left,
+                *self.paths,
+                values[rows],
+            )
+
+        _in_parts(explain, len(x), threads, _ROWS_PER_THREAD // 32)
+        return values
+
+    def _checked(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != self.features:
+            raise ValueError(f"the forest scores float32 rows of {self.features} features, not {x.dtype} {x.shape}")
+        return np.ascontiguousarray(x)
+
+
+def _in_parts(work: Callable[[slice], None], rows: int, threads: int, least: int) -> None:
+    """Calls `work` on as many ranges of rows as there are threads, but for `least` rows in each, all at once."""
+    parts = min(threads, 1 + rows // least)
+    bounds = np.linspace(0, rows, parts + 1).astype(np.int64)
+    ranges = [slice(start, stop) for start, stop in pairwise(bounds.tolist())]
+    if parts == 1:
+        work(ranges[0])
+        return
+    with ThreadPoolExecutor(parts) as pool:
+        list(pool.map(work, ranges))
 
 
 def read_forest(text: str) -> Forest:
@@ -105,12 +148,14 @@ def read_forest(text: str) -> Forest:
     first = [0]
     splits: list[_Split] = []
     leaves = np.zeros((len(trees), MOST_LEAVES))
+    from_left: list[list[Leaf]] = []
     for number, tree in enumerate(trees):
-        added, from_left = _read_tree(tree, columns)
+        added, reached = _read_tree(tree, columns)
         splits += added
+        from_left.append(reached)
         first.append(len(splits))
-        for bit, value in enumerate(from_left):
-            leaves[number, ((DE_BRUIJN << bit) & EVERY_LEAF) >> SLOT_SHIFT] = value
+        for bit, leaf in enumerate(reached):
+            leaves[number, ((DE_BRUIJN << bit) & EVERY_LEAF) >> SLOT_SHIFT] = leaf.value
     return Forest(
         features=int(header["max_feature_idx"]) + 1,
         column=np.array([feature for feature, _ in columns], np.int32),
@@ -122,6 +167,8 @@ def read_forest(text: str) -> Forest:
         kept=np.array([split.kept for split in splits], np.uint32),
         leaves=leaves,
         sigmoid=sigmoid,
+        paths=flatten(from_left),
+        expected=expected(from_left),
     )
 
 
@@ -151,8 +198,8 @@ class _Split:
     kept: int
 
 
-def _read_tree(fields: dict[str, str], columns: dict[tuple[int, int], int]) -> tuple[list[_Split], list[float]]:
-    """Splits of a tree and its leaves' values from left to right; columns that are new are numbered in `columns`."""
+def _read_tree(fields: dict[str, str], columns: dict[tuple[int, int], int]) -> tuple[list[_Split], list[Leaf]]:
+    """Splits of a tree, and its leaves from left to right; columns that are new are numbered in `columns`."""
     number = fields["num_leaves"]
     if int(number) > MOST_LEAVES:
         raise UnsupportedForestError(f"a tree has {number} leaves, more than {MOST_LEAVES}")
@@ -160,27 +207,30 @@ def _read_tree(fields: dict[str, str], columns: dict[tuple[int, int], int]) -> t
         raise UnsupportedForestError("a tree has categorical splits or linear leaves")
     values = [float(value) for value in fields["leaf_value"].split()]
     if int(number) == 1:
-        return [], values
-    names = ("split_feature", "decision_type", "left_child", "right_child")
-    feature, decision, left, right = ([int(value) for value in fields[name].split()] for name in names)
+        return [], [Leaf(values[0], [])]
+    names = ("split_feature", "decision_type", "left_child", "right_child", "leaf_count", "internal_count")
+    feature, decision, left, right, at_leaf, at_node = (
+        [int(value) for value in fields[name].split()] for name in names
+    )
     threshold = [float(value) for value in fields["threshold"].split()]
     splits: list[_Split] = []
-    from_left: list[float] = []
+    from_left: list[Leaf] = []
 
-    def visit(child: int) -> None:
+    def visit(child: int, path: list[Step]) -> None:
         if child < 0:
-            from_left.append(values[~child])
+            from_left.append(Leaf(values[~child], path))
             return
-        start = len(from_left)
-        visit(left[child])
-        ruled_out = (1 << len(from_left)) - (1 << start)
-        visit(right[child])
+        start, split = len(from_left), len(splits)
         missing = decision[child] >> 2 & 3
         column = columns.setdefault((feature[child], missing), len(columns))
-        nan_left = bool(decision[child] & _DEFAULT_LEFT)
-        splits.append(_Split(column, threshold[child], nan_left, EVERY_LEAF ^ ruled_out))
+        splits.append(_Split(column, threshold[child], bool(decision[child] & _DEFAULT_LEFT), EVERY_LEAF))
+        for side, goes_right in ((left[child], False), (right[child], True)):
+            if goes_right:
+                splits[split] = replace(splits[split], kept=EVERY_LEAF ^ ((1 << len(from_left)) - (1 << start)))
+            share = (at_leaf[~side] if side < 0 else at_node[side]) / at_node[child]
+            visit(side, [*path, Step(feature[child], split, goes_right, share)])
 
-    visit(0)
+    visit(0, [])
     return splits, from_left
 
 

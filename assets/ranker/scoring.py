@@ -65,14 +65,15 @@ def predict(model: RankerModel, values: npt.NDArray[np.float32]) -> npt.NDArray[
 
     By the compiled forest; where it cannot express the model, by LightGBM, which says the same several times slower.
     """
-    forest = _forest(model.text)
+    forest = forest_of(model.text)
     if forest is None:
         return np.asarray(model.booster.predict(values, num_threads=model.config.threads))
     return forest.predict(values, model.config.threads)
 
 
 @lru_cache(maxsize=8)
-def _forest(text: str) -> Forest | None:
+def forest_of(text: str) -> Forest | None:
+    """The compiled forest of a model text; None, and a warning once, where it cannot express the model."""
     try:
         return read_forest(text)
     except UnsupportedForestError as reason:

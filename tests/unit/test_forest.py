@@ -54,28 +54,52 @@ def both(booster: lightgbm.Booster, x: npt.NDArray[np.float32], threads: int = 1
     return read_forest(booster.model_to_string()).predict(x, threads), booster.predict(x, num_threads=1)
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {},
-        {"num_leaves": 32},
-        {"num_leaves": 2, "rounds": 3},
-        {"zero_as_missing": True},
-        {"use_missing": False},
-        {"objective": "binary", "sigmoid": 2.5},
-        {"objective": "lambdarank"},
-        {"objective": "rank_xendcg"},
-        {"objective": "regression", "labels": "value"},
-        {"monotone_constraints": [1, 0, 1, 0, 0, 0, -1, 0]},
-        {"extra_trees": True, "feature_fraction": 0.5, "bagging_fraction": 0.5, "bagging_freq": 1},
-        {"min_data_in_leaf": 2000},
-    ],
-    ids=lambda parameters: ",".join(f"{name}={value}" for name, value in parameters.items()) or "default",
-)
+PARAMETERS: list[dict[str, Any]] = [
+    {},
+    {"num_leaves": 32},
+    {"num_leaves": 2, "rounds": 3},
+    {"zero_as_missing": True},
+    {"use_missing": False},
+    {"objective": "binary", "sigmoid": 2.5},
+    {"objective": "lambdarank"},
+    {"objective": "rank_xendcg"},
+    {"objective": "regression", "labels": "value"},
+    {"monotone_constraints": [1, 0, 1, 0, 0, 0, -1, 0]},
+    {"extra_trees": True, "feature_fraction": 0.5, "bagging_fraction": 0.5, "bagging_freq": 1},
+    {"min_data_in_leaf": 2000},
+]
+
+
+def named(parameters: dict[str, Any]) -> str:
+    return ",".join(f"{name}={value}" for name, value in parameters.items()) or "default"
+
+
+@pytest.mark.parametrize("parameters", PARAMETERS, ids=named)
 def test_predictions_are_those_of_lightgbm_for_every_kind_of_value(parameters: dict[str, Any]) -> None:
     booster = trained(**parameters)
     ours, theirs = both(booster, np.vstack([odd_rows(3000), rows(1001, 9)]))
     np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=0)
+
+
+@pytest.mark.parametrize("parameters", PARAMETERS, ids=named)
+def test_contributions_are_those_of_lightgbm_for_every_kind_of_value(parameters: dict[str, Any]) -> None:
+    booster = trained(**parameters)
+    x = np.vstack([odd_rows(700), rows(101, 9)])
+    ours = read_forest(booster.model_to_string()).contributions(x, threads=2)
+    np.testing.assert_allclose(ours, booster.predict(x, pred_contrib=True, num_threads=1), rtol=0, atol=1e-12)
+
+
+def test_contributions_are_exact_on_paths_of_many_features() -> None:
+    draw = np.random.default_rng(4)
+    x = draw.random((4000, 24)).astype(np.float32)
+    parameters = {**SMALL, "objective": "regression", "num_leaves": 32}
+    # The tree asks one feature after the other how far the row comes.
+    label = (x > 0.1).cumprod(axis=1).sum(axis=1)
+    booster = lightgbm.train(parameters, lightgbm.Dataset(x, label, params=parameters), 40)
+    forest = read_forest(booster.model_to_string())
+    assert np.diff(forest.paths.first_slot).max() >= 10
+    ours = forest.contributions(x[:300], threads=1)
+    np.testing.assert_allclose(ours, booster.predict(x[:300], pred_contrib=True), rtol=0, atol=1e-10)
 
 
 def test_a_value_next_to_a_threshold_goes_the_way_it_goes_in_double_precision() -> None:

@@ -1,7 +1,7 @@
 """The lake: Parquet frames and text files in a folder or any fsspec address, written whole or not at all."""
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import IO, Any
@@ -61,18 +61,26 @@ class Lake:
 
         Raises ValueError when there is no table at all: a file needs a schema.
         """
-        rows = 0
+        with self.parquet_writer(path) as write:
+            return sum(write(table) for table in tables)
+
+    @contextmanager
+    def parquet_writer(self, path: str) -> Iterator[Callable[[pa.Table], int]]:
+        """A function that writes a table as the next row group of a file and returns its rows; see write_parquet."""
         writer: pq.ParquetWriter | None = None
+
+        def write(table: pa.Table) -> int:
+            nonlocal writer
+            if writer is None:
+                writer = pq.ParquetWriter(stream, table.schema, compression="zstd", compression_level=1)
+            writer.write_table(table, row_group_size=max(1, table.num_rows))
+            return int(table.num_rows)
+
         with self._replacing(path) as stream:
-            for table in tables:
-                if writer is None:
-                    writer = pq.ParquetWriter(stream, table.schema, compression="zstd", compression_level=1)
-                writer.write_table(table, row_group_size=max(1, table.num_rows))
-                rows += table.num_rows
+            yield write
             if writer is None:
                 raise ValueError(f"nothing to write to {path}")
             writer.close()
-        return rows
 
     def read_parquet(self, path: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The row groups of a file, one table each; all columns, or those named."""

@@ -1,6 +1,6 @@
 """Candidates of every user as of a date."""
 
-from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import date
 
 import dagster as dg
@@ -40,7 +40,7 @@ def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) 
     sources, artists = _read(warehouse, as_of)
     seeds = Seeds(sources.history, sources.fitted(SessionCooccurrence), artists)
     lake = Lake(warehouse.lake)
-    rows = {slate: lake.write_parquet(candidates_path(as_of, slate), _pools(sources, seeds, slate)) for slate in Slate}
+    rows = _write(lake, as_of, sources, seeds)
     lake.expire("candidates")
     users = len(sources.history.users)
     return dg.MaterializeResult(
@@ -66,8 +66,14 @@ def _read(warehouse: WarehouseResource, as_of: date) -> tuple[Sources, pd.Series
     return fit_sources(listens, as_of, SourcesConfig()), artists
 
 
-def _pools(sources: Sources, seeds: Seeds, slate: Slate) -> Iterator[pa.Table]:
-    users = sources.history.users
-    for start in range(0, len(users), USERS_PER_BATCH):
-        pool = sources.candidates(users[start : start + USERS_PER_BATCH].astype(np.int32), slate)
-        yield pa.Table.from_pandas(seeds.add_to(pool), preserve_index=False)
+def _write(lake: Lake, as_of: date, sources: Sources, seeds: Seeds) -> dict[Slate, int]:
+    """Write the candidates of everyone, batch by batch and the same users in each file; return the rows by slate."""
+    users = sources.history.users.astype(np.int32)
+    rows = dict.fromkeys(Slate, 0)
+    with ExitStack() as files:
+        writers = {slate: files.enter_context(lake.parquet_writer(candidates_path(as_of, slate))) for slate in Slate}
+        for start in range(0, len(users), USERS_PER_BATCH):
+            pools = sources.candidates_by_slate(users[start : start + USERS_PER_BATCH], list(Slate))
+            for slate, pool in pools.items():
+                rows[slate] += writers[slate](pa.Table.from_pandas(seeds.add_to(pool), preserve_index=False))
+    return rows

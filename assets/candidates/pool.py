@@ -1,6 +1,6 @@
 """All sources of one `as_of`; those that add to the others are merged into one pool of candidates per user."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeVar, cast
@@ -15,14 +15,14 @@ from assets.candidates.item_neighbours import ItemNeighbours, ItemNeighboursConf
 from assets.candidates.own_tracks import OwnRecency, OwnTracks, OwnTracksConfig
 from assets.candidates.popular import Popular, PopularConfig
 from assets.candidates.session_cooccurrence import SessionCooccurrence, SessionCooccurrenceConfig
-from assets.candidates.source import ABSENT, CandidateSource, best_within, hide_unsuited, ranks_within, top_k
+from assets.candidates.source import ABSENT, CandidateSource, best_within, ranks_within, suited, top_k
 from assets.candidates.user_neighbours import UserNeighbours, UserNeighboursConfig
 from assets.ranker.slates import Slate
 
 # Users whose pools are made, stored and scored together.
 USERS_PER_BATCH = 2000
-# One dense float32 score block per source is held at a time per user block.
-_BLOCK_BYTES = 32 << 20
+# Users whose dense float32 scores, a block per source and once more for what a slate may show, are held at a time.
+_BLOCK_BYTES = 8 << 20
 _NAN = np.float32("nan")
 
 _Source = TypeVar("_Source", bound=CandidateSource)
@@ -73,8 +73,18 @@ class Sources:
         Users unknown before `as_of` get what popular offers.
         Nothing that the slate may not show the user; for `rediscover` that can leave a user without any.
         """
-        blocks = [self._pool(block, slate) for block in self._blocks(user_keys)]
-        return pd.concat(blocks, ignore_index=True)
+        return self.candidates_by_slate(user_keys, [slate])[slate]
+
+    def candidates_by_slate(self, user_keys: Ints, slates: Sequence[Slate]) -> dict[Slate, pd.DataFrame]:
+        """The `candidates` of several slates, for little more than one costs: sources are asked once."""
+        pools: dict[Slate, list[pd.DataFrame]] = {slate: [] for slate in slates}
+        for block in self._blocks(user_keys):
+            codes = self.history.user_codes(block)
+            scores = {name: self.source(name).scores(codes) for name in self._sizes}
+            for slate in slates:
+                left = {name: suited(score, self.history, codes, slate) for name, score in scores.items()}
+                pools[slate].append(self._pool(block, left))
+        return {slate: pd.concat(blocks, ignore_index=True) for slate, blocks in pools.items()}
 
     def lists(self, name: str, user_keys: Ints, slate: Slate, k: int) -> pd.DataFrame:
         """The k best tracks of one source alone: user_key, track_key, rank (from 1), score; short where it is."""
@@ -93,13 +103,9 @@ class Sources:
             self._fitted[name] = self._fit[name]()
         return self._fitted[name]
 
-    def _scores(self, name: str, codes: Ints, slate: Slate) -> Floats:
-        scores = self.source(name).scores(codes)
-        hide_unsuited(scores, self.history, codes, slate)
-        return scores
-
     def _list(self, name: str, user_keys: Ints, slate: Slate, k: int) -> pd.DataFrame:
-        scores = self._scores(name, self.history.user_codes(user_keys), slate)
+        codes = self.history.user_codes(user_keys)
+        scores = suited(self.source(name).scores(codes), self.history, codes, slate)
         row, column = top_k(scores, k)
         best = scores[row, column]
         listed = {
@@ -110,10 +116,8 @@ class Sources:
         }
         return pd.DataFrame(listed)
 
-    def _pool(self, user_keys: Ints, slate: Slate) -> pd.DataFrame:
-        codes = self.history.user_codes(user_keys)
-        scores = {name: self._scores(name, codes, slate) for name in self._sizes}
-        chosen = np.zeros((len(codes), len(self.history.tracks)), dtype=bool)
+    def _pool(self, user_keys: Ints, scores: dict[str, Floats]) -> pd.DataFrame:
+        chosen = np.zeros((len(user_keys), len(self.history.tracks)), dtype=bool)
         for name, size in self._sizes.items():
             chosen[top_k(scores[name], size)] = True
         row, column = np.divmod(np.flatnonzero(chosen), chosen.shape[1])

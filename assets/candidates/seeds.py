@@ -1,19 +1,16 @@
 """Why a track is in a user's pool: which of the tracks that the user has heard leads to it."""
 
-from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from assets.candidates.history import History, Ints, rows_of
+from assets.candidates.history import Floats, History, Ints, rows_of
 from assets.candidates.session_cooccurrence import SessionCooccurrence
+from assets.threads import in_parts
 
 NO_SEED = -1
-# Links from heard tracks to their neighbours, and cells of a table of users and tracks, that are held at a time.
-_BLOCK_CELLS = 1_000_000
 
 
 class Seeds:
@@ -24,8 +21,11 @@ class Seeds:
     lower key is taken.
     """
 
-    def __init__(self, history: History, cooccurrence: SessionCooccurrence, artists: pd.Series) -> None:
+    def __init__(
+        self, history: History, cooccurrence: SessionCooccurrence, artists: pd.Series, threads: int = 2
+    ) -> None:
         """artists: artist key by track key, of the tracks whose artist is known (`read_artists`)."""
+        self._threads = threads
         self._history = history
         self._plays = cooccurrence.plays
         self._neighbours = cooccurrence.neighbours
@@ -41,42 +41,29 @@ class Seeds:
         tracks = np.searchsorted(self._history.tracks, pool["track_key"].to_numpy(np.int32))
         firsts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]) if len(keys) else np.empty(0, np.int64)
         codes = self._history.user_codes(keys[firsts])
-        ends = np.append(firsts, len(keys))
-        seeds = np.full(len(keys), NO_SEED, dtype=np.int32)
-        for start, stop in self._blocks(codes):
-            rows = slice(ends[start], ends[stop])
-            user = np.repeat(np.arange(stop - start), np.diff(ends[start : stop + 1]))
-            found = self._together(codes[start:stop], user, tracks[rows])
-            missing = np.flatnonzero(found == NO_SEED)
-            found[missing] = self._by_artist(codes[start:stop], user[missing], tracks[rows][missing])
-            known = found != NO_SEED
-            seeds[rows][known] = self._history.tracks[found[known]]
+        user = np.repeat(np.arange(len(codes)), np.diff(np.append(firsts, len(keys))))
+        found = self._together(codes, user, tracks)
+        missing = np.flatnonzero(found == NO_SEED)
+        found[missing] = self._by_artist(codes, user[missing], tracks[missing])
+        seeds = np.where(found == NO_SEED, NO_SEED, self._history.tracks[found]).astype(np.int32)
         return pool.assign(seed_track_key=seeds)
 
-    def _blocks(self, codes: Ints) -> Iterator[tuple[int, int]]:
-        """Ranges of users whose links and cells fit a block; a user of very many tracks has one alone."""
-        links = rows_of(self._history.heard, codes) @ np.diff(self._neighbours.indptr).astype(np.float64)
-        block = np.cumsum(links + len(self._history.tracks)) // _BLOCK_CELLS
-        if len(codes):
-            yield from pairwise(np.flatnonzero(np.r_[True, block[1:] != block[:-1], True]).tolist())
-
     def _together(self, codes: Ints, user: Ints, track: Ints) -> Ints:
-        """Code of the heard track that counts most in the co-occurrence score of each (user, track), or NO_SEED."""
-        own = rows_of(self._plays, codes)
-        links = self._neighbours[own.indices]
-        size = np.diff(links.indptr)
-        row_of = np.full((len(codes), len(self._history.tracks)), -1, dtype=np.int32)
-        row_of[user, track] = np.arange(len(user), dtype=np.int32)
-        row = row_of[np.repeat(_row_numbers(own), size), links.indices]
-        strength = np.repeat(own.data, size) * links.data
-        counts = np.flatnonzero((row >= 0) & (strength > 0))
-        row, strength, heard = row[counts], strength[counts], np.repeat(own.indices, size)[counts]
-        best = np.zeros(len(user), dtype=np.float32)
-        np.maximum.at(best, row, strength)
-        strongest = strength == best[row]
-        seed = np.full(len(user), len(self._history.tracks))
-        np.minimum.at(seed, row[strongest], heard[strongest])
-        return np.where(best > 0, seed, NO_SEED)
+        """Code of the heard track that counts most in the co-occurrence score of each (user, track), or NO_SEED.
+
+        `user` is sorted.
+        """
+        from assets.candidates.seeds_kernel import strongest_terms
+
+        seed = np.full(len(user), NO_SEED, np.int32)
+        first = np.searchsorted(user, np.arange(len(codes) + 1))
+
+        def find(users: slice) -> None:
+            starts = first[users.start : users.stop + 1]
+            strongest_terms(codes[users], starts, track, _arrays(self._plays), _arrays(self._neighbours), seed)
+
+        in_parts(find, len(codes), self._threads)
+        return seed
 
     def _by_artist(self, codes: Ints, user: Ints, track: Ints) -> Ints:
         """Code of the track of the same artist that each user listened to most, other than `track`, or NO_SEED."""
@@ -95,6 +82,10 @@ class Seeds:
             same = there[(group[place[there]] == wanted[there]) & (heard[place[there]] != track[there])]
             seed[same] = heard[place[same]]
         return seed
+
+
+def _arrays(matrix: sparse.csr_matrix) -> tuple[Ints, Ints, Floats]:
+    return matrix.indptr, matrix.indices, matrix.data
 
 
 def _row_numbers(matrix: sparse.csr_matrix) -> Ints:

@@ -42,19 +42,20 @@ def strongest(matrix: sparse.csr_matrix, kept: int) -> sparse.csr_matrix:
     return sparse.csr_matrix((value[best], (row[best], column[best])), shape=matrix.shape)
 
 
-def hide_unsuited(scores: Floats, history: History, user_codes: Ints, slate: Slate) -> None:
-    """Marks in place, as absent, what a slate may not show each user."""
+def suited(scores: Floats, history: History, user_codes: Ints, slate: Slate) -> Floats:
+    """The scores with everything absent that a slate may not show each user; the array itself where that is nothing."""
     if slate is Slate.FOR_YOU:
-        return
+        return scores
     heard = rows_of(history.days_since_heard, user_codes).tocoo()
     if slate is Slate.DISCOVER:
-        scores[heard.row, heard.col] = ABSENT
-        return
+        left = scores.copy()
+        left[heard.row, heard.col] = ABSENT
+        return left
     forgotten = heard.data > FORGOTTEN_AFTER_DAYS
     row, column = heard.row[forgotten], heard.col[forgotten]
-    kept = scores[row, column]
-    scores[:] = ABSENT
-    scores[row, column] = kept
+    left = np.full_like(scores, ABSENT)
+    left[row, column] = scores[row, column]
+    return left
 
 
 def top_k(scores: Floats, k: int) -> tuple[Ints, Ints]:

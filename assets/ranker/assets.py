@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import dagster as dg
+import numpy as np
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
@@ -217,12 +218,15 @@ def _ranked(
     """Rows of ml.recommendations, one batch of users at a time; counts them per source on the way."""
     features_of = feature_reader(connection, as_of)
     rules = read_list_rules(connection)
-    for slate, best in serving.items():
-        for table in lake.read_parquet(candidates_path(as_of, slate)):
-            if not table.num_rows:
-                continue
-            pool = table.to_pandas()
-            matrix = join_features(pool, features_of(pool["user_key"].unique()))
+    # The files hold the same users batch by batch, so their features are read once.
+    for batch in zip(*(lake.read_parquet(candidates_path(as_of, slate)) for slate in serving), strict=True):
+        pools = {slate: table.to_pandas() for slate, table in zip(serving, batch, strict=True) if table.num_rows}
+        if not pools:
+            continue
+        features = features_of(np.unique(np.concatenate([pool["user_key"].to_numpy() for pool in pools.values()])))
+        for slate, pool in pools.items():
+            best = serving[slate]
+            matrix = join_features(pool, features)
             lists = rank(best.model, pool, matrix, rules.spread(LISTS[slate]))
             lists = with_reasons(best.model, lists, pool, matrix, rules)
             for source, count in lists["source"].value_counts().items():

@@ -6,15 +6,13 @@ leaf that a row ends in is the first that no split rules out. Splits are then vi
 for many rows at a time. What a prediction is made of is worked out leaf by leaf, from the splits on its path.
 """
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from assets.ranker.forest_paths import Leaf, Paths, Step, expected, flatten
+from assets.threads import in_parts
 
 # Leaves of a tree are bits of one uint32.
 MOST_LEAVES = 32
@@ -86,7 +84,7 @@ class Forest:
                 scores[rows],
             )
 
-        _in_parts(score, len(x), threads, _ROWS_PER_THREAD)
+        in_parts(score, len(x), threads, _ROWS_PER_THREAD)
         return scores
 
     def contributions(self, x: npt.NDArray[np.float32], threads: int) -> npt.NDArray[np.float64]:
@@ -114,25 +112,13 @@ class Forest:
                 values[rows],
             )
 
-        _in_parts(explain, len(x), threads, _ROWS_PER_THREAD // 32)
+        in_parts(explain, len(x), threads, _ROWS_PER_THREAD // 32)
         return values
 
     def _checked(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         if x.dtype != np.float32 or x.ndim != 2 or x.shape[1] != self.features:
             raise ValueError(f"the forest scores float32 rows of {self.features} features, not {x.dtype} {x.shape}")
         return np.ascontiguousarray(x)
-
-
-def _in_parts(work: Callable[[slice], None], rows: int, threads: int, least: int) -> None:
-    """Calls `work` on as many ranges of rows as there are threads, but for `least` rows in each, all at once."""
-    parts = min(threads, 1 + rows // least)
-    bounds = np.linspace(0, rows, parts + 1).astype(np.int64)
-    ranges = [slice(start, stop) for start, stop in pairwise(bounds.tolist())]
-    if parts == 1:
-        work(ranges[0])
-        return
-    with ThreadPoolExecutor(parts) as pool:
-        list(pool.map(work, ranges))
 
 
 def read_forest(text: str) -> Forest:

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.candidates import seeds
 from assets.candidates.history import SECONDS_PER_DAY, History, Listens, epoch_seconds
 from assets.candidates.pool import Sources, SourcesConfig, fit_sources
 from assets.candidates.seeds import NO_SEED, Seeds
@@ -95,16 +94,13 @@ def random_sources() -> Sources:
     return fit_sources(listens_of(list(rows)), AS_OF, SourcesConfig(sizes={"own_tracks": 20, "popular": 50}))
 
 
-@pytest.mark.parametrize("cells", [1, 2_000, 1_000_000])
-def test_seeds_are_those_of_the_definition_however_users_are_batched(
-    monkeypatch: pytest.MonkeyPatch, cells: int
-) -> None:
-    monkeypatch.setattr(seeds, "_BLOCK_CELLS", cells)
+@pytest.mark.parametrize("threads", [1, 2, 9])
+def test_seeds_are_those_of_the_definition_however_many_threads_find_them(threads: int) -> None:
     sources = random_sources()
     history, cooccurrence = sources.history, sources.fitted(SessionCooccurrence)
     artists = pd.Series({int(key): int(key) % 4 for key in history.tracks if key % 5})
     pool = sources.candidates(np.array([3, 404, 0, 14, 7], dtype=np.int32), Slate.FOR_YOU)
-    found = Seeds(history, cooccurrence, artists).add_to(pool)
+    found = Seeds(history, cooccurrence, artists, threads).add_to(pool)
     plays, listens, likely = (each.toarray() for each in (cooccurrence.plays, history.plays(), cooccurrence.neighbours))
     by_session = by_artist = 0
     for user_key, track_key, seed in found[["user_key", "track_key", "seed_track_key"]].itertuples(index=False):

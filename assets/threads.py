@@ -1,0 +1,21 @@
+"""Work on ranges of rows, a thread each: for compiled code, which lets go of the interpreter's lock."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+
+
+def in_parts(work: Callable[[slice], None], rows: int, threads: int, least: int = 1) -> None:
+    """Calls `work` on so many ranges that together are all rows, at once; a range has `least` rows or more.
+
+    The first error of a range is raised after all of them are done.
+    """
+    parts = min(threads, 1 + rows // least)
+    ranges = [slice(*bounds) for bounds in pairwise(np.linspace(0, rows, parts + 1).astype(np.int64).tolist())]
+    if parts == 1:
+        work(ranges[0])
+        return
+    with ThreadPoolExecutor(parts) as pool:
+        list(pool.map(work, ranges))

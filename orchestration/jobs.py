@@ -37,7 +37,8 @@ training = dg.define_asset_job(
 first_release = dg.define_asset_job(
     "first_release",
     selection=INGEST | FEATURES | TRAINING | SERVING,
-    description="Everything from landed files to a live release, training included: for a fresh warehouse.",
+    description="Everything from landed files to a live release, training included: for a fresh warehouse, or to train"
+    " as of a date of its own.",
 )
 evaluation = dg.define_asset_job(
     "evaluation",

@@ -23,14 +23,14 @@ from warehouse.local_servers import status
 from warehouse.roles import Role
 
 
-def run_nightly(platform: Platform, as_of: date, on_progress: Progress) -> RunReport:
-    """The nightly job as of a date; with training in it when no champion may serve that date yet.
+def run_nightly(platform: Platform, as_of: date, on_progress: Progress, train: bool = False) -> RunReport:
+    """The nightly job as of a date; with training in it when that is asked for, or no champion may serve the date yet.
 
     Raises:
         AudoticsError: a step failed.
     """
     with platform.transaction() as connection:
-        job = "nightly" if has_champions(connection, as_of) else "first_release"
+        job = "nightly" if not train and has_champions(connection, as_of) else "first_release"
     with open_instance(platform.settings, platform.warehouse_url) as instance:
         return run_job(defs, instance, job, as_of, _logs(platform), on_progress, embedded_pids(platform))
 

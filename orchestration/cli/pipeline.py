@@ -16,13 +16,21 @@ if TYPE_CHECKING:
     from orchestration.runs import Progress
 
 
-def run(as_of: AsOf = None, as_json: AsJson = False) -> None:
+def run(
+    as_of: AsOf = None,
+    train: Annotated[
+        bool, typer.Option("--train", help="Train rankers as of the date first; the gate decides whether they serve.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Run the nightly job: load what has landed, rebuild models, score everyone, publish.
 
     Trains first when there is no ranker for that date yet, so it takes a fresh warehouse to a live release. A date
     before that of the live release makes lists and publishes nothing.
 
     Example: `audotics run --as-of 2015-01-01`
+
+    Example: `audotics run --as-of 2015-01-05 --train`
     """
     from orchestration.cli.rendering import OUT, print_json, print_run
     from orchestration.platform import open_platform
@@ -34,7 +42,7 @@ def run(as_of: AsOf = None, as_json: AsJson = False) -> None:
     from orchestration.pipeline import run_nightly
 
     with steps(f"as of {day}") as on_progress:
-        report = run_nightly(platform, day, on_progress)
+        report = run_nightly(platform, day, on_progress, train)
     live = next(release for release in list_releases(platform.redis()) if release.status == "live")
     if as_json:
         print_json({**report.as_json(), "release": live.release})

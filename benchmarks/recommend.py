@@ -1,4 +1,4 @@
-"""What recommending costs as users grow: a night stage by stage, and the compiled forest beside LightGBM's predict.
+"""What recommending costs as users grow: a night stage by stage, and the compiled forest beside LightGBM itself.
 
 Rankers are trained once, on a sample world of 2,000 listeners. For each number of users a world of that many, with the
 same catalogue and as many listens per user, is loaded into a home of its own, which is removed afterwards; one nightly
@@ -26,6 +26,7 @@ from sqlalchemy import text
 import assets.candidates.assets as candidates_assets
 import assets.ranker.assets as ranker_assets
 from assets.candidates.pool import Sources
+from assets.candidates.seeds import Seeds
 from assets.ingest.sample_world import SampleWorld, generate
 from assets.ranker.forest import read_forest
 from assets.ranker.promotion import Decision
@@ -44,6 +45,8 @@ from warehouse.lake import Lake
 LISTENS_PER_USER = 200
 USERS_TRAINED_ON = 2_000
 REPEATS = 5
+# Of about 140 candidates of a user and slate, ten are explained.
+SCORED_PER_EXPLAINED = 14
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,10 @@ class Night:
 
 @dataclass(frozen=True)
 class ForestSpeed:
-    """Medians of alternating repeats on the same rows, with as many threads each."""
+    """Medians of alternating repeats on the same rows, with as many threads each. `what`: scores or SHAP values."""
 
     slate: str
+    what: str
     rows: int
     booster_seconds: float
     forest_seconds: float
@@ -93,7 +97,7 @@ def main() -> None:
     until = chosen.until
     with own_home() as platform:
         rankers, rows = train(platform, until, chosen.tracks, chosen.rows)
-    forests = [compare_forests(slate, model, rows[slate]) for slate, model in rankers.items()]
+    forests = [speed for slate, model in rankers.items() for speed in compare_forests(slate, model, rows[slate])]
     if not chosen.json:
         report_forests(forests)
     nights = []
@@ -127,22 +131,38 @@ def train(
     return rankers, {slate: np.resize(each[:rows], (rows, each.shape[1])) for slate, each in x.items()}
 
 
-def compare_forests(slate: Slate, model: RankerModel, x: npt.NDArray[np.float32]) -> ForestSpeed:
-    """Both on the same rows, in turn, after one call of each that is not counted: it compiles, or touches memory."""
-    threads = model.config.threads
-    contestants: tuple[Callable[[], npt.NDArray[np.float64]], ...] = (
-        lambda: np.asarray(model.booster.predict(x, num_threads=threads)),
-        lambda: read_forest(model.text).predict(x, threads),
-    )
-    booster, forest = (contestant() for contestant in contestants)
+def compare_forests(slate: Slate, model: RankerModel, x: npt.NDArray[np.float32]) -> list[ForestSpeed]:
+    """Scores of all rows, and SHAP values of a share of them, as many as are explained in a night."""
+    booster, forest, threads = model.booster, read_forest(model.text), model.config.threads
+    explained = x[: len(x) // SCORED_PER_EXPLAINED]
+    return [
+        alternate(
+            (str(slate), "scores", len(x)),
+            lambda: np.asarray(booster.predict(x, num_threads=threads)),
+            lambda: forest.predict(x, threads),
+        ),
+        alternate(
+            (str(slate), "SHAP values", len(explained)),
+            lambda: np.asarray(booster.predict(explained, pred_contrib=True, num_threads=threads)),
+            lambda: forest.contributions(explained, threads),
+        ),
+    ]
+
+
+def alternate(
+    named: tuple[str, str, int],
+    booster: Callable[[], npt.NDArray[np.float64]],
+    forest: Callable[[], npt.NDArray[np.float64]],
+) -> ForestSpeed:
+    """Both in turn, after one call of each that is not counted: it compiles, or touches memory."""
+    difference = float(np.abs(booster() - forest()).max())
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(REPEATS):
-        for contestant, taken in zip(contestants, seconds, strict=True):
+        for contestant, taken in zip((booster, forest), seconds, strict=True):
             started = time.perf_counter()
             contestant()
             taken.append(time.perf_counter() - started)
-    difference = float(np.abs(booster - forest).max())
-    return ForestSpeed(str(slate), len(x), median(seconds[0]), median(seconds[1]), difference)
+    return ForestSpeed(*named, median(seconds[0]), median(seconds[1]), difference)
 
 
 def night(platform: Platform, until: date, users: int, tracks: int, rankers: dict[Slate, RankerModel]) -> Night:
@@ -171,16 +191,22 @@ def night(platform: Platform, until: date, users: int, tracks: int, rankers: dic
 
 @contextmanager
 def stopwatches() -> Iterator[dict[str, float]]:
-    """Seconds spent in functions of the pipeline meanwhile, by the name given here."""
+    """Seconds spent in functions of the pipeline meanwhile, by the name given here, less those in others of them."""
     seconds: dict[str, float] = defaultdict(float)
+    within: list[str] = []
 
     def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
             started = time.perf_counter()
+            within.append(name)
             try:
                 return function(*arguments, **options)
             finally:
-                seconds[name] += time.perf_counter() - started
+                within.pop()
+                taken = time.perf_counter() - started
+                seconds[name] += taken
+                if within:
+                    seconds[within[-1]] -= taken
 
         return call
 
@@ -192,10 +218,12 @@ def stopwatches() -> Iterator[dict[str, float]]:
         (candidates_assets, "read_listens", timed("read listens", candidates_assets.read_listens)),
         (candidates_assets, "fit_sources", timed("index listens", candidates_assets.fit_sources)),
         (Sources, "source", timed("fit", Sources.source)),
-        (Sources, "candidates", timed("pools", Sources.candidates)),
+        (Sources, "candidates_by_slate", timed("pools", Sources.candidates_by_slate)),
+        (Seeds, "add_to", timed("seeds", Seeds.add_to)),
         (ranker_assets, "feature_reader", timed_reader),
         (ranker_assets, "join_features", timed("join", ranker_assets.join_features)),
         (ranker_assets, "rank", timed("score", ranker_assets.rank)),
+        (ranker_assets, "with_reasons", timed("reasons", ranker_assets.with_reasons)),
     ]
     with ExitStack() as stack:
         for owner, name, replacement in watched:
@@ -211,12 +239,14 @@ def stages_of(report: RunReport, seconds: dict[str, float], rows: dict[str, int]
             "read listens": (seconds["read listens"], None),
             "index listens": (seconds["index listens"], None),
             "fit": (seconds["fit"], None),
-            "pools": (seconds["pools"] - seconds["fit"], rows["pool"]),
+            "pools": (seconds["pools"], rows["pool"]),
+            "seeds": (seconds["seeds"], rows["pool"]),
         },
         "recommendations": {
             "read features": (seconds["read features"], rows["pool"]),
             "join": (seconds["join"], rows["pool"]),
             "score": (seconds["score"], rows["pool"]),
+            "reasons": (seconds["reasons"], rows["listed"]),
         },
     }
     stages = []
@@ -243,7 +273,8 @@ def report_forests(forests: Sequence[ForestSpeed]) -> None:
     rows = [
         (
             each.slate,
-            each.rows,
+            each.what,
+            f"{each.rows:,}",
             f"{each.rows / each.booster_seconds:,.0f}",
             f"{each.rows / each.forest_seconds:,.0f}",
             f"{each.booster_seconds / each.forest_seconds:.1f}",
@@ -251,8 +282,8 @@ def report_forests(forests: Sequence[ForestSpeed]) -> None:
         )
         for each in forests
     ]
-    columns = ("slate", "rows", "Booster.predict rows/s", "forest rows/s", "times as fast", "largest difference")
-    print_table("scoring the same rows", columns, rows)
+    columns = ("slate", "what", "rows", "Booster rows/s", "forest rows/s", "times as fast", "largest difference")
+    print_table("the same rows by LightGBM and by the compiled forest", columns, rows)
 
 
 def report_night(measured: Night) -> None:

@@ -23,7 +23,6 @@ from assets.ranker.evaluation_store import (
 )
 from assets.ranker.evaluation_tables import Row, list_rows, metric_rows, segment_rows
 from assets.ranker.features import join_features
-from assets.ranker.lists import LISTS
 from assets.ranker.marts import feature_reader, read_list_rules
 from assets.ranker.promotion import PromotionConfig
 from assets.ranker.reasons import with_reasons
@@ -227,7 +226,7 @@ def _ranked(
         for slate, pool in pools.items():
             best = serving[slate]
             matrix = join_features(pool, features)
-            lists = rank(best.model, pool, matrix, rules.spread(LISTS[slate]))
+            lists = rank(best.model, pool, matrix, rules.of_slate(slate, features.user_track))
             lists = with_reasons(best.model, lists, pool, matrix, rules)
             for source, count in lists["source"].value_counts().items():
                 by_source[str(source)] = by_source.get(str(source), 0) + int(count)

@@ -66,6 +66,7 @@ class ListRules:
         # Who blocks a track does not want its remaster either.
         self._blocked_recordings = _code(user[~of_artist], self._of(item[~of_artist])[1])
         self._blocked_artists = _code(user[of_artist], item[of_artist])
+        self._heard_recordings = np.empty(0, np.int64)
 
     @classmethod
     def none(cls) -> "ListRules":
@@ -81,6 +82,18 @@ class ListRules:
         rules._config = config
         return rules
 
+    def of_slate(self, slate: Slate, heard: pd.DataFrame) -> "ListRules":
+        """The rules of a slate, lists spread as LISTS has it.
+
+        heard: user_key and track_key of everything that the listed users had heard (FeatureFrames.user_track). Another
+        version of it is no discovery.
+        """
+        rules = self.spread(LISTS[slate])
+        if slate is Slate.DISCOVER:
+            user, track = (heard[name].to_numpy(np.int32) for name in ("user_key", "track_key"))
+            rules._heard_recordings = _code(user, rules._of(track)[1])
+        return rules
+
     def ranked(self, user: Ints, track: Ints, score: Floats, k: int = LIST_LENGTH) -> tuple[Ints, Ints, Floats]:
         """The k best of each user's scored tracks that the rules let through.
 
@@ -88,7 +101,8 @@ class ListRules:
         sorted by user and rank. Equal scores keep the order in which the rows come.
         """
         artist, recording = self._of(track)
-        row = np.flatnonzero(~self.blocked(user, track))
+        hidden = self.blocked(user, track) | np.isin(_code(user, recording), self._heard_recordings)
+        row = np.flatnonzero(~hidden)
         row = row[np.lexsort((-score[row], user[row]))]
         row = row[_place_within(user[row], recording[row]) == 0]
         place = np.where(artist[row] >= 0, _place_within(user[row], artist[row]), 0)

@@ -12,7 +12,6 @@ from assets.candidates.history import Ints, read_listens
 from assets.candidates.pool import USERS_PER_BATCH, Sources, SourcesConfig, fit_sources
 from assets.ranker.evaluation_store import read_lists
 from assets.ranker.features import join_features
-from assets.ranker.lists import LISTS
 from assets.ranker.marts import feature_reader, read_list_rules
 from assets.ranker.registry import Champion
 from assets.ranker.scoring import rank
@@ -68,7 +67,9 @@ def replay(
                 continue
             pool = sources.candidates(batch, slate)
             pool = pool[pool["user_key"].isin(asked)].reset_index(drop=True)
-            lists = rank(model.model, pool, join_features(pool, features_of(asked)), rules.spread(LISTS[slate]))
+            features = features_of(asked)
+            of_slate = rules.of_slate(slate, features.user_track)
+            lists = rank(model.model, pool, join_features(pool, features), of_slate)
             yield Replayed(slate, model, lists, read_lists(connection, as_of, slate, asked))
         gone = np.setdiff1d(_users_with_lists(connection, as_of, slate), everyone)
         gone = gone if user_keys is None else np.intersect1d(gone, user_keys)

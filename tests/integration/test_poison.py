@@ -27,7 +27,6 @@ from assets.ranker.dataset import labelled_fold
 from assets.ranker.evaluation import relevant_tracks
 from assets.ranker.feature_dates import MARTS
 from assets.ranker.features import join_features
-from assets.ranker.lists import LISTS
 from assets.ranker.marts import feature_reader, read_list_rules
 from assets.ranker.reasons import with_reasons
 from assets.ranker.scoring import rank
@@ -95,8 +94,9 @@ def made_as_of(dbt: Dbt) -> dict[str, str]:
             model = train([fold], FEW_TREES)
             users = at_date.history.users.astype(np.int32)
             pool = seeds.add_to(at_date.candidates(users, slate))
-            matrix = join_features(pool, feature_reader(connection, AS_OF)(users))
-            rules = read_list_rules(connection).spread(LISTS[slate])
+            features = feature_reader(connection, AS_OF)(users)
+            matrix = join_features(pool, features)
+            rules = read_list_rules(connection).of_slate(slate, features.user_track)
             lists = rank(model, pool, matrix, rules)
             lists = with_reasons(model, lists, pool, matrix, rules)
             assert (lists["seed_track_key"] != NO_SEED).mean() > 0.5, "what has no reason cannot change"

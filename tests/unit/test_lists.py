@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from assets.ranker.lists import ListRules, ListsConfig, recordings
+from assets.ranker.slates import Slate
 
 AS_SCORED = ListsConfig()
 NO_BLOCKS = pd.DataFrame({"user_key": [], "item_kind": [], "item_key": []})
@@ -61,6 +62,19 @@ def test_whoever_blocks_a_track_gets_no_version_of_it() -> None:
     blocks = pd.DataFrame({"user_key": [1], "item_kind": ["track"], "item_key": [0]})
     scores = {1: {0: 0.9, 1: 0.8, 2: 0.7}, 2: {1: 0.8, 2: 0.7}}
     assert listed(scores, blocks=blocks, tracks=tracks) == {1: [2], 2: [1, 2]}
+
+
+def test_another_version_of_what_a_user_has_heard_is_no_discovery_and_may_be_in_the_other_slates() -> None:
+    tracks = catalogue([(0, 5, "Slow River"), (1, 5, "Slow River (Live)"), (2, 6, "Slow River"), (3, None, None)])
+    heard = pd.DataFrame({"user_key": [1, 2, 1], "track_key": [0, 2, 77]})
+    user, track = np.repeat([1, 2], 4), np.tile([0, 1, 2, 3], 2)
+    shown = {}
+    for slate in Slate:
+        rules = ListRules(tracks, NO_BLOCKS).of_slate(slate, heard)
+        row, _, _ = rules.ranked(user, track, np.tile([0.9, 0.8, 0.7, 0.6], 2).astype(np.float32))
+        shown[slate] = list(zip(user[row].tolist(), track[row].tolist(), strict=True))
+    assert shown[Slate.DISCOVER] == [(1, 2), (1, 3), (2, 0), (2, 3)]
+    assert shown[Slate.FOR_YOU] == shown[Slate.REDISCOVER] == [(1, 0), (1, 2), (1, 3), (2, 0), (2, 2), (2, 3)]
 
 
 def test_an_artist_has_at_most_so_many_tracks_and_an_unknown_artist_is_not_one_artist() -> None:

@@ -17,6 +17,7 @@ TRAINING = dg.AssetSelection.groups("training")
 SERVING = dg.AssetSelection.groups("candidates", "recommendations", "release", "ml")
 EVALUATION = dg.AssetSelection.groups("evaluation")
 SIMILARITY_EVALUATION = dg.AssetSelection.groups("similarity_evaluation")
+REPLAY = dg.AssetSelection.groups("replay")
 
 nightly = dg.define_asset_job(
     "nightly",
@@ -50,8 +51,14 @@ similarity_evaluation = dg.define_asset_job(
     selection=SIMILARITY_EVALUATION,
     description="Compare similar tracks and artists as of a date, and plain cosine, with the sessions that followed.",
 )
+replay = dg.define_asset_job(
+    "replay",
+    selection=FEATURES | REPLAY,
+    description="Make the lists of a date again and compare them with those made then; stores and publishes nothing."
+    " Features of the date are built where there are none.",
+)
 
-JOBS = [nightly, features, training, first_release, evaluation, similarity_evaluation]
+JOBS = [nightly, features, training, first_release, evaluation, similarity_evaluation, replay]
 
 
 def _as_of_request(as_of: date) -> dg.RunRequest:

@@ -21,7 +21,7 @@ from assets.ranker.evaluation_store import (
     read_rolling,
     store_evaluation,
 )
-from assets.ranker.evaluation_tables import Row, list_rows, metric_rows, segment_rows
+from assets.ranker.evaluation_tables import Row, list_rows, metric_rows, pool_rows, segment_rows
 from assets.ranker.feature_dates import listens_version
 from assets.ranker.features import join_features
 from assets.ranker.lists import LISTS
@@ -246,7 +246,8 @@ def _ranked(
 def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """The lists made as of this date and the baselines, against what was listened to in the 14 days after it.
 
-    Also what the lists of each are like, and the ranker and the best baseline by segment of users and of tracks.
+    Also what the lists of each are like, the ranker and the best baseline by segment of users and of tracks, and how
+    much of what was listened to is among the candidates, by source.
     """
     as_of = date.fromisoformat(context.partition_key)
     with adbc_connect(warehouse.url, Role.SERVICE) as connection:
@@ -260,6 +261,7 @@ def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseRes
         "evaluation": _table(rows),
         "lists": _table(list_rows(stored)),
         "segments": _table(segment_rows(stored)),
+        "pool": _table(pool_rows(stored)),
     }
     for slate, evaluated in stored["slates"].items():
         models = evaluated["models"]

@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets.ranker.evaluation_store import dates_to_evaluate
 from assets.ranker.slates import HORIZON_DAYS
+from assets.similar.evaluation_store import date_to_evaluate
 from warehouse.engine import create_engine
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
@@ -92,4 +93,17 @@ def nightly_evaluation(
         yield dg.SkipReason(f"all lists are judged whose {HORIZON_DAYS} days have passed in the data")
 
 
-SCHEDULES = [weekly_training, nightly_release, nightly_evaluation]
+@dg.schedule(job=similarity_evaluation, cron_schedule="0 6 * * 1", execution_timezone="UTC")
+def weekly_similarity_evaluation(
+    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Mondays at 06:00 UTC: judge similar items as of the newest night whose two weeks have passed in the data."""
+    monday = context.scheduled_execution_time.date()
+    with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
+        as_of = date_to_evaluate(connection)
+    if as_of is None:
+        return dg.SkipReason(f"of no newer night have the {HORIZON_DAYS} days after it passed in the data")
+    return dg.RunRequest(run_key=f"{as_of.isoformat()} on {monday.isoformat()}", partition_key=as_of.isoformat())
+
+
+SCHEDULES = [weekly_training, nightly_release, nightly_evaluation, weekly_similarity_evaluation]

@@ -182,7 +182,7 @@ def require_closed_horizon(connection: dbapi.Connection, as_of: date, end: date)
     """Raise AudoticsError unless the horizon is over in the data."""
     day = f"date '{as_of.isoformat()}'"
     with connection.cursor() as cursor:
-        cursor.execute(f"select {_horizon_is_closed(day)}, ({_days_with_listens(day)})::integer")
+        cursor.execute(f"select {horizon_is_closed(day)}, ({_days_with_listens(day)})::integer")
         closed, days = cursor.fetchone() or (False, 0)
     if not closed:
         raise AudoticsError(
@@ -191,7 +191,7 @@ def require_closed_horizon(connection: dbapi.Connection, as_of: date, end: date)
         )
 
 
-def _horizon_is_closed(day: str) -> str:
+def horizon_is_closed(day: str) -> str:
     """SQL: listening went on after the horizon of a date, or was heard on every day of it up to the last.
 
     One listen on the last day proves nothing: it may come from a file that has hardly begun. The outcomes
@@ -240,7 +240,7 @@ _INSERT = text(
 _TO_EVALUATE = text(
     "select made.as_of from unnest(cast(:dates as date[])) as made (as_of)"
     " where not exists (select from ml.model_evaluations as known where known.as_of = made.as_of)"
-    f" and {_horizon_is_closed('made.as_of')} order by made.as_of"
+    f" and {horizon_is_closed('made.as_of')} order by made.as_of"
 )
 _ROLLING = text(
     "select as_of, slate, model, ndcg_100 from ml.model_evaluations where as_of in"

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from assets.candidates.history import Ints, Listens, read_listens
 from assets.candidates.pool import SourcesConfig, fit_sources
-from assets.ranker.baselines import baseline_lists
+from assets.ranker.baselines import baseline_lists, source_lists
 from assets.ranker.description import Describer, Description
 from assets.ranker.evaluation import HEADLINE, SlateEvaluation, bootstrap_interval, evaluate, relevant_tracks
 from assets.ranker.list_figures import FIGURES
@@ -58,10 +58,11 @@ def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources:
             continue
         users = relevant["user_key"].unique()
         lists = read_lists(connection, as_of, slate, users)
-        ranked = {RANKER: lists, **baseline_lists(fitted, slate, users)}
+        alone = source_lists(fitted, slate, users)
+        ranked = {RANKER: lists, **baseline_lists(alone)}
         evaluation = evaluate(ranked, relevant, model=RANKER, seed=_SEED)
         description = describer.describe(evaluation, ranked, relevant, RANKER)
-        pool = pool_recall(fitted, slate, relevant, _SEED)
+        pool = pool_recall(alone, fitted.sizes, relevant, _SEED)
         results.append(EvaluatedSlate(slate, version, evaluation, description, pool))
     if not results:
         raise AudoticsError(_nothing_relevant(as_of, *versions))

@@ -9,6 +9,7 @@ import pytest
 from assets.candidates.history import Floats, History, Ints, Listens, epoch_seconds
 from assets.candidates.pool import Sources
 from assets.candidates.source import ABSENT
+from assets.ranker.baselines import source_lists
 from assets.ranker.pool_recall import pool_recall
 from assets.ranker.slates import Slate
 
@@ -44,6 +45,11 @@ def sources(sizes: dict[str, int]) -> Sources:
     return Sources(history, {name: lambda name=name: Fixed(offered[name]) for name in offered}, sizes)
 
 
+def measured(sizes: dict[str, int], slate: Slate = Slate.FOR_YOU) -> dict:
+    made = sources(sizes)
+    return pool_recall(source_lists(made, slate, made.history.users), made.sizes, RELEVANT)
+
+
 RELEVANT = pd.DataFrame({"user_key": [0, 0, 0, 0, 1, 1, 2], "track_key": [0, 1, 2, 5, 3, 4, 0]}, dtype=np.int32)
 
 
@@ -51,7 +57,7 @@ RELEVANT = pd.DataFrame({"user_key": [0, 0, 0, 0, 1, 1, 2], "track_key": [0, 1, 
 def pool(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict:
     """In batches of one user, and all at once."""
     monkeypatch.setattr("assets.ranker.pool_recall.USERS_PER_BATCH", request.param)
-    return pool_recall(sources({"first": 2, "second": 2}), Slate.FOR_YOU, RELEVANT)
+    return measured({"first": 2, "second": 2})
 
 
 def test_the_pool_holds_what_sources_put_forward_within_their_sizes(pool: dict) -> None:
@@ -82,13 +88,13 @@ def test_a_source_has_its_own_recall_and_the_part_that_no_other_in_the_pool_has(
 
 
 def test_without_what_it_puts_forward_alone_the_pool_is_that_of_the_others(pool: dict) -> None:
-    without = pool_recall(sources({"second": 2}), Slate.FOR_YOU, RELEVANT)
+    without = measured({"second": 2})
     (first,) = [each for each in pool["sources"] if each["source"] == "first"]
     assert pool["recall"]["mean"] - without["recall"]["mean"] == pytest.approx(first["marginal"]["mean"])
 
 
 def test_what_a_slate_may_not_show_is_in_no_pool() -> None:
-    found = pool_recall(sources({"first": 2, "second": 2}), Slate.DISCOVER, RELEVANT)
+    found = measured({"first": 2, "second": 2}, Slate.DISCOVER)
     # Of user 0 track 3 is left, of user 1 nothing of the two sources in the pool.
     assert found["size"] == pytest.approx(1 / 3)
     assert found["recall"]["mean"] == 0

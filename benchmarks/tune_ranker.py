@@ -17,7 +17,7 @@ from adbc_driver_postgresql import dbapi
 from assets.candidates.history import Listens, read_listens
 from assets.candidates.pool import Sources, SourcesConfig, fit_sources
 from assets.dbt import features_version
-from assets.ranker.baselines import baseline_lists
+from assets.ranker.baselines import baseline_lists, source_lists
 from assets.ranker.dataset import Fold, fold_dates, labelled_fold
 from assets.ranker.evaluation import METRICS, per_user_metrics, relevant_tracks
 from assets.ranker.feature_dates import stale_feature_dates
@@ -71,7 +71,7 @@ class Window:
         users = np.unique(self.relevant[slate]["user_key"].to_numpy())
         pool = sources.candidates(users, slate)
         self.pools[slate] = pool, join_features(pool, features_of(users))
-        self.baselines[slate] = baseline_lists(sources, slate, users)
+        self.baselines[slate] = baseline_lists(source_lists(sources, slate, users))
 
 
 def _relevant(listens: Listens, as_of: date, slate: Slate) -> pd.DataFrame:

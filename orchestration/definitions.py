@@ -7,6 +7,7 @@ from assets.candidates import assets as candidates
 from assets.ingest import assets as ingest
 from assets.publish import assets as publish
 from assets.ranker import assets as ranker
+from assets.replay import assets as replay
 from assets.similar import assets as similar
 from orchestration.jobs import JOBS, SCHEDULES
 from quality.checks import build_blocks_check, build_feature_checks, raw_listens_check
@@ -27,6 +28,7 @@ defs = dg.Definitions(
         similar.similar_artists,
         similar.similarity_evaluations,
         publish.release,
+        replay.replayed_recommendations,
     ],
     asset_checks=[
         raw_listens_check,

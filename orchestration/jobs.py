@@ -7,6 +7,7 @@ import dagster as dg
 
 from assets.ranker.evaluation_store import dates_to_evaluate
 from assets.ranker.slates import HORIZON_DAYS
+from assets.similar.evaluation_store import date_to_evaluate
 from warehouse.engine import create_engine
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
@@ -17,6 +18,7 @@ TRAINING = dg.AssetSelection.groups("training")
 SERVING = dg.AssetSelection.groups("candidates", "recommendations", "release", "ml")
 EVALUATION = dg.AssetSelection.groups("evaluation")
 SIMILARITY_EVALUATION = dg.AssetSelection.groups("similarity_evaluation")
+REPLAY = dg.AssetSelection.groups("replay")
 
 nightly = dg.define_asset_job(
     "nightly",
@@ -51,8 +53,14 @@ similarity_evaluation = dg.define_asset_job(
     selection=SIMILARITY_EVALUATION,
     description="Compare similar tracks and artists as of a date, and plain cosine, with the sessions that followed.",
 )
+replay = dg.define_asset_job(
+    "replay",
+    selection=FEATURES | REPLAY,
+    description="Make the lists of a date again and compare them with those made then; stores and publishes nothing."
+    " Features of the date are built where there are none.",
+)
 
-JOBS = [nightly, features, training, first_release, evaluation, similarity_evaluation]
+JOBS = [nightly, features, training, first_release, evaluation, similarity_evaluation, replay]
 
 
 def _as_of_request(as_of: date) -> dg.RunRequest:
@@ -86,4 +94,17 @@ def nightly_evaluation(
         yield dg.SkipReason(f"all lists are judged whose {HORIZON_DAYS} days have passed in the data")
 
 
-SCHEDULES = [weekly_training, nightly_release, nightly_evaluation]
+@dg.schedule(job=similarity_evaluation, cron_schedule="0 6 * * 1", execution_timezone="UTC")
+def weekly_similarity_evaluation(
+    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Mondays at 06:00 UTC: judge similar items as of the newest night whose two weeks have passed in the data."""
+    monday = context.scheduled_execution_time.date()
+    with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
+        as_of = date_to_evaluate(connection)
+    if as_of is None:
+        return dg.SkipReason(f"of no newer night have the {HORIZON_DAYS} days after it passed in the data")
+    return dg.RunRequest(run_key=f"{as_of.isoformat()} on {monday.isoformat()}", partition_key=as_of.isoformat())
+
+
+SCHEDULES = [weekly_training, nightly_release, nightly_evaluation, weekly_similarity_evaluation]

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from assets.dbt import features_version
+from assets.ranker.code_version import code_version
 from assets.ranker.evaluation_store import read_evaluation
 from assets.ranker.feature_dates import stale_feature_dates
 from assets.ranker.marts import keys_by_id
-from assets.ranker.recommendations import models_of_lists
-from assets.ranker.registry import champions, has_champions, model_of_version
-from assets.ranker.replay import Replayed, replay
+from assets.ranker.registry import has_champions
+from assets.ranker.slates import Slate
+from assets.replay.comparison import SlateComparison, note_changes
+from assets.replay.lists import Replayed, models_to_replay, replay
 from orchestration.definitions import defs
 from orchestration.instance import open_instance
 from orchestration.platform import Platform
@@ -59,11 +61,8 @@ def run_replay(
     Raises:
         AudoticsError: no such user or model, nothing to replay, or a step failed.
     """
-    lake = Lake(platform.settings.lake)
     with platform.transaction() as connection:
-        versions = models_of_lists(connection, as_of) if model_version is None else [model_version]
-        models = dict(model_of_version(connection, lake, version) for version in versions)
-        models = models or champions(connection, lake, as_of)
+        models = models_to_replay(connection, Lake(platform.settings.lake), as_of, model_version)
     with platform.transaction(Role.TRANSFORMER) as connection:
         stale = stale_feature_dates(connection, [as_of], features_version())
     with adbc_connect(platform.warehouse_url, Role.SERVICE) as connection:
@@ -76,6 +75,12 @@ def run_replay(
             run_job(defs, instance, "features", as_of, _logs(platform), on_progress, embedded_pids(platform))
     with adbc_connect(platform.warehouse_url, Role.SERVICE) as connection:
         yield from replay(connection, as_of, models, keys.to_numpy() if user_ids else None)
+
+
+def explain_replay(platform: Platform, as_of: date, slates: dict[Slate, SlateComparison]) -> None:
+    """Note with each slate of a replay what has changed since the lists of the date were made."""
+    with platform.transaction(Role.TRANSFORMER) as connection:
+        note_changes(connection, as_of, slates, code_version(features_version()))
 
 
 def embedded_pids(platform: Platform) -> list[int]:

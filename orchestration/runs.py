@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import date
@@ -32,16 +32,17 @@ class Stage:
 
 @dataclass(frozen=True)
 class RunReport:
-    """A finished run."""
+    """A finished run. materialized: the metadata of each asset, by its key as text."""
 
     run_id: str
     job: str
     as_of: date
     stages: tuple[Stage, ...]
     peak_mb: float
+    materialized: Mapping[str, Mapping[str, dg.MetadataValue]]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data, for `--json`."""
+        """Plain data, for `--json`: without what assets reported."""
         return {
             "run_id": self.run_id,
             "job": self.job,
@@ -98,7 +99,8 @@ def run_job(
         with log.open("a") as output:
             output.writelines(f"{event.step_key} failed:\n{error.to_string()}\n" for event, error in _failures(result))
         raise AudoticsError(f"{_failure(job_name, as_of, result)} (log: {log})")
-    return RunReport(run_id, job_name, as_of, _stages(instance, run_id, sampler), sampler.peak_bytes() / 2**20)
+    stages = _stages(instance, run_id, sampler)
+    return RunReport(run_id, job_name, as_of, stages, sampler.peak_bytes() / 2**20, _materialized(result))
 
 
 @contextmanager
@@ -133,6 +135,12 @@ def _stages(instance: dg.DagsterInstance, run_id: str, sampler: MemorySampler) -
         peak = sampler.peak_bytes(start, event.timestamp) / 2**20
         stages.append(Stage(str(event.step_key), event.timestamp - start, peak))
     return tuple(stages)
+
+
+def _materialized(result: dg.ExecuteInProcessResult) -> dict[str, Mapping[str, dg.MetadataValue]]:
+    events = [event for event in result.all_events if event.event_type == DagsterEventType.ASSET_MATERIALIZATION]
+    made = [event.step_materialization_data.materialization for event in events]
+    return {each.asset_key.to_user_string(): each.metadata for each in made}
 
 
 def _failure(job_name: str, as_of: date, result: dg.ExecuteInProcessResult) -> str:

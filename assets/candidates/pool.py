@@ -60,6 +60,16 @@ class Sources:
         """Names of the sources that feed the pool, in column order."""
         return list(self._sizes)
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many candidates each of those sources puts into a user's pool at most."""
+        return dict(self._sizes)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all sources, those outside the pool included."""
+        return list(self._fit)
+
     def fitted(self, kind: type[_Source]) -> _Source:
         """The source of this class, fitted."""
         return cast(_Source, self.source(kind.name))

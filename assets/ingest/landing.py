@@ -29,45 +29,94 @@ _STRAYS_NAMED = 3
 def landed(folder: Path) -> list[tuple[Source, list[Path]]]:
     """What lies in the landing folder, in the order in which it is loaded: by format, then by name.
 
+    A drop without a file in it is nothing that has landed.
+
     Raises:
-        AudoticsError: something lies where nothing is read, a folder under `tabular` has no mapping or one that cannot
-            be used, or the landing folder itself cannot be read.
+        AudoticsError: something lies where nothing is read, or a drop has no file that its reader knows, no mapping or
+            one that cannot be used; all that are at fault are named. Or the landing folder itself cannot be read.
     """
-    if folder.exists() and not folder.is_dir():
-        raise AudoticsError(f"the landing folder {folder} is a file; set AUDOTICS_LANDING to a folder")
-    _require_no_strays(folder)
-    found: list[tuple[Source, list[Path]]] = []
-    if drops := [path for path in _entries(folder / "lastfm-1k") if path.name not in _PROFILES]:
-        found.append((LastFm1k(), drops))
-    for drop in _entries(folder / "tabular"):
-        mapping = drop / MAPPING_NAME
-        if not mapping.is_file():
-            raise AudoticsError(f"{drop} has no {MAPPING_NAME}: put the mapping of its files there")
-        files = [path for path in _entries(drop) if path != mapping]
-        if files:
-            found.append((Tabular(read_mapping(mapping), str(mapping)), files))
-    return found
+    drops, faults = _survey(folder)
+    if faults:
+        raise _refusal(folder, faults)
+    return drops
 
 
 def load_landed(warehouse_url: str, folder: Path) -> list[LoadReport]:
     """Load what lies in the landing folder; files that are in the warehouse already are reported as such.
 
+    Nothing of a drop is loaded of which `landed` complains, and nothing of a file that is refused. Everything else is,
+    so that a fault of one sender holds up the files of no other: the error comes at the end, and names all faults.
+
     Raises:
-        AudoticsError: as `landed` and `load_files`; files before the faulty one stay loaded.
+        AudoticsError: as `landed` and `load_files`.
     """
-    return [report for source, paths in landed(folder) for report in load_files(warehouse_url, source, paths)]
+    drops, faults = _survey(folder)
+    reports = []
+    for source, paths in drops:
+        refused: list[AudoticsError] = []
+        reports += load_files(warehouse_url, source, paths, refused=refused)
+        faults += [str(each) for each in refused]
+    if faults:
+        raise _refusal(folder, faults, len(reports))
+    return reports
 
 
-def _require_no_strays(folder: Path) -> None:
+def _survey(folder: Path) -> tuple[list[tuple[Source, list[Path]]], list[str]]:
+    """What can be read, by format and then by name; and what is wrong with the rest."""
+    if folder.exists() and not folder.is_dir():
+        raise AudoticsError(f"the landing folder {folder} is a file; set AUDOTICS_LANDING to a folder")
+    faults = _stray_faults(folder)
+    found: list[tuple[Source, list[Path]]] = []
+    lastfm, drops = LastFm1k(), []
+    for drop in [path for path in _entries(folder / "lastfm-1k") if path.name not in _PROFILES and _files(path)]:
+        try:
+            lastfm.find(drop)
+            drops.append(drop)
+        except AudoticsError as error:
+            faults.append(str(error))
+    if drops:
+        found.append((lastfm, drops))
+    for drop in _entries(folder / "tabular"):
+        mapping = drop / MAPPING_NAME
+        files = [path for path in _entries(drop) if path != mapping and _files(path)]
+        if not files:
+            continue
+        try:
+            found.append((_tabular(mapping, files), files))
+        except AudoticsError as error:
+            faults.append(str(error))
+    return found, faults
+
+
+def _tabular(mapping: Path, files: list[Path]) -> Tabular:
+    """The reader of a drop, which finds listens in all of it."""
+    if not mapping.is_file():
+        raise AudoticsError(f"{mapping.parent} has no {MAPPING_NAME}: put the mapping of its files there")
+    source = Tabular(read_mapping(mapping), str(mapping))
+    for file in files:
+        source.find(file)
+    return source
+
+
+def _refusal(folder: Path, faults: list[str], loaded: int | None = None) -> AudoticsError:
+    """The error that names all faults, and says, after a load, that the others are loaded."""
+    rest = "" if loaded is None else f"; the other files ({loaded}) are loaded"
+    if len(faults) == 1:
+        return AudoticsError(f"{faults[0]}{rest}")
+    numbered = "; ".join(f"({number}) {fault}" for number, fault in enumerate(faults, start=1))
+    return AudoticsError(f"{len(faults)} faults in the landing folder {folder}: {numbered}{rest}")
+
+
+def _stray_faults(folder: Path) -> list[str]:
     strays = list(_strays(folder))
     if not strays:
-        return
+        return []
     names = ", ".join(str(path) for path in strays[:_STRAYS_NAMED])
     more = f" and {len(strays) - _STRAYS_NAMED} more" if len(strays) > _STRAYS_NAMED else ""
-    raise AudoticsError(
+    return [
         f"nothing reads {names}{more} in the landing folder {folder}; move what is to be loaded to where it is read"
         f" ({LAYOUT}), and the rest away"
-    )
+    ]
 
 
 def _strays(folder: Path) -> Iterator[Path]:

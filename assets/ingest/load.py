@@ -37,12 +37,18 @@ class _File:
 
 
 def load_files(
-    warehouse_url: str, source: Source, paths: Sequence[Path], progress: ProgressCallback | None = None
+    warehouse_url: str,
+    source: Source,
+    paths: Sequence[Path],
+    progress: ProgressCallback | None = None,
+    refused: list[AudoticsError] | None = None,
 ) -> list[LoadReport]:
     """Load files, or folders of files, in the order given.
 
     Each file is one transaction. A file whose bytes are in the warehouse in the same format is left alone and reported
     as it was loaded. Other processes may load at the same time: they read in parallel and merge one after the other.
+
+    With `refused`, a file that is damaged or misread is no error: the reason is added there, and the others are loaded.
 
     Raises:
         AudoticsError: a path does not exist or holds no listens (before anything is loaded), a file is damaged or
@@ -56,7 +62,16 @@ def load_files(
         check_warehouse(warehouse_url)
         raise AudoticsError(f"cannot load into the warehouse: {error}; run `audotics doctor`") from error
     with connection:
-        return [_load(connection, source, file, progress or _silent) for file in files]
+        reports = []
+        for file in files:
+            try:
+                reports.append(_load(connection, source, file, progress or _silent))
+            except AudoticsError as error:
+                # What the server does not do for one file, it does for no other.
+                if refused is None or isinstance(error.__cause__, adbc_driver_manager.Error):
+                    raise
+                refused.append(error)
+        return reports
 
 
 def _find(source: Source, path: Path) -> list[Path]:

@@ -14,6 +14,7 @@ from assets.candidates.pool import SourcesConfig
 from assets.dbt import AS_OF_PARTITIONS, FEATURE_KEYS, ONE_DATE_PER_RUN, OWNERS, features_version
 from assets.ranker.card import page
 from assets.ranker.challenge import Outcome, challenge
+from assets.ranker.code_version import code_version
 from assets.ranker.evaluation_store import (
     RANKER,
     evaluate_recommendations,
@@ -21,12 +22,13 @@ from assets.ranker.evaluation_store import (
     read_rolling,
     store_evaluation,
 )
-from assets.ranker.evaluation_tables import Row, list_rows, metric_rows, segment_rows
+from assets.ranker.evaluation_tables import Row, list_rows, metric_rows, pool_rows, segment_rows
+from assets.ranker.feature_dates import listens_version
 from assets.ranker.features import join_features
 from assets.ranker.marts import feature_reader, read_list_rules
 from assets.ranker.promotion import PromotionConfig
 from assets.ranker.reasons import with_reasons
-from assets.ranker.recommendations import as_rows, replace_recommendations
+from assets.ranker.recommendations import MadeFrom, as_rows, replace_recommendations
 from assets.ranker.registry import Champion, champions
 from assets.ranker.scoring import rank
 from assets.ranker.slates import Slate
@@ -191,11 +193,13 @@ def recommendations(context: dg.AssetExecutionContext, warehouse: WarehouseResou
     lake = Lake(warehouse.lake)
     with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
         serving = champions(connection, lake, as_of)
+    with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
+        listens = listens_version(connection, as_of)
+    made_from = MadeFrom(datetime.now(UTC), listens, code_version(features_version()))
     by_source: dict[str, float] = {}
     with adbc_connect(warehouse.url, Role.SERVICE) as reading, adbc_connect(warehouse.url, Role.SERVICE) as writing:
-        blocks_read_at = datetime.now(UTC)
         tables = _ranked(reading, lake, as_of, serving, by_source)
-        rows = replace_recommendations(writing, as_of, tables, blocks_read_at)
+        rows = replace_recommendations(writing, as_of, tables, made_from)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": rows,
@@ -245,7 +249,8 @@ def _ranked(
 def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """The lists made as of this date and the baselines, against what was listened to in the 14 days after it.
 
-    Also what the lists of each are like, and the ranker and the best baseline by segment of users and of tracks.
+    Also what the lists of each are like, the ranker and the best baseline by segment of users and of tracks, and how
+    much of what was listened to is among the candidates, by source.
     """
     as_of = date.fromisoformat(context.partition_key)
     with adbc_connect(warehouse.url, Role.SERVICE) as connection:
@@ -259,6 +264,7 @@ def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseRes
         "evaluation": _table(rows),
         "lists": _table(list_rows(stored)),
         "segments": _table(segment_rows(stored)),
+        "pool": _table(pool_rows(stored)),
     }
     for slate, evaluated in stored["slates"].items():
         models = evaluated["models"]

@@ -1,5 +1,7 @@
 """The baselines, each a whole system that fills lists of 100, shown beside the ranker in every evaluation."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -20,15 +22,23 @@ BASELINES = {
 }
 
 
-def baseline_lists(sources: Sources, slate: Slate, user_keys: Ints) -> dict[str, pd.DataFrame]:
-    """Per baseline: user_key, track_key, rank (from 1), score; up to 100 tracks per user, popular filling up.
+def source_lists(sources: Sources, slate: Slate, user_keys: Ints) -> dict[str, pd.DataFrame]:
+    """What each source puts forward alone: user_key, track_key, rank (from 1), score.
+
+    100 tracks per user, or as many as it puts into the pool if those are more; short where it offers fewer.
+    """
+    depth = max(LIST_LENGTH, *sources.sizes.values())
+    return {name: sources.lists(name, user_keys, slate, depth) for name in sources.names}
+
+
+def baseline_lists(alone: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Per baseline, from the `source_lists`: user_key, track_key, rank (from 1), score; up to 100 tracks per user,
+    popular filling up.
 
     Nothing that the slate may not show is listed: for `discover`, own_plays and own_recency are popular alone.
     """
-    fill = sources.lists("popular", user_keys, slate, LIST_LENGTH)
-    return {
-        name: _filled(sources.lists(source, user_keys, slate, LIST_LENGTH), fill) for name, source in BASELINES.items()
-    }
+    first = {name: lists[lists["rank"] <= LIST_LENGTH] for name, lists in alone.items()}
+    return {name: _filled(first[source], first["popular"]) for name, source in BASELINES.items()}
 
 
 def _filled(lead: pd.DataFrame, fill: pd.DataFrame) -> pd.DataFrame:

@@ -12,10 +12,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from assets.candidates.history import Ints, Listens, read_listens
 from assets.candidates.pool import SourcesConfig, fit_sources
-from assets.ranker.baselines import baseline_lists
+from assets.ranker.baselines import baseline_lists, source_lists
 from assets.ranker.description import Describer, Description
 from assets.ranker.evaluation import HEADLINE, SlateEvaluation, bootstrap_interval, evaluate, relevant_tracks
 from assets.ranker.list_figures import FIGURES
+from assets.ranker.pool_recall import pool_recall
 from assets.ranker.recommendations import dates_with_recommendations
 from assets.ranker.slates import HORIZON_DAYS, Slate
 from warehouse.errors import AudoticsError
@@ -26,12 +27,15 @@ _SEED = 1
 
 @dataclass(frozen=True)
 class EvaluatedSlate:
-    """The evaluation of one slate, the version of the ranker whose lists were judged, and what all lists are like."""
+    """The evaluation of one slate, the version of the ranker whose lists were judged, what all lists are like, and what
+    is in the pools that the ranker chose from (`pool_recall`).
+    """
 
     slate: Slate
     model_version: str
     evaluation: SlateEvaluation
     description: Description
+    pool: dict[str, Any]
 
 
 def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources: SourcesConfig) -> list[EvaluatedSlate]:
@@ -54,10 +58,12 @@ def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources:
             continue
         users = relevant["user_key"].unique()
         lists = read_lists(connection, as_of, slate, users)
-        ranked = {RANKER: lists, **baseline_lists(fitted, slate, users)}
+        alone = source_lists(fitted, slate, users)
+        ranked = {RANKER: lists, **baseline_lists(alone)}
         evaluation = evaluate(ranked, relevant, model=RANKER, seed=_SEED)
         description = describer.describe(evaluation, ranked, relevant, RANKER)
-        results.append(EvaluatedSlate(slate, version, evaluation, description))
+        pool = pool_recall(alone, fitted.sizes, relevant, _SEED)
+        results.append(EvaluatedSlate(slate, version, evaluation, description, pool))
     if not results:
         raise AudoticsError(_nothing_relevant(as_of, *versions))
     return results
@@ -91,12 +97,13 @@ def store_evaluation(connection: Connection, as_of: date, results: list[Evaluate
 
 def read_evaluation(connection: Connection, as_of: date) -> dict[str, Any]:
     """The stored evaluation of a date: horizon, and per slate users, metrics per model, the paired comparison with the
-    best baseline, the figures of the lists per model, and the segments. Slates are empty when nothing is stored.
+    best baseline, the figures of the lists per model, the segments and the pool of candidates, which is None when the
+    date was evaluated before there was such a figure. Slates are empty when nothing is stored.
     """
     slates: dict[str, Any] = {}
     for row in connection.execute(_SELECT, {"as_of": as_of}):
         slate = slates.setdefault(
-            row.slate, {"users": row.users, "models": {}, "paired": None, "lists": {}, "segments": []}
+            row.slate, {"users": row.users, "models": {}, "paired": None, "lists": {}, "segments": [], "pool": None}
         )
         slate["models"][row.model] = {
             "ndcg@10": row.ndcg_10,
@@ -105,6 +112,7 @@ def read_evaluation(connection: Connection, as_of: date) -> dict[str, Any]:
         }
         slate["lists"][row.model] = {figure: getattr(row, _column(figure)) for figure in FIGURES}
         slate["segments"] += row.segments or []
+        slate["pool"] = slate["pool"] or row.pool
         if row.model != RANKER and slate["paired"] is None:
             slate["paired"] = {
                 "against": row.model,
@@ -146,6 +154,7 @@ def _row(as_of: date, result: EvaluatedSlate, model: str) -> dict[str, Any]:
         "ci95_low": None,
         "ci95_high": None,
         "segments": result.description.segments if model == RANKER else None,
+        "pool": result.pool if model == RANKER else None,
         **{_column(figure): value for figure, value in result.description.lists[model].items()},
     }
     if model != RANKER:
@@ -174,7 +183,7 @@ def require_closed_horizon(connection: dbapi.Connection, as_of: date, end: date)
     """Raise AudoticsError unless the horizon is over in the data."""
     day = f"date '{as_of.isoformat()}'"
     with connection.cursor() as cursor:
-        cursor.execute(f"select {_horizon_is_closed(day)}, ({_days_with_listens(day)})::integer")
+        cursor.execute(f"select {horizon_is_closed(day)}, ({_days_with_listens(day)})::integer")
         closed, days = cursor.fetchone() or (False, 0)
     if not closed:
         raise AudoticsError(
@@ -183,7 +192,7 @@ def require_closed_horizon(connection: dbapi.Connection, as_of: date, end: date)
         )
 
 
-def _horizon_is_closed(day: str) -> str:
+def horizon_is_closed(day: str) -> str:
     """SQL: listening went on after the horizon of a date, or was heard on every day of it up to the last.
 
     One listen on the last day proves nothing: it may come from a file that has hardly begun. The outcomes
@@ -224,14 +233,15 @@ def _made(as_of: date, slate: Slate) -> str:
 _FIGURE_COLUMNS = [_column(figure) for figure in FIGURES]
 _INSERT = text(
     "insert into ml.model_evaluations (as_of, slate, model, model_version, users, ndcg_10, ndcg_100, recall_100,"
-    f" ranker_delta, ci95_low, ci95_high, {', '.join(_FIGURE_COLUMNS)}, segments, horizon_days, evaluated_at)"
+    f" ranker_delta, ci95_low, ci95_high, {', '.join(_FIGURE_COLUMNS)}, segments, pool, horizon_days, evaluated_at)"
     " values (:as_of, :slate, :model, :model_version, :users, :ndcg_10, :ndcg_100, :recall_100, :ranker_delta,"
-    f" :ci95_low, :ci95_high, {', '.join(f':{name}' for name in _FIGURE_COLUMNS)}, :segments, :horizon_days, now())"
-).bindparams(bindparam("segments", type_=JSONB(none_as_null=True)))
+    f" :ci95_low, :ci95_high, {', '.join(f':{name}' for name in _FIGURE_COLUMNS)}, :segments, :pool, :horizon_days,"
+    " now())"
+).bindparams(*(bindparam(name, type_=JSONB(none_as_null=True)) for name in ("segments", "pool")))
 _TO_EVALUATE = text(
     "select made.as_of from unnest(cast(:dates as date[])) as made (as_of)"
     " where not exists (select from ml.model_evaluations as known where known.as_of = made.as_of)"
-    f" and {_horizon_is_closed('made.as_of')} order by made.as_of"
+    f" and {horizon_is_closed('made.as_of')} order by made.as_of"
 )
 _ROLLING = text(
     "select as_of, slate, model, ndcg_100 from ml.model_evaluations where as_of in"

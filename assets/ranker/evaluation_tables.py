@@ -48,6 +48,37 @@ def segment_rows(stored: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
+def pool_rows(stored: Mapping[str, Any]) -> list[Row]:
+    """One row per slate for its pool of candidates, and one per source: what it has, and what the pool has by it alone.
+
+    Where in_pool is "no", marginal is what the pool would gain by the source.
+    """
+    rows: list[Row] = []
+    for slate, evaluated in stored["slates"].items():
+        if (pool := evaluated["pool"]) is None:
+            continue
+        whole = {"source": "pool", "in_pool": None, "offered": pool["size"], "recall": pool["recall"]["mean"]}
+        rows.append(_pool_row(slate, {**whole, "marginal": None}, pool["recall"]["ci95"]))
+        for source in pool["sources"]:
+            of_source = {**source, "in_pool": "yes" if source["in_pool"] else "no"}
+            marginal = source["marginal"]
+            rows.append(_pool_row(slate, {**of_source, "marginal": marginal["mean"]}, marginal["ci95"]))
+    return rows
+
+
+def _pool_row(slate: str, figures: Mapping[str, Any], ci95: list[float]) -> Row:
+    """The interval is that of the last figure there is."""
+    return {
+        "slate": slate,
+        "source": figures["source"],
+        "in_pool": figures["in_pool"],
+        "tracks_per_user": round(figures["offered"], 1),
+        "recall": _rounded(figures["recall"]),
+        "marginal": _rounded(figures["marginal"]),
+        "ci95": _interval(ci95),
+    }
+
+
 def _by_model(stored: Mapping[str, Any], part: str) -> list[Row]:
     return [
         {"slate": slate, "model": model, **{name: _rounded(value) for name, value in values.items()}}

@@ -25,7 +25,8 @@ def evaluate_lists(connection: dbapi.Connection, as_of: date, slate: Slate, file
 
     The file is as `audotics recommendations` writes it: user_id and track_id (text), rank (from 1); other columns are
     ignored. A user without a list counts as 0, a track that the warehouse does not know as a miss. Returns the form of
-    `evaluation_store.read_evaluation`, with `unknown` beside it: how many ids of the file the warehouse does not have.
+    `evaluation_store.read_evaluation` without a pool, and `unknown` beside it: how many ids of the file the warehouse
+    does not have.
 
     Raises:
         AudoticsError: the file cannot be read or used, the horizon is not over in the data, or nobody who had listened
@@ -41,7 +42,7 @@ def evaluate_lists(connection: dbapi.Connection, as_of: date, slate: Slate, file
         compared[RANKER] = ranked
     evaluation = evaluate(compared, relevant, model=GIVEN)
     description = Describer(connection, before, as_of).describe(evaluation, compared, relevant, GIVEN)
-    summary = {**evaluation.summary(), "lists": description.lists, "segments": description.segments}
+    summary = {**evaluation.summary(), "lists": description.lists, "segments": description.segments, "pool": None}
     return {
         "as_of": as_of.isoformat(),
         "horizon_days": HORIZON_DAYS,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,19 @@ EXPORT_SCHEMA = pa.schema(
 )
 
 
+@dataclass(frozen=True)
+class MadeFrom:
+    """What lists were made from, by which a replay tells what has changed since.
+
+    blocks_read_at: the lists hold to the blocks there were then. listens_version: as in raw.listen_days, what the
+    features of the date reflect. code_version: of `code_version.code_version`.
+    """
+
+    blocks_read_at: datetime
+    listens_version: int | None
+    code_version: str
+
+
 def as_rows(lists: pd.DataFrame, as_of: date, slate: Slate, model_version: str) -> pa.Table:
     """Lists from reasons.with_reasons as rows of ml.recommendations: no seed is null, JSON is as COPY takes it."""
     seeds = lists["seed_track_key"].to_numpy(np.int32)
@@ -57,7 +71,7 @@ def as_rows(lists: pd.DataFrame, as_of: date, slate: Slate, model_version: str) 
 
 
 def replace_recommendations(
-    connection: dbapi.Connection, as_of: date, tables: Iterable[pa.Table], blocks_read_at: datetime | None = None
+    connection: dbapi.Connection, as_of: date, tables: Iterable[pa.Table], made_from: MadeFrom | None = None
 ) -> int:
     """Replace the lists of an `as_of` and return the number of rows.
 
@@ -65,8 +79,6 @@ def replace_recommendations(
     are being made, nothing that others read or write is locked; readers of any date wait for the exchange only, and
     see the old lists or the new ones. An interrupted load leaves the old ones, and a loading table that the next load
     of the date removes. Loads of one date wait for each other, loads of several dates for each other's exchange.
-
-    The lists hold to the blocks there were at `blocks_read_at`.
 
     Raises:
         AudoticsError: another session has one of these locks for too long.
@@ -87,7 +99,7 @@ def replace_recommendations(
         batches = cursor.fetchall()
         connection.commit()
         _exchange(cursor, partition, as_of)
-        _record_batches(cursor, as_of, batches, blocks_read_at)
+        _record_batches(cursor, as_of, batches, made_from)
         connection.commit()
     return rows
 
@@ -134,16 +146,21 @@ def _exchange(cursor: dbapi.Cursor, partition: str, as_of: date) -> None:
 
 
 def _record_batches(
-    cursor: dbapi.Cursor, as_of: date, batches: Iterable[tuple[Any, ...]], blocks_read_at: datetime | None
+    cursor: dbapi.Cursor, as_of: date, batches: Iterable[tuple[Any, ...]], made_from: MadeFrom | None
 ) -> None:
-    """Note what lists there are now: (slate, model version, users, rows)."""
+    """Note what lists there are now: (slate, model version, users, rows); and from what they were made."""
     cursor.execute("delete from ml.recommendation_batches where as_of = $1", (as_of,))
     for batch in batches:
         cursor.execute(
             "insert into ml.recommendation_batches"
-            " (as_of, slate, model_version, users, rows, made_at, blocks_read_at)"
-            " values ($1, $2, $3, $4, $5, now(), $6)",
-            (as_of, *batch, blocks_read_at),
+            " (as_of, slate, model_version, users, rows, made_at) values ($1, $2, $3, $4, $5, now())",
+            (as_of, *batch),
+        )
+    if made_from is not None:
+        cursor.execute(
+            "update ml.recommendation_batches set blocks_read_at = $2, listens_version = $3, code_version = $4,"
+            " blocks = (select count(*) from raw.blocks where created_at <= $2) where as_of = $1",
+            (as_of, made_from.blocks_read_at, made_from.listens_version, made_from.code_version),
         )
 
 

@@ -19,6 +19,7 @@ from assets.ranker.evaluation import (
 from assets.ranker.heard import Heard
 
 NEW_LISTENER_DAYS = 28
+NEW_TRACK_DAYS = 14
 MOST_COUNTRIES = 5
 LEAST_USERS_OF_COUNTRY = 30
 # How relevant tracks are found is told by recall: NDCG among a part of them would depend on where the others stand.
@@ -65,6 +66,15 @@ def by_popularity(track: Ints, heard: Heard) -> Masks:
     return {name: mask for name, mask in masks.items() if mask.any()}
 
 
+def new_tracks(track: Ints, heard: Heard, as_of: date) -> Masks:
+    """The mask of tracks that anyone heard first in the 14 days before `as_of`, if there are any.
+
+    They are head or tail as well, tail as a rule: few had the time to hear them.
+    """
+    mask = heard.first_heard_since(track, epoch_seconds(as_of - timedelta(days=NEW_TRACK_DAYS)))
+    return {"new": mask} if mask.any() else {}
+
+
 def measured_segments(
     evaluation: SlateEvaluation,
     lists: Mapping[str, pd.DataFrame],
@@ -103,13 +113,19 @@ def measured_segments(
                 "relevant": int(count[mask].sum()),
             }
             measured.append(about | _compared(values, HEADLINE, seed))
-    return measured + list(_of_tracks(lists, relevant, heard, models, seed))
+    return measured + list(_of_tracks(lists, relevant, heard, as_of, models, seed))
 
 
 def _of_tracks(
-    lists: Mapping[str, pd.DataFrame], relevant: pd.DataFrame, heard: Heard, models: list[str], seed: int
+    lists: Mapping[str, pd.DataFrame],
+    relevant: pd.DataFrame,
+    heard: Heard,
+    as_of: date,
+    models: list[str],
+    seed: int,
 ) -> Iterator[dict[str, Any]]:
-    for name, mask in by_popularity(relevant["track_key"].to_numpy(), heard).items():
+    track = relevant["track_key"].to_numpy()
+    for name, mask in {**new_tracks(track, heard, as_of), **by_popularity(track, heard)}.items():
         part = relevant[mask]
         values = {model: per_user_metrics(lists[model], part)[1][TRACK_METRIC] for model in models}
         about = {

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from assets.candidates.history import History
 from assets.candidates.popular import Popular, PopularConfig
 from assets.candidates.similar import Blend, InFactors, InSessions, Item, PlainCosine, SimilarConfig, SimilaritySource
-from assets.ranker.evaluation_store import require_closed_horizon
+from assets.ranker.evaluation_store import horizon_is_closed, require_closed_horizon
 from assets.ranker.slates import HORIZON_DAYS
 from assets.similar.evaluation import SIMILAR, SimilarityEvaluation, evaluate, occurrences
 from assets.similar.lists import read_item_listens
@@ -51,6 +51,16 @@ def evaluate_similar(
     return results
 
 
+def date_to_evaluate(connection: Connection) -> date | None:
+    """The newest date of which recommendations were made and whose horizon is over in the data.
+
+    None when there is no such date, or it has been evaluated.
+    """
+    # Without lists there may be no models either, so nothing to ask for the horizon.
+    made = connection.scalars(_DATES_MADE).all()
+    return connection.scalar(_NEWEST_TO_EVALUATE, {"dates": made}) if made else None
+
+
 def store_evaluation(connection: Connection, as_of: date, results: dict[Item, SimilarityEvaluation]) -> int:
     """Replace the rows of a date in ml.similarity_evaluations, one per item and model; return their number."""
     connection.execute(text("delete from ml.similarity_evaluations where as_of = :as_of"), {"as_of": as_of})
@@ -76,6 +86,13 @@ def _row(as_of: date, item: Item, result: SimilarityEvaluation, model: str) -> d
     }
 
 
+# The lists of similar items of old dates are not kept; a night makes them with the recommendations.
+_DATES_MADE = text("select distinct as_of from ml.recommendation_batches")
+_NEWEST_TO_EVALUATE = text(
+    "select newest.as_of from (select max(made.as_of) as as_of from unnest(cast(:dates as date[])) as made (as_of)"
+    f" where {horizon_is_closed('made.as_of')}) as newest"
+    " where not exists (select from ml.similarity_evaluations as known where known.as_of = newest.as_of)"
+)
 _INSERT = text(
     "insert into ml.similarity_evaluations (as_of, item, model, users, occurrences, recall_10, recall_50,"
     " similar_delta, ci95_low, ci95_high, horizon_days, evaluated_at)"

@@ -38,20 +38,23 @@ def run(
     day = as_of_date(as_of)
     platform = open_platform()
     # Dagster and dbt take seconds to load, so what cannot run is refused before.
-    from assets.publish.release import list_releases
+    from orchestration.night import night
     from orchestration.pipeline import run_nightly
 
     with steps(f"as of {day}") as on_progress:
-        report = run_nightly(platform, day, on_progress, train)
-    live = next(release for release in list_releases(platform.redis()) if release.status == "live")
+        done = night(run_nightly(platform, day, on_progress, train), platform.settings.landing)
     if as_json:
-        print_json({**report.as_json(), "release": live.release})
+        print_json(done.as_json())
         return
-    print_run(report)
-    if live.meta and live.meta.as_of == day:
-        OUT.print(f"release {live.release} is live")
+    print_run(done.report)
+    for folder in done.landed:
+        OUT.print(folder.line())
+    if not done.landed:
+        OUT.print(f"nothing lies in the landing folder {platform.settings.landing}")
+    if done.release:
+        OUT.print(f"release {done.release} is live")
     else:
-        OUT.print(f"lists made as of {day}; release {live.release}, of a later date, stays live")
+        OUT.print(f"lists made as of {day}, none published; release {done.live_release}, of a later date, stays live")
 
 
 def evaluate(

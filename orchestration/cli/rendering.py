@@ -99,6 +99,7 @@ def print_evaluation(evaluation: Mapping[str, Any], subject: str = "ranker") -> 
             )
         _print_lists(slate, result["lists"], subject)
         _print_segments(slate, result["segments"], subject)
+        _print_pool(slate, result["pool"])
     if unknown := {kind: count for kind, count in evaluation.get("unknown", {}).items() if count}:
         OUT.print(f"not in the warehouse: {', '.join(f'{count:,} {kind}' for kind, count in unknown.items())}")
 
@@ -131,8 +132,24 @@ def _print_segments(slate: str, segments: Sequence[Mapping[str, Any]], subject: 
         print_table(f"{slate}: {metric} by {kind}{against}", columns, rows)
 
 
+def _print_pool(slate: str, pool: Mapping[str, Any] | None) -> None:
+    """How much of what is relevant the candidates hold, and what each source has there that no other of them does."""
+    if pool is None:
+        return
+    rows = [("pool", f"{pool['size']:.1f}", pool["recall"]["mean"], "")]
+    for source in sorted(pool["sources"], key=lambda each: not each["in_pool"]):
+        name = source["source"] if source["in_pool"] else f"({source['source']})"
+        alone = _with_interval(source["marginal"]["mean"], source["marginal"]["ci95"])
+        rows.append((name, f"{source['offered']:.1f}", source["recall"], alone))
+    title = f"{slate}: recall of the pool; (in brackets) what others would add"
+    print_table(title, ("source", "tracks", "recall", "by no other, 95 % interval"), rows, highlight="pool")
+
+
 def _ahead(paired: Mapping[str, Any] | None) -> str:
     if paired is None:
         return ""
-    low, high = paired["ci95"]
-    return f"{paired['delta']:+.4f} [{low:+.4f}, {high:+.4f}]"
+    return _with_interval(paired["delta"], paired["ci95"])
+
+
+def _with_interval(value: float, ci95: Sequence[float]) -> str:
+    return f"{value:+.4f} [{ci95[0]:+.4f}, {ci95[1]:+.4f}]"

@@ -1,5 +1,7 @@
 """`audotics replay`: what users would have got on a date."""
 
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -7,7 +9,9 @@ import typer
 from orchestration.cli.options import AsJson, AsOf, as_of_date
 
 if TYPE_CHECKING:
-    from assets.ranker.replay import Replayed
+    from assets.ranker.slates import Slate
+    from assets.replay.comparison import SlateComparison
+    from assets.replay.lists import Replayed
     from orchestration.platform import Platform
 
 
@@ -27,49 +31,34 @@ def replay(
 
     By the models that made them, or by --model. No list is stored or published; features of the date are built where
     there are none. With the same listens, blocks and model, the lists are the same. Of users, their lists are shown;
-    without any, only how many lists differ.
+    without any, only how many lists differ. Where some do, it says what has changed since: listens before the date,
+    blocks, the model, the code.
 
     Example: `audotics replay --as-of 2015-01-01 --user 1042 --limit 10`
 
     Example: `audotics replay --as-of 2015-01-01 --model for_you-2014-12-01-9b1e44d0 --json`
     """
+    from assets.replay.comparison import SlateComparison, count
     from orchestration.cli.pipeline import steps
     from orchestration.cli.rendering import print_json
-    from orchestration.pipeline import run_replay
+    from orchestration.pipeline import explain_replay, run_replay
     from orchestration.platform import open_platform
 
     day, users = as_of_date(as_of), user or []
     platform = open_platform()
-    summary: dict[str, Any] = {"as_of": day.isoformat(), "slates": {}, "lists": []}
+    slates: dict[Slate, SlateComparison] = {}
+    lists: list[dict[str, Any]] = []
     with steps(f"replaying {day}") as on_progress:
         for part in run_replay(platform, day, model, users, on_progress):
-            _add(summary["slates"], part)
+            count(slates, part)
             if users:
-                summary["lists"] += _shown(platform, part, limit)
+                lists += _shown(platform, part, limit)
+    explain_replay(platform, day, slates)
     if as_json:
-        print_json(summary)
+        counts = {str(slate): compared.as_json() for slate, compared in slates.items()}
+        print_json({"as_of": day.isoformat(), "slates": counts, "lists": lists})
     else:
-        _print(summary)
-
-
-def _add(slates: dict[str, Any], part: "Replayed") -> None:
-    """Count a batch of users."""
-    model = part.champion
-    counts = slates.setdefault(
-        str(part.slate),
-        {
-            "model_version": model.model_version,
-            "trained_as_of": model.trained_as_of.isoformat(),
-            "users": 0,
-            "lists_made_then": 0,
-            "users_with_other_lists": None,
-        },
-    )
-    made_then = int(part.made_then["user_key"].nunique())
-    counts["users"] += part.users
-    counts["lists_made_then"] += made_then
-    if counts["lists_made_then"]:
-        counts["users_with_other_lists"] = (counts["users_with_other_lists"] or 0) + part.users_with_other_lists
+        _print(day, slates, lists)
 
 
 def _shown(platform: "Platform", part: "Replayed", limit: int) -> list[dict[str, Any]]:
@@ -92,24 +81,14 @@ def _shown(platform: "Platform", part: "Replayed", limit: int) -> list[dict[str,
     ]
 
 
-def _print(summary: dict[str, Any]) -> None:
+def _print(day: date, slates: "Mapping[Slate, SlateComparison]", lists: Sequence[Mapping[str, Any]]) -> None:
     from orchestration.cli.rendering import OUT, print_table
 
-    for each in summary["lists"]:
+    for each in lists:
         rows = [tuple(item.values()) for item in each["items"]]
-        title = f"{each['user_id']}, {each['slate']}, as of {summary['as_of']}"
+        title = f"{each['user_id']}, {each['slate']}, as of {day}"
         print_table(title, ("rank", "track", "title", "artist", "score", "source"), rows)
-    for slate, counts in summary["slates"].items():
-        if not counts["lists_made_then"]:
-            compared = "none were made then"
-        elif counts["users_with_other_lists"]:
-            compared = f"{counts['users_with_other_lists']:,} differ from those made then"
-        else:
-            compared = "the same as those made then"
-        later = f"; it was trained as of {counts['trained_as_of']} and so had seen what came after"
-        OUT.print(
-            f"{slate} by {counts['model_version']}: {counts['users']:,} lists, {compared}"
-            f"{later if counts['trained_as_of'] > summary['as_of'] else ''}"
-        )
-    if not summary["slates"]:
-        OUT.print(f"nobody asked for had listened before {summary['as_of']} or has a list of it")
+    for slate, compared in slates.items():
+        OUT.print(f"{slate} by {compared.verdict(day)}")
+    if not slates:
+        OUT.print(f"nobody asked for had listened before {day} or has a list of it")

@@ -67,23 +67,28 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def env() -> None:
-    """Print the warehouse's address and the dbt project's as the variables that psql, dbt and mf read.
+    """Print the warehouse's address and the dbt project's as the variables that psql, dbt and mf read, and Dagster's.
 
     Also parses the project, so that mf knows how the relations of this warehouse are called.
 
     Example: `eval "$(audotics env)" && dbt build --exclude-resource-type unit_test`
 
     Example: `eval "$(audotics env)" && mf query --metrics discovery_rate --group-by metric_time__month`
+
+    Example: `eval "$(audotics env)" && dagster job backfill -w workspace.yaml -j replay --from 2015-01-01`
     """
     import shlex
 
     from assets.dbt import dbt_environment, prepare_metrics
     from orchestration.cli.rendering import OUT
+    from orchestration.instance import dagster_environment
     from orchestration.platform import open_platform
 
-    url = open_platform().warehouse_url
+    platform = open_platform()
+    url = platform.warehouse_url
     prepare_metrics(url)
-    for name, value in dbt_environment(url).items():
+    variables = {"AUDOTICS_HOME": str(platform.settings.home), **dagster_environment(platform.settings, url)}
+    for name, value in {**dbt_environment(url), **variables}.items():
         OUT.print(f"export {name}={shlex.quote(value)}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import dagster as dg
 import psycopg2
 import pytest
+from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 from ranked_lists import lists, replace
 from sqlalchemy import text
 
@@ -13,7 +14,7 @@ from assets.candidates.pool import SourcesConfig
 from assets.ranker.evaluation_store import dates_to_evaluate, evaluate_recommendations, read_rolling
 from assets.ranker.slates import HORIZON_DAYS, Slate
 from orchestration.definitions import defs
-from orchestration.jobs import nightly_evaluation
+from orchestration.jobs import nightly_evaluation, weekly_similarity_evaluation
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.errors import AudoticsError
 from warehouse.resource import WarehouseResource
@@ -111,6 +112,36 @@ def test_the_nightly_evaluation_asks_for_every_date_that_was_missed(
         assert asked == [day.isoformat() for day in made if day not in (judged, open_still)]
         keys += [request.run_key for request in requests]
     assert len(set(keys)) == 6, "a date whose run failed is asked for again the next night"
+
+
+def test_the_weekly_similarity_evaluation_asks_for_the_newest_night_that_can_be_judged_once(
+    warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUDOTICS_WAREHOUSE_URL", warehouse_url)
+
+    def tick() -> ScheduleExecutionData:
+        with dg.build_schedule_context(
+            scheduled_execution_time=datetime.combine(END, time(6), UTC),
+            repository_def=defs.get_repository_def(),
+            resources={"warehouse": WarehouseResource()},
+        ) as context:
+            return weekly_similarity_evaluation.evaluate_tick(context)
+
+    assert "of no newer night" in (tick().skip_message or ""), "a warehouse without models"
+    with_listens(warehouse_url, [*HISTORY, *days(AS_OF, END - timedelta(days=1))])
+    for day in (AS_OF - timedelta(days=7), AS_OF, AS_OF + timedelta(days=1)):
+        replace(warehouse_url, day, iter([lists(day, "a")]))
+    (request,) = tick().run_requests or []
+    assert request.partition_key == AS_OF.isoformat()
+    with create_engine(warehouse_url).begin() as connection:
+        connection.execute(
+            text(
+                "insert into ml.similarity_evaluations (as_of, item, model, users, occurrences, recall_10, recall_50,"
+                " horizon_days, evaluated_at) values (:day, 'track', 'similar', 1, 1, 0, 0, 14, now())"
+            ),
+            {"day": AS_OF},
+        )
+    assert not tick().run_requests
 
 
 def test_the_rolling_figures_are_of_the_last_dates_with_the_ranker_first(warehouse_url: str) -> None:

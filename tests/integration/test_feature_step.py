@@ -60,6 +60,9 @@ def test_a_date_that_is_up_to_date_is_not_built_again(
         assert {event.asset_key.path[-1] for event in events} == set(MARTS)
         assert all(metadata <= set(event.metadata) for event in events)
     assert all(event.metadata["dagster/row_count"].value == 1 for event in events)
+    checks = done.get_asset_check_evaluations()
+    assert {check.asset_check_key for check in checks} == {spec.key for spec in dbt.feature_models.check_specs}
+    assert all(check.passed and check.metadata["tested_now"].value is False for check in checks)
 
 
 def test_a_part_of_the_marts_does_not_make_a_date_complete(

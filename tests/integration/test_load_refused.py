@@ -9,9 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from loading import load, query, state_of, tabular, write_csv
 
+from assets.ingest.landing import load_landed
 from assets.ingest.load import load_files
 from assets.ingest.records import Progress
 from warehouse.errors import AudoticsError
+
+MAPPING = 'source = "{source}"\n[columns]\nuser_id = "u"\ntrack_id = "id"\nlistened_at = "t"\n[time]\nunit = "s"\n'
 
 
 @pytest.mark.parametrize(
@@ -137,3 +140,33 @@ def test_a_file_that_changes_while_it_is_read_is_refused(warehouse_url: str, tmp
     with pytest.raises(AudoticsError, match="changed while it was being read"):
         load_files(warehouse_url, tabular(), [path], append)
     assert state_of(warehouse_url) == before
+
+
+def test_what_is_wrong_with_a_landing_folder_holds_up_no_other_file_and_is_named_at_the_end(
+    warehouse_url: str, tmp_path: Path
+) -> None:
+    for name in ("books", "games", "shop", "words"):
+        (tmp_path / "tabular" / name).mkdir(parents=True)
+        if name != "words":
+            text = MAPPING.format(source=name)
+            (tmp_path / "tabular" / name / "mapping.toml").write_text(text, encoding="utf-8")
+    write_csv(tmp_path / "tabular" / "books", "ada,1400000000,x", name="a.csv")
+    write_csv(tmp_path / "tabular" / "books", *(f"ada,{1400000000000 + n},x" for n in range(20)), name="b.csv")
+    write_csv(tmp_path / "tabular" / "books", "ada,1400000300,x", name="c.csv")
+    _truncated_parquet(tmp_path / "tabular" / "games")
+    write_csv(tmp_path / "tabular" / "shop", "bob,1400000000,x")
+    write_csv(tmp_path / "tabular" / "words", "cid,1400000000,x")
+    for _ in range(2):
+        with pytest.raises(AudoticsError, match=r"^3 faults in the landing folder") as raised:
+            load_landed(warehouse_url, tmp_path)
+        for named in (
+            "words has no mapping.toml",
+            "books/b.csv",
+            "games/cut.parquet",
+            "the other files (3) are loaded",
+        ):
+            assert named in str(raised.value)
+        loaded = query(
+            warehouse_url, "select user_id, count(*) from raw.listens join raw.users using (user_key) group by 1"
+        )
+        assert sorted(loaded) == [("ada", 2), ("bob", 1)]

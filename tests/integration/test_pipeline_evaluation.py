@@ -6,12 +6,13 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from pipeline_process import Pipeline
 from sample_pipeline import AS_OF
 
-from assets.ranker.evaluation_tables import list_rows, metric_rows, segment_rows
+from assets.ranker.evaluation_tables import list_rows, metric_rows, pool_rows, segment_rows
 from assets.ranker.list_figures import FIGURES
 from assets.ranker.marts import read_countries
 from orchestration.instance import open_instance
@@ -116,13 +117,43 @@ def test_thirds_of_the_listeners_and_kinds_of_tracks_add_up_to_the_whole(evaluat
             total = sum(each["users"] * each["models"][model]["mean"] for each in thirds)
             assert total / slate["users"] == pytest.approx(slate["models"][model]["ndcg@100"])
         tracks = [each for (by, _), each in by_name.items() if by == "tracks"]
-        assert {each["segment"] for each in tracks} <= {"head", "tail", "unheard"}
-        assert sum(each["relevant"] for each in tracks) == sum(each["relevant"] for each in thirds)
+        assert {each["segment"] for each in tracks} <= {"new", "head", "tail", "unheard"}
+        # New tracks are of one of the other kinds as well.
+        kinds = [each for each in tracks if each["segment"] != "new"]
+        assert sum(each["relevant"] for each in kinds) == sum(each["relevant"] for each in thirds)
         for each in slate["segments"]:
             assert set(each["models"]) == {"ranker", slate["paired"]["against"]}
             means = [each["models"][model]["mean"] for model in ("ranker", slate["paired"]["against"])]
             assert each["paired"]["delta"] == pytest.approx(means[0] - means[1])
             assert all(v["ci95"][0] <= v["mean"] <= v["ci95"][1] for v in each["models"].values())
+
+
+def test_the_pool_is_the_one_that_was_scored_and_holds_what_sql_finds_in_it(
+    pipeline: Pipeline, evaluation: dict[str, Any]
+) -> None:
+    midnight = f"timestamptz '{AS_OF} 00:00:00+00'"
+    relevant = pd.DataFrame(
+        pipeline.query(
+            "select distinct user_key, track_key from core.fct_listens"
+            f" where listened_at >= {midnight} and listened_at < {midnight} + interval '14 days'"
+            f" and user_key in (select user_key from core.fct_listens where listened_at < {midnight})"
+        ),
+        columns=["user_key", "track_key"],
+    )
+    scored = pd.read_parquet(pipeline.home / "lake" / "candidates" / f"as_of={AS_OF}" / "for_you.parquet")
+    scored = scored[scored["user_key"].isin(relevant["user_key"])]
+    found = relevant.merge(scored, on=["user_key", "track_key"], how="left", indicator=True)
+    pool = evaluation["slates"]["for_you"]["pool"]
+    recall = (found["_merge"] == "both").groupby(found["user_key"]).mean().mean()
+    assert pool["recall"]["mean"] == pytest.approx(recall)
+    assert pool["size"] == pytest.approx(len(scored) / relevant["user_key"].nunique())
+    for slate in evaluation["slates"].values():
+        inside = [each for each in slate["pool"]["sources"] if each["in_pool"]]
+        assert [each["source"] for each in inside] == ["own_tracks", "session_cooccurrence", "als", "popular"]
+        assert max(each["recall"] for each in inside) <= slate["pool"]["recall"]["mean"]
+        assert sum(each["marginal"]["mean"] for each in inside) <= slate["pool"]["recall"]["mean"]
+        assert all(each["marginal"]["mean"] <= each["recall"] for each in slate["pool"]["sources"])
+    assert evaluation["slates"]["discover"]["pool"]["sources"][0]["offered"] == 0, "own tracks are none to discover"
 
 
 def test_the_query_that_analysts_find_in_the_docs_gives_the_segments(
@@ -154,6 +185,7 @@ def test_the_page_of_the_asset_shows_the_same(pipeline: Pipeline, evaluation: di
         ("evaluation", metric_rows(evaluation)),
         ("lists", list_rows(evaluation)),
         ("segments", segment_rows(evaluation)),
+        ("pool", pool_rows(evaluation)),
     ):
         table = metadata[name]
         assert isinstance(table, dg.TableMetadataValue)

@@ -3,17 +3,22 @@
 from datetime import date, timedelta
 from pathlib import Path
 
+import dagster as dg
 import pyarrow.parquet as pq
 import pytest
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 from pipeline_process import Pipeline
 from sample_pipeline import AS_OF, FAVOURITE
 from sqlalchemy import text
 
 from assets.ingest.blocks import ItemKind, block, unblock
 from assets.publish.warehouse_content import release_content
+from orchestration.definitions import defs
 from quality.checks import blocked_items
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.roles import Role
+
+REPLAYED = dg.AssetKey("replayed_recommendations")
 
 
 def test_the_discover_slate_holds_nothing_heard_before(pipeline: Pipeline) -> None:
@@ -119,6 +124,48 @@ def test_a_replay_makes_the_lists_that_were_made_then(pipeline: Pipeline) -> Non
         slate: users for slate, users, _ in batches
     }
     assert all(counts["users_with_other_lists"] == 0 for counts in everyone["slates"].values())
+    assert all(counts["changed_since"] == [] for counts in everyone["slates"].values())
+
+
+def test_a_replay_in_dagster_finds_the_lists_of_then_until_a_block_comes_and_then_says_so(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
+        monkeypatch.setenv(name, pipeline.environment[name])
+    job = defs.resolve_job_def("replay")
+
+    def comparison() -> tuple[dict[str, dict], AssetCheckEvaluation]:
+        done = job.execute_in_process(asset_selection=[REPLAYED], partition_key=AS_OF)
+        (event,) = done.asset_materializations_for_node("replayed_recommendations")
+        table = event.metadata["comparison"]
+        assert isinstance(table, dg.TableMetadataValue)
+        (check,) = done.get_asset_check_evaluations()
+        assert (check.severity, check.blocking) == (dg.AssetCheckSeverity.WARN, False)
+        return {str(row.data["slate"]): dict(row.data) for row in table.records}, check
+
+    slates, check = comparison()
+    made = pipeline.query("select slate, users, model_version from ml.recommendation_batches order by slate")
+    assert [(name, row["lists_made_then"], row["model_version"]) for name, row in sorted(slates.items())] == made
+    assert {(row["users_with_other_lists"], row["changed_since"]) for row in slates.values()} == {(0, "")}
+    assert check.passed
+
+    ((user_id, track_id),) = pipeline.query(
+        "select user_id, track_id from ml.recommendations inner join core.dim_users using (user_key)"
+        " inner join core.dim_tracks using (track_key) where slate = 'discover' and rank = 1 order by user_key limit 1"
+    )
+    loader = create_engine(pipeline.warehouse_url, Role.LOADER)
+    with loader.begin() as connection:
+        assert block(connection, user_id, ItemKind.TRACK, track_id)
+    try:
+        slates, check = comparison()
+    finally:
+        with loader.begin() as connection:
+            unblock(connection, user_id, ItemKind.TRACK, track_id)
+    assert (check.passed, slates["discover"]["users_with_other_lists"]) == (False, 1)
+    assert slates["rediscover"]["users_with_other_lists"] == 0
+    assert {row["changed_since"] for row in slates.values()} == {"1 block was added"}
+    assert "1 differ from those made then. Since then: 1 block was added" in (check.description or "")
+    assert pipeline.query("select slate, users, model_version from ml.recommendation_batches order by slate") == made
 
 
 def test_a_replay_of_another_date_builds_its_features_and_stores_no_list(pipeline: Pipeline) -> None:

@@ -35,6 +35,9 @@ def test_the_next_night_is_served_by_the_same_champions_can_be_repeated_and_roll
     following = (date.fromisoformat(AS_OF) + timedelta(days=1)).isoformat()
     report = pipeline.json("run", "--as-of", following)
     assert report["job"] == "nightly"
+    assert [(each["folder"], each["files"], each["loaded_before"]) for each in report["landed"]] == [
+        ("lastfm-1k/world", 0, 1)
+    ]
     releases = {each["release"]: each for each in pipeline.json("releases", "list")}
     assert releases[report["release"]]["status"] == "live"
     assert releases[report["release"]]["models"] == first["models"]

@@ -31,6 +31,7 @@ ASSET_KEYS = [
     *(f"raw/{name}" for name in ("artists", "ingest_files", "listens", "rejected_listens", "tracks", "users")),
     "recommendations",
     "release",
+    "replayed_recommendations",
     *(f"similar_{name}" for name in ("artists", "tracks")),
     "similarity_evaluations",
     *(f"snapshots/{name}_history" for name in ("artists", "tracks", "users")),
@@ -95,6 +96,7 @@ def test_everything_hangs_together_from_raw_listens_to_the_release() -> None:
         ("first_release", {"raw/listens", "rankers", "release"}, {"model_evaluations"}),
         ("evaluation", {"model_evaluations"}, {"release", "rankers", "similarity_evaluations"}),
         ("similarity_evaluation", {"similarity_evaluations"}, {"model_evaluations", "similar_tracks"}),
+        ("replay", {"features/feat_user", "replayed_recommendations"}, {"candidates", "recommendations", "release"}),
     ],
 )
 def test_a_job_selects_its_stages(job: str, included: set[str], left_out: set[str]) -> None:
@@ -119,8 +121,12 @@ def test_the_suites_block_what_is_downstream(check: str, asset: list[str]) -> No
     assert node.blocking
 
 
-def test_a_refused_challenger_is_no_reason_to_stop() -> None:
-    node = defs.resolve_asset_graph().get(dg.AssetCheckKey(dg.AssetKey("rankers"), "challenger_promoted"))
+@pytest.mark.parametrize(
+    ("check", "asset"),
+    [("challenger_promoted", "rankers"), ("same_as_made_then", "replayed_recommendations")],
+)
+def test_a_refused_challenger_and_another_list_than_then_are_no_reason_to_stop(check: str, asset: str) -> None:
+    node = defs.resolve_asset_graph().get(dg.AssetCheckKey(dg.AssetKey(asset), check))
     assert not node.blocking
 
 

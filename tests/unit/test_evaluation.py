@@ -9,7 +9,7 @@ import pytest
 from assets.candidates.als import AlsConfig
 from assets.candidates.history import SECONDS_PER_DAY, Listens, epoch_seconds
 from assets.candidates.pool import SourcesConfig, fit_sources
-from assets.ranker.baselines import BASELINES, baseline_lists
+from assets.ranker.baselines import BASELINES, baseline_lists, source_lists
 from assets.ranker.evaluation import bootstrap_interval, evaluate, per_user_metrics, relevant_tracks
 from assets.ranker.slates import LIST_LENGTH, Slate
 
@@ -154,7 +154,7 @@ def all_baselines() -> dict[Slate, dict[str, pd.DataFrame]]:
     frame["session_key"] = frame["user_key"]
     before = Listens.from_frame(frame)
     sources = fit_sources(before, AS_OF, SourcesConfig(als=AlsConfig(factors=4)))
-    return {slate: baseline_lists(sources, slate, sources.history.users) for slate in Slate}
+    return {slate: baseline_lists(source_lists(sources, slate, sources.history.users)) for slate in Slate}
 
 
 @pytest.mark.parametrize("slate", [Slate.FOR_YOU, Slate.DISCOVER])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from assets.ranker.evaluation_tables import list_rows, metric_rows, segment_rows
+from assets.ranker.evaluation_tables import list_rows, metric_rows, pool_rows, segment_rows
 from assets.ranker.list_figures import FIGURES
 from orchestration.cli.rendering import print_evaluation
 
@@ -41,6 +41,16 @@ def stored() -> dict[str, Any]:
             segment("country", "United Kingdom", "ndcg@100"),
             segment("tracks", "head", "recall@100"),
         ],
+        "pool": {
+            "size": 250.25,
+            "recall": measured(0.4),
+            "sources": [
+                {"source": "ease", "in_pool": False, "size": 100, "offered": 99.0, "recall": 0.3}
+                | {"marginal": measured(0.02)},
+                {"source": "session_cooccurrence", "in_pool": True, "size": 100, "offered": 80.0, "recall": 0.2}
+                | {"marginal": measured(0.1)},
+            ],
+        },
     }
     return {"as_of": "2015-01-01", "horizon_days": 14, "slates": {"discover": slate}}
 
@@ -84,6 +94,25 @@ def test_lists_that_are_compared_with_nothing_have_rows_of_their_own(stored: dic
     assert (row["model"], row["ahead_by"]) == ("lists", None)
 
 
+def test_the_rows_of_a_pool_begin_with_the_whole_and_say_which_sources_are_in_it(stored: dict[str, Any]) -> None:
+    whole, ease, sessions = pool_rows(stored)
+    assert whole == {
+        "slate": "discover",
+        "source": "pool",
+        "in_pool": None,
+        "tracks_per_user": 250.2,
+        "recall": 0.4,
+        "marginal": None,
+        "ci95": "0.3900 to 0.4100",
+    }
+    assert [(row["source"], row["in_pool"], row["marginal"], row["ci95"]) for row in (ease, sessions)] == [
+        ("ease", "no", 0.02, "0.0100 to 0.0300"),
+        ("session_cooccurrence", "yes", 0.1, "0.0900 to 0.1100"),
+    ]
+    stored["slates"]["discover"]["pool"] = None
+    assert pool_rows(stored) == []
+
+
 def test_the_command_prints_every_table_in_80_columns(
     stored: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +126,7 @@ def test_the_command_prints_every_table_in_80_columns(
         "│ 0.5000 │   0.2500 │ +0.2500 [+0.2000, +0.3000] │",
         "United Kingdom",
         "recall@100 by relevant tracks",
-        "session_cooccurrence",
+        "session_cooccurrence │ 80.0   │ 0.2000 │ +0.1000 [+0.0900, +0.1100]",
+        "(ease)               │ 99.0   │ 0.3000 │ +0.0200 [+0.0100, +0.0300]",
     ):
         assert line in shown

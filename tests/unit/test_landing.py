@@ -106,3 +106,30 @@ def test_a_tabular_drop_without_a_mapping_says_where_to_put_one(tmp_path: Path) 
     touch(tmp_path / "tabular" / "shop" / "march.csv")
     with pytest.raises(AudoticsError, match=r"shop has no mapping.toml: put the mapping"):
         landed(tmp_path)
+
+
+def test_all_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
+    touch(tmp_path / "march.csv", tmp_path / "lastfm-1k" / "notes" / "README.txt", tmp_path / "lastfm-1k" / "may.tsv")
+    for name in ("books", "games", "shop", "words"):
+        touch(tmp_path / "tabular" / name / "march.csv")
+    (tmp_path / "tabular" / "games" / "mapping.toml").write_text("source = ")
+    (tmp_path / "tabular" / "shop" / "mapping.toml").write_text(MAPPING)
+    (tmp_path / "tabular" / "words" / "mapping.toml").write_text(MAPPING)
+    touch(tmp_path / "tabular" / "words" / "more" / "README.txt")
+    with pytest.raises(AudoticsError, match=rf"^5 faults in the landing folder {tmp_path}: ") as raised:
+        landed(tmp_path)
+    for fault in (
+        rf"(1) nothing reads {tmp_path}/march.csv",
+        rf"(2) the folder {tmp_path}/lastfm-1k/notes has no",
+        rf"(3) {tmp_path}/tabular/books has no mapping.toml",
+        rf"{tmp_path}/tabular/games/mapping.toml",
+        rf"(5) the folder {tmp_path}/tabular/words/more has no",
+    ):
+        assert fault in str(raised.value)
+
+
+def test_a_drop_without_files_is_nothing_that_has_landed(tmp_path: Path) -> None:
+    for folder in ("lastfm-1k/world", "tabular/shop", "tabular/books/2026"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "tabular" / "books" / "mapping.toml").write_text(MAPPING)
+    assert landed(tmp_path) == []

@@ -43,6 +43,9 @@ def test_who_had_heard_what() -> None:
     assert (known.users.tolist(), known.listens.tolist()) == ([1, 2, 3, 4], [4, 3, 1, 1])
     # The first user's repeat was their first listen, nine days before.
     assert known.first_listen[0] == epoch_seconds(AS_OF) - 9 * SECONDS_PER_DAY
+    assert ((epoch_seconds(AS_OF) - known.first_heard) / SECONDS_PER_DAY).tolist() == [9, 6, 7, 8]
+    since = epoch_seconds(AS_OF) - 8 * SECONDS_PER_DAY
+    assert known.first_heard_since(np.array([10, 13, 9, 99]), since).tolist() == [False, True, False, False]
     assert known.own_popularity.tolist() == pytest.approx([(1 + 1 / 2 + 1 / 4) / 3, (1 + 1 / 2 + 1 / 4) / 3, 1, 1])
 
 

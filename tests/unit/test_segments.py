@@ -9,7 +9,7 @@ import pytest
 from assets.candidates.history import SECONDS_PER_DAY, Listens, epoch_seconds
 from assets.ranker.evaluation import evaluate
 from assets.ranker.heard import Heard, heard_before
-from assets.ranker.segments import by_activity, by_country, by_popularity, measured_segments, new_listeners
+from assets.ranker.segments import by_activity, by_country, by_popularity, measured_segments, new_listeners, new_tracks
 
 AS_OF = date(2020, 3, 1)
 NOW = epoch_seconds(AS_OF)
@@ -65,6 +65,13 @@ def test_head_tracks_have_more_listeners_than_four_fifths_of_those_heard() -> No
     assert masks["head"].tolist() == [True, True, False, False, False]
     assert masks["tail"].tolist() == [False, False, True, True, False]
     assert masks["unheard"].tolist() == [False, False, False, False, True]
+
+
+def test_new_tracks_were_first_heard_by_anyone_in_the_14_days_before() -> None:
+    known = heard([(1, 5, 14), (2, 5, 3), (1, 6, 15), (2, 6, 1), (3, 7, 1), (3, 9, 400)])
+    mask = new_tracks(np.array([7, 6, 5, 9, 55]), known, AS_OF)
+    assert mask["new"].tolist() == [True, False, True, False, False]
+    assert new_tracks(np.array([6, 9, 55]), known, AS_OF) == {}
 
 
 def test_where_all_tracks_are_heard_by_as_many_there_is_no_head() -> None:
@@ -145,3 +152,21 @@ def test_lists_with_nothing_to_compare_with_are_measured_alone() -> None:
     measured = measured_segments(evaluation, {"lists": lists}, relevant, heard([(1, 9, 60)]), country, AS_OF, "lists")
     assert [each["segment"] for each in measured] == ["light", "tail"]
     assert [(list(each["models"]), each["paired"]) for each in measured] == [(["lists"], None)] * 2
+
+
+def test_new_tracks_are_measured_beside_the_kinds_that_they_are_of_as_well() -> None:
+    relevant = pd.DataFrame({"user_key": [1, 1, 2], "track_key": [8, 9, 9]}, dtype=np.int32)
+    lists = pd.DataFrame({"user_key": [1, 2], "track_key": [9, 9], "rank": [1, 1]})
+    evaluation = evaluate({"lists": lists}, relevant, model="lists")
+    country = pd.Series([], index=pd.Index([], name="user_key"), dtype="str")
+    known = heard([(1, 9, 60), (2, 9, 60), (3, 8, 2)])
+    measured = measured_segments(evaluation, {"lists": lists}, relevant, known, country, AS_OF, "lists")
+    of_tracks = {each["segment"]: each for each in measured if each["by"] == "tracks"}
+    assert {name: (each["users"], each["relevant"]) for name, each in of_tracks.items()} == {
+        "new": (1, 1),
+        "tail": (2, 3),
+    }
+    assert {name: each["models"]["lists"]["mean"] for name, each in of_tracks.items()} == {
+        "new": 0.0,
+        "tail": pytest.approx((1 / 2 + 1) / 2),
+    }

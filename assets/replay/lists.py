@@ -7,16 +7,19 @@ from datetime import date
 import numpy as np
 import pandas as pd
 from adbc_driver_postgresql import dbapi
+from sqlalchemy import Connection
 
 from assets.candidates.history import Ints, read_listens
 from assets.candidates.pool import USERS_PER_BATCH, Sources, SourcesConfig, fit_sources
 from assets.ranker.evaluation_store import read_lists
 from assets.ranker.features import join_features
 from assets.ranker.marts import feature_reader, read_list_rules
-from assets.ranker.registry import Champion
+from assets.ranker.recommendations import models_of_lists
+from assets.ranker.registry import Champion, champions, model_of_version
 from assets.ranker.scoring import rank
 from assets.ranker.slates import Slate
 from warehouse.errors import AudoticsError
+from warehouse.lake import Lake
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,19 @@ class Replayed:
         both = self.lists.merge(self.made_then, on=["user_key", "rank"], how="outer", suffixes=("", "_then"))
         # A comparison with a missing track is never equal.
         return int(both.loc[both["track_key"] != both["track_key_then"], "user_key"].nunique())
+
+
+def models_to_replay(
+    connection: Connection, lake: Lake, as_of: date, model_version: str | None = None
+) -> dict[Slate, Champion]:
+    """The models that made the lists of a date, else its champions; or one model, for its slate alone.
+
+    Raises:
+        AudoticsError: there is no such model, or none that may serve the date.
+    """
+    versions = models_of_lists(connection, as_of) if model_version is None else [model_version]
+    models = dict(model_of_version(connection, lake, version) for version in versions)
+    return models or champions(connection, lake, as_of)
 
 
 def replay(

@@ -1,0 +1,24 @@
+"""Which code makes the lists: a digest, noted with them, by which a replay knows that it runs other code."""
+
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
+
+_ASSETS = Path(__file__).parents[1]
+_FOLDERS = ("candidates", "ranker")
+# Their results may differ from release to release.
+_LIBRARIES = ("implicit", "lightgbm", "numpy", "pandas", "scipy")
+_LENGTH = 12
+
+
+def code_version(features_version: str, folder: Path = _ASSETS) -> str:
+    """Digest of the code of candidates and rankers, the libraries it computes with, and the version of the features.
+
+    Another digest does not mean other lists, the same one means the same code.
+    """
+    digest = hashlib.sha256(features_version.encode())
+    for library in _LIBRARIES:
+        digest.update(f"{library} {version(library)}\n".encode())
+    for path in sorted(path for name in _FOLDERS for path in (folder / name).rglob("*.py")):
+        digest.update(f"{path.relative_to(folder)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:_LENGTH]

@@ -1,0 +1,101 @@
+"""How many of the relevant tracks are among the candidates at all, and which source has them there.
+
+Recall of the pool = relevant tracks in it / relevant tracks, mean over users. No min(k, relevant) as in Recall@k: it is
+no list of k. What the pool lacks, no ranker can list.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from assets.candidates.history import Ints
+from assets.candidates.pool import USERS_PER_BATCH
+from assets.ranker.evaluation import mean_with_interval
+
+# What a source outside the pool is taken to put forward, as most of those in it do.
+_SIZE_OUTSIDE = 100
+
+PerUser = npt.NDArray[np.float64]
+
+
+def pool_recall(
+    lists: Mapping[str, pd.DataFrame], sizes: Mapping[str, int], relevant: pd.DataFrame, seed: int = 1
+) -> dict[str, Any]:
+    """The pool of the users with relevant tracks (user_key, track_key; distinct, not empty), and each source's part.
+
+    lists: what each source puts forward alone (`baselines.source_lists`). sizes: how many of those each source in the
+    pool puts into it.
+
+    {"size", "recall", "sources": [{"source", "in_pool", "size", "offered", "recall", "marginal"}]}: `size` of the pool
+    is the mean of its tracks per user, that of a source how many it may put forward, and `offered` the mean of those it
+    does. `marginal` is the recall of the pool with the source minus that without: what is lost if one in the pool goes,
+    what is gained if one outside comes with 100 candidates. `recall` of the pool and `marginal` are {"mean", "ci95"}.
+    """
+    users, owner = np.unique(relevant["user_key"].to_numpy(np.int64), return_inverse=True)
+    wanted = (users[owner] << 32) + relevant["track_key"].to_numpy(np.int64)
+    limits = {name: sizes.get(name, _SIZE_OUTSIDE) for name in lists}
+    put_forward = {name: each[each["rank"] <= limits[name]] for name, each in lists.items()}
+    parts = list(_batches(put_forward, list(sizes), users, wanted))
+    counted = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    share = {name: count / np.bincount(owner) for name, count in counted.items()}
+    return {
+        "size": float(counted["pool size"].mean()),
+        "recall": mean_with_interval(share["pool"], seed),
+        "sources": [
+            {
+                "source": name,
+                "in_pool": name in sizes,
+                "size": limit,
+                "offered": float(counted[f"{name} size"].mean()),
+                "recall": float(share[name].mean()),
+                "marginal": mean_with_interval(share[f"{name} alone"], seed),
+            }
+            for name, limit in limits.items()
+        ],
+    }
+
+
+def _batches(
+    lists: Mapping[str, pd.DataFrame], pooled: list[str], users: Ints, wanted: npt.NDArray[np.int64]
+) -> Iterator[dict[str, PerUser]]:
+    """Counts per user (ascending), a batch of users at a time.
+
+    Of the pool: its tracks ("pool size") and the wanted among them ("pool"). Of each source: the same of what it puts
+    forward, and the wanted that no other source of the pool does ("<name> alone").
+    """
+    bit = {name: 1 << place for place, name in enumerate(lists)}
+    pool = sum(bit[name] for name in pooled)
+    for start in range(0, len(users), USERS_PER_BATCH):
+        batch = users[start : start + USERS_PER_BATCH]
+        code, offered_by = _offered(lists, batch)
+        user, hit = np.searchsorted(batch, code >> 32), np.isin(code, wanted)
+
+        def per_user(of: npt.NDArray[np.bool_], user: Ints = user, users: int = len(batch)) -> PerUser:
+            return np.bincount(user[of], minlength=users).astype(np.float64)
+
+        in_pool = (offered_by & pool) > 0
+        counts = {"pool size": per_user(in_pool), "pool": per_user(in_pool & hit)}
+        for name, own in bit.items():
+            offered = (offered_by & own) > 0
+            counts[f"{name} size"] = per_user(offered)
+            counts[name] = per_user(offered & hit)
+            counts[f"{name} alone"] = per_user(offered & hit & ((offered_by & pool & ~own) == 0))
+        yield counts
+
+
+def _offered(lists: Mapping[str, pd.DataFrame], users: Ints) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Distinct pairs (user_key in the upper 32 bits, track_key in the lower) that are in some list of these users,
+    ascending; and which lists have them, one bit each in their order.
+    """
+    codes, bits = [], []
+    for place, each in enumerate(lists.values()):
+        user = each["user_key"].to_numpy(np.int64)
+        of_batch = np.isin(user, users)
+        codes.append((user[of_batch] << 32) + each["track_key"].to_numpy(np.int64)[of_batch])
+        bits.append(np.full(len(codes[-1]), 1 << place))
+    code, place_of = np.unique(np.concatenate(codes), return_inverse=True)
+    # A source lists a track once, so the sum of the bits is their union; exact up to 53 sources.
+    return code, np.bincount(place_of, weights=np.concatenate(bits), minlength=len(code)).astype(np.int64)

@@ -1,0 +1,109 @@
+"""Replays of past dates: the lists of then, made again and compared."""
+
+from datetime import date
+
+import dagster as dg
+
+from assets.dbt import AS_OF_PARTITIONS, FEATURE_KEYS, ONE_DATE_PER_RUN, OWNERS, features_version
+from assets.ranker.code_version import code_version
+from assets.ranker.slates import Slate
+from assets.replay.comparison import SlateComparison, compare, note_changes
+from assets.replay.lists import models_to_replay, replay
+from warehouse.engine import adbc_connect, create_engine
+from warehouse.lake import Lake
+from warehouse.resource import WarehouseResource
+from warehouse.roles import Role
+
+_CHECK = "same_as_made_then"
+
+
+class ReplayConfig(dg.Config):
+    """What to replay with.
+
+    model_version: a ranker of ml.models, for its slate alone; without it, those that made the lists then, or the
+    champions of the date where none were made.
+    """
+
+    model_version: str | None = None
+
+
+@dg.asset(
+    partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_PER_RUN,
+    group_name="replay",
+    kinds={"python", "lightgbm"},
+    owners=OWNERS,
+    deps=[
+        "recommendations",
+        dg.AssetKey(["core", "fct_listens"]),
+        dg.AssetKey(["core", "dim_tracks"]),
+        *FEATURE_KEYS,
+    ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            _CHECK,
+            asset="replayed_recommendations",
+            partitions_def=AS_OF_PARTITIONS,
+            description="Every list is the one that was made then, or none was. Where lists differ, it says what has"
+            " changed since: listens before the date, blocks, the model, the code.",
+        )
+    ],
+)
+def replayed_recommendations(
+    context: dg.AssetExecutionContext, config: ReplayConfig, warehouse: WarehouseResource
+) -> dg.MaterializeResult:
+    """The lists of a date, made again from what was known before it and compared with those made then.
+
+    By the models that made them, or by one that is configured. Nothing is stored, and nothing published.
+    """
+    as_of = date.fromisoformat(context.partition_key)
+    with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
+        models = models_to_replay(connection, Lake(warehouse.lake), as_of, config.model_version)
+    with adbc_connect(warehouse.url, Role.SERVICE) as reading:
+        slates = compare(replay(reading, as_of, models, None))
+    with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
+        note_changes(connection, as_of, slates, code_version(features_version()))
+    verdicts = {f"{slate}/verdict": compared.verdict(as_of) for slate, compared in slates.items()}
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(slates),
+            "lists": sum(compared.users for compared in slates.values()),
+            "comparison": _table(slates),
+            **verdicts,
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=_CHECK,
+                passed=all(compared.same for compared in slates.values()),
+                severity=dg.AssetCheckSeverity.WARN,
+                description="\n".join(f"{name.removesuffix('/verdict')} by {line}" for name, line in verdicts.items()),
+                metadata={str(slate): compared.as_json() for slate, compared in slates.items()},
+            )
+        ],
+    )
+
+
+def _table(slates: dict[Slate, SlateComparison]) -> dg.MetadataValue:
+    """One row per slate."""
+    columns = [
+        dg.TableColumn("slate", "string"),
+        dg.TableColumn("model_version", "string"),
+        dg.TableColumn("lists", "int"),
+        dg.TableColumn("lists_made_then", "int"),
+        dg.TableColumn("users_with_other_lists", "int"),
+        dg.TableColumn("changed_since", "string"),
+    ]
+    records = [
+        dg.TableRecord(
+            {
+                "slate": str(slate),
+                "model_version": compared.model_version,
+                "lists": compared.users,
+                "lists_made_then": compared.lists_made_then,
+                "users_with_other_lists": compared.other_lists if compared.lists_made_then else None,
+                "changed_since": "; ".join(change.detail for change in compared.changes),
+            }
+        )
+        for slate, compared in slates.items()
+    ]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns=columns))

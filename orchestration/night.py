@@ -1,0 +1,93 @@
+"""What a night did, from what its assets reported: files that had landed, and the release."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from orchestration.runs import RunReport
+
+_COUNTS = ("rows_read", "rows_loaded", "rows_rejected", "rows_duplicate")
+
+
+@dataclass
+class LandedFolder:
+    """The files of one folder of the landing folder and of one format.
+
+    files: that were loaded now, of which the rows are. loaded_before: files that a run had loaded before.
+    """
+
+    folder: str
+    format: str
+    files: int = 0
+    loaded_before: int = 0
+    rows_read: int = 0
+    rows_loaded: int = 0
+    rows_rejected: int = 0
+    rows_duplicate: int = 0
+
+    def line(self) -> str:
+        """For people."""
+        before = f"{_files(self.loaded_before)} loaded before" if self.loaded_before else ""
+        now = (
+            f"{_files(self.files)}, {self.rows_read:,} rows read, {self.rows_loaded:,} loaded,"
+            f" {self.rows_rejected:,} rejected, {self.rows_duplicate:,} duplicate"
+            if self.files
+            else ""
+        )
+        return f"{self.folder} ({self.format}): {'; '.join(part for part in (now, before) if part)}"
+
+
+@dataclass(frozen=True)
+class Night:
+    """A run of the nightly job.
+
+    release: what it made live, or found live already as it would have made it; None where a release of a later date is
+    live, which stays. live_release: what is live after it.
+    """
+
+    report: RunReport
+    landed: list[LandedFolder]
+    release: str | None
+    live_release: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, for `--json`."""
+        return {
+            **self.report.as_json(),
+            "landed": [asdict(folder) for folder in self.landed],
+            "release": self.release,
+            "live_release": self.live_release,
+        }
+
+
+def night(report: RunReport, landing: Path) -> Night:
+    """What a finished run of the nightly job did; `landing` is the landing folder, from which folders are named."""
+    files = report.materialized["raw/listens"]["files"]
+    assert isinstance(files, dg.TableMetadataValue)
+    published = {name: value.value for name, value in report.materialized["release"].items()}
+    release = str(published["release"]) if published["published"] else None
+    live = release or str(published["live_release"])
+    return Night(report, landed_folders([record.data for record in files.records], landing), release, live)
+
+
+def landed_folders(files: list[Mapping[str, Any]], landing: Path) -> list[LandedFolder]:
+    """The reports of files, as in the metadata of raw/listens, added up by folder and format, in their order."""
+    folders: dict[tuple[str, str], LandedFolder] = {}
+    for file in files:
+        parts = Path(file["file"]).relative_to(landing).parent.parts
+        key = "/".join(parts[:2]), str(file["format"])
+        folder = folders.setdefault(key, LandedFolder(*key))
+        if file["already_loaded"]:
+            folder.loaded_before += 1
+            continue
+        folder.files += 1
+        for name in _COUNTS:
+            setattr(folder, name, getattr(folder, name) + file[name])
+    return list(folders.values())
+
+
+def _files(number: int) -> str:
+    return "1 file" if number == 1 else f"{number:,} files"

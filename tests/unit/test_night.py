@@ -1,0 +1,70 @@
+"""What a run of the nightly job is said to have done."""
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from orchestration.night import LandedFolder, Night, night
+from orchestration.runs import RunReport
+
+LANDING = Path("/data/landing")
+
+
+def file(name: str, read: int, loaded: int, rejected: int, already: bool = False) -> dict[str, Any]:
+    return {
+        "file": str(LANDING / name),
+        "format": name.partition("/")[0],
+        "rows_read": read,
+        "rows_loaded": loaded,
+        "rows_rejected": rejected,
+        "rows_duplicate": read - loaded - rejected,
+        "already_loaded": already,
+    }
+
+
+def made(files: list[dict[str, Any]], release: Mapping[str, Any]) -> Night:
+    columns = [dg.TableColumn(name) for name in (files[0] if files else {})]
+    table = dg.MetadataValue.table([dg.TableRecord(each) for each in files], dg.TableSchema(columns=columns))
+    released = {
+        name: dg.MetadataValue.bool(value) if isinstance(value, bool) else dg.MetadataValue.text(value)
+        for name, value in release.items()
+    }
+    materialized = {"raw/listens": {"files": table}, "release": released}
+    return night(RunReport("run", "nightly", date(2026, 6, 1), (), 1.0, materialized), LANDING)
+
+
+PUBLISHED = {"published": True, "release": "2026-06-01-a"}
+
+
+def test_rows_are_added_up_by_folder_and_what_was_loaded_before_is_not_counted_again() -> None:
+    done = made(
+        [
+            file("lastfm-1k/march.tsv", 10, 8, 1),
+            file("lastfm-1k/world/listens.tsv", 100, 90, 4, already=True),
+            file("tabular/shop/may.csv", 5, 5, 0),
+            file("tabular/shop/2026/june.csv", 7, 1, 2),
+            file("tabular/shop/2026/april.csv", 9, 9, 0, already=True),
+        ],
+        PUBLISHED,
+    )
+    assert done.landed == [
+        LandedFolder("lastfm-1k", "lastfm-1k", 1, 0, 10, 8, 1, 1),
+        LandedFolder("lastfm-1k/world", "lastfm-1k", 0, 1),
+        LandedFolder("tabular/shop", "tabular", 2, 1, 12, 6, 2, 4),
+    ]
+    assert [folder.line() for folder in done.landed] == [
+        "lastfm-1k (lastfm-1k): 1 file, 10 rows read, 8 loaded, 1 rejected, 1 duplicate",
+        "lastfm-1k/world (lastfm-1k): 1 file loaded before",
+        "tabular/shop (tabular): 2 files, 12 rows read, 6 loaded, 2 rejected, 4 duplicate; 1 file loaded before",
+    ]
+    assert done.as_json()["landed"][1]["loaded_before"] == 1
+
+
+def test_a_run_that_published_names_its_release_and_one_of_an_older_date_none() -> None:
+    published = made([], PUBLISHED)
+    assert (published.release, published.live_release, published.landed) == ("2026-06-01-a", "2026-06-01-a", [])
+    older = made([], {"published": False, "live_release": "2026-07-01-b"}).as_json()
+    assert (older["release"], older["live_release"]) == (None, "2026-07-01-b")

@@ -24,6 +24,13 @@ class UnreadableReleaseError(StoreUnavailableError):
     title = "The live release cannot be read"
 
 
+class UnreadableBlocksError(StoreUnavailableError):
+    """What a user has blocked is damaged, or was written by another version of the contract."""
+
+    slug = "contract-mismatch"
+    title = "What the user has blocked cannot be read"
+
+
 class UnknownItemError(Exception):
     """The live release has nothing with this public id."""
 

@@ -8,7 +8,7 @@ from serving_api import models
 from serving_api.answers import Page, Release, Window, record_document
 from serving_api.catalogue import ARTISTS, TRACKS
 from serving_api.contract import CONTRACT_VERSION
-from serving_api.errors import StoreUnavailableError, UnknownArtistError
+from serving_api.errors import StoreUnavailableError, UnknownArtistError, UnreadableBlocksError
 from serving_api.http_cache import json_answer
 from serving_api.problems import documented
 from serving_api.store import ReleaseStore
@@ -92,7 +92,8 @@ async def recommendations(
     ] = "for_you",
     country: Country = None,
 ) -> Response:
-    """A page of the user's list. Where a popular list answers instead, `fallback_reason` says why.
+    """A page of the user's list, without what they have blocked by now. Where a popular list answers instead,
+    `fallback_reason` says why, and it is without that as well, unless the store does not answer.
 
     That is what is popular in the country of the profile, of users who have not listened yet; where the release says
     none, in the `country` asked for; else overall. `country` in the answer says which.
@@ -100,6 +101,9 @@ async def recommendations(
     asked = {"user_id": user_id, "slate": slate}
     try:
         found = await store.user_slate(user_id, slate, window, country)
+    except UnreadableBlocksError:
+        # Any list might hold what the user has blocked.
+        raise
     except StoreUnavailableError:
         if store.last_seen is None:
             raise

@@ -2,15 +2,19 @@
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from api_client import recommendations, running_api
 from pipeline_process import Pipeline
 from sample_pipeline import AS_OF, FAVOURITE
 from sqlalchemy import text
+from typer.testing import CliRunner
 
 from assets.ingest.blocks import ItemKind, block, unblock
 from assets.publish.warehouse_content import release_content
+from orchestration.cli.app import app
 from quality.checks import blocked_items
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.roles import Role
@@ -95,6 +99,49 @@ def test_a_blocked_item_in_a_list_fails_the_check_unless_the_block_came_later_an
     with loader.begin() as connection:
         assert unblock(connection, user_id, ItemKind.TRACK, track_id)
         assert not unblock(connection, user_id, ItemKind.TRACK, track_id)
+
+
+def test_a_block_holds_from_the_next_request_on_until_it_is_taken_back(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
+        monkeypatch.setenv(name, pipeline.environment[name])
+
+    def blocks(*arguments: str) -> None:
+        done = CliRunner().invoke(app, ["blocks", *arguments, "--json"])
+        assert done.exit_code == 0 and '"changed": true' in done.stdout, done.output
+
+    ((user_id,),) = pipeline.query(
+        "select min(user_id) from raw.users where user_key in (select user_key from ml.recommendations)"
+        f" and user_id <> (select user_id from ({FAVOURITE}) as favourite)"
+    )
+    ((newcomer,),) = pipeline.query(
+        "select min(user_id) from raw.users where user_key not in (select user_key from raw.listens)"
+    )
+    with running_api(pipeline.redis_url) as api:
+
+        def answers() -> dict[str, dict[str, Any]]:
+            asked = [(user_id, "for_you"), (user_id, "discover"), (user_id, "rediscover"), (newcomer, "for_you")]
+            return {f"{who} {slate}": recommendations(api, who, slate=slate, limit=100) for who, slate in asked}
+
+        whole = answers()
+        artist_id = whole[f"{user_id} discover"]["items"][0]["artist_id"]
+        track_id = whole[f"{newcomer} for_you"]["items"][0]["track_id"]
+        blocks("add", user_id, "--artist", artist_id)
+        blocks("add", newcomer, "--track", track_id)
+        shown = answers()
+        for name, answer in shown.items():
+            kept = [
+                item
+                for item in whole[name]["items"]
+                if (item["track_id"] != track_id if name.startswith(newcomer) else item["artist_id"] != artist_id)
+            ]
+            assert [item["track_id"] for item in answer["items"]] == [item["track_id"] for item in kept], name
+            assert [item["rank"] for item in answer["items"]] == list(range(1, len(kept) + 1))
+        assert all(len(shown[name]["items"]) < 100 for name in (f"{user_id} discover", f"{newcomer} for_you"))
+        blocks("remove", user_id, "--artist", artist_id)
+        blocks("remove", newcomer, "--track", track_id)
+        assert answers() == whole
 
 
 def test_a_replay_makes_the_lists_that_were_made_then(pipeline: Pipeline) -> None:

@@ -10,6 +10,10 @@ class StoreUnavailableError(Exception):
     title: ClassVar[str] = "The store does not answer"
 
 
+class SilentStoreError(StoreUnavailableError):
+    """Redis gives no answer to anything, so there is no use in asking something else."""
+
+
 class NoLiveReleaseError(StoreUnavailableError):
     """Redis answers, but nothing has been published to it."""
 

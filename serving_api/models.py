@@ -68,7 +68,7 @@ class List(Provenance):
         examples=[None],
         description="Why a popular list answers: the user has no list at all, or none for this slate, or one of which"
         " they have blocked everything, or the store does not answer and the list is the last overall one that this"
-        " process saw, from which nothing blocked could be left out. Null without a fallback.",
+        " process saw: with blocked items among them if the store is silent altogether. Null without a fallback.",
     )
     country: str | None = Field(
         examples=[None],

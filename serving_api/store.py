@@ -27,6 +27,7 @@ from serving_api.catalogue import TRACKS, Kind
 from serving_api.contract import Artist, Blocks, Track
 from serving_api.errors import (
     NoLiveReleaseError,
+    SilentStoreError,
     StoreUnavailableError,
     UnreadableBlocksError,
     UnreadableReleaseError,
@@ -86,6 +87,11 @@ class ReleaseStore:
         That is the country that the release says, else the given one; without either, or its list, the overall one.
         """
         return await self._of_live(lambda release: self._read_user_slate(release, user_id, slate, window, country))
+
+    async def blocks(self, user_id: str) -> Blocks:
+        """What a user has blocked, whatever there is of a release. Raises UnreadableBlocksError."""
+        with _unavailable_on_redis_error():
+            return _unpacked_blocks(await cast(Awaitable[bytes | None], self._redis.hget(contract.BLOCKS, user_id)))
 
     async def popular(self, country: str | None) -> tuple[Release, PopularList]:
         """The popular list of a country, the overall one where it has none."""
@@ -292,4 +298,4 @@ def _unavailable_on_redis_error() -> Iterator[None]:
         yield
     except RedisError as error:
         # The error's own text can name host and port, which callers of the API have no business with.
-        raise StoreUnavailableError("Redis does not answer") from error
+        raise SilentStoreError("Redis does not answer") from error

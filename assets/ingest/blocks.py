@@ -10,7 +10,7 @@ from warehouse.errors import AudoticsError
 from warehouse.locks import Lock, acquire
 
 # Held from before the change to after its writing to Redis: of two changes for one user, the later one is there last.
-LOCK = Lock("hashtext('audotics-blocks')", "changing blocks")
+LOCK = Lock("hashtext('audotics-blocks')", "changing blocks", wait_seconds=60)
 
 
 class ItemKind(StrEnum):

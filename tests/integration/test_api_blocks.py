@@ -129,6 +129,19 @@ def test_who_has_blocks_that_cannot_be_read_is_shown_no_list_at_all(
     assert recommendations(api, "user_7")["source"] == "personal"
 
 
+def test_without_a_release_that_can_be_read_the_list_seen_last_is_without_blocked_items_too(
+    api: httpx.Client, client: Redis
+) -> None:
+    block(client, "user_7", {"t-39"}, {"a-2"})
+    client.hset(BLOCKS, "user_8", b"damaged")
+    client.set(contract.LIVE, "2026-12-31-00000000")
+    for user_id, tracks, artists in (("user_7", {"t-39"}, {"a-2"}), ("user_9", set(), set())):
+        answer = recommendations(api, user_id, limit=100)
+        assert answer["fallback_reason"] == "store_unavailable"
+        assert track_ids(answer) == ids([key for key in range(39, 14, -1) if not hidden(key, tracks, artists)])
+    problem(api.get("/v1/users/user_8/recommendations"), 503, "contract-mismatch")
+
+
 def test_blocks_cost_no_round_trip_and_a_popular_list_that_was_read_before_takes_one(
     api: httpx.Client, client: Redis
 ) -> None:

@@ -77,6 +77,7 @@ def examine(settings: Settings) -> list[Finding]:
     redis_finding = _server(cache, check_redis)
     findings.append(redis_finding)
     findings += _redis_contents(cache.url if redis_finding.ok else None)
+    findings.append(_blocks(postgres.url, cache.url) if warehouse_finding.ok and redis_finding.ok else _NO_BLOCKS)
     return findings
 
 
@@ -269,6 +270,32 @@ def _live_release(client: redis.Redis) -> Finding:
     users = ", ".join(f"{slate} {count:,} users" for slate, count in sorted(meta.users.items()))
     value = f"{release}, as of {meta.as_of}, generated {meta.generated_at:%F %T} UTC, {users}"
     return Finding("live release", True, value)
+
+
+_NO_BLOCKS = Finding("blocks", False, "unknown", "start PostgreSQL and Redis first")
+
+
+def _blocks(warehouse_url: str | None, redis_url: str | None) -> Finding:
+    """Whether readers know what users have blocked."""
+    try:
+        # It needs packages that may be what is missing.
+        from assets.publish.blocks import compare_blocks
+
+        with redis.Redis.from_url(redis_url or "", retry=Retry(NoBackoff(), 0)) as client:
+            found = compare_blocks(create_engine(warehouse_url or ""), client)
+    except ImportError as error:
+        return Finding("blocks", False, f"unknown: {error}", "run `make setup`")
+    except AudoticsError as error:
+        return _failure("blocks", error)
+    except sqlalchemy.exc.DBAPIError as error:
+        wrong = " ".join(str(error.orig).split())
+        return Finding(
+            "blocks", False, f"cannot be read: {wrong}", "apply the migrations, grant this role the raw schema"
+        )
+    if not found.differing:
+        return Finding("blocks", True, f"{found.users:,} users have blocked something, and Redis says the same")
+    differing = f"Redis says something else of {found.differing:,} users, such as {found.example}"
+    return Finding("blocks", False, differing, "`audotics blocks publish` writes them anew, as the next release does")
 
 
 def _gib(size: int) -> str:

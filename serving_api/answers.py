@@ -3,15 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
-from serving_api.contract import Artist, ReleaseMeta, Track
+from serving_api.contract import Artist, Blocks, ReleaseMeta, Track
 
 Item = dict[str, Any]
 _Record = TypeVar("_Record", bound=Track | Artist)
 
+NO_BLOCKS = Blocks(frozenset(), frozenset())
+
 
 @dataclass(frozen=True)
 class Window:
-    """Which part of a list is asked for: `limit` items from `offset`, counted without the excluded tracks."""
+    """Which part of a list is asked for: `limit` items from `offset`, counted without excluded and blocked tracks."""
 
     limit: int
     offset: int
@@ -33,9 +35,12 @@ class PopularList:
     country: str | None
     items: list[Item]
 
-    def page(self, window: Window) -> Page:
-        """A window of the list; needs no Redis."""
-        kept = [item for item in self.items if item["track_id"] not in window.exclude]
+    def page(self, window: Window, blocks: Blocks = NO_BLOCKS) -> Page:
+        """A window of the list, for whoever has blocked these; needs no Redis."""
+        hidden = window.exclude | blocks.track_ids
+        kept = [
+            item for item in self.items if item["track_id"] not in hidden and item["artist_id"] not in blocks.artist_ids
+        ]
         shown = kept[window.offset : window.offset + window.limit]
         return Page(
             [{"rank": rank, **item} for rank, item in enumerate(shown, window.offset + 1)],

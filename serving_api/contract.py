@@ -20,6 +20,7 @@ LIVE = "audotics:live"
 PREVIOUS = "audotics:previous"
 RELEASES = "audotics:releases"
 PUBLISH_LOCK = "audotics:publish-lock"
+BLOCKS = "audotics:blocks"
 
 LIST_HEADER = struct.Struct("<BBH")
 KEY_DTYPE = np.dtype("<i4")
@@ -248,6 +249,41 @@ def unpack_artist(field: bytes, packed: bytes) -> Artist:
         return Artist(artist_key(field), *orjson.loads(packed))
     except (orjson.JSONDecodeError, TypeError) as error:
         raise ContractError(f"artist {artist_key(field)} has no readable record: {error}") from error
+
+
+class Blocks(NamedTuple):
+    """What a user never wants to be recommended. Public ids, because they hold in every release and keys do not."""
+
+    track_ids: frozenset[str]
+    """Blocked tracks, and the other versions of their recordings."""
+    artist_ids: frozenset[str]
+
+    def hold(self, track: Track) -> bool:
+        """Whether the user has blocked the track, or its artist."""
+        return track.track_id in self.track_ids or track.artist_id in self.artist_ids
+
+
+def pack_blocks(blocks: Blocks) -> bytes:
+    """Pack what a user has blocked; the same blocks give the same bytes."""
+    return orjson.dumps([CONTRACT_VERSION, sorted(blocks.track_ids), sorted(blocks.artist_ids)])
+
+
+def unpack_blocks(packed: bytes) -> Blocks:
+    """Unpack what a user has blocked.
+
+    Raises ContractVersionError when another contract version wrote it, ContractError when it is unreadable.
+    """
+    try:
+        version, *kinds = orjson.loads(packed)
+    except (TypeError, ValueError) as error:
+        raise ContractError(f"the blocks of a user are not a JSON array: {error}") from error
+    if version != CONTRACT_VERSION:
+        raise ContractVersionError(f"the blocks of a user have contract version {version}, not {CONTRACT_VERSION}")
+    # A text in the place of a list would become a set of letters, and block nothing.
+    texts = [isinstance(ids, list) and all(isinstance(each, str) for each in ids) for ids in kinds]
+    if texts != [True, True]:
+        raise ContractError("the blocks of a user are not two lists of texts")
+    return Blocks(*map(frozenset, kinds))
 
 
 @dataclass(frozen=True)

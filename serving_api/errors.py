@@ -10,6 +10,10 @@ class StoreUnavailableError(Exception):
     title: ClassVar[str] = "The store does not answer"
 
 
+class SilentStoreError(StoreUnavailableError):
+    """Redis gives no answer to anything, so there is no use in asking something else."""
+
+
 class NoLiveReleaseError(StoreUnavailableError):
     """Redis answers, but nothing has been published to it."""
 
@@ -22,6 +26,13 @@ class UnreadableReleaseError(StoreUnavailableError):
 
     slug = "contract-mismatch"
     title = "The live release cannot be read"
+
+
+class UnreadableBlocksError(StoreUnavailableError):
+    """What a user has blocked is damaged, or was written by another version of the contract."""
+
+    slug = "contract-mismatch"
+    title = "What the user has blocked cannot be read"
 
 
 class UnknownItemError(Exception):

@@ -1,24 +1,30 @@
 """JSON answers that clients and proxies can keep and revalidate."""
 
 import hashlib
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from fastapi import Request, Response
 
-MAX_AGE_SECONDS = 60
+Visibility = Literal["public", "private"]
+
+_CACHE_CONTROL: dict[Visibility | None, str] = {
+    "public": "public, max-age=60",
+    "private": "private, no-cache",
+    None: "no-store",
+}
 
 
-def json_answer(request: Request, document: dict[str, Any], *, visibility: str | None) -> Response:
+def json_answer(request: Request, document: dict[str, Any], *, visibility: Visibility | None) -> Response:
     """Answer with the document, or with 304 when the client already has it.
 
-    `visibility` is who may keep the answer: `public`, `private`, or None for nobody.
+    `visibility` is who may keep the answer: `public`, for a minute; `private`, and then asks each time whether it still
+    holds, as what the user has blocked must be gone from the next request on; or None for nobody.
     """
     body = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
     # Weak, because the same document may be sent gzipped or not.
     etag = f'W/"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
-    cache_control = f"{visibility}, max-age={MAX_AGE_SECONDS}" if visibility else "no-store"
-    headers = {"ETag": etag, "Cache-Control": cache_control, "Vary": "Accept-Encoding"}
+    headers = {"ETag": etag, "Cache-Control": _CACHE_CONTROL[visibility], "Vary": "Accept-Encoding"}
     if _has(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type="application/json")

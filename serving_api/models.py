@@ -36,7 +36,7 @@ class TrackInfo(Document):
 class Item(TrackInfo):
     """One recommended track."""
 
-    rank: int = Field(ge=1, description="Place in the list, after exclusions; from 1.", examples=[1])
+    rank: int = Field(ge=1, description="Place in the list, after exclusions and blocks; from 1.", examples=[1])
     score: float = Field(
         description="Comparable within one list only. In a popular list: listens, or listeners in that of a country.",
         examples=[0.8125],
@@ -66,8 +66,9 @@ class List(Provenance):
     source: Literal["personal", "popular"]
     fallback_reason: FallbackReason | None = Field(
         examples=[None],
-        description="Why a popular list answers: the user has no list at all, or none for this slate, or the"
-        " store does not answer and the list is the last overall one that this process saw. Null without a fallback.",
+        description="Why a popular list answers: the user has no list at all, or none for this slate, or one of which"
+        " they have blocked everything, or the store does not answer and the list is the last overall one that this"
+        " process saw: with blocked items among them if the store is silent altogether. Null without a fallback.",
     )
     country: str | None = Field(
         examples=[None],

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from serving_api import models
-from serving_api.answers import Page, Release, Window, record_document
+from serving_api.answers import NO_BLOCKS, Page, Release, Window, record_document
 from serving_api.catalogue import ARTISTS, TRACKS
-from serving_api.contract import CONTRACT_VERSION
-from serving_api.errors import StoreUnavailableError, UnknownArtistError
+from serving_api.contract import CONTRACT_VERSION, Blocks
+from serving_api.errors import SilentStoreError, StoreUnavailableError, UnknownArtistError, UnreadableBlocksError
 from serving_api.http_cache import json_answer
 from serving_api.problems import documented
 from serving_api.store import ReleaseStore
@@ -92,7 +92,8 @@ async def recommendations(
     ] = "for_you",
     country: Country = None,
 ) -> Response:
-    """A page of the user's list. Where a popular list answers instead, `fallback_reason` says why.
+    """A page of the user's list, without what they have blocked by now. Where a popular list answers instead,
+    `fallback_reason` says why, and it is without that as well, unless the store is silent.
 
     That is what is popular in the country of the profile, of users who have not listened yet; where the release says
     none, in the `country` asked for; else overall. `country` in the answer says which.
@@ -100,10 +101,12 @@ async def recommendations(
     asked = {"user_id": user_id, "slate": slate}
     try:
         found = await store.user_slate(user_id, slate, window, country)
-    except StoreUnavailableError:
-        if store.last_seen is None:
+    except StoreUnavailableError as error:
+        # Of whom it cannot be read what they have blocked, any list might hold it.
+        if store.last_seen is None or isinstance(error, UnreadableBlocksError):
             raise
-        answer = asked | _last_seen(store.last_seen, window) | {"model_version": None}
+        blocks = NO_BLOCKS if isinstance(error, SilentStoreError) else await store.blocks(user_id)
+        answer = asked | _last_seen(store.last_seen, window, blocks) | {"model_version": None}
         return json_answer(request, answer, visibility=None)
     if found.source == "personal":
         answer = asked | _list(found.release, found.page, "personal", None, None)
@@ -222,5 +225,5 @@ def _page(page: Page) -> dict[str, Any]:
     return {"items": page.items, "next_offset": page.next_offset}
 
 
-def _last_seen(release: Release, window: Window) -> dict[str, Any]:
-    return _list(release, release.popular.page(window), "popular", "store_unavailable", None)
+def _last_seen(release: Release, window: Window, blocks: Blocks = NO_BLOCKS) -> dict[str, Any]:
+    return _list(release, release.popular.page(window, blocks), "popular", "store_unavailable", None)

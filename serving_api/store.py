@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import TypeVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -14,7 +13,7 @@ from redis.exceptions import RedisError
 
 from serving_api import contract
 from serving_api.answers import (
-    Item,
+    NO_BLOCKS,
     Page,
     PopularList,
     Release,
@@ -25,15 +24,20 @@ from serving_api.answers import (
     record_document,
 )
 from serving_api.catalogue import TRACKS, Kind
-from serving_api.contract import NO_SEED, SEED_REASON_TYPE, Artist, RankedList, Track
-from serving_api.errors import NoLiveReleaseError, StoreUnavailableError, UnreadableReleaseError
+from serving_api.contract import Artist, Blocks, Track
+from serving_api.errors import (
+    NoLiveReleaseError,
+    SilentStoreError,
+    StoreUnavailableError,
+    UnreadableBlocksError,
+    UnreadableReleaseError,
+)
+from serving_api.ranked import NO_LIST, named_keys, shown_items, without, without_blocked
 
 REDIS_TIMEOUT_SECONDS = 0.5
 MAX_CONNECTIONS = 64
 # Reading what the pointer showed last, then what it shows now, then once more if that was removed meanwhile.
 READ_ATTEMPTS = 3
-
-NO_LIST = RankedList(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int32))
 
 _Record = TypeVar("_Record", bound=Track | Artist)
 _Found = TypeVar("_Found")
@@ -84,6 +88,11 @@ class ReleaseStore:
         """
         return await self._of_live(lambda release: self._read_user_slate(release, user_id, slate, window, country))
 
+    async def blocks(self, user_id: str) -> Blocks:
+        """What a user has blocked, whatever there is of a release. Raises UnreadableBlocksError."""
+        with _unavailable_on_redis_error():
+            return _unpacked_blocks(await cast(Awaitable[bytes | None], self._redis.hget(contract.BLOCKS, user_id)))
+
     async def popular(self, country: str | None) -> tuple[Release, PopularList]:
         """The popular list of a country, the overall one where it has none."""
         if country is None:
@@ -128,7 +137,7 @@ class ReleaseStore:
             raise UnreadableReleaseError(f"{error}; publish again or roll back") from error
         if tracks is None:
             return None
-        return Release(meta, PopularList(None, list(_items(popular, tracks))))
+        return Release(meta, PopularList(None, list(shown_items(popular, tracks))))
 
     async def _read_user_slate(
         self, release: Release, user_id: str, slate: str, window: Window, country: str | None
@@ -139,67 +148,73 @@ class ReleaseStore:
         # One transaction: that the release is live, and everything read of it here, are of one instant.
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.get(contract.LIVE)
+            pipe.hget(contract.BLOCKS, user_id)
+            pipe.hget(contract.user_countries_key(name), user_id)
             pipe.hget(contract.slate_key(name, slate), user_id)
             for other in release.meta.slates:
                 pipe.hexists(contract.slate_key(name, other), user_id)
             if excluded_ids:
                 pipe.hmget(contract.track_ids_key(name), excluded_ids)
-            live, packed, *rest = await pipe.execute()
+            live, packed_blocks, stated, packed, *rest = await pipe.execute()
         if live != name.encode():
             return None
-        ranked = contract.unpack_list(packed) if packed is not None else None
-        if ranked is None or not len(ranked.track_keys):
-            popular = await self._read_stand_in(release, user_id, country)
+        blocks = _unpacked_blocks(packed_blocks)
+        tracks: dict[int, Track] | None = {}
+        ranked = contract.unpack_list(packed) if packed is not None else NO_LIST
+        if blocks != NO_BLOCKS:
+            # By whom a track is says its record: those of the whole list are read, in place of those of the window.
+            tracks = await self._tracks(name, named_keys(ranked))
+            if tracks is None:
+                return None
+            ranked = without_blocked(ranked, tracks, blocks)
+        if not len(ranked.track_keys):
+            popular = await self._stand_in(release, stated.decode() if stated is not None else country)
             if popular is None:
                 return None
             known = any(rest[: len(release.meta.slates)])
-            return UserSlate(release, popular.page(window), "popular", known, popular.country)
+            return UserSlate(release, popular.page(window, blocks), "popular", known, popular.country)
         excluded = [contract.track_key(field) for field in rest[-1] if field] if excluded_ids else []
-        kept = _without(ranked, np.array(excluded, dtype=np.int32))
+        kept = without(ranked, np.array(excluded, dtype=np.int32))
         shown = kept.take(slice(window.offset, window.offset + window.limit))
-        seeds = shown.seed_keys[shown.seed_keys != NO_SEED]
-        tracks = await self._tracks(name, np.union1d(shown.track_keys, seeds).tolist())
+        tracks = tracks or await self._tracks(name, named_keys(shown))
         if tracks is None:
             return None
-        items = [{"rank": rank, **item} for rank, item in enumerate(_items(shown, tracks), window.offset + 1)]
+        items = [{"rank": rank, **item} for rank, item in enumerate(shown_items(shown, tracks), window.offset + 1)]
         page = Page(items, next_offset(window, len(kept.track_keys)))
         return UserSlate(release, page, "personal", known=True, country=None)
 
-    async def _read_stand_in(self, release: Release, user_id: str, country: str | None) -> PopularList | None:
-        """The popular list for a user without one of their own; None when the release is not live (any more)."""
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.get(contract.LIVE)
-            pipe.hget(contract.user_countries_key(release.meta.release), user_id)
-            live, stated = await pipe.execute()
-        if live != release.meta.release.encode():
-            return None
-        asked = stated.decode() if stated is not None else country
-        if asked is None:
-            return release.popular
-        found = await self._read_popular(release, asked)
-        return found[1] if found is not None else None
-
     async def _read_popular(self, release: Release, country: str) -> tuple[Release, PopularList] | None:
         """What is popular in a country, overall where it has no list; None when the release is not live (any more)."""
+        live = await cast(Awaitable[bytes | None], self._redis.get(contract.LIVE))
+        if live != release.meta.release.encode():
+            return None
+        popular = await self._stand_in(release, country)
+        return (release, popular) if popular is not None else None
+
+    async def _stand_in(self, release: Release, country: str | None) -> PopularList | None:
+        """The popular list of a country, the overall one where it has none, of a release that was live a moment ago.
+
+        None when it has to be read of Redis, and the release is not live (any more).
+        """
+        if country is None:
+            return release.popular
+        if country in release.countries:
+            return release.countries[country]
         name = release.meta.release
-        kept = release.countries.get(country)
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.get(contract.LIVE)
-            if kept is None:
-                pipe.hget(contract.country_popular_key(name), country)
-            live, *packed = await pipe.execute()
+            pipe.hget(contract.country_popular_key(name), country)
+            live, packed = await pipe.execute()
         if live != name.encode():
             return None
-        if kept is not None:
-            return release, kept
-        if packed[0] is None:
-            return release, release.popular
-        ranked = contract.unpack_list(packed[0])
-        tracks = await self._tracks(name, ranked.track_keys.tolist())
+        if packed is None:
+            return release.popular
+        ranked = contract.unpack_list(packed)
+        tracks = await self._tracks(name, named_keys(ranked))
         if tracks is None:
             return None
-        release.countries[country] = PopularList(country, list(_items(ranked, tracks)))
-        return release, release.countries[country]
+        release.countries[country] = PopularList(country, list(shown_items(ranked, tracks)))
+        return release.countries[country]
 
     async def _read_track(self, release: Release, track_id: str) -> tuple[Release, Track] | None:
         """A track of this release; None when it is not the live one (any more)."""
@@ -267,23 +282,14 @@ class ReleaseStore:
         return records
 
 
-def _without(ranked: RankedList, excluded: NDArray[np.int32]) -> RankedList:
-    if not len(excluded):
-        return ranked
-    kept = ~np.isin(ranked.track_keys, excluded)
-    return ranked.take(kept)
-
-
-def _items(ranked: RankedList, tracks: dict[int, Track]) -> Iterator[Item]:
-    # Scores stay float32, so that JSON shows their shortest text rather than the digits of a double.
-    for key, score, seed in zip(ranked.track_keys.tolist(), ranked.scores, ranked.seed_keys.tolist(), strict=True):
-        yield {**record_document(tracks[key]), "score": score, "reason": _reason(tracks.get(seed))}
-
-
-def _reason(seed: Track | None) -> dict[str, str | None] | None:
-    if seed is None:
-        return None
-    return {"type": SEED_REASON_TYPE, "track_id": seed.track_id, "title": seed.title}
+def _unpacked_blocks(packed: bytes | None) -> Blocks:
+    """What a user has blocked. Raises UnreadableBlocksError: nothing is shown to whoever may have blocked it."""
+    if packed is None:
+        return NO_BLOCKS
+    try:
+        return contract.unpack_blocks(packed)
+    except contract.ContractError as error:
+        raise UnreadableBlocksError(f"{error}; `audotics blocks publish` writes all of them anew") from error
 
 
 @contextmanager
@@ -292,4 +298,4 @@ def _unavailable_on_redis_error() -> Iterator[None]:
         yield
     except RedisError as error:
         # The error's own text can name host and port, which callers of the API have no business with.
-        raise StoreUnavailableError("Redis does not answer") from error
+        raise SilentStoreError("Redis does not answer") from error

@@ -7,6 +7,10 @@ from enum import StrEnum
 from sqlalchemy import Connection, text
 
 from warehouse.errors import AudoticsError
+from warehouse.locks import Lock, acquire
+
+# Held from before the change to after its writing to Redis: of two changes for one user, the later one is there last.
+LOCK = Lock("hashtext('audotics-blocks')", "changing blocks", wait_seconds=60)
 
 
 class ItemKind(StrEnum):
@@ -30,8 +34,10 @@ class Block:
 def block(connection: Connection, user_id: str, kind: ItemKind, item_id: str) -> bool:
     """Block an item for a user; False when it was blocked before.
 
+    The transaction then has the lock of blocks to its end.
+
     Raises:
-        AudoticsError: the warehouse knows no such user or item.
+        AudoticsError: the warehouse knows no such user or item, or others had the lock for too long.
     """
     keys = _keys(connection, user_id, kind, item_id)
     return connection.execute(_INSERT, keys).rowcount > 0
@@ -40,8 +46,10 @@ def block(connection: Connection, user_id: str, kind: ItemKind, item_id: str) ->
 def unblock(connection: Connection, user_id: str, kind: ItemKind, item_id: str) -> bool:
     """Take a block back; False when there was none.
 
+    The transaction then has the lock of blocks to its end.
+
     Raises:
-        AudoticsError: the warehouse knows no such user or item.
+        AudoticsError: the warehouse knows no such user or item, or others had the lock for too long.
     """
     return connection.execute(_DELETE, _keys(connection, user_id, kind, item_id)).rowcount > 0
 
@@ -60,11 +68,14 @@ def _keys(connection: Connection, user_id: str, kind: ItemKind, item_id: str) ->
     item_key = connection.scalar(text(query), {"id": item_id})
     if item_key is None:
         raise AudoticsError(f"the warehouse knows no {kind} {item_id!r}; ids are those of core.dim_{kind}s")
+    acquire(connection.connection.cursor(), LOCK)
     return {"user_key": user_key, "kind": str(kind), "item_key": item_key}
 
 
+# The time of now, as waiting for the lock may have taken longer than the lists that were read meanwhile.
 _INSERT = text(
-    "insert into raw.blocks (user_key, item_kind, item_key) values (:user_key, :kind, :item_key) on conflict do nothing"
+    "insert into raw.blocks (user_key, item_kind, item_key, created_at)"
+    " values (:user_key, :kind, :item_key, clock_timestamp()) on conflict do nothing"
 )
 _DELETE = text("delete from raw.blocks where user_key = :user_key and item_kind = :kind and item_key = :item_key")
 _SELECT = text(

@@ -91,8 +91,8 @@ class ReleaseInput:
     """At least every artist of any similar list."""
     similar: Callable[[str], Iterator[SimilarBatch]]
     """Of `track` and of `artist`; those that are like no other are left out."""
-    popular_track_keys: NDArray[np.int32]
-    popular_scores: NDArray[np.float32]
+    popular: PopularTracks
+    """What is popular overall."""
     country_popular: Mapping[str, PopularTracks]
     """By country, of those that have a list; empty where profiles name none."""
     user_countries: Callable[[], Iterator[Sequence[tuple[str, str]]]]
@@ -155,8 +155,7 @@ def plan_release(release: ReleaseInput) -> Plan:
         "artist": _add_similar(content, release, "artist", artists),
     }
     users = {slate: _add_slate(content, release, slate, catalogue) for slate in release.model_versions}
-    overall = PopularTracks(release.popular_track_keys, release.popular_scores)
-    popular = _packed_popular(overall, catalogue, "popular list")
+    popular = _packed_popular(release.popular, catalogue, "popular list")
     content.add("popular", b"", popular)
     country_popular = {
         country.encode(): _packed_popular(tracks, catalogue, f"popular list of {country}")
@@ -173,7 +172,7 @@ def plan_release(release: ReleaseInput) -> Plan:
         models=dict(release.model_versions),
         users=users,
         tracks=len(catalogue),
-        popular=len(release.popular_track_keys),
+        popular=len(release.popular.track_keys),
     )
     return Plan(
         meta=meta,

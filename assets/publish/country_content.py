@@ -7,6 +7,7 @@ import numpy as np
 from adbc_driver_postgresql import dbapi
 
 from assets.publish.content import PopularTracks
+from assets.publish.fetching import fetch_in_batches
 
 POPULAR_DAYS = 30
 POPULAR_LENGTH = 100
@@ -14,7 +15,6 @@ POPULAR_LENGTH = 100
 LEAST_LISTENERS = 3
 # A page, as the API answers without a `limit`. Where fewer tracks have so many listeners, the overall list says more.
 LEAST_TRACKS = 20
-_USERS_PER_BATCH = 20_000
 
 
 def country_popular(
@@ -54,17 +54,14 @@ def user_countries(
     connection: dbapi.Connection, as_of: date, countries: Collection[str]
 ) -> Iterator[list[tuple[str, str]]]:
     """User id and country of those who had heard nothing before the date and whose profile names one of these."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select user_id, country from core.dim_users where country is not null"
-            " and not exists (select from features.feat_user"
-            f" where as_of = {_day(as_of)} and feat_user.user_key = dim_users.user_key) order by user_key"
-        )
-        for batch in cursor.fetch_record_batch():
-            for start in range(0, batch.num_rows, _USERS_PER_BATCH):
-                users = batch.slice(start, _USERS_PER_BATCH).to_pydict()
-                listed = zip(users["user_id"], users["country"], strict=True)
-                yield [(user_id, country) for user_id, country in listed if country in countries]
+    rows = fetch_in_batches(
+        connection,
+        "select user_id, country from core.dim_users where country is not null"
+        " and not exists (select from features.feat_user"
+        f" where as_of = {_day(as_of)} and feat_user.user_key = dim_users.user_key) order by user_key",
+    )
+    for batch in rows:
+        yield [(user_id, country) for user_id, country in batch if country in countries]
 
 
 def _day(as_of: date) -> str:

@@ -90,7 +90,7 @@ def publish(
     or became so while this one was loaded.
     """
     plan = plan_release(release)
-    with _redis_errors(client), _publish_lock(client, lock_seconds) as lock:
+    with redis_errors(client), _publish_lock(client, lock_seconds) as lock:
         live, previous = _pointers(client)
         _require_not_older(client, live, plan.meta)
         _remove_leftovers(client, lock)
@@ -120,7 +120,7 @@ def publish(
 
 def list_releases(client: Redis) -> list[ListedRelease]:
     """The releases that Redis holds, latest published first, unreadable ones included. Raises ReleaseError."""
-    with _redis_errors(client):
+    with redis_errors(client):
         live, previous = _pointers(client)
         published = cast(list[tuple[bytes, float]], client.zrevrange(RELEASES, 0, -1, withscores=True))
         listed = []
@@ -148,7 +148,7 @@ def rollback(client: Redis) -> str:
         pipe.set(PREVIOUS, live)
         pipe.get(LIVE)
 
-    with _redis_errors(client):
+    with redis_errors(client):
         *_, live = cast(list[bytes], client.transaction(swap, LIVE, PREVIOUS))
         return live.decode()
 
@@ -174,7 +174,7 @@ def _require_not_older(client: Redis, live: str | None, meta: ReleaseMeta) -> No
 
 
 @contextmanager
-def _redis_errors(client: Redis) -> Iterator[None]:
+def redis_errors(client: Redis) -> Iterator[None]:
     """Turn errors of Redis into a ReleaseError that says which Redis."""
     address = client.connection_pool.connection_kwargs
     where = address.get("path") or f"{address.get('host')}:{address.get('port')}"

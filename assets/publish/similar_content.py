@@ -8,6 +8,7 @@ from adbc_driver_postgresql import dbapi
 
 from assets.candidates.similar import Item
 from assets.publish.content import SimilarBatch
+from assets.publish.fetching import fetch_in_batches
 from serving_api.contract import Artist
 from warehouse.errors import AudoticsError
 
@@ -26,16 +27,14 @@ def require_similar(connection: dbapi.Connection, as_of: date) -> None:
 
 def heard_artists(connection: dbapi.Connection, as_of: date) -> Iterator[list[Artist]]:
     """The artists of the tracks that had been heard by then."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select artist_key, artist_id, artist_name, artist_mbid from core.dim_artists where artist_key in"
-            " (select artist_key from core.dim_tracks inner join features.feat_track using (track_key)"
-            f" where as_of = {_day(as_of)}) order by artist_key"
-        )
-        for batch in cursor.fetch_record_batch():
-            for start in range(0, batch.num_rows, _KEYS_PER_BATCH):
-                columns = batch.slice(start, _KEYS_PER_BATCH).to_pydict().values()
-                yield [Artist(*values) for values in zip(*columns, strict=True)]
+    rows = fetch_in_batches(
+        connection,
+        "select artist_key, artist_id, artist_name, artist_mbid from core.dim_artists where artist_key in"
+        " (select artist_key from core.dim_tracks inner join features.feat_track using (track_key)"
+        f" where as_of = {_day(as_of)}) order by artist_key",
+    )
+    for batch in rows:
+        yield [Artist(*row) for row in batch]
 
 
 def similar_lists(connection: dbapi.Connection, as_of: date, item: str) -> Iterator[SimilarBatch]:

@@ -11,8 +11,9 @@ from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from assets.publish.content import ReleaseInput, SlateBatch
+from assets.publish.content import PopularTracks, ReleaseInput, SlateBatch
 from assets.publish.country_content import POPULAR_LENGTH, country_popular, user_countries
+from assets.publish.fetching import fetch_in_batches
 from assets.publish.release import ListedRelease
 from assets.publish.similar_content import heard_artists, require_similar, similar_lists
 from assets.ranker.slates import FORGOTTEN_AFTER_DAYS, Slate
@@ -20,7 +21,6 @@ from serving_api.contract import NO_SEED, Track
 from warehouse.errors import AudoticsError
 
 _USERS_PER_BATCH = 5000
-_TRACKS_PER_BATCH = 20_000
 
 
 def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
@@ -56,8 +56,7 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
         tracks=lambda: _tracks(connection, day),
         artists=lambda: heard_artists(connection, as_of),
         similar=lambda item: similar_lists(connection, as_of, item),
-        popular_track_keys=popular["track_key"].to_numpy(np.int32),
-        popular_scores=popular["listens_30d"].to_numpy(np.float32),
+        popular=PopularTracks(popular["track_key"].to_numpy(np.int32), popular["listens_30d"].to_numpy(np.float32)),
         country_popular=by_country,
         user_countries=lambda: user_countries(connection, as_of, by_country),
         expected_users={slate: _expected_users(connection, day, slate) for slate in made["slate"]},
@@ -160,15 +159,13 @@ def _batches(connection: dbapi.Connection, day: str, slate: str, at: datetime) -
 
 
 def _tracks(connection: dbapi.Connection, day: str) -> Iterator[list[Track]]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select track_key, track_id, title, artist_name, artist_id, recording_mbid from core.dim_tracks"
-            f" inner join features.feat_track using (track_key) where as_of = {day} order by track_key"
-        )
-        for batch in cursor.fetch_record_batch():
-            for start in range(0, batch.num_rows, _TRACKS_PER_BATCH):
-                columns = batch.slice(start, _TRACKS_PER_BATCH).to_pydict().values()
-                yield [Track(*values) for values in zip(*columns, strict=True)]
+    rows = fetch_in_batches(
+        connection,
+        "select track_key, track_id, title, artist_name, artist_id, recording_mbid from core.dim_tracks"
+        f" inner join features.feat_track using (track_key) where as_of = {day} order by track_key",
+    )
+    for batch in rows:
+        yield [Track(*row) for row in batch]
 
 
 def _fetch(connection: dbapi.Connection, query: str) -> pd.DataFrame:

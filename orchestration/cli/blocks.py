@@ -8,10 +8,14 @@ from orchestration.cli.options import AsJson
 from warehouse.errors import AudoticsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
     from assets.ingest.blocks import ItemKind
 
 app = typer.Typer(
-    help="Tracks and artists that a user never wants to be recommended; lists hold none from the next run on.",
+    help="Tracks and artists that a user never wants to be recommended, from their next request on.",
     no_args_is_help=True,
 )
 
@@ -55,34 +59,65 @@ def list_(
 
 @app.command()
 def add(user_id: UserId, track: Track = None, artist: Artist = None, as_json: AsJson = False) -> None:
-    """Block a track, or everything by an artist, for a user.
+    """Block a track in all its versions, or everything by an artist, for a user.
+
+    The read API leaves it out from the next request on, lists do from the next run on.
 
     Example: `audotics blocks add user_000431 --artist a-000117`
     """
     from assets.ingest.blocks import block
-    from orchestration.platform import open_platform
-    from warehouse.roles import Role
 
     kind, item_id = _item(track, artist)
-    with open_platform().transaction(Role.LOADER) as connection:
-        changed = block(connection, user_id, kind, item_id)
+    changed = _change(block, user_id, kind, item_id)
     _say(user_id, kind, item_id, "blocked" if changed else "was blocked before", changed, as_json)
 
 
 @app.command()
 def remove(user_id: UserId, track: Track = None, artist: Artist = None, as_json: AsJson = False) -> None:
-    """Take a block back.
+    """Take a block back: the read API shows again what it left out of the user's lists.
 
     Example: `audotics blocks remove user_000431 --artist a-000117`
     """
     from assets.ingest.blocks import unblock
+
+    kind, item_id = _item(track, artist)
+    changed = _change(unblock, user_id, kind, item_id)
+    _say(user_id, kind, item_id, "no longer blocked" if changed else "was not blocked", changed, as_json)
+
+
+@app.command()
+def publish(as_json: AsJson = False) -> None:
+    """Write all blocks to Redis anew, as every release does; `audotics doctor` says when they differ.
+
+    Example: `audotics blocks publish`
+    """
+    from assets.publish.blocks import publish_blocks
+    from orchestration.cli.rendering import OUT, print_json
+    from orchestration.platform import open_platform
+    from warehouse.engine import create_engine
+    from warehouse.roles import Role
+
+    platform = open_platform()
+    users = publish_blocks(create_engine(platform.warehouse_url, Role.LOADER), platform.redis())
+    if as_json:
+        print_json({"users": users})
+    else:
+        OUT.print(f"Redis has what {users:,} users have blocked")
+
+
+def _change(
+    change: "Callable[[Connection, str, ItemKind, str], bool]", user_id: str, kind: "ItemKind", item_id: str
+) -> bool:
+    """Change the warehouse and Redis, or neither; whether there was anything to change in the warehouse."""
+    from assets.publish.blocks import publish_user_blocks
     from orchestration.platform import open_platform
     from warehouse.roles import Role
 
-    kind, item_id = _item(track, artist)
-    with open_platform().transaction(Role.LOADER) as connection:
-        changed = unblock(connection, user_id, kind, item_id)
-    _say(user_id, kind, item_id, "no longer blocked" if changed else "was not blocked", changed, as_json)
+    platform = open_platform()
+    with platform.transaction(Role.LOADER) as connection:
+        changed = change(connection, user_id, kind, item_id)
+        publish_user_blocks(connection, platform.redis(), user_id)
+    return changed
 
 
 def _item(track: str | None, artist: str | None) -> "tuple[ItemKind, str]":

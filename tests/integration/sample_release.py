@@ -71,8 +71,7 @@ def sample_release(
         tracks=catalogue,
         artists=lambda: iter([[sample_artist(marker, key) for key in range(ARTISTS)]]),
         similar=similar,
-        popular_track_keys=popular,
-        popular_scores=sample_scores(len(popular)),
+        popular=PopularTracks(popular, sample_scores(len(popular))),
         country_popular={
             country: PopularTracks(np.array(sample_country(marker, country, tracks), np.int32), sample_scores(10))
             for country in COUNTRIES

@@ -234,6 +234,7 @@ def test_every_command_has_help_with_an_example() -> None:
         ["ingest", "tabular"],
         ["ingest", "forget"],
         ["releases", "list"],
+        *(["blocks", command] for command in ("list", "add", "remove", "publish")),
         *(["models", command] for command in ("list", "show", "promote")),
     ]:
         done = CliRunner().invoke(app, [*command, "--help"])

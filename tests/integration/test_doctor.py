@@ -66,7 +66,7 @@ def test_on_a_fresh_machine_the_servers_are_said_to_be_down_and_nothing_is_start
     for name in ("PostgreSQL", "Redis"):
         assert (found[name].ok, found[name].value) == (False, "not running (embedded, never started)")
         assert "audotics up" in found[name].advice
-    for name in ("migrations", "listens", "last load", "Redis memory", "live release"):
+    for name in ("migrations", "listens", "last load", "Redis memory", "live release", "blocks"):
         assert (found[name].ok, found[name].value) == (False, "unknown")
     assert found["packages"].ok
     assert "dagster 1.13" in found["packages"].value
@@ -118,6 +118,24 @@ def test_listens_the_latest_load_and_the_live_release_are_reported(
     assert found["live release"].value == (
         f"{RELEASE}, as of 2015-01-01, generated 2026-01-02 03:04:05 UTC, discover 1,287 users, for_you 1,307 users"
     )
+
+
+def test_blocks_that_redis_does_not_have_are_red(given: Settings, warehouse_url: str, redis_url: str) -> None:
+    blocks = findings_of(given)["blocks"]
+    assert (blocks.ok, blocks.value) == (True, "0 users have blocked something, and Redis says the same")
+    execute(
+        warehouse_url,
+        "INSERT INTO raw.users (user_key, user_id, listener_key) VALUES (0, 'user_000001', 1)",
+        "INSERT INTO raw.tracks (track_key, natural_key, track_id) VALUES (0, 'lastfm:1', 't-1')",
+        "INSERT INTO raw.blocks (user_key, item_kind, item_key) VALUES (0, 'track', 0)",
+    )
+    blocks = findings_of(given)["blocks"]
+    assert (blocks.ok, blocks.value) == (False, "Redis says something else of 1 users, such as user_000001")
+    assert "`audotics blocks publish`" in blocks.advice
+    with redis.Redis.from_url(redis_url) as client:
+        client.hset(contract.BLOCKS, "user_000001", b'[1,["t-1"],[]]')
+    blocks = findings_of(given)["blocks"]
+    assert (blocks.ok, blocks.value) == (True, "1 users have blocked something, and Redis says the same")
 
 
 def test_a_load_that_rejected_every_row_is_red(given: Settings, warehouse_url: str) -> None:

@@ -2,17 +2,22 @@
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pyarrow.parquet as pq
 import pytest
+from api_client import recommendations, running_api
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 from pipeline_process import Pipeline
 from sample_pipeline import AS_OF, FAVOURITE
 from sqlalchemy import text
+from typer.testing import CliRunner
 
 from assets.ingest.blocks import ItemKind, block, unblock
+from assets.publish.content import ReleaseInput
 from assets.publish.warehouse_content import release_content
+from orchestration.cli.app import app
 from orchestration.definitions import defs
 from quality.checks import blocked_items
 from warehouse.engine import adbc_connect, create_engine
@@ -71,24 +76,31 @@ def test_a_blocked_item_in_a_list_fails_the_check_unless_the_block_came_later_an
         " where slate = 'discover' and rank = 1 order by user_key limit 1"
     )
 
-    def released() -> set[str]:
+    ((track_key,),) = pipeline.query(f"select track_key from core.dim_tracks where track_id = '{track_id}'")
+
+    def holds_it(content: ReleaseInput) -> bool:
+        batch = next(iter(content.batches("discover")))
+        place = batch.user_ids.index(user_id)
+        return track_key in batch.track_keys[batch.offsets[place] : batch.offsets[place + 1]]
+
+    def released() -> bool:
         with adbc_connect(pipeline.warehouse_url, Role.SERVICE) as connection:
-            content = release_content(connection, day)
-            ((key,),) = pipeline.query(f"select track_key from core.dim_tracks where track_id = '{track_id}'")
-            batch = next(iter(content.batches("discover")))
-            place = batch.user_ids.index(user_id)
-            return {user_id} if key in batch.track_keys[batch.offsets[place] : batch.offsets[place + 1]] else set()
+            return holds_it(release_content(connection, day))
 
     loader = create_engine(pipeline.warehouse_url, Role.LOADER)
-    with create_engine(pipeline.warehouse_url, Role.SERVICE).connect() as service:
+    with (
+        create_engine(pipeline.warehouse_url, Role.SERVICE).connect() as service,
+        adbc_connect(pipeline.warehouse_url, Role.SERVICE) as reading,
+    ):
+        begun = release_content(reading, day)
         assert blocked_items(service, day)[:2] == (1, 0)
-        assert released() == {user_id}
+        assert released()
         with loader.begin() as connection:
             assert block(connection, user_id, ItemKind.TRACK, track_id)
             assert not block(connection, user_id, ItemKind.TRACK, track_id)
         service.rollback()
         assert blocked_items(service, day)[:2] == (2, 0)
-        assert released() == set()
+        assert not released()
         with loader.begin() as connection:
             connection.execute(
                 text("update raw.blocks set created_at = :at where item_kind = 'track'"), {"at": made_at}
@@ -97,9 +109,55 @@ def test_a_blocked_item_in_a_list_fails_the_check_unless_the_block_came_later_an
         found = blocked_items(service, day)
         assert found[0] == 2 and found[1] >= 1
         assert user_id in found[2] and track_id in found[2]
+        assert not released()
+        assert holds_it(begun), "a release is made of one instant, whatever is committed meanwhile"
     with loader.begin() as connection:
         assert unblock(connection, user_id, ItemKind.TRACK, track_id)
         assert not unblock(connection, user_id, ItemKind.TRACK, track_id)
+
+
+def test_a_block_holds_from_the_next_request_on_until_it_is_taken_back(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
+        monkeypatch.setenv(name, pipeline.environment[name])
+
+    def blocks(*arguments: str) -> None:
+        done = CliRunner().invoke(app, ["blocks", *arguments, "--json"])
+        assert done.exit_code == 0 and '"changed": true' in done.stdout, done.output
+
+    ((user_id,),) = pipeline.query(
+        "select min(user_id) from raw.users where user_key in (select user_key from ml.recommendations)"
+        f" and user_id <> (select user_id from ({FAVOURITE}) as favourite)"
+    )
+    ((newcomer,),) = pipeline.query(
+        "select min(user_id) from raw.users where user_key not in"
+        f" (select user_key from features.feat_user where as_of = date '{AS_OF}')"
+    )
+    with running_api(pipeline.redis_url) as api:
+
+        def answers() -> dict[str, dict[str, Any]]:
+            asked = [(user_id, "for_you"), (user_id, "discover"), (user_id, "rediscover"), (newcomer, "for_you")]
+            return {f"{who} {slate}": recommendations(api, who, slate=slate, limit=100) for who, slate in asked}
+
+        whole = answers()
+        artist_id = whole[f"{user_id} discover"]["items"][0]["artist_id"]
+        track_id = whole[f"{newcomer} for_you"]["items"][0]["track_id"]
+        blocks("add", user_id, "--artist", artist_id)
+        blocks("add", newcomer, "--track", track_id)
+        shown = answers()
+        for name, answer in shown.items():
+            kept = [
+                item
+                for item in whole[name]["items"]
+                if (item["track_id"] != track_id if name.startswith(newcomer) else item["artist_id"] != artist_id)
+            ]
+            assert [item["track_id"] for item in answer["items"]] == [item["track_id"] for item in kept], name
+            assert [item["rank"] for item in answer["items"]] == list(range(1, len(kept) + 1))
+        assert all(len(shown[name]["items"]) < 100 for name in (f"{user_id} discover", f"{newcomer} for_you"))
+        blocks("remove", user_id, "--artist", artist_id)
+        blocks("remove", newcomer, "--track", track_id)
+        assert answers() == whole
 
 
 def test_a_replay_makes_the_lists_that_were_made_then(pipeline: Pipeline) -> None:

@@ -4,12 +4,14 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import dagster as dg
 import pytest
+import redis
 from pipeline_process import Pipeline
 from sample_pipeline import AS_OF, UNTIL
 
 from assets.publish.assets import release
 from orchestration.definitions import defs
 from orchestration.jobs import nightly_evaluation
+from serving_api.contract import BLOCKS
 from warehouse.resource import WarehouseResource
 
 
@@ -43,12 +45,15 @@ def test_the_next_night_is_served_by_the_same_champions_can_be_repeated_and_roll
     assert releases[report["release"]]["models"] == first["models"]
     assert releases[first["release"]]["status"] == "previous"
 
+    # Whatever was lost of what users have blocked comes back with the same release as well.
     tables, keys = pipeline.table_checksums(), pipeline.redis_contents()
+    assert lose_blocks(pipeline) == 1
     assert pipeline.json("run", "--as-of", following)["release"] == report["release"]
     assert pipeline.table_checksums() == tables
     assert pipeline.redis_contents() == keys
 
-    # Nor does a replay of an older date replace what is live.
+    # Nor does a replay of an older date replace what is live, but for the blocks, which are those of now.
+    assert lose_blocks(pipeline) == 1
     with monkeypatch.context() as patch:
         for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
             patch.setenv(name, pipeline.environment[name])
@@ -59,3 +64,9 @@ def test_the_next_night_is_served_by_the_same_champions_can_be_repeated_and_roll
     assert pipeline.json("releases", "rollback") == {"live": first["release"]}
     statuses = {each["release"]: each["status"] for each in pipeline.json("releases", "list")}
     assert statuses == {first["release"]: "live", report["release"]: "previous"}
+
+
+def lose_blocks(pipeline: Pipeline) -> int:
+    """Take what users have blocked out of Redis; how many keys that were."""
+    with redis.Redis.from_url(pipeline.redis_url) as client:
+        return int(client.delete(BLOCKS))

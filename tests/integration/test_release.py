@@ -81,7 +81,8 @@ def test_the_id_follows_from_the_content_and_from_nothing_else() -> None:
     assert {plan_release(same).release for same in (later, turned, sample_release(batch_users=7))} == {name}
     assert plan_release(sample_release("second")).release != name
     assert plan_release(replace(release, as_of=date(2026, 11, 21))).release[11:] != name[11:]
-    assert plan_release(replace(release, popular_scores=release.popular_scores * 2)).release != name
+    popular = release.popular._replace(scores=release.popular.scores * 2)
+    assert plan_release(replace(release, popular=popular)).release != name
     for item in ("track", "artist"):
         fewer = replace(release, similar=lambda each, item=item: iter(() if each == item else release.similar(each)))
         assert plan_release(fewer).release != name

@@ -34,9 +34,13 @@ def one_similar(keys: list[int], score: float = 0.5) -> Iterator[SimilarBatch]:
     yield SimilarBatch(np.array([3], np.int32), np.array([0, len(keys)]), np.array(keys, np.int32), scores)
 
 
+def popular(*track_keys: int, score: float = 1.0) -> PopularTracks:
+    return PopularTracks(np.array(track_keys, np.int32), np.full(len(track_keys), score, np.float32))
+
+
 def in_finland(*track_keys: int) -> dict[str, PopularTracks]:
     """The only country."""
-    return {"Finland": PopularTracks(np.array(track_keys, np.int32), np.ones(len(track_keys), np.float32))}
+    return {"Finland": popular(*track_keys)}
 
 
 @pytest.mark.parametrize(
@@ -63,9 +67,9 @@ def test_faulty_lists_are_refused_before_anything_is_written(client: Redis, faul
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"popular_track_keys": np.empty(0, np.int32)}, "popular list is empty"),
-        ({"popular_track_keys": np.full(25, 777, np.int32)}, "popular list: .* such as the track key 777"),
-        ({"popular_scores": np.full(25, np.inf, np.float32)}, "popular list cannot be packed"),
+        ({"popular": popular()}, "popular list is empty"),
+        ({"popular": popular(1, 777)}, "popular list: 1 items .* such as the track key 777"),
+        ({"popular": popular(1, score=np.inf)}, "popular list cannot be packed"),
         ({"country_popular": in_finland(1, 777)}, "popular list of Finland: 1 items .* such as the track key 777"),
         ({"country_popular": in_finland()}, "popular list of Finland is empty"),
         ({"country_popular": in_finland(1)}, "the user new_1 is of Côte d'Ivoire, which has no popular list"),

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from serving_api import contract
-from serving_api.contract import Artist, ContractError, ContractVersionError, ReleaseMeta, Track
+from serving_api.contract import Artist, Blocks, ContractError, ContractVersionError, ReleaseMeta, Track
 
 PAGE = (Path(__file__).parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
 
@@ -131,6 +131,31 @@ def test_artists_come_back_and_are_named_after_their_key_as_tracks_are() -> None
         contract.unpack_artist(field, b'["a-1", null]')
 
 
+def test_blocks_come_back_and_the_same_ones_are_the_same_bytes() -> None:
+    blocks = Blocks(frozenset({"t-2", "t-1", "Ночь"}), frozenset({"a-1"}))
+    packed = contract.pack_blocks(blocks)
+    assert packed == '[1,["t-1","t-2","Ночь"],["a-1"]]'.encode()
+    assert contract.unpack_blocks(packed) == blocks
+    tracks = [Track(1, "t-1", None, None, None, None), Track(2, "t-9", None, None, "a-1", None)]
+    others = [Track(3, "t-3", None, None, None, None), Track(4, "a-1", None, None, "t-1", None)]
+    assert [blocks.hold(track) for track in tracks + others] == [True, True, False, False]
+    with pytest.raises(ContractVersionError, match="version 2, not 1"):
+        contract.unpack_blocks(b'[2,{"another":"shape"}]')
+    for damaged in (
+        b"",
+        b"[",
+        b"[]",
+        b"7",
+        b"[1]",
+        b'[1,["t-1"]]',
+        b'[1,"t-1",[]]',
+        b'[1,["t-1"],[5]]',
+        b"[1,[],[],[]]",
+    ):
+        with pytest.raises(ContractError):
+            contract.unpack_blocks(damaged)
+
+
 def test_the_meta_document_comes_back_and_another_version_of_it_does_not() -> None:
     assert contract.unpack_meta(contract.pack_meta(META)) == META
     assert META.slates == ["discover", "for_you"]
@@ -151,7 +176,7 @@ def test_the_release_pattern_matches_every_key_of_its_release_and_nothing_else()
         return [build(release) for build in builders] + [contract.slate_key(release, "for_you")]
 
     one, other = keys("2026-11-22-3f9a1c07"), keys("2026-11-22-3f9a1c08")
-    shared = [contract.LIVE, contract.PREVIOUS, contract.RELEASES, contract.PUBLISH_LOCK]
+    shared = [contract.LIVE, contract.PREVIOUS, contract.RELEASES, contract.PUBLISH_LOCK, contract.BLOCKS]
     everything = one + other + shared
     pattern = contract.release_key_pattern("2026-11-22-3f9a1c07")
     assert [key for key in everything if fnmatchcase(key, pattern)] == one
@@ -164,6 +189,7 @@ def test_the_page_lists_exactly_the_keys_of_the_code() -> None:
         contract.PREVIOUS,
         contract.RELEASES,
         contract.PUBLISH_LOCK,
+        contract.BLOCKS,
         contract.meta_key("{release}"),
         contract.slate_key("{release}", "{slate}"),
         contract.tracks_key("{release}"),
@@ -178,7 +204,7 @@ def test_the_page_lists_exactly_the_keys_of_the_code() -> None:
     }
     assert {row[0].strip("`") for row in table("Keys")} == in_code
     builders = {name for name in vars(contract) if name.endswith("_key")} - {"track_key", "artist_key"}
-    assert len(in_code) == len(builders) + 4, "a key builder is missing from this test"
+    assert len(in_code) == len(builders) + 5, "a key builder is missing from this test"
 
 
 @pytest.mark.parametrize("seeds", [None, i32(-1, 4, 9)])
@@ -214,6 +240,7 @@ def test_the_page_names_the_version_the_meta_fields_and_the_track_field() -> Non
     assert "big-endian i32: 4 bytes" in PAGE
     assert f"[{', '.join(RECORDS['track'])}]" in PAGE
     assert f"[{', '.join(RECORDS['artist'])}]" in PAGE
+    assert f"[{contract.CONTRACT_VERSION}, [track id, ...], [artist id, ...]]" in PAGE
     assert len(RECORDS["track"]) == len(Track._fields) - 1
     assert len(RECORDS["artist"]) == len(Artist._fields) - 1
     assert contract.SEED_REASON_TYPE in PAGE

@@ -1,0 +1,164 @@
+"""What users have blocked, in Redis, where readers leave it out from the next request on.
+
+The warehouse is the truth: a user's field in Redis is replaced as a whole by what raw.blocks says, under the lock of
+blocks. It belongs to no release, so flips and rollbacks leave it as it is.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, cast
+
+import pandas as pd
+from redis import Redis
+from sqlalchemy import Connection, Engine, text
+
+from assets.ingest.blocks import LOCK, ItemKind
+from assets.publish.release import redis_errors
+from assets.ranker.lists import recordings
+from serving_api.contract import BLOCKS, Blocks, pack_blocks
+from warehouse.locks import acquire
+
+# Whoever wants to block something waits for one batch at most.
+BLOCKS_PER_BATCH = 5000
+FIELDS_PER_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class BlocksInRedis:
+    """How Redis' blocks compare with the warehouse's."""
+
+    users: int
+    """Users who have blocked something, in the warehouse."""
+    differing: int
+    """Users of whom Redis says something else."""
+    example: str | None
+    """Id of one of these."""
+
+
+def publish_user_blocks(connection: Connection, client: Redis, user_id: str) -> None:
+    """Make Redis say what a user has blocked, as the connection's transaction sees it.
+
+    To be called before the commit of what `block` or `unblock` did: where the process dies in between, Redis knows a
+    block too many or too few that nobody was told of, and never lacks one that the warehouse has.
+
+    Raises ReleaseError when Redis fails.
+    """
+    key = connection.scalar(text("select user_key from raw.users where user_id = :id"), {"id": user_id})
+    packed = _packed(connection, key - 1, key)
+    with redis_errors(client):
+        if packed:
+            client.hset(BLOCKS, mapping=cast(Any, packed))
+        else:
+            client.hdel(BLOCKS, user_id)
+
+
+def publish_blocks(engine: Engine, client: Redis, blocks_per_batch: int = BLOCKS_PER_BATCH) -> int:
+    """Make Redis say what every user has blocked, batch by batch; returns the number of users who have.
+
+    Readers see a user's blocks of before or of now. Killed and run again, it ends the same. `client` must not decode
+    responses. Raises ReleaseError when Redis fails, AudoticsError when others had the lock of blocks for too long.
+    """
+    users, last = 0, -1
+    while True:
+        with engine.begin() as connection:
+            acquire(connection.connection.cursor(), LOCK)
+            found = _batch(connection, last, blocks_per_batch)
+            if found is None:
+                break
+            packed, last = found
+            with redis_errors(client):
+                client.hset(BLOCKS, mapping=cast(Any, packed))
+            users += len(packed)
+    for fields in _fields(client):
+        with engine.begin() as connection:
+            acquire(connection.connection.cursor(), LOCK)
+            if stale := _without_blocks(connection, fields):
+                with redis_errors(client):
+                    client.hdel(BLOCKS, *stale)
+    return users
+
+
+def compare_blocks(engine: Engine, client: Redis) -> BlocksInRedis:
+    """Compare what Redis says every user has blocked with the warehouse; changes nothing. Raises ReleaseError."""
+    users, last = 0, -1
+    differing: list[str] = []
+    while True:
+        with engine.begin() as connection:
+            found = _batch(connection, last, BLOCKS_PER_BATCH)
+        if found is None:
+            break
+        packed, last = found
+        with redis_errors(client):
+            held = cast(list[bytes | None], client.hmget(BLOCKS, list(packed)))
+        differing += [user_id for user_id, other in zip(packed, held, strict=True) if packed[user_id] != other]
+        users += len(packed)
+    for fields in _fields(client):
+        with engine.begin() as connection:
+            differing += _without_blocks(connection, fields)
+    return BlocksInRedis(users, len(differing), min(differing, default=None))
+
+
+def _batch(connection: Connection, after: int, blocks: int) -> tuple[dict[str, bytes], int] | None:
+    """Packed blocks by user id of the next users, whole ones only, and the last one's key; None after the last."""
+    last = connection.scalar(_LAST_OF_BATCH, {"after": after, "blocks": blocks})
+    return None if last is None else (_packed(connection, after, last), last)
+
+
+def _packed(connection: Connection, after: int, last: int) -> dict[str, bytes]:
+    """Packed blocks by user id, of the users with keys over `after` and up to `last` who have blocked something."""
+    rows = connection.execute(_BLOCKED, {"after": after, "last": last}).all()
+    versions = _versions(connection, sorted({row.item_key for row in rows if row.item_kind == ItemKind.TRACK}))
+    users: dict[str, tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
+    for row in rows:
+        track_ids, artist_ids = users[row.user_id]
+        if row.item_kind == ItemKind.ARTIST:
+            artist_ids.add(row.item_id)
+        else:
+            track_ids.update(versions.get(row.item_key, ()), (row.item_id,))
+    return {user_id: pack_blocks(Blocks(*map(frozenset, ids))) for user_id, ids in users.items()}
+
+
+def _versions(connection: Connection, track_keys: Sequence[int]) -> dict[int, list[str]]:
+    """Ids of the versions of each track's recording, by its key, as lists know them; only of tracks with an artist."""
+    rows = connection.execute(_BY_THEIR_ARTISTS, {"keys": track_keys}).all() if track_keys else ()
+    catalogue = pd.DataFrame(rows, columns=["track_key", "track_id", "artist_key", "title"])
+    catalogue["recording"] = recordings(catalogue)
+    track_ids = catalogue.groupby("recording")["track_id"].agg(list)
+    blocked = catalogue[catalogue["track_key"].isin(track_keys)]
+    return dict(zip(blocked["track_key"].tolist(), track_ids[blocked["recording"]], strict=True))
+
+
+def _fields(client: Redis) -> Iterator[list[str]]:
+    """The ids of all users of whom Redis has blocks, in batches."""
+    with redis_errors(client):
+        found = client.hscan_iter(BLOCKS, count=FIELDS_PER_BATCH)
+        while chunk := [field.decode() for field, _ in islice(found, FIELDS_PER_BATCH)]:
+            yield chunk
+
+
+def _without_blocks(connection: Connection, user_ids: Sequence[str]) -> list[str]:
+    """Those of the users who have blocked nothing."""
+    return list(connection.scalars(_WITHOUT_BLOCKS, {"ids": user_ids}))
+
+
+_LAST_OF_BATCH = text(
+    "select max(user_key) from"
+    " (select user_key from raw.blocks where user_key > :after order by user_key limit :blocks) as batch"
+)
+_BLOCKED = text(
+    "select user_id, item_kind, item_key, coalesce(track_id, artist_id) as item_id"
+    " from raw.blocks inner join raw.users using (user_key)"
+    " left join raw.tracks on item_kind = 'track' and item_key = tracks.track_key"
+    " left join raw.artists on item_kind = 'artist' and item_key = artists.artist_key"
+    " where user_key > :after and user_key <= :last"
+)
+_BY_THEIR_ARTISTS = text(
+    "select track_key, track_id, artist_key, title from raw.tracks"
+    " where artist_key in (select artist_key from raw.tracks where track_key = any(:keys))"
+)
+_WITHOUT_BLOCKS = text(
+    "select user_id from unnest(cast(:ids as text[])) as fields (user_id) where not exists"
+    " (select from raw.users inner join raw.blocks using (user_key) where users.user_id = fields.user_id)"
+)

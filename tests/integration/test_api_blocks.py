@@ -1,0 +1,164 @@
+"""What a user has blocked is in no answer to them, from the next request on, over real HTTP."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import httpx
+import pytest
+from api_client import problem, recommendations
+from redis import Redis
+from sample_release import WITHOUT_DISCOVER, sample_country, sample_list, sample_release, sample_track
+
+from assets.publish.release import publish, rollback
+from serving_api import contract
+from serving_api.contract import BLOCKS, Blocks
+
+
+def block(client: Redis, user_id: str, tracks: Iterable[str] = (), artists: Iterable[str] = ()) -> None:
+    client.hset(BLOCKS, user_id, contract.pack_blocks(Blocks(frozenset(tracks), frozenset(artists))))
+
+
+def track_ids(answer: dict[str, Any]) -> list[str]:
+    return [item["track_id"] for item in answer["items"]]
+
+
+def ids(keys: list[int]) -> list[str]:
+    return [f"t-{key}" for key in keys]
+
+
+def hidden(key: int, tracks: set[str], artists: set[str]) -> bool:
+    track = sample_track("any", key)
+    return track.track_id in tracks or track.artist_id in artists
+
+
+def test_a_list_closes_up_over_blocked_tracks_and_artists_and_is_whole_again_without_the_block(
+    api: httpx.Client, client: Redis
+) -> None:
+    path = "/v1/users/user_7/recommendations"
+    keys, seeds = sample_list("first", "for_you", 7)
+    whole = api.get(path)
+    seed = next(seed for seed in seeds if seed >= 0 and seed not in keys)
+    artist = next(track.artist_id for track in (sample_track("first", key) for key in keys[1:]) if track.artist_id)
+    blocked = ({f"t-{keys[0]}", f"t-{seed}"}, {artist})
+    block(client, "user_7", *blocked)
+    left = [key for key in keys if not hidden(key, *blocked)]
+    assert 4 < len(left) < 11
+
+    answer = api.get(path, headers={"If-None-Match": whole.headers["etag"]})
+    assert answer.status_code == 200 and answer.headers["etag"] != whole.headers["etag"]
+    body = answer.json()
+    assert (body["source"], body["fallback_reason"], body["next_offset"]) == ("personal", None, None)
+    assert track_ids(body) == ids(left)
+    assert [item["rank"] for item in body["items"]] == list(range(1, len(left) + 1))
+    reasons = [item["reason"] and item["reason"]["track_id"] for item in body["items"]]
+    seed_of = dict(zip(keys, seeds, strict=True))
+    expected = [seed_of[key] if seed_of[key] >= 0 and not hidden(seed_of[key], *blocked) else None for key in left]
+    assert reasons == [each if each is None else f"t-{each}" for each in expected]
+
+    first = recommendations(api, "user_7", limit=3, exclude=f"t-{left[1]}")
+    second = recommendations(api, "user_7", limit=3, offset=first["next_offset"], exclude=f"t-{left[1]}")
+    assert track_ids(first) + track_ids(second) == ids([left[0], *left[2:7]])
+    assert recommendations(api, "user_7", limit=len(left))["next_offset"] is None
+    assert recommendations(api, "user_7", limit=len(left) - 1)["next_offset"] == len(left) - 1
+    assert track_ids(recommendations(api, "user_8")) == ids(sample_list("first", "for_you", 8)[0])
+
+    client.hdel(BLOCKS, "user_7")
+    again = api.get(path)
+    assert (again.content, again.headers["etag"]) == (whole.content, whole.headers["etag"])
+
+
+def test_a_popular_list_that_stands_in_is_without_what_the_user_has_blocked(api: httpx.Client, client: Redis) -> None:
+    overall = [sample_track("first", key) for key in range(39, 14, -1)]
+    country = sample_country("first", "Finland")
+    tracks, artists = {"t-39", f"t-{country[0]}"}, {"a-2"}
+    for user_id in ("nobody", "new_0", WITHOUT_DISCOVER):
+        block(client, user_id, tracks, artists)
+    left = [track.track_id for track in overall if not hidden(track.track_key, tracks, artists)]
+    assert len(left) < 24
+    for user_id, reason in (("nobody", "unknown_user"), (WITHOUT_DISCOVER, "empty_slate")):
+        answer = recommendations(api, user_id, slate="discover", limit=100)
+        assert (track_ids(answer), answer["fallback_reason"]) == (left, reason)
+        assert [item["rank"] for item in answer["items"]] == list(range(1, len(left) + 1))
+    page = recommendations(api, "nobody", limit=5, offset=5, exclude=left[0])
+    assert (track_ids(page), page["next_offset"]) == (left[6:11], 10)
+    of_country = recommendations(api, "new_0")
+    assert of_country["country"] == "Finland"
+    assert track_ids(of_country) == ids([key for key in country if not hidden(key, tracks, artists)])
+    assert track_ids(recommendations(api, "nobody", country="Finland")) == track_ids(of_country)
+    assert track_ids(recommendations(api, "new_2")) == ids(country), "what one user blocks, others keep"
+    for query in ({}, {"country": "Finland"}):
+        whole = ids(country) if query else [track.track_id for track in overall]
+        assert track_ids(api.get("/v1/popular", params={"limit": 100, **query}).json()) == whole
+
+
+def test_of_whom_everything_is_blocked_a_popular_list_answers(api: httpx.Client, client: Redis) -> None:
+    keys, _ = sample_list("first", "for_you", 7)
+    block(client, "user_7", set(ids(keys)))
+    answer = recommendations(api, "user_7", limit=100)
+    assert (answer["source"], answer["fallback_reason"], answer["model_version"]) == ("popular", "empty_slate", None)
+    assert track_ids(answer) == ids([key for key in range(39, 14, -1) if key not in keys])
+
+
+def test_blocks_outlive_a_flip_and_a_rollback(api: httpx.Client, client: Redis) -> None:
+    block(client, "user_7", artists={"a-1"})
+
+    def left(marker: str) -> list[str]:
+        return ids([key for key in sample_list(marker, "for_you", 7)[0] if not hidden(key, set(), {"a-1"})])
+
+    assert len(left("first")) < 12
+    assert track_ids(recommendations(api, "user_7")) == left("first")
+    publish(client, sample_release("second"))
+    assert track_ids(recommendations(api, "user_7")) == left("second")
+    rollback(client)
+    assert track_ids(recommendations(api, "user_7")) == left("first")
+    for marker in ("third", "fourth"):
+        publish(client, sample_release(marker))
+    assert track_ids(recommendations(api, "user_7")) == left("fourth")
+
+
+@pytest.mark.parametrize("damaged", [b"{damaged", b'[2,["t-1"],[]]', b'[1,"t-1",[]]'])
+def test_who_has_blocks_that_cannot_be_read_is_shown_no_list_at_all(
+    api: httpx.Client, client: Redis, damaged: bytes
+) -> None:
+    for user_id in ("user_7", "nobody"):
+        client.hset(BLOCKS, user_id, damaged)
+        answer = api.get(f"/v1/users/{user_id}/recommendations")
+        assert "`audotics blocks publish`" in problem(answer, 503, "contract-mismatch")["detail"]
+    assert recommendations(api, "user_8")["source"] == "personal"
+    client.hdel(BLOCKS, "user_7")
+    assert recommendations(api, "user_7")["source"] == "personal"
+
+
+def test_without_a_release_that_can_be_read_the_list_seen_last_is_without_blocked_items_too(
+    api: httpx.Client, client: Redis
+) -> None:
+    block(client, "user_7", {"t-39"}, {"a-2"})
+    client.hset(BLOCKS, "user_8", b"damaged")
+    client.set(contract.LIVE, "2026-12-31-00000000")
+    for user_id, tracks, artists in (("user_7", {"t-39"}, {"a-2"}), ("user_9", set(), set())):
+        answer = recommendations(api, user_id, limit=100)
+        assert answer["fallback_reason"] == "store_unavailable"
+        assert track_ids(answer) == ids([key for key in range(39, 14, -1) if not hidden(key, tracks, artists)])
+    problem(api.get("/v1/users/user_8/recommendations"), 503, "contract-mismatch")
+
+
+def test_blocks_cost_no_round_trip_and_a_popular_list_that_was_read_before_takes_one(
+    api: httpx.Client, client: Redis
+) -> None:
+    block(client, "user_7", {"t-1"})
+    recommendations(api, "new_0")
+
+    def asked(user_id: str) -> tuple[int, int]:
+        """Transactions, and other reads of the API, for one request."""
+
+        def calls() -> list[int]:
+            stats = client.info("commandstats")
+            return [stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("exec", "hmget", "mget")]
+
+        before = calls()
+        recommendations(api, user_id)
+        transactions, *reads = [now - then for now, then in zip(calls(), before, strict=True)]
+        return transactions, sum(reads)
+
+    assert asked("user_8") == asked("user_7") == (1, 1)
+    assert asked("nobody") == asked("new_0") == (1, 0)

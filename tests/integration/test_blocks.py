@@ -1,0 +1,138 @@
+"""What users have blocked: the warehouse decides, Redis follows at once, whatever dies in between."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from loading import query
+from redis import Redis
+from sqlalchemy import Engine, text
+
+from assets.ingest.blocks import ItemKind, block, unblock
+from assets.publish.blocks import BlocksInRedis, compare_blocks, publish_blocks, publish_user_blocks
+from assets.publish.content import ReleaseError
+from serving_api import contract
+from serving_api.contract import BLOCKS, Blocks
+from warehouse.engine import create_engine
+from warehouse.roles import Role
+
+WAIT_SECONDS = 60.0
+CATALOGUE = """
+insert into raw.users (user_key, user_id, listener_key) select n, 'user_' || n, n from generate_series(0, 5) as n;
+insert into raw.artists (artist_key, natural_key, artist_id) select n, 'source:' || n, 'a-' || n
+from generate_series(0, 2) as n;
+insert into raw.tracks (track_key, natural_key, track_id, artist_key, title) values
+(0, 'source:0', 't-0', 0, 'Slow River'), (1, 'source:1', 't-1', 0, 'SLOW RIVER - 2011 Remaster'),
+(2, 'source:2', 't-2', 0, 'Slow River (Live at the Mill)'), (3, 'source:3', 't-3', 0, 'Slow River (Remix)'),
+(4, 'source:4', 't-4', 1, 'Slow River'), (5, 'source:5', 't-5', null, 'Slow River'),
+(6, 'source:6', 't-6', null, 'Slow River')
+"""
+TRACK, ARTIST = ItemKind.TRACK, ItemKind.ARTIST
+
+
+@pytest.fixture
+def loader(warehouse_url: str) -> Iterator[Engine]:
+    """The warehouse with seven tracks, as the role that changes blocks."""
+    engine = create_engine(warehouse_url, Role.LOADER)
+    with engine.begin() as connection:
+        connection.execute(text(CATALOGUE))
+    yield engine
+    engine.dispose()
+
+
+def change(loader: Engine, client: Redis, user_id: str, kind: ItemKind, item_id: str, *, add: bool = True) -> None:
+    """As the command line does it."""
+    with loader.begin() as connection:
+        assert (block if add else unblock)(connection, user_id, kind, item_id)
+        publish_user_blocks(connection, client, user_id)
+
+
+def held(client: Redis) -> dict[str, tuple[list[str], list[str]]]:
+    """Sorted track ids and artist ids of each user in Redis."""
+    blocks = {user_id.decode(): contract.unpack_blocks(packed) for user_id, packed in client.hgetall(BLOCKS).items()}
+    return {user_id: (sorted(each.track_ids), sorted(each.artist_ids)) for user_id, each in blocks.items()}
+
+
+def test_a_block_is_in_redis_with_every_version_of_the_recording_and_goes_again(loader: Engine, client: Redis) -> None:
+    change(loader, client, "user_1", TRACK, "t-1")
+    change(loader, client, "user_1", ARTIST, "a-2")
+    change(loader, client, "user_2", TRACK, "t-5")
+    versions = ["t-0", "t-1", "t-2"]
+    assert held(client) == {"user_1": (versions, ["a-2"]), "user_2": (["t-5"], [])}
+    change(loader, client, "user_1", TRACK, "t-0")
+    change(loader, client, "user_1", TRACK, "t-1", add=False)
+    assert held(client)["user_1"] == (versions, ["a-2"]), "t-0 is still blocked, and t-1 is a version of it"
+    change(loader, client, "user_1", TRACK, "t-0", add=False)
+    change(loader, client, "user_2", TRACK, "t-5", add=False)
+    assert held(client) == {"user_1": ([], ["a-2"])}
+
+
+def test_whatever_redis_says_is_made_right_batch_by_batch_and_reported_before(loader: Engine, client: Redis) -> None:
+    for number in range(5):
+        change(loader, client, f"user_{number}", TRACK, f"t-{number}")
+        change(loader, client, f"user_{number}", ARTIST, "a-0")
+    right = held(client)
+    assert right["user_3"] == (["t-3"], ["a-0"]) and len(right) == 5
+    assert compare_blocks(loader, client) == BlocksInRedis(5, 0, None)
+    stale = contract.pack_blocks(Blocks(frozenset({"t-6"}), frozenset()))
+    client.hset(BLOCKS, mapping={"user_1": b"damaged", "user_3": stale, "user_5": stale, "of another warehouse": stale})
+    client.hdel(BLOCKS, "user_2")
+    assert compare_blocks(loader, client) == BlocksInRedis(5, 5, "of another warehouse")
+    assert publish_blocks(loader, client, blocks_per_batch=1) == 5
+    assert held(client) == right
+    client.delete(BLOCKS)
+    assert [publish_blocks(loader, client, blocks_per_batch=3) for _ in range(2)] == [5, 5]
+    assert held(client) == right
+    with loader.begin() as connection:
+        connection.execute(text("delete from raw.blocks"))
+    assert publish_blocks(loader, client) == 0
+    assert client.exists(BLOCKS) == 0
+
+
+def test_a_track_that_comes_later_is_a_version_from_the_next_release_on(loader: Engine, client: Redis) -> None:
+    change(loader, client, "user_1", TRACK, "t-4")
+    with loader.begin() as connection:
+        connection.execute(
+            text(
+                "insert into raw.tracks (track_key, natural_key, track_id, artist_key, title)"
+                " values (7, 'source:7', 't-7', 1, 'Slow River (Mono)')"
+            )
+        )
+    assert compare_blocks(loader, client) == BlocksInRedis(1, 1, "user_1")
+    publish_blocks(loader, client)
+    assert held(client) == {"user_1": (["t-4", "t-7"], [])}
+
+
+def test_who_dies_between_redis_and_the_commit_leaves_a_block_too_many_and_never_one_too_few(
+    loader: Engine, client: Redis, warehouse_url: str
+) -> None:
+    with loader.connect() as connection:
+        block(connection, "user_1", ARTIST, "a-0")
+        publish_user_blocks(connection, client, "user_1")
+        connection.rollback()
+    assert query(warehouse_url, "select count(*) from raw.blocks") == [(0,)]
+    assert held(client) == {"user_1": ([], ["a-0"])}
+    publish_blocks(loader, client)
+    assert held(client) == {}
+
+
+def test_without_redis_nothing_is_changed(loader: Engine, warehouse_url: str) -> None:
+    with Redis.from_url("redis://127.0.0.1:1/0") as nobody, pytest.raises(ReleaseError, match=r"127\.0\.0\.1:1 failed"):
+        change(loader, nobody, "user_1", ARTIST, "a-0")
+    assert query(warehouse_url, "select count(*) from raw.blocks") == [(0,)]
+
+
+def test_two_changes_for_one_user_at_once_are_both_in_redis(loader: Engine, client: Redis, warehouse_url: str) -> None:
+    other = threading.Thread(target=change, args=[loader, client, "user_1", ARTIST, "a-1"])
+    waiting = (
+        "select 1 from pg_locks inner join pg_stat_activity using (pid)"
+        " where datname = current_database() and locktype = 'advisory' and not granted"
+    )
+    with loader.begin() as connection:
+        block(connection, "user_1", ARTIST, "a-0")
+        publish_user_blocks(connection, client, "user_1")
+        other.start()
+        while not query(warehouse_url, waiting):
+            assert other.is_alive(), "it did not wait"
+    other.join(WAIT_SECONDS)
+    assert held(client) == {"user_1": ([], ["a-0", "a-1"])}

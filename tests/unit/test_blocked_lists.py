@@ -1,0 +1,54 @@
+"""What is left of a list when blocked items and reasons go, and how its pages close up."""
+
+import numpy as np
+
+from serving_api.answers import PopularList, Window, record_document
+from serving_api.contract import NO_SEED, Blocks, RankedList, Track
+from serving_api.ranked import named_keys, shown_items, without, without_blocked
+
+# Tracks 10 to 15; the even ones are by artist 0, the odd ones by nobody known.
+TRACKS = {key: Track(key, f"t-{key}", None, None, None if key % 2 else "a-0", None) for key in range(10, 16)}
+RANKED = RankedList(
+    np.array([15, 10, 11, 13, 12], np.int32),
+    np.array([0.5, 0.4, 0.3, 0.2, 0.1], np.float32),
+    np.array([NO_SEED, 14, 13, NO_SEED, 11], np.int32),
+)
+
+
+def blocks(tracks: tuple[str, ...] = (), artists: tuple[str, ...] = ()) -> Blocks:
+    return Blocks(frozenset(tracks), frozenset(artists))
+
+
+def test_a_blocked_track_goes_with_the_reasons_that_name_it_and_the_rest_keeps_its_order() -> None:
+    left = without_blocked(RANKED, TRACKS, blocks(("t-13", "t-999")))
+    assert left.track_keys.tolist() == [15, 10, 11, 12]
+    assert left.scores.tolist() == RANKED.scores[[0, 1, 2, 4]].tolist()
+    assert left.seed_keys.tolist() == [NO_SEED, 14, NO_SEED, 11]
+    reasons = [item["reason"] and item["reason"]["track_id"] for item in shown_items(left, TRACKS)]
+    assert reasons == [None, "t-14", None, "t-11"]
+
+
+def test_a_blocked_artist_goes_with_every_track_and_those_of_nobody_stay() -> None:
+    left = without_blocked(RANKED, TRACKS, blocks(artists=("a-0",)))
+    assert (left.track_keys.tolist(), left.seed_keys.tolist()) == ([15, 11, 13], [NO_SEED, 13, NO_SEED])
+    both = without_blocked(RANKED, TRACKS, blocks(("t-15", "t-11", "t-13"), ("a-0",)))
+    assert both.track_keys.tolist() == []
+
+
+def test_what_a_list_names_are_its_items_and_its_seeds_once_each() -> None:
+    assert named_keys(RANKED) == [10, 11, 12, 13, 14, 15]
+    assert named_keys(without(RANKED, np.array([10, 11, 99], np.int32))) == [11, 12, 13, 15]
+
+
+def test_pages_of_a_popular_list_close_up_over_excluded_and_blocked_tracks() -> None:
+    popular = PopularList(None, [record_document(track) for track in TRACKS.values()])
+    exclude = frozenset({"t-15"})
+
+    def page(offset: int, blocked: Blocks) -> tuple[list[tuple[int, str]], int | None]:
+        found = popular.page(Window(limit=2, offset=offset, exclude=exclude), blocked)
+        return [(item["rank"], item["track_id"]) for item in found.items], found.next_offset
+
+    assert page(0, blocks()) == ([(1, "t-10"), (2, "t-11")], 2)
+    assert page(0, blocks(("t-10", "t-15"))) == ([(1, "t-11"), (2, "t-12")], 2)
+    assert page(2, blocks(("t-10", "t-15"))) == ([(3, "t-13"), (4, "t-14")], None)
+    assert page(0, blocks(("t-11",), ("a-0",))) == ([(1, "t-13")], None)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -94,6 +94,8 @@ def _curve(
     """What the ranker that `training.train` would make does after so many trees, until it has not improved for long."""
     import lightgbm
 
+    # The same trees with any number of threads; a second one waits more than it works on folds of this size.
+    config = replace(config, threads=1)
     parameters = {**config.lightgbm_parameters(), "metric": "None"}
     data = training_data(folds, config)
     booster = lightgbm.Booster(parameters, data)

@@ -1,7 +1,7 @@
 """Tries training parameters on closed folds, and chooses those that are surely better than the default, if any are.
 
-What is tried as of a date is what trainings before it would have done: a trial learns from the folds that were over when
-its validation date began, as stand-ins do (docs/adr/0012), and ranks all candidates of that date's whole fold.
+What is tried as of a date is what trainings before it would have done: a trial learns from the folds that were over
+when its validation date began, as stand-ins do (docs/adr/0012), and ranks all candidates of that date's whole fold.
 """
 
 from collections.abc import Callable, Sequence

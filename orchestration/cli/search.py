@@ -20,8 +20,8 @@ def search(
 ) -> None:
     """Try training parameters of the rankers on closed dates before a date, and choose what is surely better.
 
-    Trainings as of that date and later use the choice, and the gate decides about their rankers as always. Where nothing
-    is surely better, the default stays. Every trial is a row of ml.ranker_trials.
+    Trainings as of that date and later use the choice, and the gate decides about their rankers as always. Where
+    nothing is surely better, the default stays. Every trial is a row of ml.ranker_trials.
 
     Example: `audotics search --as-of 2014-12-01`
 

@@ -192,15 +192,8 @@ def test_nothing_that_an_analyst_can_read_has_a_users_key_or_id(platform: Pipeli
     others = {name for name in readable if not name.startswith("analytics.")}
     assert others == {
         *("core.dim_tracks", "core.dim_artists", "features.feat_track", "features.feat_artist"),
-        *(
-            "ml.models",
-            "ml.promotions",
-            "ml.ranker_trials",
-            "ml.model_evaluations",
-            "ml.releases",
-            "ml.recommendation_batches",
-        ),
-        *("ml.recommendation_outcomes", "ml.recommended_tracks"),
+        *("ml.models", "ml.promotions", "ml.model_evaluations", "ml.releases", "ml.recommendation_batches"),
+        *("ml.ranker_trials", "ml.recommendation_outcomes", "ml.recommended_tracks"),
         *("ml.similar_batches", "ml.similarity_evaluations", "ml.similar_tracks_named", "ml.similar_artists_named"),
     }
     telling = {"user_key", "user_id", "session_key"}

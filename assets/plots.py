@@ -60,6 +60,27 @@ def lines(
     return _markdown(figure, title)
 
 
+def trials(title: str, values: Sequence[float | None], baseline: float) -> str:
+    """One dot per trial from 0, the best value so far as a line, the baseline dashed, as a Markdown image.
+
+    A trial without a value has no dot.
+    """
+    figure = Figure(figsize=(7, 2.8), layout="constrained")
+    axes = figure.add_subplot()
+    y = [float("nan") if value is None else value for value in values]
+    best = [
+        max((value for value in values[: number + 1] if value is not None), default=baseline)
+        for number in range(len(y))
+    ]
+    axes.plot(range(len(y)), y, linestyle="", marker="o", markersize=4, color=_BAR)
+    axes.step(range(len(y)), best, where="post", color=_MARKED, linewidth=1.2)
+    axes.axhline(baseline, color="#999999", linewidth=0.8, linestyle="--")
+    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_xlabel("trial")
+    axes.spines[["top", "right"]].set_visible(False)
+    return _markdown(figure, title)
+
+
 def calibration(title: str, predicted: Sequence[float], observed: Sequence[float]) -> str:
     """Observed over predicted shares beside the diagonal on which they agree, as a Markdown image."""
     figure = Figure(figsize=(4.2, 4.0), layout="constrained")

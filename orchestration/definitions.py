@@ -8,6 +8,7 @@ from assets.ingest import assets as ingest
 from assets.publish import assets as publish
 from assets.ranker import assets as ranker
 from assets.replay import assets as replay
+from assets.search import assets as search
 from assets.similar import assets as similar
 from orchestration.jobs import JOBS, SCHEDULES
 from quality.checks import build_blocks_check, build_feature_checks, raw_listens_check
@@ -22,6 +23,7 @@ defs = dg.Definitions(
         candidates.candidates,
         ranker.training_set,
         ranker.rankers,
+        search.ranker_search,
         ranker.recommendations,
         ranker.model_evaluations,
         similar.similar_tracks,

@@ -15,6 +15,7 @@ from warehouse.roles import Role
 INGEST = dg.AssetSelection.groups("raw", "staging", "snapshots", "intermediate", "core", "analytics")
 FEATURES = dg.AssetSelection.groups("features")
 TRAINING = dg.AssetSelection.groups("training")
+SEARCH = dg.AssetSelection.assets("training_set") | dg.AssetSelection.groups("search")
 SERVING = dg.AssetSelection.groups("candidates", "recommendations", "release", "ml")
 EVALUATION = dg.AssetSelection.groups("evaluation")
 SIMILARITY_EVALUATION = dg.AssetSelection.groups("similarity_evaluation")
@@ -35,6 +36,12 @@ training = dg.define_asset_job(
     selection=INGEST | FEATURES | TRAINING,
     description="Load what has landed, add the newest closed fold to the training set, train one ranker per slate"
     " and let the gate decide whether it serves.",
+)
+search = dg.define_asset_job(
+    "search",
+    selection=FEATURES | SEARCH,
+    description="Try training parameters on the newest closed folds, and choose those that are surely better than the"
+    " default. By hand, monthly or after new sources and features; listens are taken as the last build left them.",
 )
 first_release = dg.define_asset_job(
     "first_release",
@@ -60,7 +67,7 @@ replay = dg.define_asset_job(
     " Features of the date are built where there are none.",
 )
 
-JOBS = [nightly, features, training, first_release, evaluation, similarity_evaluation, replay]
+JOBS = [nightly, features, training, search, first_release, evaluation, similarity_evaluation, replay]
 
 
 def _as_of_request(as_of: date) -> dg.RunRequest:

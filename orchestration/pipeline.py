@@ -14,6 +14,7 @@ from assets.ranker.registry import has_champions
 from assets.ranker.slates import Slate
 from assets.replay.comparison import SlateComparison, note_changes
 from assets.replay.lists import Replayed, models_to_replay, replay
+from assets.search.store import read_trials
 from orchestration.definitions import defs
 from orchestration.instance import open_instance
 from orchestration.platform import Platform
@@ -47,6 +48,30 @@ def run_evaluation(platform: Platform, as_of: date, on_progress: Progress) -> tu
         report = run_job(defs, instance, "evaluation", as_of, _logs(platform), on_progress, embedded_pids(platform))
     with platform.transaction() as connection:
         return report, read_evaluation(connection, as_of)
+
+
+def run_search(
+    platform: Platform, as_of: date, slates: Sequence[Slate], trials: int, seed: int, on_progress: Progress
+) -> tuple[RunReport, list[dict[str, Any]]]:
+    """The search for training parameters as of a date, and every trial that it stored.
+
+    Raises:
+        AudoticsError: a step failed.
+    """
+    options = {"slates": [str(slate) for slate in slates], "trials": trials, "seed": seed}
+    with open_instance(platform.settings, platform.warehouse_url) as instance:
+        report = run_job(
+            defs,
+            instance,
+            "search",
+            as_of,
+            _logs(platform),
+            on_progress,
+            embedded_pids(platform),
+            step_config={"ranker_search": options},
+        )
+    with platform.transaction() as connection:
+        return report, read_trials(connection, as_of, slates)
 
 
 def run_replay(

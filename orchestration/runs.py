@@ -2,11 +2,12 @@
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -16,6 +17,8 @@ from orchestration.memory import MemorySampler
 from warehouse.errors import AudoticsError
 
 _POLL_SECONDS = 1.0
+# Among so many the last message of a step is found.
+_NEWEST_RECORDS = 20
 # What a run launched from the UI has: its pages look for a job's runs by these.
 _OF_CODE_LOCATION = {"dagster/code_location": "audotics", ".dagster/repository": "__repository__@audotics"}
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -68,10 +71,12 @@ def run_job(
     log_folder: Path,
     on_progress: Progress,
     server_pids: Sequence[int] = (),
+    step_config: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> RunReport:
     """Run a job for one `as_of`; what its steps print goes to a file of the log folder, named after the run.
 
-    Peak memory is that of this process, the servers, and the children of all of them.
+    step_config: of a step, what its asset is to be configured with. Steps that are configured tell `on_progress` what
+    they log, too. Peak memory is that of this process, the servers, and the children of all of them.
 
     Raises:
         AudoticsError: a step failed, with the step's name and the reason in one line.
@@ -85,13 +90,13 @@ def run_job(
         # dbt's own report goes to standard output, which belongs to what the command was asked for.
         redirect_stdout(output),
         MemorySampler(server_pids) as sampler,
-        _watch(instance, run_id, len(job.nodes), on_progress),
+        _watch(instance, run_id, len(job.nodes), on_progress, step_config.keys()),
     ):
         result = job.execute_in_process(
             instance=instance,
             partition_key=as_of.isoformat(),
             run_id=run_id,
-            run_config=_QUIET,
+            run_config={**_QUIET, "ops": {step: {"config": dict(given)} for step, given in step_config.items()}},
             tags=_OF_CODE_LOCATION,
             raise_on_error=False,
         )
@@ -104,15 +109,21 @@ def run_job(
 
 
 @contextmanager
-def _watch(instance: dg.DagsterInstance, run_id: str, total: int, on_progress: Progress) -> Iterator[None]:
-    """Report progress from the run's own event log while the run holds the main thread."""
+def _watch(
+    instance: dg.DagsterInstance, run_id: str, total: int, on_progress: Progress, telling: Collection[str]
+) -> Iterator[None]:
+    """Report progress from the run's own event log while the run holds the main thread.
+
+    Of the steps that are `telling`, also what they logged last.
+    """
     stop = threading.Event()
 
     def poll() -> None:
         while not stop.wait(_POLL_SECONDS):
             started = [event.step_key for event in _events(instance, run_id, DagsterEventType.STEP_START)]
             done = len(_events(instance, run_id, DagsterEventType.STEP_SUCCESS))
-            on_progress(started[-1] or "" if started else "", done, total)
+            step = started[-1] or "" if started else ""
+            on_progress(f"{step}: {_said(instance, run_id, step)}" if step in telling else step, done, total)
 
     thread = threading.Thread(target=poll, name="run-progress", daemon=True)
     thread.start()
@@ -121,6 +132,14 @@ def _watch(instance: dg.DagsterInstance, run_id: str, total: int, on_progress: P
     finally:
         stop.set()
         thread.join()
+
+
+def _said(instance: dg.DagsterInstance, run_id: str, step: str) -> str:
+    """What a step logged last."""
+    newest = instance.get_records_for_run(run_id, limit=_NEWEST_RECORDS, ascending=False).records
+    entries = [record.event_log_entry for record in newest]
+    told = (each.user_message for each in entries if each.step_key == step and not each.is_dagster_event)
+    return next(told, "")
 
 
 def _events(instance: dg.DagsterInstance, run_id: str, kind: DagsterEventType) -> Sequence[dg.EventLogEntry]:

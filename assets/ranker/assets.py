@@ -28,6 +28,7 @@ from assets.ranker.features import join_features
 from assets.ranker.marts import feature_reader, read_list_rules
 from assets.ranker.promotion import PromotionConfig
 from assets.ranker.reasons import with_reasons
+from assets.ranker.recipe import read_recipe
 from assets.ranker.recommendations import MadeFrom, as_rows, replace_recommendations
 from assets.ranker.registry import Champion, champions
 from assets.ranker.scoring import rank
@@ -110,11 +111,15 @@ def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource
 def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """One LightGBM ranker per slate; those that the gate finds no worse than the incumbents serve from this date on.
 
+    Trained with what the newest `ranker_search` of this date or earlier chose, else with the defaults.
+
     A slate of which nothing can be learned yet, such as `rediscover` in the first two months, gets none.
     """
     as_of = date.fromisoformat(context.partition_key)
     engine, lake = create_engine(warehouse.url, Role.SERVICE), Lake(warehouse.lake)
-    challenged = {slate: challenge(engine, lake, slate, as_of, RankerConfig(), PromotionConfig()) for slate in Slate}
+    with engine.connect() as connection:
+        recipes = {slate: read_recipe(connection, slate, as_of) for slate in Slate}
+    challenged = {slate: challenge(engine, lake, slate, as_of, recipes[slate], PromotionConfig()) for slate in Slate}
     outcomes = {slate: outcome for slate, outcome in challenged.items() if outcome is not None}
     if not outcomes:
         raise AudoticsError(
@@ -156,8 +161,7 @@ def _shown(slate: Slate, outcome: Outcome) -> dict[str, dg.MetadataValue]:
     card, model = outcome.card, outcome.challenger.model
     strongest = dict(list(model.gain.items())[:15])
     images = plots.bars(f"{slate}: share of gain of the 15 strongest features", strongest)
-    if card["held_out"]:
-        bins = card["held_out"]["calibration"]
+    if card["held_out"] and (bins := card["held_out"]["calibration"]):
         observed = [each["listened"] for each in bins]
         images += "\n\n" + plots.calibration(f"{slate}: calibration", [each["predicted"] for each in bins], observed)
     return {

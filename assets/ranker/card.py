@@ -16,6 +16,7 @@ from assets.ranker.held_out import Audience, Rehearsal
 from assets.ranker.registry import Challenger
 from assets.ranker.segments import by_activity
 from assets.ranker.slates import HORIZON_DAYS
+from assets.ranker.training import RankerConfig
 
 _SEED = 1
 _BINS = 10
@@ -39,9 +40,15 @@ def read_data_window(connection: Connection, as_of: date) -> DataWindow:
 
 
 def build_card(
-    challenger: Challenger, folds: list[Fold], window: DataWindow, measured: tuple[Audience, Rehearsal] | None
+    challenger: Challenger,
+    origin: str,
+    folds: list[Fold],
+    window: DataWindow,
+    measured: tuple[Audience, Rehearsal] | None,
 ) -> dict[str, Any]:
-    """The card as plain data; `measured` is what the stand-in made of the held-out fold, None where there is none."""
+    """The card as plain data. origin: where the parameters come from. measured: what the stand-in made of the held-out
+    fold, None where there is none.
+    """
     model, stand_in = challenger.model, challenger.stand_in
     held_out = None
     if measured and stand_in:
@@ -50,7 +57,7 @@ def build_card(
             "horizon_days": HORIZON_DAYS,
             "model": "stand-in",
             "folds": [each.isoformat() for each in stand_in.model.fold_dates],
-            **_held_out(*measured, model.config.negatives),
+            **_held_out(*measured, model.config),
         }
     return {
         "model_version": challenger.model_version,
@@ -64,6 +71,7 @@ def build_card(
             "users": challenger.users,
         },
         "parameters": asdict(model.config),
+        "parameters_from": origin,
         "importance": importance(model.gain),
         "held_out": held_out,
         "limits": _limits(challenger, held_out),
@@ -82,7 +90,8 @@ def page(card: Mapping[str, Any], plots: str = "") -> str:
     parts = [f"# {card['model_version']}", _about(card), "## Held-out fold"]
     held_out = card["held_out"]
     if held_out:
-        parts += [_metrics(held_out), "### Calibration", _calibration(held_out["calibration"])]
+        parts += [_metrics(held_out)]
+        parts += ["### Calibration", _calibration(held_out["calibration"])] if held_out["calibration"] else []
     parts += [plots] if plots else []
     parts += ["## Features", _importance(card["importance"]), "## Known limits"]
     parts.append("\n".join(f"- {limit}" for limit in card["limits"]))
@@ -112,7 +121,7 @@ def calibration(
     ]
 
 
-def _held_out(audience: Audience, rehearsal: Rehearsal, negatives: float) -> dict[str, Any]:
+def _held_out(audience: Audience, rehearsal: Rehearsal, config: RankerConfig) -> dict[str, Any]:
     metrics = per_user_metrics(rehearsal.lists, audience.relevant)[1]
     groups = {"all": np.ones(len(audience.users), dtype=bool), **by_activity(audience.listens)}
     measured = [
@@ -129,7 +138,10 @@ def _held_out(audience: Audience, rehearsal: Rehearsal, negatives: float) -> dic
         "segments": measured,
         "pool_recall": in_pool / len(audience.relevant),
         "tracks_listed": int(rehearsal.lists["track_key"].nunique()),
-        "calibration": calibration(rehearsal.score, rehearsal.label, negatives),
+        # There is no share of candidates that the score of a ranking objective could be held against.
+        "calibration": calibration(rehearsal.score, rehearsal.label, config.negatives)
+        if config.probabilities
+        else None,
     }
 
 
@@ -160,10 +172,17 @@ def _limits(challenger: Challenger, held_out: Mapping[str, Any] | None) -> list[
         limits.append(
             f"Trained on {len(model.fold_dates)} folds, for want of more; the recipe asks for {config.folds}."
         )
+    kept = (
+        f"Training kept {config.negatives:.0%} of the candidates that were not listened to, and weighed users by"
+        f" (1 + listened) ** -{config.user_weight}"
+    )
+    of_score = (
+        f"{kept}: corrected for the first, not for the second, it is what the calibration calls predicted."
+        if config.probabilities
+        else f"It is the logistic of what {config.objective} learnt and no probability: it has no calibration. {kept}."
+    )
     limits += [
-        f"A score orders the tracks of one list. Training kept {config.negatives:.0%} of the candidates that were not"
-        f" listened to, and weighed users by (1 + listened) ** -{config.user_weight}: corrected for the first, not for"
-        " the second, it is what the calibration calls predicted.",
+        f"A score orders the tracks of one list. {of_score}",
         f"Relevant is what was played within {HORIZON_DAYS} days, liked or not: a play that was skipped counts as one.",
     ]
     unused = [name for name, share in model.gain.items() if share == 0]
@@ -185,7 +204,8 @@ def _about(card: Mapping[str, Any]) -> str:
         f"Trained on {training['rows']:,} rows of the folds {', '.join(f['as_of'] for f in training['folds'])}."
     )
     parameters = ", ".join(f"{name} {value}" for name, value in card["parameters"].items())
-    return "\n".join(lines) + f"\n\nParameters: {parameters}."
+    origin = f" ({card['parameters_from']})" if "parameters_from" in card else ""
+    return "\n".join(lines) + f"\n\nParameters{origin}: {parameters}."
 
 
 def _metrics(held_out: Mapping[str, Any]) -> str:

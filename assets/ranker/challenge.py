@@ -6,11 +6,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from assets.ranker.card import DataWindow, build_card, read_data_window
+from assets.ranker.card import build_card, read_data_window
 from assets.ranker.dataset import Fold
 from assets.ranker.held_out import Audience, Rehearsal, feature_names, rehearse
 from assets.ranker.promotion import Decision, PromotionConfig, judge, quality
 from assets.ranker.promotion_store import decision_of_gate, read_card, record_decision
+from assets.ranker.recipe import Recipe
 from assets.ranker.registry import Challenger, StandIn, clean_model, load_model, register, serving, store_files
 from assets.ranker.slates import HORIZON_DAYS, Slate
 from assets.ranker.training import RankerConfig, RankerModel, can_learn, train
@@ -39,7 +40,7 @@ class _Incumbent:
 
 
 def challenge(
-    engine: Engine, lake: Lake, slate: Slate, as_of: date, config: RankerConfig, gate: PromotionConfig
+    engine: Engine, lake: Lake, slate: Slate, as_of: date, recipe: Recipe, gate: PromotionConfig
 ) -> Outcome | None:
     """Train a ranker on all folds, decide whether it serves from `as_of` on, and store it with card and decision.
 
@@ -50,6 +51,7 @@ def challenge(
     Raises:
         AudoticsError: no folds are stored, or not the one to compare on.
     """
+    config = recipe.config
     folds = load_folds(lake, as_of, slate, config)
     if not can_learn(folds):
         return None
@@ -69,7 +71,8 @@ def challenge(
             return Outcome(challenger, read_card(connection, challenger.model_version), known)
         incumbent = _incumbent(connection, lake, slate, as_of, held_out)
         window = read_data_window(connection, as_of)
-    decision, card = _compare(lake, challenger, incumbent, held_out, folds, window, gate)
+    decision, measured = _compare(lake, challenger, incumbent, held_out, gate)
+    card = build_card(challenger, recipe.origin, folds, window, measured)
     with engine.begin() as connection:
         register(connection, challenger, card)
         record_decision(connection, challenger, incumbent.model_version if incumbent else None, decision)
@@ -105,11 +108,9 @@ def _compare(
     challenger: Challenger,
     incumbent: _Incumbent | None,
     held_out: HeldOut,
-    folds: list[Fold],
-    window: DataWindow,
     gate: PromotionConfig,
-) -> tuple[Decision, dict[str, Any]]:
-    """The decision and the card, from one pass over the held-out fold."""
+) -> tuple[Decision, tuple[Audience, Rehearsal] | None]:
+    """The decision, and what the stand-in made of the held-out fold, from one pass over it."""
     models: dict[str, RankerModel] = {}
     if challenger.stand_in:
         models["challenger"] = challenger.stand_in.model
@@ -121,8 +122,7 @@ def _compare(
     decision = _decide(incumbent, rehearsed, gate)
     if decision.figures:
         decision = replace(decision, figures={"held_out": held_out.as_of.isoformat(), **decision.figures})
-    measured = (rehearsed[0], rehearsed[1]["challenger"]) if rehearsed else None
-    return decision, build_card(challenger, folds, window, measured)
+    return decision, (rehearsed[0], rehearsed[1]["challenger"]) if rehearsed else None
 
 
 def _decide(

@@ -52,9 +52,9 @@ def with_reasons(
 def contributions(model: RankerModel, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """SHAP values of each row of `values` (rows, features of the model), and last the model's expected value.
 
-    A row sums to its raw score, which is in log odds: Lundberg et al., "From local explanations to global understanding
-    with explainable AI for trees" (Nature Machine Intelligence, 2020). By the compiled forest; where it cannot express
-    the model, by LightGBM, which says the same many times slower.
+    A row sums to its raw score, in log odds, or on the own scale of a ranking objective: Lundberg et al., "From local
+    explanations to global understanding with explainable AI for trees" (Nature Machine Intelligence, 2020). By the
+    compiled forest; where it cannot express the model, by LightGBM, which says the same many times slower.
     """
     forest = forest_of(model.text)
     if forest is not None:

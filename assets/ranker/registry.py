@@ -1,7 +1,7 @@
 """Trained rankers: text files in the lake, a row with their card in ml.models, and which one serves a date."""
 
 import hashlib
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from assets.ranker.recipe import config_of
 from assets.ranker.slates import Slate
-from assets.ranker.training import RankerConfig, RankerModel
+from assets.ranker.training import RankerModel
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 
@@ -141,7 +142,8 @@ def load_model(lake: Lake, row: Any) -> RankerModel:
         fold_dates=row.folds,
         rows=row.training_rows,
         positives=row.metrics["training_positives"],
-        config=_config(row),
+        # A card keeps the parameters of its day; those that have gone since do not matter for scoring.
+        config=config_of(row.params),
     )
 
 
@@ -173,11 +175,6 @@ def _read(lake: Lake, row: Any, file: str, sha256: str) -> str:
     return model_text
 
 
-def _config(row: Any) -> RankerConfig:
-    """A card keeps the parameters of its day; those that have gone since do not matter for scoring."""
-    return RankerConfig(**{name: row.params[name] for name in _CONFIG_FIELDS & row.params.keys()})
-
-
 def _file(challenger: Challenger) -> str:
     return f"models/{challenger.model_version}.txt"
 
@@ -190,7 +187,6 @@ def _digest(model_text: str) -> str:
     return hashlib.sha256(model_text.encode()).hexdigest()
 
 
-_CONFIG_FIELDS = {field.name for field in fields(RankerConfig)}
 _SERVING = text(
     "select models.* from ml.promotions inner join ml.models using (model_version)"
     " where promotions.slate = :slate and promotions.serves_from <= :as_of"

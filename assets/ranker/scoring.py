@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import expit
 
 from assets.ranker.features import FeatureMatrix
 from assets.ranker.forest import Forest, UnsupportedForestError, read_forest
@@ -61,14 +62,17 @@ def columns_of(model: RankerModel, features: FeatureMatrix) -> list[int]:
 
 
 def predict(model: RankerModel, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """The model's prediction per row of values, float32 (rows, len(model.names)); NaN is unknown. Float64 (rows,).
+    """The model's score per row of values, float32 (rows, len(model.names)); NaN is unknown. Float64 (rows,), positive.
 
     By the compiled forest; where it cannot express the model, by LightGBM, which says the same several times slower.
+    What a ranking objective gives may be negative: its logistic keeps the order and can be discounted by a factor.
     """
     forest = forest_of(model.text)
     if forest is None:
-        return np.asarray(model.booster.predict(values, num_threads=model.config.threads))
-    return forest.predict(values, model.config.threads)
+        predicted = np.asarray(model.booster.predict(values, num_threads=model.config.threads))
+    else:
+        predicted = forest.predict(values, model.config.threads)
+    return predicted if model.config.probabilities else np.asarray(expit(predicted))
 
 
 @lru_cache(maxsize=8)

@@ -1,7 +1,7 @@
 """Trains one LightGBM ranker on the labelled folds of one slate."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,20 +10,27 @@ import numpy as np
 import numpy.typing as npt
 
 from assets.ranker.dataset import Fold
+from assets.ranker.slates import LIST_LENGTH
 
 if TYPE_CHECKING:
     import lightgbm
 
 
+# Log loss of single candidates, or one of LightGBM's losses of a user's candidates in their order.
+OBJECTIVES = ("binary", "rank_xendcg", "lambdarank")
+
+
 @dataclass(frozen=True)
 class RankerConfig:
-    """Chosen on 30Music `as_of` dates up to 2014-12-01 (benchmarks/tune_ranker.py).
+    """The defaults were chosen on 30Music `as_of` dates up to 2014-12-01; `ranker_search` looks for better ones.
 
-    folds: weekly dates to learn from. negatives: share kept of the candidates that were not listened to.
-    user_weight: a row weighs (1 + the user's listened-to candidates in its fold) ** -user_weight, because the
-    protocol averages over users and not over listens.
+    objective: one of OBJECTIVES. folds: weekly dates to learn from. negatives: share kept of the candidates that were
+    not listened to; the training set holds the share of the defaults, and no config can have more. user_weight: a row
+    weighs (1 + the user's listened-to candidates in its fold) ** -user_weight, because the protocol averages over users
+    and not over listens.
     """
 
+    objective: str = "binary"
     folds: int = 6
     negatives: float = 0.3
     user_weight: float = 0.25
@@ -37,10 +44,15 @@ class RankerConfig:
     threads: int = 2
     seed: int = 1
 
+    @property
+    def probabilities(self) -> bool:
+        """Whether probabilities are learnt; the scores of a ranking objective only order a user's candidates."""
+        return self.objective == "binary"
+
     def lightgbm_parameters(self) -> dict[str, object]:
         """The same folds, config and LightGBM version give the same model text; other `threads`, the same trees."""
         return {
-            "objective": "binary",
+            "objective": self.objective,
             "num_leaves": self.leaves,
             "learning_rate": self.learning_rate,
             "min_data_in_leaf": self.min_child_samples,
@@ -53,6 +65,8 @@ class RankerConfig:
             "num_threads": self.threads,
             "seed": self.seed,
             "verbosity": -1,
+            # The places that count are those of a list.
+            **({"lambdarank_truncation_level": LIST_LENGTH} if self.objective == "lambdarank" else {}),
         }
 
 
@@ -81,8 +95,8 @@ def can_learn(folds: Sequence[Fold]) -> bool:
     return len({label for fold in folds for label in np.unique(fold.label).tolist()}) == 2
 
 
-def train(folds: Sequence[Fold], config: RankerConfig) -> RankerModel:
-    """Trains on all folds together.
+def training_data(folds: Sequence[Fold], config: RankerConfig) -> "lightgbm.Dataset":
+    """The rows of all folds together, weighted, and grouped by fold and user for the objectives that rank.
 
     Raises:
         ValueError: the folds disagree on features, or there is nothing to learn from them (`can_learn`).
@@ -93,27 +107,64 @@ def train(folds: Sequence[Fold], config: RankerConfig) -> RankerModel:
     for fold in folds:
         if fold.names != names:
             raise ValueError(f"fold {fold.as_of} has other features than fold {folds[0].as_of}")
-    x = np.vstack([fold.x for fold in folds])
     label = np.concatenate([fold.label for fold in folds])
     positives = int(label.sum())
     if positives in (0, len(label)):
         raise ValueError(f"of {len(label)} candidates in {len(folds)} folds, {positives} were listened to")
-    parameters = config.lightgbm_parameters()
-    weight = np.concatenate([_row_weights(fold, config.user_weight) for fold in folds])
-    data = lightgbm.Dataset(x, label, weight=weight, feature_name=names, params=parameters)
-    booster = lightgbm.train(parameters, data, num_boost_round=config.trees)
+    return lightgbm.Dataset(
+        np.vstack([fold.x for fold in folds]),
+        label,
+        weight=np.concatenate([_row_weights(fold, config.user_weight) for fold in folds]),
+        group=None if config.probabilities else np.concatenate([_rows_by_user(fold) for fold in folds]),
+        feature_name=names,
+        params=config.lightgbm_parameters(),
+    )
+
+
+def train(folds: Sequence[Fold], config: RankerConfig) -> RankerModel:
+    """Trains on all folds together.
+
+    Raises:
+        ValueError: as `training_data`.
+    """
+    import lightgbm
+
+    data = training_data(folds, config)
+    booster = lightgbm.train(config.lightgbm_parameters(), data, num_boost_round=config.trees)
     gain = booster.feature_importance("gain")
     share = gain / max(float(gain.sum()), 1e-12)
-    ordered = sorted(zip(names, share, strict=True), key=lambda pair: -pair[1])
+    ordered = sorted(zip(folds[0].names, share, strict=True), key=lambda pair: -pair[1])
     return RankerModel(
         text=booster.model_to_string(),
-        names=names,
+        names=folds[0].names,
         gain={name: round(float(value), 6) for name, value in ordered},
         fold_dates=[fold.as_of for fold in folds],
-        rows=len(label),
-        positives=positives,
+        rows=sum(len(fold.label) for fold in folds),
+        positives=sum(int(fold.label.sum()) for fold in folds),
         config=config,
     )
+
+
+def thinned(fold: Fold, config: RankerConfig) -> Fold:
+    """A fold of the training set with the share of negatives that the config asks for, drawn by its seed and the date.
+
+    Raises:
+        ValueError: the training set holds fewer.
+    """
+    stored = RankerConfig().negatives
+    if config.negatives > stored:
+        raise ValueError(f"the training set keeps {stored} of the negatives, and {config.negatives} are asked for")
+    if config.negatives == stored:
+        return fold
+    draw = np.random.default_rng([config.seed, fold.as_of.toordinal()]).random(len(fold.label))
+    keep = (fold.label > 0) | (draw < config.negatives / stored)
+    return replace(fold, x=fold.x[keep], label=fold.label[keep], user_key=fold.user_key[keep])
+
+
+def _rows_by_user(fold: Fold) -> npt.NDArray[np.int64]:
+    """How many rows each user has, in the order of the rows, which come user by user."""
+    starts = np.flatnonzero(np.r_[True, fold.user_key[1:] != fold.user_key[:-1]])
+    return np.diff(starts, append=len(fold.user_key))
 
 
 def _row_weights(fold: Fold, power: float) -> npt.NDArray[np.floating[Any]]:

@@ -5,6 +5,7 @@ Of the newest fold all candidates are kept as well (`held_out`), to compare mode
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -21,7 +22,7 @@ from assets.ranker.evaluation import relevant_tracks
 from assets.ranker.held_out import held_out_rows, held_out_users
 from assets.ranker.marts import feature_reader
 from assets.ranker.slates import HORIZON_DAYS, Slate
-from assets.ranker.training import RankerConfig
+from assets.ranker.training import RankerConfig, thinned
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 
@@ -57,12 +58,14 @@ def update_training_set(
     sources: SourcesConfig,
     config: RankerConfig,
     features_version: str,
+    whole: int = 1,
 ) -> list[StoredFold]:
     """Make sure that every fold that a ranker as of a date trains on is in the lake.
 
     A fold's file is named after the listens, the configuration, the feature models (`features_version`) and the code it
-    came from: a fold that is already there is kept, and one of which something has changed since is built anew. Whole
-    folds of older trainings go some days after they were written.
+    came from: a fold that is already there is kept, and one of which something has changed since is built anew. Of
+    each slate the `whole` newest folds are kept whole as well; those of older trainings go some days after they were
+    written.
 
     Raises:
         AudoticsError: no fold has both history and labels.
@@ -71,7 +74,8 @@ def update_training_set(
     lake.expire(_HELD_OUT)
     stored: list[StoredFold] = []
     for fold_date in fold_dates(as_of, config.folds):
-        held_out = {fold.slate for fold in stored}
+        kept = Counter(fold.slate for fold in stored)
+        held_out = {slate for slate in Slate if kept[slate] >= whole}
         stored += _update_fold(connection, lake, everything, fold_date, sources, config, features_version, held_out)
     if not stored:
         raise AudoticsError(
@@ -96,7 +100,7 @@ def load_folds(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> l
         for name in lake.names(folder):
             if name.startswith(f"{slate}-"):
                 frames = [table.to_pandas() for table in lake.read_parquet(f"{folder}/{name}")]
-                folds.append(Fold.from_frame(fold_date, pd.concat(frames, ignore_index=True)))
+                folds.append(thinned(Fold.from_frame(fold_date, pd.concat(frames, ignore_index=True)), config))
             else:
                 others = True
     if not folds and not others:
@@ -108,12 +112,18 @@ def load_folds(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> l
 
 def held_out_fold(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> HeldOut | None:
     """The whole fold that models of a slate as of a date are compared on, as `update_training_set` left it."""
-    for fold_date in fold_dates(as_of, config.folds):
-        folder = _folder(_HELD_OUT, fold_date)
-        for name in lake.names(folder):
-            if name.startswith(f"{slate}-"):
-                return HeldOut(fold_date, f"{folder}/{name}")
-    return None
+    return next(iter(whole_folds(lake, as_of, slate, config)), None)
+
+
+def whole_folds(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> list[HeldOut]:
+    """The whole folds of a slate among those of a date, as `update_training_set` left them, newest first."""
+    return [
+        HeldOut(fold_date, f"{folder}/{name}")
+        for fold_date in fold_dates(as_of, config.folds)
+        for folder in (_folder(_HELD_OUT, fold_date),)
+        for name in lake.names(folder)
+        if name.startswith(f"{slate}-")
+    ]
 
 
 def _folder(kind: str, fold_date: date) -> str:
@@ -130,7 +140,7 @@ def _update_fold(
     features_version: str,
     held_out: set[Slate],
 ) -> list[StoredFold]:
-    """One file per slate with labels, and the whole fold of those slates that are not `held_out` from a newer one."""
+    """One file per slate with labels, and the whole fold of those slates that are not `held_out` from newer ones."""
     before = everything.before(fold_date)
     horizon = everything.between(fold_date, fold_date + timedelta(days=HORIZON_DAYS))
     relevant = {slate: relevant_tracks(before, horizon, fold_date, slate) for slate in Slate}

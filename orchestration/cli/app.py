@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestration.cli import blocks, ingest, models, pipeline, releases, replay, servers
+from orchestration.cli import blocks, ingest, models, pipeline, releases, replay, search, servers
 
 app = typer.Typer(
     name="audotics",
@@ -21,6 +21,7 @@ for command in (
     pipeline.evaluate,
     pipeline.recommendations,
     replay.replay,
+    search.search,
     servers.up,
     servers.down,
     servers.doctor,

@@ -228,7 +228,7 @@ def test_a_home_that_cannot_be_written(empty: Pipeline, tmp_path: Path) -> None:
 
 
 def test_every_command_has_help_with_an_example() -> None:
-    commands = ["demo", "run", "evaluate", "recommendations", "up", "down", "doctor", "env", "analyst-url"]
+    commands = ["demo", "run", "evaluate", "recommendations", "search", "up", "down", "doctor", "env", "analyst-url"]
     for command in [[each] for each in commands] + [
         ["ingest", "lastfm-1k"],
         ["ingest", "tabular"],

@@ -10,6 +10,7 @@ from sample_pipeline import AS_OF
 from assets.ranker.challenge import Outcome, challenge
 from assets.ranker.promotion import PromotionConfig
 from assets.ranker.promotion_store import list_models, promote, read_card
+from assets.ranker.recipe import Recipe
 from assets.ranker.registry import champions
 from assets.ranker.slates import Slate
 from assets.ranker.training import RankerConfig
@@ -59,7 +60,7 @@ def test_a_worse_challenger_does_not_serve_until_a_person_says_so_and_the_way_ba
     engine, before = create_engine(pipeline.warehouse_url, Role.SERVICE), pipeline.table_checksums()
 
     def try_out(config: RankerConfig) -> Outcome:
-        outcome = challenge(engine, lake, Slate.FOR_YOU, day, config, PromotionConfig())
+        outcome = challenge(engine, lake, Slate.FOR_YOU, day, Recipe(config), PromotionConfig())
         assert outcome is not None
         return outcome
 

@@ -89,11 +89,13 @@ MAY = [
     (SERVICE, "update ml.releases set status = 'retired'"),
     (SERVICE, "delete from ml.similar_tracks"),
     (SERVICE, "delete from ml.similarity_evaluations"),
+    (SERVICE, "delete from ml.ranker_trials"),
     (SERVICE, "insert into ml.promotions select * from ml.promotions where false"),
     (ANALYST, "select * from core.dim_tracks natural join core.dim_artists limit 1"),
     (ANALYST, "select * from features.feat_track natural join features.feat_artist limit 1"),
     (ANALYST, "select * from ml.models cross join ml.model_evaluations cross join ml.releases limit 1"),
     (ANALYST, "select figures from ml.promotions limit 1"),
+    (ANALYST, "select params from ml.ranker_trials where labels_until > as_of"),
     (ANALYST, "select * from ml.similar_tracks_named cross join ml.similar_artists_named limit 1"),
 ]
 MAY_NOT = [
@@ -191,7 +193,7 @@ def test_nothing_that_an_analyst_can_read_has_a_users_key_or_id(platform: Pipeli
     assert others == {
         *("core.dim_tracks", "core.dim_artists", "features.feat_track", "features.feat_artist"),
         *("ml.models", "ml.promotions", "ml.model_evaluations", "ml.releases", "ml.recommendation_batches"),
-        *("ml.recommendation_outcomes", "ml.recommended_tracks"),
+        *("ml.ranker_trials", "ml.recommendation_outcomes", "ml.recommended_tracks"),
         *("ml.similar_batches", "ml.similarity_evaluations", "ml.similar_tracks_named", "ml.similar_artists_named"),
     }
     telling = {"user_key", "user_id", "session_key"}

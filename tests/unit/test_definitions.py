@@ -27,6 +27,7 @@ ASSET_KEYS = [
     "ml/recommended_tracks",
     *(f"ml/similar_{name}_named" for name in ("artists", "tracks")),
     "model_evaluations",
+    "ranker_search",
     "rankers",
     *(f"raw/{name}" for name in ("artists", "ingest_files", "listens", "rejected_listens", "tracks", "users")),
     "recommendations",
@@ -92,7 +93,8 @@ def test_everything_hangs_together_from_raw_listens_to_the_release() -> None:
     [
         ("nightly", {"raw/listens", "features/feat_user", "release", "ml/recommendation_outcomes"}, {"rankers"}),
         ("nightly", {"similar_tracks", "similar_artists", "ml/similar_tracks_named"}, {"similarity_evaluations"}),
-        ("training", {"raw/listens", "features/feat_user", "training_set", "rankers"}, {"release"}),
+        ("training", {"raw/listens", "features/feat_user", "training_set", "rankers"}, {"release", "ranker_search"}),
+        ("search", {"features/feat_user", "training_set", "ranker_search"}, {"raw/listens", "rankers"}),
         ("first_release", {"raw/listens", "rankers", "release"}, {"model_evaluations"}),
         ("evaluation", {"model_evaluations"}, {"release", "rankers", "similarity_evaluations"}),
         ("similarity_evaluation", {"similarity_evaluations"}, {"model_evaluations", "similar_tracks"}),

@@ -1,0 +1,141 @@
+"""The search for training parameters as an asset."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from assets import plots
+from assets.candidates.pool import SourcesConfig
+from assets.dbt import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, features_version
+from assets.ranker.slates import Slate
+from assets.ranker.training import RankerConfig
+from assets.ranker.training_set import load_folds, update_training_set, whole_folds
+from assets.search.search import search
+from assets.search.store import described_choice, read_trials, replace_trials
+from assets.search.trial import SearchConfig, Trial
+from assets.search.validation import read_validation
+from warehouse.engine import MODELS_LOCK, adbc_connect, create_engine, exclusive
+from warehouse.errors import AudoticsError
+from warehouse.lake import Lake
+from warehouse.resource import WarehouseResource
+from warehouse.roles import Role
+
+# Shown in this order; the others of RankerConfig are never searched.
+_PARAMETERS = {
+    "objective": "string",
+    "folds": "int",
+    "negatives": "float",
+    "user_weight": "float",
+    "trees": "int",
+    "leaves": "int",
+    "learning_rate": "float",
+    "min_child_samples": "int",
+    "lambda_l2": "float",
+    "feature_fraction": "float",
+    "bagging_fraction": "float",
+}
+
+
+class SearchOptions(dg.Config):
+    """What to search: the slates, trials of each with the default among them, seed."""
+
+    slates: list[str] = Field(default_factory=lambda: [str(slate) for slate in Slate])
+    trials: int = SearchConfig.trials
+    seed: int = SearchConfig.seed
+
+
+@dg.asset(
+    partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_PER_RUN,
+    group_name="search",
+    kinds={"python", "lightgbm", "postgres"},
+    owners=OWNERS,
+    deps=["training_set"],
+    metadata={"dagster/table_name": "ml.ranker_trials"},
+)
+def ranker_search(
+    context: dg.AssetExecutionContext, config: SearchOptions, warehouse: WarehouseResource
+) -> dg.MaterializeResult:
+    """Training parameters tried on the newest closed folds; what is surely better than the default trains from now on.
+
+    `rankers` of this date and later ones use the choice; the gate decides about them as before.
+    """
+    as_of, lake = date.fromisoformat(context.partition_key), Lake(warehouse.lake)
+    asked = SearchConfig(trials=config.trials, seed=config.seed)
+    slates = [Slate(name) for name in config.slates]
+    with exclusive(warehouse.url, MODELS_LOCK, Role.SERVICE), adbc_connect(warehouse.url, Role.SERVICE) as reading:
+        update_training_set(
+            reading, lake, as_of, SourcesConfig(), RankerConfig(), features_version(), whole=asked.dates
+        )
+    searched = {
+        slate: trials
+        for slate in slates
+        if (trials := _search(lake, as_of, slate, asked, _reporter(context, slate, asked.trials))) is not None
+    }
+    if not searched:
+        raise AudoticsError(
+            f"nothing to search on as of {as_of}: no fold was over when another that users listened in began;"
+            " ingest more history, or choose a later --as-of"
+        )
+    with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
+        replace_trials(connection, as_of, asked.seed, {slate: searched.get(slate, []) for slate in slates})
+        stored = read_trials(connection, as_of, list(searched))
+    metadata = {name: value for slate in searched for name, value in _shown(slate, stored).items()}
+    return dg.MaterializeResult(metadata={"dagster/row_count": len(stored), **metadata})
+
+
+def _search(
+    lake: Lake, as_of: date, slate: Slate, config: SearchConfig, on_trial: Callable[[int, float, float], None]
+) -> list[Trial] | None:
+    """The trials of a slate, on the files that the training set left in the lake."""
+    whole = whole_folds(lake, as_of, slate, RankerConfig())[: config.dates]
+    validations = [read for each in whole if (read := read_validation(lake, each, config.users)) is not None]
+    return search(load_folds(lake, as_of, slate, RankerConfig()), validations, config, on_trial)
+
+
+def _reporter(context: dg.AssetExecutionContext, slate: Slate, trials: int) -> Callable[[int, float, float], None]:
+    def report(number: int, ndcg: float, default: float) -> None:
+        context.log.info("%s: trial %d of %d, NDCG@100 %.4f (default %.4f)", slate, number + 1, trials, ndcg, default)
+
+    return report
+
+
+def _shown(slate: Slate, stored: list[dict[str, Any]]) -> dict[str, dg.MetadataValue]:
+    """What the asset's page says of one slate: the choice, all trials, and how the best of them grew."""
+    trials = [each for each in stored if each["slate"] == slate]
+    chosen = next(each for each in trials if each["chosen"])
+    ndcg = [each["ndcg_100"] if each["state"] == "complete" else None for each in trials]
+    title = f"{slate}: NDCG@100 by trial, the best so far, and the default"
+    return {
+        f"{slate}/chosen": dg.MetadataValue.text(described_choice(chosen)),
+        f"{slate}/trials": dg.MetadataValue.table([dg.TableRecord(_record(each)) for each in trials], _SCHEMA),
+        f"{slate}/ndcg@100": dg.MetadataValue.md(plots.trials(title, ndcg, baseline=trials[0]["ndcg_100"])),
+    }
+
+
+def _record(trial: dict[str, Any]) -> dict[str, Any]:
+    low, high = trial["ci95"] or (None, None)
+    return {
+        **{name: trial[name] for name in ("trial", "state", "chosen", "ndcg_100", "delta")},
+        "ci95_low": low,
+        "ci95_high": high,
+        **{name: trial["params"][name] for name in _PARAMETERS},
+        "by_date": ", ".join(f"{each['as_of']} {each['ndcg_100']:.4f}" for each in trial["by_date"]),
+        "seconds": round(trial["seconds"], 1),
+    }
+
+
+_SCHEMA = dg.TableSchema(
+    columns=[
+        dg.TableColumn("trial", "int"),
+        dg.TableColumn("state", "string"),
+        dg.TableColumn("chosen", "bool"),
+        *(dg.TableColumn(name, "float") for name in ("ndcg_100", "delta", "ci95_low", "ci95_high")),
+        *(dg.TableColumn(name, kind) for name, kind in _PARAMETERS.items()),
+        dg.TableColumn("by_date", "string"),
+        dg.TableColumn("seconds", "float"),
+    ]
+)

@@ -1,0 +1,108 @@
+"""The search for training parameters after a run, and what it means for rankers. Stores models, so it comes last."""
+
+import json
+from datetime import date, timedelta
+
+import dagster as dg
+import psycopg2
+import pytest
+from pipeline_process import Pipeline
+from sample_pipeline import AS_OF
+from typer.testing import CliRunner
+
+from assets.ranker.card import page
+from assets.ranker.challenge import challenge
+from assets.ranker.promotion import PromotionConfig
+from assets.ranker.recipe import read_recipe
+from assets.ranker.slates import Slate
+from assets.ranker.training import RankerConfig
+from orchestration.cli.app import app
+from orchestration.instance import open_instance
+from warehouse.engine import create_engine
+from warehouse.lake import Lake
+from warehouse.roles import Role
+from warehouse.settings import Settings
+
+DAY = date.fromisoformat(AS_OF)
+ROWS = "select to_jsonb(trials) - 'seconds' - 'searched_at' from ml.ranker_trials as trials order by slate, trial"
+
+
+def searched(*arguments: str) -> list[dict[str, object]]:
+    done = CliRunner().invoke(app, ["search", "--as-of", AS_OF, "--trials", "2", "--json", *arguments])
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert report["job"] == "search"
+    return report["trials"]
+
+
+@pytest.fixture
+def trials(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
+        monkeypatch.setenv(name, pipeline.environment[name])
+    return searched()
+
+
+def test_every_trial_is_stored_once_and_the_default_does_what_the_stand_ins_did(
+    pipeline: Pipeline, trials: list[dict[str, object]]
+) -> None:
+    assert [(each["slate"], each["trial"]) for each in trials] == [
+        *(("rediscover", 0), ("rediscover", 1), ("for_you", 0), ("for_you", 1), ("discover", 0), ("discover", 1))
+    ]
+    cards = dict(
+        pipeline.query(
+            "select slate, card #> '{held_out,segments,0,ndcg@100,mean}' from ml.models"
+            f" where trained_as_of = date '{AS_OF}' and params->>'trees' = '150' and params->>'objective' = 'binary'"
+        )
+    )
+    for each in trials[::2]:
+        newest, older = each["by_date"]
+        assert newest["as_of"] == (DAY - timedelta(days=14)).isoformat()
+        assert older["as_of"] == (DAY - timedelta(days=21)).isoformat()
+        assert newest["ndcg_100"] == pytest.approx(cards[each["slate"]], rel=1e-9)
+        assert (each["delta"], each["ci95"], each["labels_until"]) == (0, None, AS_OF)
+    assert pipeline.query("select count(*) from ml.ranker_trials where labels_until > as_of") == [(0,)]
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        pipeline.query("update ml.ranker_trials set labels_until = as_of + 1 returning 1")
+
+    stored = pipeline.query(ROWS)
+    assert len(stored) == 6
+    assert [each["trial"] for each in searched("--slate", "rediscover")] == [0, 1]
+    assert pipeline.query(ROWS) == stored
+    with open_instance(Settings(home=pipeline.home), pipeline.warehouse_url) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey("ranker_search"))
+    assert event is not None and event.asset_materialization is not None
+    metadata = event.asset_materialization.metadata
+    assert len(metadata["rediscover/trials"].value.records) == 2
+    assert "data:image/png;base64," in str(metadata["rediscover/ndcg@100"].value)
+    assert str(metadata["rediscover/chosen"].value).startswith(("the default stays", "trial 1"))
+
+
+def test_rankers_train_with_the_newest_choice_of_their_date_or_earlier(pipeline: Pipeline) -> None:
+    slate, engine = Slate.REDISCOVER, create_engine(pipeline.warehouse_url, Role.SERVICE)
+
+    def origin(as_of: date) -> str:
+        with engine.connect() as connection:
+            return read_recipe(connection, slate, as_of).origin
+
+    choose = "update ml.ranker_trials set chosen = trial = {} where slate = 'rediscover' and as_of = date '{}'"
+    with engine.begin() as connection:
+        connection.exec_driver_sql(choose.format(-1, AS_OF))
+        connection.exec_driver_sql(choose.format(1, AS_OF))
+        connection.exec_driver_sql(
+            "insert into ml.ranker_trials select (jsonb_populate_record(each, jsonb_build_object('as_of', as_of + 7,"
+            " 'chosen', trial = 0))).* from ml.ranker_trials as each where slate = 'rediscover'"
+        )
+    assert origin(DAY - timedelta(days=1)).startswith("the defaults: nothing was searched")
+    for day in (DAY, DAY + timedelta(days=6)):
+        assert origin(day) == f"trial 1 of the search as of {AS_OF}"
+    assert origin(DAY + timedelta(days=7)).endswith("found nothing surely better")
+
+    with engine.connect() as connection:
+        recipe = read_recipe(connection, slate, DAY)
+    assert recipe.config != RankerConfig()
+    outcome = challenge(engine, Lake(str(pipeline.home / "lake")), slate, DAY, recipe, PromotionConfig())
+    assert outcome is not None
+    assert outcome.challenger.model.config == recipe.config
+    assert recipe.origin in page(outcome.card)
+    # The seed of the search makes its second trial one of a ranking objective: its scores are no probabilities.
+    assert recipe.config.objective != "binary" and outcome.card["held_out"]["calibration"] is None

@@ -43,7 +43,7 @@ class SearchOptions(dg.Config):
     """What to search: the slates, trials of each with the default among them, seed."""
 
     slates: list[str] = Field(default_factory=lambda: [str(slate) for slate in Slate])
-    trials: int = SearchConfig.trials
+    trials: int = Field(default=SearchConfig.trials, ge=1)
     seed: int = SearchConfig.seed
 
 
@@ -65,7 +65,7 @@ def ranker_search(
     """
     as_of, lake = date.fromisoformat(context.partition_key), Lake(warehouse.lake)
     asked = SearchConfig(trials=config.trials, seed=config.seed)
-    slates = [Slate(name) for name in config.slates]
+    slates = _slates(config)
     with exclusive(warehouse.url, MODELS_LOCK, Role.SERVICE), adbc_connect(warehouse.url, Role.SERVICE) as reading:
         update_training_set(
             reading, lake, as_of, SourcesConfig(), RankerConfig(), features_version(), whole=asked.dates
@@ -85,6 +85,14 @@ def ranker_search(
         stored = read_trials(connection, as_of, list(searched))
     metadata = {name: value for slate in searched for name, value in _shown(slate, stored).items()}
     return dg.MaterializeResult(metadata={"dagster/row_count": len(stored), **metadata})
+
+
+def _slates(config: SearchOptions) -> list[Slate]:
+    if unknown := set(config.slates) - set(Slate):
+        raise AudoticsError(
+            f"there is no slate {', '.join(sorted(unknown))}: configure `slates` with some of {', '.join(Slate)}"
+        )
+    return [slate for slate in Slate if slate in config.slates]
 
 
 def _search(

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date, timedelta
+from typing import Any
 
 import dagster as dg
 import psycopg2
@@ -27,23 +28,26 @@ DAY = date.fromisoformat(AS_OF)
 ROWS = "select to_jsonb(trials) - 'seconds' - 'searched_at' from ml.ranker_trials as trials order by slate, trial"
 
 
-def searched(*arguments: str) -> list[dict[str, object]]:
-    done = CliRunner().invoke(app, ["search", "--as-of", AS_OF, "--trials", "2", "--json", *arguments])
+def searched(pipeline: Pipeline, *arguments: str) -> list[dict[str, Any]]:
+    """The trials that `audotics search` prints, run in this process."""
+    command = ["search", "--as-of", AS_OF, "--trials", "2", "--json", *arguments]
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
+            patch.setenv(name, pipeline.environment[name])
+        done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)
     assert report["job"] == "search"
     return report["trials"]
 
 
-@pytest.fixture
-def trials(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
-    for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
-        monkeypatch.setenv(name, pipeline.environment[name])
-    return searched()
+@pytest.fixture(scope="module")
+def trials(pipeline: Pipeline) -> list[dict[str, Any]]:
+    return searched(pipeline)
 
 
 def test_every_trial_is_stored_once_and_the_default_does_what_the_stand_ins_did(
-    pipeline: Pipeline, trials: list[dict[str, object]]
+    pipeline: Pipeline, trials: list[dict[str, Any]]
 ) -> None:
     assert [(each["slate"], each["trial"]) for each in trials] == [
         *(("rediscover", 0), ("rediscover", 1), ("for_you", 0), ("for_you", 1), ("discover", 0), ("discover", 1))
@@ -66,7 +70,7 @@ def test_every_trial_is_stored_once_and_the_default_does_what_the_stand_ins_did(
 
     stored = pipeline.query(ROWS)
     assert len(stored) == 6
-    assert [each["trial"] for each in searched("--slate", "rediscover")] == [0, 1]
+    assert [each["trial"] for each in searched(pipeline, "--slate", "rediscover")] == [0, 1]
     assert pipeline.query(ROWS) == stored
     with open_instance(Settings(home=pipeline.home), pipeline.warehouse_url) as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey("ranker_search"))
@@ -77,6 +81,7 @@ def test_every_trial_is_stored_once_and_the_default_does_what_the_stand_ins_did(
     assert str(metadata["rediscover/chosen"].value).startswith(("the default stays", "trial 1"))
 
 
+@pytest.mark.usefixtures("trials")
 def test_rankers_train_with_the_newest_choice_of_their_date_or_earlier(pipeline: Pipeline) -> None:
     slate, engine = Slate.REDISCOVER, create_engine(pipeline.warehouse_url, Role.SERVICE)
 

@@ -65,16 +65,17 @@ class Night:
 
 def night(report: RunReport, landing: Path) -> Night:
     """What a finished run of the nightly job did; `landing` is the landing folder, from which folders are named."""
-    files = report.materialized["raw/listens"]["files"]
-    assert isinstance(files, dg.TableMetadataValue)
+    table = report.materialized["raw/ingest_files"]["files"]
+    assert isinstance(table, dg.TableMetadataValue)
+    files = [record.data for record in table.records]
     published = {name: value.value for name, value in report.materialized["release"].items()}
     release = str(published["release"]) if published["published"] else None
     live = release or str(published["live_release"])
-    return Night(report, landed_folders([record.data for record in files.records], landing), release, live)
+    return Night(report, landed_folders(files, landing), release, live)
 
 
 def landed_folders(files: list[Mapping[str, Any]], landing: Path) -> list[LandedFolder]:
-    """The reports of files, as in the metadata of raw/listens, added up by folder and format, in their order."""
+    """The reports of files, as in the metadata of raw/ingest_files, added up by folder and format, in their order."""
     folders: dict[tuple[str, str], LandedFolder] = {}
     for file in files:
         parts = Path(file["file"]).relative_to(landing).parent.parts

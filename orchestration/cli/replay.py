@@ -89,6 +89,6 @@ def _print(day: date, slates: "Mapping[Slate, SlateComparison]", lists: Sequence
         title = f"{each['user_id']}, {each['slate']}, as of {day}"
         print_table(title, ("rank", "track", "title", "artist", "score", "source"), rows)
     for slate, compared in slates.items():
-        OUT.print(f"{slate} by {compared.verdict(day)}")
+        OUT.print(f"{slate} by {compared.verdict(day)}", soft_wrap=True)
     if not slates:
         OUT.print(f"nobody asked for had listened before {day} or has a list of it")

@@ -26,13 +26,13 @@ def file(name: str, read: int, loaded: int, rejected: int, already: bool = False
 
 
 def made(files: list[dict[str, Any]], release: Mapping[str, Any]) -> Night:
-    columns = [dg.TableColumn(name) for name in (files[0] if files else {})]
-    table = dg.MetadataValue.table([dg.TableRecord(each) for each in files], dg.TableSchema(columns=columns))
+    schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in ("file", "format")])
+    table = dg.MetadataValue.table([dg.TableRecord(each) for each in files], schema)
     released = {
         name: dg.MetadataValue.bool(value) if isinstance(value, bool) else dg.MetadataValue.text(value)
         for name, value in release.items()
     }
-    materialized = {"raw/listens": {"files": table}, "release": released}
+    materialized = {"raw/ingest_files": {"files": table}, "release": released}
     return night(RunReport("run", "nightly", date(2026, 6, 1), (), 1.0, materialized), LANDING)
 
 

@@ -70,8 +70,18 @@ def progress_bar() -> Iterator[Progress]:
         TaskProgressColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=ERR, transient=True) as progress:
+    with _screen() as console, Progress(*columns, console=console, transient=True) as progress:
         yield progress
+
+
+@contextmanager
+def _screen() -> Iterator[Console]:
+    """A console on the terminal itself: Dagster captures standard error in a file while it runs a step."""
+    if not sys.stderr.isatty():
+        yield ERR
+        return
+    with os.fdopen(os.dup(sys.stderr.fileno()), "w") as terminal:
+        yield Console(file=terminal)
 
 
 def print_run(report: "RunReport") -> None:

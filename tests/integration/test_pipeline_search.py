@@ -1,6 +1,7 @@
 """The search for training parameters after a run, and what it means for rankers. Stores models, so it comes last."""
 
 import json
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -17,43 +18,44 @@ from assets.ranker.promotion import PromotionConfig
 from assets.ranker.recipe import read_recipe
 from assets.ranker.slates import Slate
 from assets.ranker.training import RankerConfig
+from assets.search.assets import ranker_search
 from orchestration.cli.app import app
-from orchestration.instance import open_instance
 from warehouse.engine import create_engine
 from warehouse.lake import Lake
+from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
-from warehouse.settings import Settings
 
 DAY = date.fromisoformat(AS_OF)
 ROWS = "select to_jsonb(trials) - 'seconds' - 'searched_at' from ml.ranker_trials as trials order by slate, trial"
 
 
-def searched(pipeline: Pipeline, *arguments: str) -> list[dict[str, Any]]:
-    """The trials that `audotics search` prints, run in this process."""
-    command = ["search", "--as-of", AS_OF, "--trials", "2", "--json", *arguments]
+@pytest.fixture(scope="module")
+def platform(pipeline: Pipeline) -> Iterator[Pipeline]:
+    """The pipeline, as that of this process."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
             patch.setenv(name, pipeline.environment[name])
-        done = CliRunner().invoke(app, command)
+        yield pipeline
+
+
+@pytest.fixture(scope="module")
+def trials(platform: Pipeline) -> list[dict[str, Any]]:
+    """What the command prints."""
+    done = CliRunner().invoke(app, ["search", "--as-of", AS_OF, "--trials", "2", "--json"])
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)
     assert report["job"] == "search"
     return report["trials"]
 
 
-@pytest.fixture(scope="module")
-def trials(pipeline: Pipeline) -> list[dict[str, Any]]:
-    return searched(pipeline)
-
-
 def test_every_trial_is_stored_once_and_the_default_does_what_the_stand_ins_did(
-    pipeline: Pipeline, trials: list[dict[str, Any]]
+    platform: Pipeline, trials: list[dict[str, Any]]
 ) -> None:
     assert [(each["slate"], each["trial"]) for each in trials] == [
         *(("rediscover", 0), ("rediscover", 1), ("for_you", 0), ("for_you", 1), ("discover", 0), ("discover", 1))
     ]
     cards = dict(
-        pipeline.query(
+        platform.query(
             "select slate, card #> '{held_out,segments,0,ndcg@100,mean}' from ml.models"
             f" where trained_as_of = date '{AS_OF}' and params->>'trees' = '150' and params->>'objective' = 'binary'"
         )
@@ -64,18 +66,18 @@ def test_every_trial_is_stored_once_and_the_default_does_what_the_stand_ins_did(
         assert older["as_of"] == (DAY - timedelta(days=21)).isoformat()
         assert newest["ndcg_100"] == pytest.approx(cards[each["slate"]], rel=1e-9)
         assert (each["delta"], each["ci95"], each["labels_until"]) == (0, None, AS_OF)
-    assert pipeline.query("select count(*) from ml.ranker_trials where labels_until > as_of") == [(0,)]
+    assert platform.query("select count(*) from ml.ranker_trials where labels_until > as_of") == [(0,)]
     with pytest.raises(psycopg2.errors.CheckViolation):
-        pipeline.query("update ml.ranker_trials set labels_until = as_of + 1 returning 1")
+        platform.query("update ml.ranker_trials set labels_until = as_of + 1 returning 1")
 
-    stored = pipeline.query(ROWS)
+    stored = platform.query(ROWS)
     assert len(stored) == 6
-    assert [each["trial"] for each in searched(pipeline, "--slate", "rediscover")] == [0, 1]
-    assert pipeline.query(ROWS) == stored
-    with open_instance(Settings(home=pipeline.home), pipeline.warehouse_url) as instance:
-        event = instance.get_latest_materialization_event(dg.AssetKey("ranker_search"))
-    assert event is not None and event.asset_materialization is not None
-    metadata = event.asset_materialization.metadata
+    options = {"ops": {"ranker_search": {"config": {"slates": ["rediscover"], "trials": 2}}}}
+    resources = {"warehouse": WarehouseResource()}
+    again = dg.materialize([ranker_search], partition_key=AS_OF, resources=resources, run_config=options)
+    assert platform.query(ROWS) == stored
+    (materialization,) = again.asset_materializations_for_node("ranker_search")
+    metadata = materialization.metadata
     assert len(metadata["rediscover/trials"].value.records) == 2
     assert "data:image/png;base64," in str(metadata["rediscover/ndcg@100"].value)
     assert str(metadata["rediscover/chosen"].value).startswith(("the default stays", "trial 1"))

@@ -10,9 +10,10 @@ from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from assets.candidates.catalogue import read_catalogue
 from assets.candidates.history import Ints, Listens, read_listens
 from assets.candidates.pool import SourcesConfig, fit_sources
-from assets.ranker.baselines import baseline_lists
+from assets.ranker.baselines import BASELINES, baseline_lists
 from assets.ranker.description import Describer, Description
 from assets.ranker.evaluation import HEADLINE, SlateEvaluation, bootstrap_interval, evaluate, relevant_tracks
 from assets.ranker.list_figures import FIGURES
@@ -45,7 +46,7 @@ def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources:
     """
     versions = _model_versions(connection, as_of)
     before, horizon = read_window(connection, as_of)
-    fitted = fit_sources(before, as_of, sources)
+    fitted = fit_sources(before, as_of, sources, read_catalogue(connection, BASELINES.values()))
     describer = Describer(connection, before, as_of)
     results = []
     for slate, version in versions.items():

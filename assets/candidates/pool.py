@@ -51,7 +51,13 @@ class SourcesConfig:
     country_popular: CountryPopularConfig = field(default_factory=CountryPopularConfig)
     popular: PopularConfig = field(default_factory=PopularConfig)
     sizes: dict[str, int] = field(
-        default_factory=lambda: {"own_tracks": 100, "session_cooccurrence": 100, "als": 100, "popular": 50}
+        default_factory=lambda: {
+            "own_tracks": 100,
+            "session_cooccurrence": 100,
+            "als": 100,
+            "loved_artists": 100,
+            "popular": 50,
+        }
     )
 
 

@@ -12,7 +12,7 @@ from test_candidates_sources import (
 
 from assets.candidates.als import AlsConfig
 from assets.candidates.artist_tracks import ArtistTracksConfig, LovedArtists, SimilarArtists
-from assets.candidates.catalogue import NOTHING_KNOWN, Catalogue, Links, memberships
+from assets.candidates.catalogue import NEEDED_BY, NOTHING_KNOWN, Catalogue, Links, memberships
 from assets.candidates.country_popular import CountryPopular, CountryPopularConfig
 from assets.candidates.history import History
 from assets.candidates.liked_tags import LikedTags, LikedTagsConfig
@@ -39,13 +39,22 @@ def test_memberships_are_numbered_over_the_keys_there_are() -> None:
 
 
 def test_without_a_catalogue_its_sources_offer_nothing() -> None:
-    names = ("loved_artists", "similar_artists", "liked_tags", "country_popular")
+    names = tuple(NEEDED_BY)
     config = SourcesConfig(als=AlsConfig(factors=4), sizes={"popular": 5, **dict.fromkeys(names, 50)})
     sources = fit_sources(random_listens(), AS_OF, config, NOTHING_KNOWN)
     pool = sources.candidates(sources.history.users, Slate.FOR_YOU)
     assert len(pool) == 5 * len(sources.history.users)
     for name in names:
         assert pool[f"score_{name}"].isna().all(), name
+
+
+def test_a_source_without_what_it_needs_of_the_catalogue_is_told_from_one_with_it() -> None:
+    config = SourcesConfig(als=AlsConfig(factors=4), sizes={"popular": 5, **dict.fromkeys(NEEDED_BY, 50)})
+    listens = random_listens()
+    for name, needed in NEEDED_BY.items():
+        catalogue = Catalogue(**{needed: getattr(EVERYTHING, needed)})
+        sources = fit_sources(listens, AS_OF, config, catalogue)
+        assert len(sources.lists(name, sources.history.users, Slate.FOR_YOU, 5)), name
 
 
 class TestTransitions(SourceConformance):

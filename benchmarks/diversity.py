@@ -14,6 +14,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from assets.candidates.catalogue import read_catalogue
 from assets.candidates.history import read_listens
 from assets.candidates.pool import SourcesConfig, fit_sources
 from assets.ranker.evaluation import bootstrap_interval, per_user_metrics, relevant_tracks
@@ -67,7 +68,8 @@ def _measured(as_of: date) -> Iterator[tuple[Slate, ListsConfig, tuple[np.ndarra
     with adbc_connect(url) as connection:
         listens = read_listens(connection, as_of + timedelta(days=HORIZON_DAYS))
         before, horizon = listens.before(as_of), listens.between(as_of, as_of + timedelta(days=HORIZON_DAYS))
-        sources = fit_sources(before, as_of, SourcesConfig())
+        config = SourcesConfig()
+        sources = fit_sources(before, as_of, config, read_catalogue(connection, config.sizes))
         features_of = feature_reader(connection, as_of)
         rules = read_list_rules(connection)
         artist_of = features_of(np.empty(0, np.int32)).track_artist.set_index("track_key")["artist_key"]

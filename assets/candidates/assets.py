@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from assets.candidates.catalogue import read_catalogue
 from assets.candidates.history import read_listens
 from assets.candidates.pool import USERS_PER_BATCH, Sources, SourcesConfig, fit_sources
 from assets.candidates.seeds import Seeds, read_artists
@@ -58,12 +59,14 @@ def _read(warehouse: WarehouseResource, as_of: date) -> tuple[Sources, pd.Series
 
     The listens themselves are let go before the first source is fitted.
     """
+    config = SourcesConfig()
     with adbc_connect(warehouse.url, Role.SERVICE) as connection:
         listens = read_listens(connection, as_of)
         artists = read_artists(connection)
+        catalogue = read_catalogue(connection, config.sizes)
     if not len(listens):
         raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")
-    return fit_sources(listens, as_of, SourcesConfig()), artists
+    return fit_sources(listens, as_of, config, catalogue), artists
 
 
 def _write(lake: Lake, as_of: date, sources: Sources, seeds: Seeds) -> dict[Slate, int]:

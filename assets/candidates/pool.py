@@ -9,19 +9,25 @@ import numpy as np
 import pandas as pd
 
 from assets.candidates.als import Als, AlsConfig
+from assets.candidates.artist_tracks import ArtistTracksConfig, LovedArtists, SimilarArtists
+from assets.candidates.catalogue import NOTHING_KNOWN, Catalogue
+from assets.candidates.country_popular import CountryPopular, CountryPopularConfig
 from assets.candidates.ease import Ease, EaseConfig
 from assets.candidates.history import Floats, History, Ints, Listens
 from assets.candidates.item_neighbours import ItemNeighbours, ItemNeighboursConfig
+from assets.candidates.liked_tags import LikedTags, LikedTagsConfig
 from assets.candidates.own_tracks import OwnRecency, OwnTracks, OwnTracksConfig
 from assets.candidates.popular import Popular, PopularConfig
 from assets.candidates.session_cooccurrence import SessionCooccurrence, SessionCooccurrenceConfig
 from assets.candidates.source import ABSENT, CandidateSource, best_within, ranks_within, suited, top_k
+from assets.candidates.transitions import Transitions, TransitionsConfig
+from assets.candidates.trending import Trending, TrendingConfig
 from assets.candidates.user_neighbours import UserNeighbours, UserNeighboursConfig
 from assets.ranker.slates import Slate
 
 # Users whose pools are made, stored and scored together.
 USERS_PER_BATCH = 2000
-# Users whose dense float32 scores, a block per source and once more for what a slate may show, are held at a time.
+# Bytes of one source's dense float32 scores; a block per source, and one more per source for a slate, are held at once.
 _BLOCK_BYTES = 8 << 20
 _NAN = np.float32("nan")
 
@@ -38,9 +44,20 @@ class SourcesConfig:
     item_neighbours: ItemNeighboursConfig = field(default_factory=ItemNeighboursConfig)
     user_neighbours: UserNeighboursConfig = field(default_factory=UserNeighboursConfig)
     ease: EaseConfig = field(default_factory=EaseConfig)
+    transitions: TransitionsConfig = field(default_factory=TransitionsConfig)
+    artist_tracks: ArtistTracksConfig = field(default_factory=ArtistTracksConfig)
+    liked_tags: LikedTagsConfig = field(default_factory=LikedTagsConfig)
+    trending: TrendingConfig = field(default_factory=TrendingConfig)
+    country_popular: CountryPopularConfig = field(default_factory=CountryPopularConfig)
     popular: PopularConfig = field(default_factory=PopularConfig)
     sizes: dict[str, int] = field(
-        default_factory=lambda: {"own_tracks": 100, "session_cooccurrence": 100, "als": 100, "popular": 50}
+        default_factory=lambda: {
+            "own_tracks": 100,
+            "session_cooccurrence": 100,
+            "als": 100,
+            "loved_artists": 100,
+            "popular": 50,
+        }
     )
 
 
@@ -141,8 +158,11 @@ class Sources:
         return pd.DataFrame(pool)
 
 
-def fit_sources(listens: Listens, as_of: date, config: SourcesConfig) -> Sources:
-    """Every source on `listens`, all of which must lie before `as_of` (else ValueError)."""
+def fit_sources(listens: Listens, as_of: date, config: SourcesConfig, catalogue: Catalogue = NOTHING_KNOWN) -> Sources:
+    """Every source on `listens`, all of which must lie before `as_of` (else ValueError).
+
+    Where the catalogue knows nothing, the sources that need artists, tags or countries offer nothing.
+    """
     history = History(listens, as_of)
     sources: dict[str, Callable[[], CandidateSource]] = {
         OwnTracks.name: lambda: OwnTracks(history, config.own_tracks),
@@ -152,6 +172,12 @@ def fit_sources(listens: Listens, as_of: date, config: SourcesConfig) -> Sources
         ItemNeighbours.name: lambda: ItemNeighbours(history, config.item_neighbours),
         UserNeighbours.name: lambda: UserNeighbours(history, config.user_neighbours),
         Ease.name: lambda: Ease(history, config.ease),
+        Transitions.name: lambda: Transitions(history, config.transitions),
+        LovedArtists.name: lambda: LovedArtists(history, catalogue, config.artist_tracks),
+        SimilarArtists.name: lambda: SimilarArtists(history, catalogue, config.artist_tracks),
+        LikedTags.name: lambda: LikedTags(history, catalogue, config.liked_tags),
+        Trending.name: lambda: Trending(history, config.trending),
+        CountryPopular.name: lambda: CountryPopular(history, catalogue, config.country_popular),
         Popular.name: lambda: Popular(history, config.popular),
     }
     return Sources(history, sources, config.sizes)

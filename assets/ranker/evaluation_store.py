@@ -10,6 +10,7 @@ from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from assets.candidates.catalogue import NEEDED_BY, read_catalogue
 from assets.candidates.history import Ints, Listens, read_listens
 from assets.candidates.pool import SourcesConfig, fit_sources
 from assets.ranker.baselines import baseline_lists, source_lists
@@ -49,7 +50,7 @@ def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources:
     """
     versions = _model_versions(connection, as_of)
     before, horizon = read_window(connection, as_of)
-    fitted = fit_sources(before, as_of, sources)
+    fitted = fit_sources(before, as_of, sources, read_catalogue(connection, NEEDED_BY))
     describer = Describer(connection, before, as_of)
     results = []
     for slate, version in versions.items():

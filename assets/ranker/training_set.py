@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
+from assets.candidates.catalogue import read_catalogue
 from assets.candidates.history import Listens, read_listens
 from assets.candidates.pool import Sources, SourcesConfig, fit_sources
 from assets.ranker.dataset import Fold, FoldBuilder, LabelledPool, fold_dates, labelled_pools
@@ -152,7 +153,7 @@ def _update_fold(
         whole = None if slate in held_out else f"{_folder(_HELD_OUT, fold_date)}/{slate}-{fingerprint}.parquet"
         found = lake.exists(path) and (whole is None or lake.exists(whole))
         if not found:
-            fitted = fitted or fit_sources(before, fold_date, sources)
+            fitted = fitted or fit_sources(before, fold_date, sources, read_catalogue(connection, sources.sizes))
             pools = labelled_pools(slate, fitted, relevant[slate], feature_reader(connection, fold_date))
             fold = _build(lake, FoldBuilder(fold_date, config.negatives, config.seed), pools, relevant[slate], whole)
             lake.write_parquet(path, [pa.Table.from_pandas(fold.to_frame(), preserve_index=False)])

@@ -9,6 +9,7 @@ import pandas as pd
 from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection
 
+from assets.candidates.catalogue import read_catalogue
 from assets.candidates.history import Ints, read_listens
 from assets.candidates.pool import USERS_PER_BATCH, Sources, SourcesConfig, fit_sources
 from assets.ranker.evaluation_store import read_lists
@@ -98,7 +99,8 @@ def _sources(connection: dbapi.Connection, as_of: date) -> Sources:
     listens = read_listens(connection, as_of)
     if not len(listens):
         raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")
-    return fit_sources(listens, as_of, SourcesConfig())
+    config = SourcesConfig()
+    return fit_sources(listens, as_of, config, read_catalogue(connection, config.sizes))
 
 
 def _users_with_lists(connection: dbapi.Connection, as_of: date, slate: Slate) -> Ints:

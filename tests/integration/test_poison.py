@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from dbt_process import WITHOUT_TESTS, Dbt
 
+from assets.candidates.catalogue import NEEDED_BY, read_catalogue
 from assets.candidates.history import History, read_listens
 from assets.candidates.pool import SourcesConfig, fit_sources
 from assets.candidates.seeds import NO_SEED, Seeds, read_artists
@@ -22,7 +23,6 @@ from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import SampleWorld, generate
 from assets.publish.country_content import country_popular
-from assets.ranker.baselines import BASELINES
 from assets.ranker.dataset import labelled_fold
 from assets.ranker.evaluation import relevant_tracks
 from assets.ranker.feature_dates import MARTS
@@ -52,8 +52,10 @@ select max(track_key) + 1, 'source:came later', 'came later' from raw.tracks;
 insert into raw.listens (user_key, track_key, listened_at, source, file_id)
 select user_key, (select max(track_key) from raw.tracks), timestamptz '{AS_OF} 00:00+00', 'poison',
     (select min(file_id) from raw.ingest_files)
-from raw.users
+from raw.users;
+insert into raw.track_tags (track_key, tag) select max(track_key), 'of every genre' from raw.tracks
 """
+TAGS = "insert into raw.track_tags (track_key, tag) select track_key, 'tag ' || track_key % 9 from raw.tracks"
 
 
 def digest(frame: pd.DataFrame) -> str:
@@ -85,8 +87,9 @@ def made_as_of(dbt: Dbt) -> dict[str, str]:
         listens = read_listens(connection, AS_OF)
         horizon = listens.between(FOLD, AS_OF)
         before = listens.before(FOLD)
-        at_fold = fit_sources(before, FOLD, SourcesConfig())
-        at_date = fit_sources(listens, AS_OF, SourcesConfig())
+        catalogue = read_catalogue(connection, NEEDED_BY)
+        at_fold = fit_sources(before, FOLD, SourcesConfig(), catalogue)
+        at_date = fit_sources(listens, AS_OF, SourcesConfig(), catalogue)
         seeds = Seeds(at_date.history, at_date.fitted(SessionCooccurrence), read_artists(connection))
         for slate in Slate:
             relevant = relevant_tracks(before, horizon, FOLD, slate)
@@ -105,11 +108,11 @@ def made_as_of(dbt: Dbt) -> dict[str, str]:
             made[f"{slate}: model"] = model.text
             made[f"{slate}: lists"] = digest(lists)
             made[f"{slate}: candidates"] = digest(pool)
-            for name, source in BASELINES.items():
-                if slate is Slate.DISCOVER and source.startswith("own_"):
+            for name in at_date.names:
+                if slate is Slate.DISCOVER and name.startswith("own_"):
                     # A user's own tracks are no discoveries.
                     continue
-                made[f"{slate}: {name}"] = digest(at_date.lists(source, users, slate, k=100))
+                made[f"{slate}: {name}"] = digest(at_date.lists(name, users, slate, k=100))
         for item in Item:
             history = History(read_item_listens(connection, item, AS_OF), AS_OF)
             lists = pa.concat_tables(similar_rows(history, item, SimilarConfig())).to_pandas()
@@ -137,6 +140,7 @@ def build(world: Path, new_warehouse: Callable[[], str]) -> Callable[[Path], Dbt
     def built(project: Path) -> Dbt:
         dbt = Dbt(new_warehouse(), project)
         load_files(dbt.warehouse_url, LastFm1k(), [world])
+        dbt.query(TAGS)
         dbt("build", *WITHOUT_TESTS, *FEATURES)
         return dbt
 

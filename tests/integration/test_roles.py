@@ -81,7 +81,7 @@ MAY = [
     (TRANSFORMER, "create view ml.outcomes as select * from ml.recommendations"),
     (TRANSFORMER, "drop table analytics.listener_daily"),
     *((role, "create temporary table mine (line bigint)") for role in (TRANSFORMER, SERVICE)),
-    (SERVICE, "select * from raw.blocks"),
+    (SERVICE, "select * from raw.blocks cross join raw.track_tags"),
     (SERVICE, "select user_id from core.dim_users"),
     (SERVICE, "select * from features.feat_user_track limit 1"),
     (SERVICE, "delete from ml.recommendations"),

@@ -124,7 +124,7 @@ class SourceConformance(ABC):
         self, source: CandidateSource, history: History
     ) -> None:
         listed = lists_of(source, history, [UNKNOWN_USER], slate=Slate.FOR_YOU)
-        if source.name == "popular":
+        if source.name in ("popular", "trending"):
             popular = lists_of(source, history, [int(history.users[0])], slate=Slate.FOR_YOU)
             assert listed["track_key"].tolist() == popular["track_key"].tolist()
         else:

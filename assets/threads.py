@@ -8,11 +8,12 @@ import numpy as np
 
 
 def in_parts(work: Callable[[slice], None], rows: int, threads: int, least: int = 1) -> None:
-    """Calls `work` on so many ranges that together are all rows, at once; a range has `least` rows or more.
+    """Calls `work` at once on ranges that together are all rows: as many as there are threads, of `least` rows or more,
+    or one of all rows.
 
     The first error of a range is raised after all of them are done.
     """
-    parts = min(threads, 1 + rows // least)
+    parts = max(1, min(threads, rows // least))
     ranges = [slice(*bounds) for bounds in pairwise(np.linspace(0, rows, parts + 1).astype(np.int64).tolist())]
     if parts == 1:
         work(ranges[0])

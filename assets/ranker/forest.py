@@ -126,7 +126,8 @@ def read_forest(text: str) -> Forest:
 
     Raises:
         UnsupportedForestError: it has categorical splits, linear leaves, several classes, trees of more than
-            MOST_LEAVES leaves, or an objective whose transformation is not known here.
+            MOST_LEAVES leaves, a side of a split without training rows, or an objective whose transformation is not
+            known here.
     """
     header, *trees = [_fields(part) for part in text.partition("\nend of trees")[0].split("\nTree=")]
     sigmoid = _sigmoid(header)
@@ -213,7 +214,10 @@ def _read_tree(fields: dict[str, str], columns: dict[tuple[int, int], int]) -> t
         for side, goes_right in ((left[child], False), (right[child], True)):
             if goes_right:
                 splits[split] = replace(splits[split], kept=EVERY_LEAF ^ ((1 << len(from_left)) - (1 << start)))
-            share = (at_leaf[~side] if side < 0 else at_node[side]) / at_node[child]
+            rows = at_leaf[~side] if side < 0 else at_node[side]
+            if rows <= 0:
+                raise UnsupportedForestError("a side of a split has no training rows")
+            share = rows / at_node[child]
             visit(side, [*path, Step(feature[child], split, goes_right, share)])
 
     visit(0, [])

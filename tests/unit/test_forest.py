@@ -166,3 +166,16 @@ def test_categorical_splits_are_not_taken_for_numbers() -> None:
     booster = lightgbm.train({**SMALL, "objective": "binary"}, data, 5)
     with pytest.raises(UnsupportedForestError, match="categorical"):
         read_forest(booster.model_to_string())
+
+
+def test_contributions_keep_their_digits_where_a_path_narrows_one_feature_to_hardly_any_rows() -> None:
+    draw = np.random.default_rng(8)
+    x = draw.random((60_000, 2)).astype(np.float32)
+    # All that matters is how near the first feature is to 0: one side of every split has a few rows of many.
+    label = (x[:, 0] < 2.0 ** -np.arange(3, 14)[:, None]).sum(axis=0) + 0.01 * x[:, 1]
+    parameters = {**SMALL, "objective": "regression", "num_leaves": 16, "min_data_in_leaf": 1, "max_bin": 4095}
+    booster = lightgbm.train(parameters, lightgbm.Dataset(x, label, params=parameters), 30)
+    forest = read_forest(booster.model_to_string())
+    assert forest.paths.slot_share.min() < 1e-3
+    ours = forest.contributions(x[:500], threads=1)
+    np.testing.assert_allclose(ours, booster.predict(x[:500], pred_contrib=True), rtol=0, atol=1e-11)

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, text
 from warehouse.errors import AudoticsError
 from warehouse.locks import Lock, acquire
 
-# Held from before the change to after its writing to Redis: of two changes for one user, the later one is there last.
+# Held while the warehouse changes, and from before Redis' part is read to after it is written: of two changes for one
+# user, the later one is there last.
 LOCK = Lock("hashtext('audotics-blocks')", "changing blocks", wait_seconds=60)
 
 

@@ -14,7 +14,8 @@ import pandas as pd
 from redis import Redis
 from sqlalchemy import Connection, Engine, text
 
-from assets.ingest.blocks import LOCK, ItemKind
+from assets.ingest.blocks import LOCK, ItemKind, block, unblock
+from assets.publish.content import ReleaseError
 from assets.publish.release import redis_errors
 from assets.ranker.lists import recordings
 from serving_api.contract import BLOCKS, Blocks, pack_blocks
@@ -37,21 +38,40 @@ class BlocksInRedis:
     """Id of one of these."""
 
 
-def publish_user_blocks(connection: Connection, client: Redis, user_id: str) -> None:
-    """Make Redis say what a user has blocked, as the connection's transaction sees it.
+def add_block(engine: Engine, client: Redis, user_id: str, kind: ItemKind, item_id: str) -> bool:
+    """Block an item for a user in Redis, then in the warehouse; False when it was blocked before.
 
-    To be called before the commit of what `block` or `unblock` did: where the process dies in between, Redis knows a
-    block too many or too few that nobody was told of, and never lacks one that the warehouse has.
+    Redis must never lack a block that the warehouse has. Where the process dies in between, or Redis fails, it may have
+    one too many, which the next release takes out.
 
-    Raises ReleaseError when Redis fails.
+    Raises:
+        AudoticsError: the warehouse knows no such user or item, others had the lock of blocks for too long.
+        ReleaseError: Redis failed; the warehouse is as it was.
     """
-    key = connection.scalar(text("select user_key from raw.users where user_id = :id"), {"id": user_id})
-    packed = _packed(connection, key - 1, key)
-    with redis_errors(client):
-        if packed:
-            client.hset(BLOCKS, mapping=cast(Any, packed))
-        else:
-            client.hdel(BLOCKS, user_id)
+    with engine.begin() as connection:
+        added = block(connection, user_id, kind, item_id)
+        _publish_user(connection, client, user_id)
+    return added
+
+
+def remove_block(engine: Engine, client: Redis, user_id: str, kind: ItemKind, item_id: str) -> bool:
+    """Take a block back in the warehouse, then in Redis, the other way round for the same reason; False when there
+    was none.
+
+    Raises:
+        AudoticsError: the warehouse knows no such user or item, others had the lock of blocks for too long.
+        ReleaseError: Redis failed; the warehouse has the block no longer, and the same again tells Redis.
+    """
+    with engine.begin() as connection:
+        removed = unblock(connection, user_id, kind, item_id)
+    with engine.begin() as connection:
+        # What is written is read under the lock, so a block that came since the commit is in it.
+        acquire(connection.connection.cursor(), LOCK)
+        try:
+            _publish_user(connection, client, user_id)
+        except ReleaseError as error:
+            raise ReleaseError(f"{error}; {kind} {item_id} is hidden from {user_id} until this is run again") from error
+    return removed
 
 
 def publish_blocks(engine: Engine, client: Redis, blocks_per_batch: int = BLOCKS_PER_BATCH) -> int:
@@ -98,6 +118,17 @@ def compare_blocks(engine: Engine, client: Redis) -> BlocksInRedis:
         with engine.begin() as connection:
             differing += _without_blocks(connection, fields)
     return BlocksInRedis(users, len(differing), min(differing, default=None))
+
+
+def _publish_user(connection: Connection, client: Redis, user_id: str) -> None:
+    """Make Redis say what a user has blocked, as the connection's transaction, which has the lock, sees it."""
+    key = connection.scalar(text("select user_key from raw.users where user_id = :id"), {"id": user_id})
+    packed = _packed(connection, key - 1, key)
+    with redis_errors(client):
+        if packed:
+            client.hset(BLOCKS, mapping=cast(Any, packed))
+        else:
+            client.hdel(BLOCKS, user_id)
 
 
 def _batch(connection: Connection, after: int, blocks: int) -> tuple[dict[str, bytes], int] | None:

@@ -7,9 +7,10 @@ import pytest
 from loading import query
 from redis import Redis
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
-from assets.ingest.blocks import ItemKind, block, unblock
-from assets.publish.blocks import BlocksInRedis, compare_blocks, publish_blocks, publish_user_blocks
+from assets.ingest.blocks import ItemKind, block
+from assets.publish.blocks import BlocksInRedis, add_block, compare_blocks, publish_blocks, remove_block
 from assets.publish.content import ReleaseError
 from serving_api import contract
 from serving_api.contract import BLOCKS, Blocks
@@ -27,6 +28,11 @@ insert into raw.tracks (track_key, natural_key, track_id, artist_key, title) val
 (4, 'source:4', 't-4', 1, 'Slow River'), (5, 'source:5', 't-5', null, 'Slow River'),
 (6, 'source:6', 't-6', null, 'Slow River')
 """
+NO_COMMIT = """
+create function raw.die() returns trigger language plpgsql as $$ begin raise 'died before the commit'; end $$;
+create constraint trigger die after insert or delete on raw.blocks deferrable initially deferred
+for each row execute function raw.die()
+"""
 TRACK, ARTIST = ItemKind.TRACK, ItemKind.ARTIST
 
 
@@ -42,9 +48,7 @@ def loader(warehouse_url: str) -> Iterator[Engine]:
 
 def change(loader: Engine, client: Redis, user_id: str, kind: ItemKind, item_id: str, *, add: bool = True) -> None:
     """As the command line does it."""
-    with loader.begin() as connection:
-        assert (block if add else unblock)(connection, user_id, kind, item_id)
-        publish_user_blocks(connection, client, user_id)
+    assert (add_block if add else remove_block)(loader, client, user_id, kind, item_id)
 
 
 def held(client: Redis) -> dict[str, tuple[list[str], list[str]]]:
@@ -103,23 +107,35 @@ def test_a_track_that_comes_later_is_a_version_from_the_next_release_on(loader: 
     assert held(client) == {"user_1": (["t-4", "t-7"], [])}
 
 
-def test_who_dies_between_redis_and_the_commit_leaves_a_block_too_many_and_never_one_too_few(
+def test_a_commit_that_fails_leaves_redis_with_a_block_too_many_and_never_one_too_few(
     loader: Engine, client: Redis, warehouse_url: str
 ) -> None:
-    with loader.connect() as connection:
-        block(connection, "user_1", ARTIST, "a-0")
-        publish_user_blocks(connection, client, "user_1")
-        connection.rollback()
+    change(loader, client, "user_1", ARTIST, "a-0")
+    with create_engine(warehouse_url).begin() as connection:
+        connection.execute(text(NO_COMMIT))
+    for add, artist_id in ((True, "a-1"), (False, "a-0")):
+        with pytest.raises(DBAPIError, match="died before the commit"):
+            change(loader, client, "user_1", ARTIST, artist_id, add=add)
+    assert query(warehouse_url, "select item_key from raw.blocks") == [(0,)]
+    assert held(client) == {"user_1": ([], ["a-0", "a-1"])}
+    publish_blocks(loader, client)
+    assert held(client) == {"user_1": ([], ["a-0"])}
+
+
+def test_without_redis_nothing_is_blocked_and_what_is_taken_back_stays_hidden_until_the_same_again(
+    loader: Engine, client: Redis, warehouse_url: str
+) -> None:
+    with Redis.from_url("redis://127.0.0.1:1/0") as nobody:
+        with pytest.raises(ReleaseError, match=r"127\.0\.0\.1:1 failed"):
+            change(loader, nobody, "user_1", ARTIST, "a-0")
+        assert query(warehouse_url, "select count(*) from raw.blocks") == [(0,)]
+        change(loader, client, "user_1", ARTIST, "a-0")
+        with pytest.raises(ReleaseError, match=r"failed: .*; artist a-0 is hidden from user_1 until this is run again"):
+            change(loader, nobody, "user_1", ARTIST, "a-0", add=False)
     assert query(warehouse_url, "select count(*) from raw.blocks") == [(0,)]
     assert held(client) == {"user_1": ([], ["a-0"])}
-    publish_blocks(loader, client)
+    assert not remove_block(loader, client, "user_1", ARTIST, "a-0")
     assert held(client) == {}
-
-
-def test_without_redis_nothing_is_changed(loader: Engine, warehouse_url: str) -> None:
-    with Redis.from_url("redis://127.0.0.1:1/0") as nobody, pytest.raises(ReleaseError, match=r"127\.0\.0\.1:1 failed"):
-        change(loader, nobody, "user_1", ARTIST, "a-0")
-    assert query(warehouse_url, "select count(*) from raw.blocks") == [(0,)]
 
 
 def test_two_changes_for_one_user_at_once_are_both_in_redis(loader: Engine, client: Redis, warehouse_url: str) -> None:
@@ -130,7 +146,6 @@ def test_two_changes_for_one_user_at_once_are_both_in_redis(loader: Engine, clie
     )
     with loader.begin() as connection:
         block(connection, "user_1", ARTIST, "a-0")
-        publish_user_blocks(connection, client, "user_1")
         other.start()
         while not query(warehouse_url, waiting):
             assert other.is_alive(), "it did not wait"

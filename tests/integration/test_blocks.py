@@ -1,20 +1,21 @@
 """What users have blocked: the warehouse decides, Redis follows at once, whatever dies in between."""
 
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
 
 import pytest
-from loading import query
+from loading import query, until_somebody_waits
 from redis import Redis
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from assets.ingest.blocks import ItemKind, block
+from assets.ingest.blocks import ItemKind, block, settled_blocks
 from assets.publish.blocks import BlocksInRedis, add_block, compare_blocks, publish_blocks, remove_block
 from assets.publish.content import ReleaseError
 from serving_api import contract
 from serving_api.contract import BLOCKS, Blocks
-from warehouse.engine import create_engine
+from warehouse.engine import adbc_connect, create_engine
 from warehouse.roles import Role
 
 WAIT_SECONDS = 60.0
@@ -139,15 +140,25 @@ def test_without_redis_nothing_is_blocked_and_what_is_taken_back_stays_hidden_un
 
 
 def test_two_changes_for_one_user_at_once_are_both_in_redis(loader: Engine, client: Redis, warehouse_url: str) -> None:
-    other = threading.Thread(target=change, args=[loader, client, "user_1", ARTIST, "a-1"])
-    waiting = (
-        "select 1 from pg_locks inner join pg_stat_activity using (pid)"
-        " where datname = current_database() and locktype = 'advisory' and not granted"
-    )
-    with loader.begin() as connection:
-        block(connection, "user_1", ARTIST, "a-0")
-        other.start()
-        while not query(warehouse_url, waiting):
-            assert other.is_alive(), "it did not wait"
-    other.join(WAIT_SECONDS)
+    with ThreadPoolExecutor(1) as others:
+        with loader.begin() as connection:
+            block(connection, "user_1", ARTIST, "a-0")
+            other = others.submit(change, loader, client, "user_1", ARTIST, "a-1")
+            until_somebody_waits(warehouse_url, other.done)
+        other.result(WAIT_SECONDS)
     assert held(client) == {"user_1": ([], ["a-0", "a-1"])}
+
+
+def test_an_instant_of_the_blocks_waits_for_one_that_is_not_committed_yet(
+    loader: Engine, client: Redis, warehouse_url: str
+) -> None:
+    with adbc_connect(warehouse_url, Role.SERVICE) as reading, ThreadPoolExecutor(1) as others:
+        with loader.begin() as connection:
+            block(connection, "user_1", ARTIST, "a-0")
+            settled = others.submit(settled_blocks, reading)
+            until_somebody_waits(warehouse_url, settled.done)
+        instant, blocks = settled.result(WAIT_SECONDS)
+        change(loader, client, "user_2", ARTIST, "a-0")
+    (first,), (second,) = query(warehouse_url, "select created_at from raw.blocks order by created_at")
+    assert (blocks, instant.tzinfo) == (1, UTC)
+    assert first <= instant < second

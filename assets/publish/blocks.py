@@ -116,7 +116,7 @@ def compare_blocks(engine: Engine, client: Redis) -> BlocksInRedis:
         users += len(packed)
     for fields in _fields(client):
         with engine.begin() as connection:
-            differing += _without_blocks(connection, fields)
+            differing += [field.decode(errors="backslashreplace") for field in _without_blocks(connection, fields)]
     return BlocksInRedis(users, len(differing), min(differing, default=None))
 
 
@@ -164,17 +164,27 @@ def _versions(connection: Connection, track_keys: Sequence[int]) -> dict[int, li
     return dict(zip(blocked["track_key"].tolist(), track_ids[blocked["recording"]], strict=True))
 
 
-def _fields(client: Redis) -> Iterator[list[str]]:
-    """The ids of all users of whom Redis has blocks, in batches."""
+def _fields(client: Redis) -> Iterator[list[bytes]]:
+    """The fields of all users of whom Redis has blocks, in batches."""
     with redis_errors(client):
         found = client.hscan_iter(BLOCKS, count=FIELDS_PER_BATCH)
-        while chunk := [field.decode() for field, _ in islice(found, FIELDS_PER_BATCH)]:
+        while chunk := [field for field, _ in islice(found, FIELDS_PER_BATCH)]:
             yield chunk
 
 
-def _without_blocks(connection: Connection, user_ids: Sequence[str]) -> list[str]:
-    """Those of the users who have blocked nothing."""
-    return list(connection.scalars(_WITHOUT_BLOCKS, {"ids": user_ids}))
+def _without_blocks(connection: Connection, fields: Sequence[bytes]) -> list[bytes]:
+    """Those of the fields that are of no user who has blocked something, such as what can be no user's id."""
+    user_ids = [user_id for field in fields if (user_id := _user_id(field)) is not None]
+    blocked = {user_id.encode() for user_id in connection.scalars(_WITH_BLOCKS, {"ids": user_ids})}
+    return [field for field in fields if field not in blocked]
+
+
+def _user_id(field: bytes) -> str | None:
+    """The id that a field is for; None where PostgreSQL can have no such text."""
+    try:
+        return None if b"\0" in field else field.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 _LAST_OF_BATCH = text(
@@ -192,7 +202,7 @@ _BY_THEIR_ARTISTS = text(
     "select track_key, track_id, artist_key, title from raw.tracks"
     " where artist_key in (select artist_key from raw.tracks where track_key = any(:keys))"
 )
-_WITHOUT_BLOCKS = text(
-    "select user_id from unnest(cast(:ids as text[])) as fields (user_id) where not exists"
-    " (select from raw.users inner join raw.blocks using (user_key) where users.user_id = fields.user_id)"
+_WITH_BLOCKS = text(
+    "select user_id from raw.users where user_id = any(:ids)"
+    " and exists (select from raw.blocks where blocks.user_key = users.user_key)"
 )

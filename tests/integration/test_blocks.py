@@ -81,8 +81,9 @@ def test_whatever_redis_says_is_made_right_batch_by_batch_and_reported_before(lo
     assert compare_blocks(loader, client) == BlocksInRedis(5, 0, None)
     stale = contract.pack_blocks(Blocks(frozenset({"t-6"}), frozenset()))
     client.hset(BLOCKS, mapping={"user_1": b"damaged", "user_3": stale, "user_5": stale, "of another warehouse": stale})
+    client.hset(BLOCKS, mapping={b"\xff no UTF-8": stale, b"user_1\0": stale})
     client.hdel(BLOCKS, "user_2")
-    assert compare_blocks(loader, client) == BlocksInRedis(5, 5, "of another warehouse")
+    assert compare_blocks(loader, client) == BlocksInRedis(5, 7, "\\xff no UTF-8")
     assert publish_blocks(loader, client, blocks_per_batch=1) == 5
     assert held(client) == right
     client.delete(BLOCKS)

@@ -29,7 +29,7 @@ class UnreadableReleaseError(StoreUnavailableError):
 
 
 class UnreadableBlocksError(StoreUnavailableError):
-    """What a user has blocked is damaged, or was written by another version of the contract."""
+    """What a user has blocked is damaged, written by another version of the contract, or refused by Redis."""
 
     slug = "contract-mismatch"
     title = "What the user has blocked cannot be read"

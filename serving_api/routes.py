@@ -1,5 +1,6 @@
 """The routes: validate, ask the store, fall back, answer."""
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -105,7 +106,11 @@ async def recommendations(
         # Of whom it cannot be read what they have blocked, any list might hold it.
         if store.last_seen is None or isinstance(error, UnreadableBlocksError):
             raise
-        blocks = NO_BLOCKS if isinstance(error, SilentStoreError) else await store.blocks(user_id)
+        blocks = NO_BLOCKS
+        if not isinstance(error, SilentStoreError):
+            # Falling silent only now makes no difference.
+            with suppress(SilentStoreError):
+                blocks = await store.blocks(user_id)
         answer = asked | _last_seen(store.last_seen, window, blocks) | {"model_version": None}
         return json_answer(request, answer, visibility=None)
     if found.source == "personal":

@@ -10,6 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from serving_api import contract
 from serving_api.answers import (
@@ -89,9 +90,21 @@ class ReleaseStore:
         return await self._of_live(lambda release: self._read_user_slate(release, user_id, slate, window, country))
 
     async def blocks(self, user_id: str) -> Blocks:
-        """What a user has blocked, whatever there is of a release. Raises UnreadableBlocksError."""
-        with _unavailable_on_redis_error():
-            return _unpacked_blocks(await cast(Awaitable[bytes | None], self._redis.hget(contract.BLOCKS, user_id)))
+        """What a user has blocked, whatever there is of a release.
+
+        Raises UnreadableBlocksError, or SilentStoreError where Redis does not answer at all.
+        """
+        try:
+            with _unavailable_on_redis_error():
+                packed = await cast(Awaitable[bytes | None], self._redis.hget(contract.BLOCKS, user_id))
+        except SilentStoreError:
+            raise
+        except StoreUnavailableError as error:
+            raise UnreadableBlocksError(
+                f"Redis answers, but refuses to read {contract.BLOCKS}: allow it to the API, or, where it is no hash,"
+                " delete it and run `audotics blocks publish`"
+            ) from error
+        return _unpacked_blocks(packed)
 
     async def popular(self, country: str | None) -> tuple[Release, PopularList]:
         """The popular list of a country, the overall one where it has none."""
@@ -296,6 +309,8 @@ def _unpacked_blocks(packed: bytes | None) -> Blocks:
 def _unavailable_on_redis_error() -> Iterator[None]:
     try:
         yield
-    except RedisError as error:
-        # The error's own text can name host and port, which callers of the API have no business with.
+    # The error's own text can name host and port, which callers of the API have no business with.
+    except (RedisConnectionError, RedisTimeoutError) as error:
         raise SilentStoreError("Redis does not answer") from error
+    except RedisError as error:
+        raise StoreUnavailableError("Redis answers with an error") from error

@@ -1,15 +1,17 @@
 """What users never want to be recommended: raw.blocks, by public ids."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
+from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, text
 
 from warehouse.errors import AudoticsError
 from warehouse.locks import Lock, acquire
 
-# Held from before the change to after its writing to Redis: of two changes for one user, the later one is there last.
+# Held while the warehouse changes, and from before Redis' part is read to after it is written: of two changes for one
+# user, the later one is there last.
 LOCK = Lock("hashtext('audotics-blocks')", "changing blocks", wait_seconds=60)
 
 
@@ -60,6 +62,23 @@ def read_blocks(connection: Connection, user_id: str | None = None) -> list[Bloc
     return [Block(row.user_id, ItemKind(row.item_kind), row.item_id, row.name, row.created_at) for row in rows]
 
 
+def settled_blocks(connection: dbapi.Connection) -> tuple[datetime, int]:
+    """An instant (UTC) and how many blocks there were then: every block up to it is committed.
+
+    Ends the connection's transaction, so that what it reads next is of a later one.
+
+    Raises:
+        AudoticsError: others had the lock of blocks for too long.
+    """
+    with connection.cursor() as cursor:
+        # Who is to have the lock later stamps a block later, by the same clock.
+        acquire(cursor, LOCK)
+        cursor.execute(_SETTLED)
+        instant, blocks = cursor.fetchone()
+    connection.commit()
+    return instant.astimezone(UTC), int(blocks)
+
+
 def _keys(connection: Connection, user_id: str, kind: ItemKind, item_id: str) -> dict[str, object]:
     user_key = connection.scalar(text("select user_key from raw.users where user_id = :id"), {"id": user_id})
     if user_key is None:
@@ -78,6 +97,9 @@ _INSERT = text(
     " values (:user_key, :kind, :item_key, clock_timestamp()) on conflict do nothing"
 )
 _DELETE = text("delete from raw.blocks where user_key = :user_key and item_kind = :kind and item_key = :item_key")
+_SETTLED = (
+    "select instant, (select count(*) from raw.blocks where created_at <= instant) from clock_timestamp() as instant"
+)
 _SELECT = text(
     "select user_id, item_kind, coalesce(track_id, artist_id) as item_id, coalesce(title, artists.name) as name,"
     " blocks.created_at"

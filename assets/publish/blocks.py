@@ -14,7 +14,8 @@ import pandas as pd
 from redis import Redis
 from sqlalchemy import Connection, Engine, text
 
-from assets.ingest.blocks import LOCK, ItemKind
+from assets.ingest.blocks import LOCK, ItemKind, block, unblock
+from assets.publish.content import ReleaseError
 from assets.publish.release import redis_errors
 from assets.ranker.lists import recordings
 from serving_api.contract import BLOCKS, Blocks, pack_blocks
@@ -23,6 +24,7 @@ from warehouse.locks import acquire
 # Whoever wants to block something waits for one batch at most.
 BLOCKS_PER_BATCH = 5000
 FIELDS_PER_BATCH = 1000
+USERS_COMPARED = 1000
 
 
 @dataclass(frozen=True)
@@ -31,27 +33,50 @@ class BlocksInRedis:
 
     users: int
     """Users who have blocked something, in the warehouse."""
+    fields: int
+    """Users of whom Redis has blocks."""
+    compared: int
+    """Of the users in the warehouse, those whose blocks were compared."""
     differing: int
-    """Users of whom Redis says something else."""
+    """Of these, those of whom Redis says something else."""
     example: str | None
     """Id of one of these."""
 
 
-def publish_user_blocks(connection: Connection, client: Redis, user_id: str) -> None:
-    """Make Redis say what a user has blocked, as the connection's transaction sees it.
+def add_block(engine: Engine, client: Redis, user_id: str, kind: ItemKind, item_id: str) -> bool:
+    """Block an item for a user in Redis, then in the warehouse; False when it was blocked before.
 
-    To be called before the commit of what `block` or `unblock` did: where the process dies in between, Redis knows a
-    block too many or too few that nobody was told of, and never lacks one that the warehouse has.
+    Redis must never lack a block that the warehouse has. Where the process dies in between, or Redis fails, it may have
+    one too many, which the next release takes out.
 
-    Raises ReleaseError when Redis fails.
+    Raises:
+        AudoticsError: the warehouse knows no such user or item, others had the lock of blocks for too long.
+        ReleaseError: Redis failed; the warehouse is as it was.
     """
-    key = connection.scalar(text("select user_key from raw.users where user_id = :id"), {"id": user_id})
-    packed = _packed(connection, key - 1, key)
-    with redis_errors(client):
-        if packed:
-            client.hset(BLOCKS, mapping=cast(Any, packed))
-        else:
-            client.hdel(BLOCKS, user_id)
+    with engine.begin() as connection:
+        added = block(connection, user_id, kind, item_id)
+        _publish_user(connection, client, user_id)
+    return added
+
+
+def remove_block(engine: Engine, client: Redis, user_id: str, kind: ItemKind, item_id: str) -> bool:
+    """Take a block back in the warehouse, then in Redis, the other way round for the same reason; False when there
+    was none.
+
+    Raises:
+        AudoticsError: the warehouse knows no such user or item, others had the lock of blocks for too long.
+        ReleaseError: Redis failed; the warehouse has the block no longer, and the same again tells Redis.
+    """
+    with engine.begin() as connection:
+        removed = unblock(connection, user_id, kind, item_id)
+    with engine.begin() as connection:
+        # What is written is read under the lock, so a block that came since the commit is in it.
+        acquire(connection.connection.cursor(), LOCK)
+        try:
+            _publish_user(connection, client, user_id)
+        except ReleaseError as error:
+            raise ReleaseError(f"{error}; {kind} {item_id} is hidden from {user_id} until this is run again") from error
+    return removed
 
 
 def publish_blocks(engine: Engine, client: Redis, blocks_per_batch: int = BLOCKS_PER_BATCH) -> int:
@@ -80,35 +105,41 @@ def publish_blocks(engine: Engine, client: Redis, blocks_per_batch: int = BLOCKS
     return users
 
 
-def compare_blocks(engine: Engine, client: Redis) -> BlocksInRedis:
-    """Compare what Redis says every user has blocked with the warehouse; changes nothing. Raises ReleaseError."""
-    users, last = 0, -1
-    differing: list[str] = []
-    while True:
-        with engine.begin() as connection:
-            found = _batch(connection, last, BLOCKS_PER_BATCH)
-        if found is None:
-            break
-        packed, last = found
-        with redis_errors(client):
-            held = cast(list[bytes | None], client.hmget(BLOCKS, list(packed)))
-        differing += [user_id for user_id, other in zip(packed, held, strict=True) if packed[user_id] != other]
-        users += len(packed)
-    for fields in _fields(client):
-        with engine.begin() as connection:
-            differing += _without_blocks(connection, fields)
-    return BlocksInRedis(users, len(differing), min(differing, default=None))
+def compare_blocks(engine: Engine, client: Redis, sample: int = USERS_COMPARED) -> BlocksInRedis:
+    """Compare what Redis says that users have blocked with the warehouse: how many have, and what a random sample has.
+
+    Changes nothing. Counting aside, it costs the same however many users there are. Raises ReleaseError when Redis fails.
+    """
+    with engine.begin() as connection:
+        users = connection.scalar(_USERS) or 0
+        packed = _packed(connection, list(connection.scalars(_RANDOM_USERS, {"users": sample})))
+    with redis_errors(client):
+        fields = cast(int, client.hlen(BLOCKS))
+        held = cast(list[bytes | None], client.hmget(BLOCKS, list(packed))) if packed else []
+    differing = [user_id for user_id, other in zip(packed, held, strict=True) if packed[user_id] != other]
+    return BlocksInRedis(users, fields, len(packed), len(differing), min(differing, default=None))
+
+
+def _publish_user(connection: Connection, client: Redis, user_id: str) -> None:
+    """Make Redis say what a user has blocked, as the connection's transaction, which has the lock, sees it."""
+    key = connection.scalar(text("select user_key from raw.users where user_id = :id"), {"id": user_id})
+    packed = _packed(connection, [key])
+    with redis_errors(client):
+        if packed:
+            client.hset(BLOCKS, mapping=cast(Any, packed))
+        else:
+            client.hdel(BLOCKS, user_id)
 
 
 def _batch(connection: Connection, after: int, blocks: int) -> tuple[dict[str, bytes], int] | None:
     """Packed blocks by user id of the next users, whole ones only, and the last one's key; None after the last."""
-    last = connection.scalar(_LAST_OF_BATCH, {"after": after, "blocks": blocks})
-    return None if last is None else (_packed(connection, after, last), last)
+    keys = list(connection.scalars(_NEXT_USERS, {"after": after, "blocks": blocks}))
+    return (_packed(connection, keys), keys[-1]) if keys else None
 
 
-def _packed(connection: Connection, after: int, last: int) -> dict[str, bytes]:
-    """Packed blocks by user id, of the users with keys over `after` and up to `last` who have blocked something."""
-    rows = connection.execute(_BLOCKED, {"after": after, "last": last}).all()
+def _packed(connection: Connection, user_keys: Sequence[int]) -> dict[str, bytes]:
+    """Packed blocks by user id, of those of the users who have blocked something."""
+    rows = connection.execute(_BLOCKED, {"keys": user_keys}).all()
     versions = _versions(connection, sorted({row.item_key for row in rows if row.item_kind == ItemKind.TRACK}))
     users: dict[str, tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
     for row in rows:
@@ -133,35 +164,50 @@ def _versions(connection: Connection, track_keys: Sequence[int]) -> dict[int, li
     return dict(zip(blocked["track_key"].tolist(), track_ids[blocked["recording"]], strict=True))
 
 
-def _fields(client: Redis) -> Iterator[list[str]]:
-    """The ids of all users of whom Redis has blocks, in batches."""
+def _fields(client: Redis) -> Iterator[list[bytes]]:
+    """The fields of all users of whom Redis has blocks, in batches."""
     with redis_errors(client):
         found = client.hscan_iter(BLOCKS, count=FIELDS_PER_BATCH)
-        while chunk := [field.decode() for field, _ in islice(found, FIELDS_PER_BATCH)]:
+        while chunk := [field for field, _ in islice(found, FIELDS_PER_BATCH)]:
             yield chunk
 
 
-def _without_blocks(connection: Connection, user_ids: Sequence[str]) -> list[str]:
-    """Those of the users who have blocked nothing."""
-    return list(connection.scalars(_WITHOUT_BLOCKS, {"ids": user_ids}))
+def _without_blocks(connection: Connection, fields: Sequence[bytes]) -> list[bytes]:
+    """Those of the fields that are of no user who has blocked something, such as what can be no user's id."""
+    user_ids = [user_id for field in fields if (user_id := _user_id(field)) is not None]
+    blocked = {user_id.encode() for user_id in connection.scalars(_WITH_BLOCKS, {"ids": user_ids})}
+    return [field for field in fields if field not in blocked]
 
 
-_LAST_OF_BATCH = text(
-    "select max(user_key) from"
+def _user_id(field: bytes) -> str | None:
+    """The id that a field is for; None where PostgreSQL can have no such text."""
+    try:
+        return None if b"\0" in field else field.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+_USERS = text("select count(distinct user_key) from raw.blocks")
+_RANDOM_USERS = text(
+    "select user_key from (select distinct user_key from raw.blocks) as users order by random() limit :users"
+)
+_NEXT_USERS = text(
+    "select distinct user_key from"
     " (select user_key from raw.blocks where user_key > :after order by user_key limit :blocks) as batch"
+    " order by user_key"
 )
 _BLOCKED = text(
     "select user_id, item_kind, item_key, coalesce(track_id, artist_id) as item_id"
     " from raw.blocks inner join raw.users using (user_key)"
     " left join raw.tracks on item_kind = 'track' and item_key = tracks.track_key"
     " left join raw.artists on item_kind = 'artist' and item_key = artists.artist_key"
-    " where user_key > :after and user_key <= :last"
+    " where user_key = any(:keys)"
 )
 _BY_THEIR_ARTISTS = text(
     "select track_key, track_id, artist_key, title from raw.tracks"
     " where artist_key in (select artist_key from raw.tracks where track_key = any(:keys))"
 )
-_WITHOUT_BLOCKS = text(
-    "select user_id from unnest(cast(:ids as text[])) as fields (user_id) where not exists"
-    " (select from raw.users inner join raw.blocks using (user_key) where users.user_id = fields.user_id)"
+_WITH_BLOCKS = text(
+    "select user_id from raw.users where user_id = any(:ids)"
+    " and exists (select from raw.blocks where blocks.user_key = users.user_key)"
 )

@@ -1,7 +1,7 @@
 """The content of a release, read from the warehouse in batches; and the record of releases kept there."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from assets.ingest.blocks import settled_blocks
 from assets.publish.content import PopularTracks, ReleaseInput, SlateBatch
 from assets.publish.country_content import POPULAR_LENGTH, country_popular, user_countries
 from assets.publish.fetching import fetch_in_batches
@@ -28,12 +29,13 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
     countries with the users who are to get them, and the catalogue that had been heard by then, which the seeds are of,
     with what in it is alike.
 
-    All of it is of one instant: the connection must not have read anything yet.
+    All of it is of one instant, in a transaction that begins here, and without what was blocked by `generated_at`.
 
     Raises:
-        AudoticsError: no lists were made as of the date.
+        AudoticsError: no lists were made as of the date, or others had the lock of blocks for too long.
     """
     day = f"date '{as_of.isoformat()}'"
+    generated_at, _ = settled_blocks(connection)
     with connection.cursor() as cursor:
         # A load that commits while the release is made must not come between the plan and what is then loaded.
         cursor.execute("set transaction isolation level repeatable read")
@@ -47,7 +49,6 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
         f" order by listens_30d desc, listens desc, track_key limit {POPULAR_LENGTH}",
     )
     by_country = country_popular(connection, as_of)
-    generated_at = datetime.now(UTC)
     return ReleaseInput(
         as_of=as_of,
         generated_at=generated_at,

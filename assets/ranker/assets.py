@@ -1,7 +1,7 @@
 """Training set, rankers, ranked lists and their evaluation."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 
 import dagster as dg
 import numpy as np
@@ -12,6 +12,7 @@ from assets import plots
 from assets.candidates.assets import candidates_path
 from assets.candidates.pool import SourcesConfig
 from assets.dbt import AS_OF_PARTITIONS, FEATURE_KEYS, ONE_DATE_PER_RUN, OWNERS, features_version
+from assets.ingest.blocks import settled_blocks
 from assets.ranker.card import page
 from assets.ranker.challenge import Outcome, challenge
 from assets.ranker.code_version import code_version
@@ -199,9 +200,10 @@ def recommendations(context: dg.AssetExecutionContext, warehouse: WarehouseResou
         serving = champions(connection, lake, as_of)
     with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
         listens = listens_version(connection, as_of)
-    made_from = MadeFrom(datetime.now(UTC), listens, code_version(features_version()))
+    code = code_version(features_version())
     by_source: dict[str, float] = {}
     with adbc_connect(warehouse.url, Role.SERVICE) as reading, adbc_connect(warehouse.url, Role.SERVICE) as writing:
+        made_from = MadeFrom(*settled_blocks(reading), listens, code)
         tables = _ranked(reading, lake, as_of, serving, by_source)
         rows = replace_recommendations(writing, as_of, tables, made_from)
     return dg.MaterializeResult(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,13 @@ EXPORT_SCHEMA = pa.schema(
 class MadeFrom:
     """What lists were made from, by which a replay tells what has changed since.
 
-    blocks_read_at: the lists hold to the blocks there were then. listens_version: as in raw.listen_days, what the
-    features of the date reflect. code_version: of `code_version.code_version`.
+    blocks_read_at, blocks: the lists hold to the blocks there were then, and how many these were, as
+    `settled_blocks` says. listens_version: as in raw.listen_days, what the features of the date reflect. code_version:
+    of `code_version.code_version`.
     """
 
     blocks_read_at: datetime
+    blocks: int
     listens_version: int | None
     code_version: str
 
@@ -158,9 +160,9 @@ def _record_batches(
         )
     if made_from is not None:
         cursor.execute(
-            "update ml.recommendation_batches set blocks_read_at = $2, listens_version = $3, code_version = $4,"
-            " blocks = (select count(*) from raw.blocks where created_at <= $2) where as_of = $1",
-            (as_of, made_from.blocks_read_at, made_from.listens_version, made_from.code_version),
+            "update ml.recommendation_batches set blocks_read_at = $2, blocks = $3, listens_version = $4,"
+            " code_version = $5 where as_of = $1",
+            (as_of, *astuple(made_from)),
         )
 
 

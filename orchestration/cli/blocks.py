@@ -10,7 +10,8 @@ from warehouse.errors import AudoticsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Connection
+    from redis import Redis
+    from sqlalchemy import Engine
 
     from assets.ingest.blocks import ItemKind
 
@@ -65,10 +66,10 @@ def add(user_id: UserId, track: Track = None, artist: Artist = None, as_json: As
 
     Example: `audotics blocks add user_000431 --artist a-000117`
     """
-    from assets.ingest.blocks import block
+    from assets.publish.blocks import add_block
 
     kind, item_id = _item(track, artist)
-    changed = _change(block, user_id, kind, item_id)
+    changed = _change(add_block, user_id, kind, item_id)
     _say(user_id, kind, item_id, "blocked" if changed else "was blocked before", changed, as_json)
 
 
@@ -78,10 +79,10 @@ def remove(user_id: UserId, track: Track = None, artist: Artist = None, as_json:
 
     Example: `audotics blocks remove user_000431 --artist a-000117`
     """
-    from assets.ingest.blocks import unblock
+    from assets.publish.blocks import remove_block
 
     kind, item_id = _item(track, artist)
-    changed = _change(unblock, user_id, kind, item_id)
+    changed = _change(remove_block, user_id, kind, item_id)
     _say(user_id, kind, item_id, "no longer blocked" if changed else "was not blocked", changed, as_json)
 
 
@@ -106,18 +107,15 @@ def publish(as_json: AsJson = False) -> None:
 
 
 def _change(
-    change: "Callable[[Connection, str, ItemKind, str], bool]", user_id: str, kind: "ItemKind", item_id: str
+    change: "Callable[[Engine, Redis, str, ItemKind, str], bool]", user_id: str, kind: "ItemKind", item_id: str
 ) -> bool:
-    """Change the warehouse and Redis, or neither; whether there was anything to change in the warehouse."""
-    from assets.publish.blocks import publish_user_blocks
+    """Change the warehouse and Redis; whether there was anything to change in the warehouse."""
     from orchestration.platform import open_platform
+    from warehouse.engine import create_engine
     from warehouse.roles import Role
 
     platform = open_platform()
-    with platform.transaction(Role.LOADER) as connection:
-        changed = change(connection, user_id, kind, item_id)
-        publish_user_blocks(connection, platform.redis(), user_id)
-    return changed
+    return change(create_engine(platform.warehouse_url, Role.LOADER), platform.redis(), user_id, kind, item_id)
 
 
 def _item(track: str | None, artist: str | None) -> "tuple[ItemKind, str]":

@@ -1,6 +1,7 @@
 """Loads small files in tests, and compares what the raw tables hold."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg2
@@ -21,6 +22,16 @@ def query(url: str, statement: str) -> list[tuple]:
         rows = cursor.fetchall()
     connection.close()
     return rows
+
+
+def until_somebody_waits(warehouse_url: str, done: Callable[[], bool]) -> None:
+    """Return when a session of the warehouse waits for an advisory lock."""
+    waiting = (
+        "select 1 from pg_locks inner join pg_stat_activity using (pid)"
+        " where datname = current_database() and locktype = 'advisory' and not granted"
+    )
+    while not query(warehouse_url, waiting):
+        assert not done(), "it did not wait"
 
 
 def state_of(url: str) -> dict[str, tuple[int, str]]:

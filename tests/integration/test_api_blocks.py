@@ -129,6 +129,31 @@ def test_who_has_blocks_that_cannot_be_read_is_shown_no_list_at_all(
     assert recommendations(api, "user_7")["source"] == "personal"
 
 
+def test_while_redis_answers_and_does_not_let_blocks_be_read_no_list_is_shown_to_anybody(
+    api: httpx.Client, client: Redis
+) -> None:
+    live_before = client.get(contract.LIVE)
+    client.set(BLOCKS, "x")
+    for live in (live_before, "2026-12-31-00000000"):
+        client.set(contract.LIVE, live)
+        for user_id in ("user_7", "nobody"):
+            answer = api.get(f"/v1/users/{user_id}/recommendations")
+            assert "`audotics blocks publish`" in problem(answer, 503, "contract-mismatch")["detail"]
+        assert api.get("/v1/popular").status_code == 200
+    client.set(contract.LIVE, live_before)
+    client.delete(BLOCKS)
+    assert recommendations(api, "user_7")["source"] == "personal"
+
+
+def test_a_list_that_redis_refuses_is_replaced_by_the_one_seen_last_without_blocked_items(
+    api: httpx.Client, client: Redis
+) -> None:
+    block(client, "user_7", {"t-39"})
+    client.set(contract.slate_key((client.get(contract.LIVE) or b"").decode(), "for_you"), "x")
+    answer = recommendations(api, "user_7", limit=2)
+    assert (answer["fallback_reason"], track_ids(answer)) == ("store_unavailable", ["t-38", "t-37"])
+
+
 def test_without_a_release_that_can_be_read_the_list_seen_last_is_without_blocked_items_too(
     api: httpx.Client, client: Redis
 ) -> None:

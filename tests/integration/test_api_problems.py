@@ -1,6 +1,12 @@
 """What the read API answers when it cannot: every error is a problem document, over real HTTP."""
 
 import signal
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import httpx
 import orjson
@@ -108,6 +114,43 @@ def test_without_redis_a_process_answers_with_the_popular_list_it_saw_last() -> 
         answer = fresh.get("/v1/users/user_7/recommendations")
         problem(answer, 503, "store-unavailable")
         assert answer.headers["retry-after"] == "5"
+
+
+@contextmanager
+def falling_silent_at(command: bytes, redis_url: str) -> Iterator[str]:
+    """URL of a way to a Redis that ends a connection, unanswered, when the command comes by itself."""
+    there = urlsplit(redis_url)
+
+    class Way(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection((there.hostname, there.port)) as redis:
+                back = threading.Thread(target=self.pass_on, args=[redis, self.request, b"none"])
+                back.start()
+                self.pass_on(self.request, redis, b"\r\n" + command + b"\r\n")
+                redis.shutdown(socket.SHUT_RDWR)
+                back.join()
+
+        def pass_on(self, source: socket.socket, to: socket.socket, until: bytes) -> None:
+            while (sent := source.recv(65_536)) and until not in sent[:20]:
+                to.sendall(sent)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Way) as server:
+        threading.Thread(target=server.serve_forever, args=[0.01]).start()
+        yield redis_url.replace(f":{there.port}/", f":{server.server_address[1]}/")
+        server.shutdown()
+
+
+def test_a_redis_that_falls_silent_within_a_request_is_as_good_as_one_that_was_silent_before(
+    client: Redis, redis_url: str
+) -> None:
+    publish(client, sample_release())
+    client.hset(contract.BLOCKS, "user_7", contract.pack_blocks(contract.Blocks(frozenset({"t-39"}), frozenset())))
+    with falling_silent_at(b"HGET", redis_url) as url, running_api(url) as api:
+        assert recommendations(api, "user_7")["source"] == "personal"
+        client.set(contract.LIVE, "2026-12-31-00000000")
+        answer = recommendations(api, "user_7")
+    assert answer["fallback_reason"] == "store_unavailable"
+    assert answer["items"][0]["track_id"] == "t-39", "as it is when nothing is known of blocks"
 
 
 def test_a_process_that_was_never_asked_before_has_a_popular_list_too() -> None:

@@ -1,19 +1,21 @@
 """What users have blocked: the warehouse decides, Redis follows at once, whatever dies in between."""
 
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
 
 import pytest
-from loading import query
+from loading import query, until_somebody_waits
 from redis import Redis
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
-from assets.ingest.blocks import ItemKind, block, unblock
-from assets.publish.blocks import BlocksInRedis, compare_blocks, publish_blocks, publish_user_blocks
+from assets.ingest.blocks import ItemKind, block, settled_blocks
+from assets.publish.blocks import BlocksInRedis, add_block, compare_blocks, publish_blocks, remove_block
 from assets.publish.content import ReleaseError
 from serving_api import contract
 from serving_api.contract import BLOCKS, Blocks
-from warehouse.engine import create_engine
+from warehouse.engine import adbc_connect, create_engine
 from warehouse.roles import Role
 
 WAIT_SECONDS = 60.0
@@ -26,6 +28,11 @@ insert into raw.tracks (track_key, natural_key, track_id, artist_key, title) val
 (2, 'source:2', 't-2', 0, 'Slow River (Live at the Mill)'), (3, 'source:3', 't-3', 0, 'Slow River (Remix)'),
 (4, 'source:4', 't-4', 1, 'Slow River'), (5, 'source:5', 't-5', null, 'Slow River'),
 (6, 'source:6', 't-6', null, 'Slow River')
+"""
+NO_COMMIT = """
+create function raw.die() returns trigger language plpgsql as $$ begin raise 'died before the commit'; end $$;
+create constraint trigger die after insert or delete on raw.blocks deferrable initially deferred
+for each row execute function raw.die()
 """
 TRACK, ARTIST = ItemKind.TRACK, ItemKind.ARTIST
 
@@ -42,9 +49,7 @@ def loader(warehouse_url: str) -> Iterator[Engine]:
 
 def change(loader: Engine, client: Redis, user_id: str, kind: ItemKind, item_id: str, *, add: bool = True) -> None:
     """As the command line does it."""
-    with loader.begin() as connection:
-        assert (block if add else unblock)(connection, user_id, kind, item_id)
-        publish_user_blocks(connection, client, user_id)
+    assert (add_block if add else remove_block)(loader, client, user_id, kind, item_id)
 
 
 def held(client: Redis) -> dict[str, tuple[list[str], list[str]]]:
@@ -73,11 +78,13 @@ def test_whatever_redis_says_is_made_right_batch_by_batch_and_reported_before(lo
         change(loader, client, f"user_{number}", ARTIST, "a-0")
     right = held(client)
     assert right["user_3"] == (["t-3"], ["a-0"]) and len(right) == 5
-    assert compare_blocks(loader, client) == BlocksInRedis(5, 0, None)
+    assert compare_blocks(loader, client) == BlocksInRedis(5, 5, 5, 0, None)
     stale = contract.pack_blocks(Blocks(frozenset({"t-6"}), frozenset()))
     client.hset(BLOCKS, mapping={"user_1": b"damaged", "user_3": stale, "user_5": stale, "of another warehouse": stale})
+    client.hset(BLOCKS, mapping={b"\xff no UTF-8": stale, b"user_1\0": stale})
     client.hdel(BLOCKS, "user_2")
-    assert compare_blocks(loader, client) == BlocksInRedis(5, 5, "of another warehouse")
+    assert compare_blocks(loader, client) == BlocksInRedis(5, 8, 5, 3, "user_1")
+    assert compare_blocks(loader, client, sample=2).compared == 2
     assert publish_blocks(loader, client, blocks_per_batch=1) == 5
     assert held(client) == right
     client.delete(BLOCKS)
@@ -98,41 +105,62 @@ def test_a_track_that_comes_later_is_a_version_from_the_next_release_on(loader: 
                 " values (7, 'source:7', 't-7', 1, 'Slow River (Mono)')"
             )
         )
-    assert compare_blocks(loader, client) == BlocksInRedis(1, 1, "user_1")
+    assert compare_blocks(loader, client) == BlocksInRedis(1, 1, 1, 1, "user_1")
     publish_blocks(loader, client)
     assert held(client) == {"user_1": (["t-4", "t-7"], [])}
 
 
-def test_who_dies_between_redis_and_the_commit_leaves_a_block_too_many_and_never_one_too_few(
+def test_a_commit_that_fails_leaves_redis_with_a_block_too_many_and_never_one_too_few(
     loader: Engine, client: Redis, warehouse_url: str
 ) -> None:
-    with loader.connect() as connection:
-        block(connection, "user_1", ARTIST, "a-0")
-        publish_user_blocks(connection, client, "user_1")
-        connection.rollback()
+    change(loader, client, "user_1", ARTIST, "a-0")
+    with create_engine(warehouse_url).begin() as connection:
+        connection.execute(text(NO_COMMIT))
+    for add, artist_id in ((True, "a-1"), (False, "a-0")):
+        with pytest.raises(DBAPIError, match="died before the commit"):
+            change(loader, client, "user_1", ARTIST, artist_id, add=add)
+    assert query(warehouse_url, "select item_key from raw.blocks") == [(0,)]
+    assert held(client) == {"user_1": ([], ["a-0", "a-1"])}
+    publish_blocks(loader, client)
+    assert held(client) == {"user_1": ([], ["a-0"])}
+
+
+def test_without_redis_nothing_is_blocked_and_what_is_taken_back_stays_hidden_until_the_same_again(
+    loader: Engine, client: Redis, warehouse_url: str
+) -> None:
+    with Redis.from_url("redis://127.0.0.1:1/0") as nobody:
+        with pytest.raises(ReleaseError, match=r"127\.0\.0\.1:1 failed"):
+            change(loader, nobody, "user_1", ARTIST, "a-0")
+        assert query(warehouse_url, "select count(*) from raw.blocks") == [(0,)]
+        change(loader, client, "user_1", ARTIST, "a-0")
+        with pytest.raises(ReleaseError, match=r"failed: .*; artist a-0 is hidden from user_1 until this is run again"):
+            change(loader, nobody, "user_1", ARTIST, "a-0", add=False)
     assert query(warehouse_url, "select count(*) from raw.blocks") == [(0,)]
     assert held(client) == {"user_1": ([], ["a-0"])}
-    publish_blocks(loader, client)
+    assert not remove_block(loader, client, "user_1", ARTIST, "a-0")
     assert held(client) == {}
 
 
-def test_without_redis_nothing_is_changed(loader: Engine, warehouse_url: str) -> None:
-    with Redis.from_url("redis://127.0.0.1:1/0") as nobody, pytest.raises(ReleaseError, match=r"127\.0\.0\.1:1 failed"):
-        change(loader, nobody, "user_1", ARTIST, "a-0")
-    assert query(warehouse_url, "select count(*) from raw.blocks") == [(0,)]
-
-
 def test_two_changes_for_one_user_at_once_are_both_in_redis(loader: Engine, client: Redis, warehouse_url: str) -> None:
-    other = threading.Thread(target=change, args=[loader, client, "user_1", ARTIST, "a-1"])
-    waiting = (
-        "select 1 from pg_locks inner join pg_stat_activity using (pid)"
-        " where datname = current_database() and locktype = 'advisory' and not granted"
-    )
-    with loader.begin() as connection:
-        block(connection, "user_1", ARTIST, "a-0")
-        publish_user_blocks(connection, client, "user_1")
-        other.start()
-        while not query(warehouse_url, waiting):
-            assert other.is_alive(), "it did not wait"
-    other.join(WAIT_SECONDS)
+    with ThreadPoolExecutor(1) as others:
+        with loader.begin() as connection:
+            block(connection, "user_1", ARTIST, "a-0")
+            other = others.submit(change, loader, client, "user_1", ARTIST, "a-1")
+            until_somebody_waits(warehouse_url, other.done)
+        other.result(WAIT_SECONDS)
     assert held(client) == {"user_1": ([], ["a-0", "a-1"])}
+
+
+def test_an_instant_of_the_blocks_waits_for_one_that_is_not_committed_yet(
+    loader: Engine, client: Redis, warehouse_url: str
+) -> None:
+    with adbc_connect(warehouse_url, Role.SERVICE) as reading, ThreadPoolExecutor(1) as others:
+        with loader.begin() as connection:
+            block(connection, "user_1", ARTIST, "a-0")
+            settled = others.submit(settled_blocks, reading)
+            until_somebody_waits(warehouse_url, settled.done)
+        instant, blocks = settled.result(WAIT_SECONDS)
+        change(loader, client, "user_2", ARTIST, "a-0")
+    (first,), (second,) = query(warehouse_url, "select created_at from raw.blocks order by created_at")
+    assert (blocks, instant.tzinfo) == (1, UTC)
+    assert first <= instant < second

@@ -1,5 +1,6 @@
 """The lists that a run made: what they hold, why, and the same ones again."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from api_client import recommendations, running_api
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
+from loading import until_somebody_waits
 from pipeline_process import Pipeline
 from sample_pipeline import AS_OF, FAVOURITE
 from sqlalchemy import text
@@ -58,6 +60,7 @@ def test_no_list_holds_a_blocked_artist(pipeline: Pipeline) -> None:
     ((user_id, artist_id),) = pipeline.query(FAVOURITE)
     (block,) = pipeline.json("blocks", "list", "--user", user_id)
     assert (block["user_id"], block["artist"]) == (user_id, artist_id)
+    assert pipeline.query("select distinct blocks from ml.recommendation_batches") == [(1,)]
     artists = pipeline.query(
         "select artist_id, count(*) from ml.recommendations inner join core.dim_users using (user_key)"
         f" inner join core.dim_tracks using (track_key) where user_id = '{user_id}' group by artist_id"
@@ -95,9 +98,13 @@ def test_a_blocked_item_in_a_list_fails_the_check_unless_the_block_came_later_an
         begun = release_content(reading, day)
         assert blocked_items(service, day)[:2] == (1, 0)
         assert released()
-        with loader.begin() as connection:
-            assert block(connection, user_id, ItemKind.TRACK, track_id)
-            assert not block(connection, user_id, ItemKind.TRACK, track_id)
+        with ThreadPoolExecutor(1) as others:
+            with loader.begin() as connection:
+                assert block(connection, user_id, ItemKind.TRACK, track_id)
+                assert not block(connection, user_id, ItemKind.TRACK, track_id)
+                meanwhile = others.submit(released)
+                until_somebody_waits(pipeline.warehouse_url, meanwhile.done)
+            assert not meanwhile.result(), "a block that is not committed yet is waited for"
         service.rollback()
         assert blocked_items(service, day)[:2] == (2, 0)
         assert not released()

@@ -38,7 +38,7 @@ def made(warehouse_url: str) -> datetime:
         version = connection.scalar(text("select max(version) from raw.listen_days"))
     both = [lists(AS_OF, f"{slate}-1", slate=slate) for slate in (Slate.FOR_YOU, Slate.DISCOVER)]
     with adbc_connect(warehouse_url, Role.SERVICE) as connection:
-        replace_recommendations(connection, AS_OF, both, MadeFrom(read_at, version, "abc"))
+        replace_recommendations(connection, AS_OF, both, MadeFrom(read_at, 1, version, "abc"))
     return read_at
 
 
@@ -87,6 +87,13 @@ def test_blocks_models_and_code_are_told_apart(warehouse_url: str, made: datetim
         Change("model", "they were made by for_you-1"),
         Change("code", "the code is another one (abc then, def now)"),
     ]
+
+
+def test_a_block_that_is_taken_back_while_the_lists_are_made_is_told_as_well(warehouse_url: str) -> None:
+    with adbc_connect(warehouse_url, Role.SERVICE) as connection:
+        made_from = MadeFrom(datetime.now(UTC), 3, 0, "abc")
+        replace_recommendations(connection, AS_OF, [lists(AS_OF, "for_you-1")], made_from)
+    assert changes(warehouse_url) == [Change("blocks", "3 blocks were taken back")]
 
 
 def test_of_lists_made_before_it_was_noted_it_says_that_it_does_not_know(warehouse_url: str) -> None:

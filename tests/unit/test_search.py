@@ -19,7 +19,8 @@ from assets.ranker.training_set import HeldOut
 from assets.search.attempt import _curve, clean_folds
 from assets.search.intervals import simultaneous_intervals
 from assets.search.search import search
-from assets.search.trial import SearchConfig, Trial
+from assets.search.store import described_choice
+from assets.search.trial import FEWEST_USERS, SearchConfig, Trial
 from assets.search.validation import Validation, read_validation
 from warehouse.lake import Lake
 
@@ -167,6 +168,7 @@ def test_a_single_interval_is_that_of_the_paired_bootstrap() -> None:
     ((low, high),) = simultaneous_intervals(difference[None, :], seed=1)
     assert (low, high) == pytest.approx(bootstrap_interval(difference, seed=1), abs=0.001)
     assert simultaneous_intervals(np.zeros((2, 10)), seed=1).tolist() == [[0, 0], [0, 0]]
+    assert simultaneous_intervals(np.array([[0.1], [0.2]]), seed=1).tolist() == [[-np.inf, np.inf]] * 2
 
 
 def test_among_many_candidates_that_are_no_better_none_seems_surely_better() -> None:
@@ -192,6 +194,27 @@ def test_what_is_surely_better_than_the_default_is_chosen(trials: list[Trial]) -
     assert chosen.default == default.mean()
     # Where it stopped is part of what was chosen.
     assert chosen.config.trees in range(10, 41, 10)
+
+
+@pytest.mark.parametrize("users", [(1, 1), (3, 3), (USERS, FEWEST_USERS - 1)])
+def test_a_few_users_are_too_few_to_choose_by(users: tuple[int, int]) -> None:
+    folds, whole = world(3.0)
+    few = [
+        replace(
+            each,
+            **{name: getattr(each, name)[: number * PER_USER] for name in ("x", "label", "position")},
+            **{name: getattr(each, name)[:number] for name in ("users", "relevant")},
+        )
+        for each, number in zip(whole, users, strict=True)
+    ]
+    trials = searched(folds, few)
+    assert max(each.mean() for each in trials) > trials[0].mean() + 0.05
+    assert [each.number for each in trials if each.chosen] == [0]
+    assert not any(each.interval for each in trials)
+    by_date = [{"users": measured.users} for measured in trials[0].by_date]
+    assert described_choice({"trial": 0, "ndcg_100": 0.1, "by_date": by_date}) == (
+        f"the default stays: NDCG@100 0.1000, and {users[1]} users on a date are too few to choose by (at least 30)"
+    )
 
 
 def test_a_search_among_noise_leaves_the_default(trials: list[Trial]) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from assets.ranker.dataset import Fold, fold_dates
 from assets.ranker.evaluation import HEADLINE, METRICS, bootstrap_interval
+from assets.ranker.scoring import list_scores
 from assets.ranker.slates import HORIZON_DAYS
 from assets.ranker.training import RankerConfig, thinned, training_data
 from assets.search.trial import SearchConfig
@@ -106,7 +107,7 @@ def _curve(
         for _ in range(trees - done):
             booster.update()
         done = trees
-        curve[trees] = validation.metrics(_scores(booster))
+        curve[trees] = validation.metrics(list_scores(config, validation.position, _scores(booster)))
         if curve[trees][_HEADLINE].mean() > (curve[best][_HEADLINE].mean() if best else -1.0):
             best = trees
         elif list(curve).index(trees) - list(curve).index(best) >= patience:

@@ -245,6 +245,14 @@ def test_a_few_users_are_too_few_to_choose_by(users: tuple[int, int]) -> None:
     )
 
 
+def test_the_second_trial_is_the_best_known_alternative_whatever_the_seed() -> None:
+    folds, validations = world(3.0)
+    for seed in (1, 2):
+        _, second = searched(folds, validations[:1], replace(SMALL, trials=2, seed=seed))
+        known = replace(RankerConfig(), objective="rank_xendcg", user_weight=0.0, trees=second.config.trees)
+        assert second.config == known
+
+
 def test_a_search_among_noise_leaves_the_default(trials: list[Trial]) -> None:
     noise = searched(*world(0.0), config=replace(SMALL, trials=12))
     assert [each.number for each in noise if each.chosen] == [0]

@@ -78,15 +78,20 @@ def try_config(
     measured_at = range(search.step, search.most_trees + 1, search.step)
     curves: list[Curve] = []
     dates: set[date] = set()
-    for validation, of_default in zip(validations, default.curves, strict=True):
+    for validation in validations:
         clean = [thinned(fold, config) for fold in clean_folds(folds, validation.as_of, config.folds)]
         curves.append(_curve(clean, validation, config, measured_at, search.patience))
         dates |= {fold.as_of for fold in clean}
-        so_far = Attempt(config, curves, [], 0.0)
-        difference = curves[-1][so_far.best_trees()][_HEADLINE] - of_default[default.config.trees][_HEADLINE]
-        if len(curves) == 1 and bootstrap_interval(difference, search.seed)[1] < 0:
+        if validation is validations[0] and _surely_worse(Attempt(config, curves, [], 0.0), default, search.seed):
             break
     return Attempt(config, curves, sorted(dates, reverse=True), time.perf_counter() - started)
+
+
+def _surely_worse(on_newest: Attempt, default: Attempt, seed: int) -> bool:
+    """Whether the paired interval of a config, measured on the newest date alone, lies below the default there."""
+    (curve,) = on_newest.curves
+    difference = curve[on_newest.best_trees()][_HEADLINE] - default.curves[0][default.config.trees][_HEADLINE]
+    return bootstrap_interval(difference, seed)[1] < 0
 
 
 def _curve(

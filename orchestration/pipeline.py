@@ -51,14 +51,20 @@ def run_evaluation(platform: Platform, as_of: date, on_progress: Progress) -> tu
 
 
 def run_search(
-    platform: Platform, as_of: date, slates: Sequence[Slate], trials: int, seed: int, on_progress: Progress
+    platform: Platform,
+    as_of: date,
+    slates: Sequence[Slate],
+    trials: int | None,
+    seed: int | None,
+    on_progress: Progress,
 ) -> tuple[RunReport, list[dict[str, Any]]]:
-    """The search for training parameters as of a date, and every trial that it stored.
+    """The search for training parameters as of a date, and every trial that it stored; None: as SearchConfig has it.
 
     Raises:
         AudoticsError: a step failed.
     """
-    options = {"slates": [str(slate) for slate in slates], "trials": trials, "seed": seed}
+    given = {name: value for name, value in (("trials", trials), ("seed", seed)) if value is not None}
+    options = {"slates": [str(slate) for slate in slates], **given}
     with open_instance(platform.settings, platform.warehouse_url) as instance:
         report = run_job(
             defs,

@@ -179,7 +179,8 @@ def _limits(challenger: Challenger, held_out: Mapping[str, Any] | None) -> list[
     of_score = (
         f"{kept}: corrected for the first, not for the second, it is what the calibration calls predicted."
         if config.probabilities
-        else f"It is the logistic of what {config.objective} learnt and no probability: it has no calibration. {kept}."
+        else f"It is exp(s - the largest s of the user), s what {config.objective} learnt, and no probability: it"
+        f" has no calibration. {kept}."
     )
     limits += [
         f"A score orders the tracks of one list. {of_score}",

@@ -6,16 +6,17 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import expit
 
 from assets.ranker.features import FeatureMatrix
 from assets.ranker.forest import Forest, UnsupportedForestError, read_forest
 from assets.ranker.lists import ListRules
 from assets.ranker.slates import LIST_LENGTH
-from assets.ranker.training import RankerModel
+from assets.ranker.training import RankerConfig, RankerModel
 from warehouse.errors import AudoticsError
 
 _LOG = logging.getLogger(__name__)
+
+_SMALLEST = np.finfo(np.float32).tiny
 
 
 def rank(
@@ -23,16 +24,17 @@ def rank(
 ) -> pd.DataFrame:
     """The k best candidates of each user that the rules allow: user_key, track_key, rank (from 1), score, source, row.
 
-    `candidates` as from Sources.candidates, `features` joined to its rows. `score` orders the tracks of one user; it is
-    no calibrated probability, since training keeps only some of the negatives, and the rules discount it. `source` is
-    the one that ranked the track highest. `row` is the track's row in `candidates`. Features that the model does not
-    know are left out; AudoticsError when one that it knows is missing.
+    `candidates` as from Sources.candidates, `features` joined to its rows. `score` orders the tracks of one user;
+    it is no calibrated probability, since training keeps only some of the negatives, and the rules discount it
+    (`list_scores` says what it is before). `source` is the one that ranked the track highest. `row` is the track's
+    row in `candidates`. Features that the model does not know are left out; AudoticsError when one that it knows is
+    missing.
     """
     values = features.values
     if features.names != model.names:
         values = values[:, columns_of(model, features)]
     user, track = (candidates[name].to_numpy(np.int32) for name in ("user_key", "track_key"))
-    score = predict(model, values).astype(np.float32)
+    score = list_scores(model.config, user, predict(model, values))
     row, position, score = rules.ranked(user, track, score, k)
     rank_columns = [name for name in candidates.columns if name.startswith("rank_")]
     source_ranks = candidates[rank_columns].to_numpy(np.float32, na_value=np.inf)[row]
@@ -62,17 +64,33 @@ def columns_of(model: RankerModel, features: FeatureMatrix) -> list[int]:
 
 
 def predict(model: RankerModel, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """The model's score per row of values, float32 (rows, len(model.names)); NaN is unknown. Float64 (rows,), positive.
+    """The model's score per row of values, float32 (rows, len(model.names)); NaN is unknown. Float64 (rows,).
 
+    A probability, or what a ranking objective gives: any number, comparable for one user.
     By the compiled forest; where it cannot express the model, by LightGBM, which says the same several times slower.
-    What a ranking objective gives may be negative: its logistic keeps the order and can be discounted by a factor.
     """
     forest = forest_of(model.text)
     if forest is None:
-        predicted = np.asarray(model.booster.predict(values, num_threads=model.config.threads))
-    else:
-        predicted = forest.predict(values, model.config.threads)
-    return predicted if model.config.probabilities else np.asarray(expit(predicted))
+        return np.asarray(model.booster.predict(values, num_threads=model.config.threads))
+    return forest.predict(values, model.config.threads)
+
+
+def list_scores(
+    config: RankerConfig, user: npt.NDArray[np.integer], predicted: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float32]:
+    """Predictions (rows,) of a model trained with `config` as scores of lists: positive, float32 (rows,).
+
+    Probabilities as they are. Of a ranking objective, exp(predicted - the largest of the user): how likely a candidate
+    is beside the user's best one, which has 1, if the predictions are log odds of a choice among the user's candidates.
+    So a factor of a discount is a step down in the predictions, the same everywhere, and candidates are told apart down
+    to differences of 1e-7 wherever the best one lies, until 87 below it. Other users in the batch make no difference.
+    """
+    if config.probabilities:
+        return predicted.astype(np.float32)
+    users, position = np.unique(user, return_inverse=True)
+    largest = np.full(len(users), -np.inf)
+    np.maximum.at(largest, position, predicted)
+    return np.maximum(np.exp(predicted - largest[position]), _SMALLEST).astype(np.float32)
 
 
 @lru_cache(maxsize=8)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from assets.ranker.dataset import Fold, fold_dates
 from assets.ranker.evaluation import HEADLINE, METRICS, bootstrap_interval
+from assets.ranker.scoring import list_scores
 from assets.ranker.slates import HORIZON_DAYS
 from assets.ranker.training import RankerConfig, thinned, training_data
 from assets.search.trial import SearchConfig
@@ -77,15 +78,20 @@ def try_config(
     measured_at = range(search.step, search.most_trees + 1, search.step)
     curves: list[Curve] = []
     dates: set[date] = set()
-    for validation, of_default in zip(validations, default.curves, strict=True):
+    for validation in validations:
         clean = [thinned(fold, config) for fold in clean_folds(folds, validation.as_of, config.folds)]
         curves.append(_curve(clean, validation, config, measured_at, search.patience))
         dates |= {fold.as_of for fold in clean}
-        so_far = Attempt(config, curves, [], 0.0)
-        difference = curves[-1][so_far.best_trees()][_HEADLINE] - of_default[default.config.trees][_HEADLINE]
-        if len(curves) == 1 and bootstrap_interval(difference, search.seed)[1] < 0:
+        if validation is validations[0] and _surely_worse(Attempt(config, curves, [], 0.0), default, search.seed):
             break
     return Attempt(config, curves, sorted(dates, reverse=True), time.perf_counter() - started)
+
+
+def _surely_worse(on_newest: Attempt, default: Attempt, seed: int) -> bool:
+    """Whether the paired interval of a config, measured on the newest date alone, lies below the default there."""
+    (curve,) = on_newest.curves
+    difference = curve[on_newest.best_trees()][_HEADLINE] - default.curves[0][default.config.trees][_HEADLINE]
+    return bootstrap_interval(difference, seed)[1] < 0
 
 
 def _curve(
@@ -106,7 +112,7 @@ def _curve(
         for _ in range(trees - done):
             booster.update()
         done = trees
-        curve[trees] = validation.metrics(_scores(booster))
+        curve[trees] = validation.metrics(list_scores(config, validation.position, _scores(booster)))
         if curve[trees][_HEADLINE].mean() > (curve[best][_HEADLINE].mean() if best else -1.0):
             best = trees
         elif list(curve).index(trees) - list(curve).index(best) >= patience:

@@ -14,9 +14,11 @@ def simultaneous_intervals(differences: Floats64, seed: int, level: float = 0.95
     All of them hold at once with probability `level`: the best of many candidates that are no better than the default
     seems better no more often than a single one would. Bootstrap over users of the largest studentised deviation:
     White, "A reality check for data snooping" (Econometrica, 2000); Romano and Wolf, "Stepwise multiple testing as
-    formalized data snooping" (Econometrica, 2005).
+    formalized data snooping" (Econometrica, 2005). Fewer than two users say nothing: from -inf to inf.
     """
     users = differences.shape[1]
+    if users < 2:
+        return np.tile([-np.inf, np.inf], (len(differences), 1))
     mean = differences.mean(axis=1)
     deviation = differences - mean[:, None]
     error = np.sqrt((deviation**2).mean(axis=1) / users)

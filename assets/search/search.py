@@ -17,7 +17,7 @@ from assets.ranker.training import RankerConfig, can_learn
 from assets.search.attempt import Attempt, clean_folds, try_config, try_default
 from assets.search.intervals import simultaneous_intervals
 from assets.search.space import new_study, record, suggested
-from assets.search.trial import Measured, SearchConfig, Trial
+from assets.search.trial import FEWEST_USERS, Measured, SearchConfig, Trial
 from assets.search.validation import Validation
 
 _HEADLINE = METRICS.index(HEADLINE)
@@ -70,12 +70,13 @@ def _judged(attempts: Sequence[Attempt], validations: Sequence[Validation], seed
     """The attempts as trials: the best is chosen if its interval lies above 0, else the default.
 
     The intervals hold for every number of trees at which a config was measured, since the best of them was picked.
+    With too few users nothing is compared, and the default stays.
     """
     default = attempts[0]
     whole = [number for number, each in enumerate(attempts) if number and len(each.curves) == len(validations)]
     tried = [(number, trees) for number in whole for trees in attempts[number].measured_trees()]
     intervals: dict[tuple[int, int], tuple[float, float]] = {}
-    if tried:
+    if tried and all(len(each.users) >= FEWEST_USERS for each in validations):
         users = np.unique(np.concatenate([each.users for each in validations]))
         differences = [_differences(attempts[number], trees, default, validations, users) for number, trees in tried]
         bounds = simultaneous_intervals(np.stack(differences), seed)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from assets.ranker.slates import Slate
-from assets.search.trial import Trial
+from assets.search.trial import FEWEST_USERS, Trial
 
 # Two searches of one date wait for each other instead of meeting each other's rows.
 _LOCK = text("lock table ml.ranker_trials in share row exclusive mode")
@@ -93,7 +93,13 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 def described_choice(chosen: dict[str, Any]) -> str:
     """The trial that `read_trials` says was chosen, in a sentence."""
     if chosen["trial"] == 0:
-        return f"the default stays: NDCG@100 {chosen['ndcg_100']:.4f}, and no trial is surely better"
+        users = min(measured["users"] for measured in chosen["by_date"])
+        reason = (
+            f"{users} users on a date are too few to choose by (at least {FEWEST_USERS})"
+            if users < FEWEST_USERS
+            else "no trial is surely better"
+        )
+        return f"the default stays: NDCG@100 {chosen['ndcg_100']:.4f}, and {reason}"
     low, high = chosen["ci95"]
     return (
         f"trial {chosen['trial']}: NDCG@100 {chosen['ndcg_100']:.4f}, the default's {chosen['default_ndcg_100']:.4f};"

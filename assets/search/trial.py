@@ -9,6 +9,10 @@ from assets.ranker.evaluation import HEADLINE
 from assets.ranker.slates import HORIZON_DAYS
 from assets.ranker.training import RankerConfig
 
+# On each validation date. With fewer there is no bootstrap to speak of: the largest deviation among its resamples is
+# bounded by what so few users can deviate, and intervals are too narrow.
+FEWEST_USERS = 30
+
 
 @dataclass(frozen=True)
 class SearchConfig:
@@ -42,7 +46,8 @@ class Trial:
     """One config that was tried; number 0 is the default. `config.trees` is where it was best.
 
     by_date: newest first, one alone when it was pruned. users: distinct, of its dates. interval: of its NDCG@100 minus
-    the default's, mean over the dates; holds for all trials at once, None where nothing was compared.
+    the default's, mean over the dates; holds for all trials at once, None where nothing was compared: the default
+    itself, what was pruned, and everything when a date has fewer than FEWEST_USERS.
     """
 
     number: int

@@ -14,8 +14,10 @@ _BEST = 10
 def search(
     as_of: AsOf = None,
     slate: Annotated[str | None, typer.Option(help="Only for_you, discover or rediscover.")] = None,
-    trials: Annotated[int, typer.Option(help="Configs to try per slate, the default among them.", min=1)] = 25,
-    seed: Annotated[int, typer.Option(help="The same seed on the same data tries the same configs.", min=0)] = 1,
+    trials: Annotated[int | None, typer.Option(help="Configs to try per slate, the default among them.", min=1)] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The same seed on the same data tries the same configs.", min=0)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Try training parameters of the rankers on closed dates before a date, and choose what is surely better.

@@ -111,5 +111,5 @@ def test_rankers_train_with_the_newest_choice_of_their_date_or_earlier(pipeline:
     assert outcome is not None
     assert outcome.challenger.model.config == recipe.config
     assert recipe.origin in page(outcome.card)
-    # The seed of the search makes its second trial one of a ranking objective: its scores are no probabilities.
+    # The second trial is one of a ranking objective: its scores are no probabilities.
     assert recipe.config.objective != "binary" and outcome.card["held_out"]["calibration"] is None

@@ -12,14 +12,15 @@ from assets.ranker.dataset import Fold, fold_dates
 from assets.ranker.evaluation import METRICS, bootstrap_interval, per_user_metrics
 from assets.ranker.lists import ListRules, ListsConfig
 from assets.ranker.reasons import contributions
-from assets.ranker.scoring import predict
+from assets.ranker.scoring import list_scores, predict
 from assets.ranker.slates import HORIZON_DAYS
 from assets.ranker.training import OBJECTIVES, RankerConfig, thinned, train
 from assets.ranker.training_set import HeldOut
 from assets.search.attempt import _curve, clean_folds
 from assets.search.intervals import simultaneous_intervals
 from assets.search.search import search
-from assets.search.trial import SearchConfig, Trial
+from assets.search.store import described_choice
+from assets.search.trial import FEWEST_USERS, SearchConfig, Trial
 from assets.search.validation import Validation, read_validation
 from warehouse.lake import Lake
 
@@ -127,7 +128,8 @@ def test_after_so_many_trees_a_trial_is_at_what_training_with_so_many_gives(obje
     curve = _curve(folds, whole, config, [10, 20, 30], patience=3)
     assert list(curve) == [10, 20, 30]
     model = train(folds, config)
-    assert curve[20].tolist() == whole.metrics(predict(model, whole.x)).tolist()
+    scores = list_scores(config, whole.position, predict(model, whole.x))
+    assert curve[20].tolist() == whole.metrics(scores).tolist()
     assert curve[20].tolist() != curve[10].tolist()
 
 
@@ -136,18 +138,45 @@ def test_scores_of_every_objective_are_positive_ordered_and_explained(objective:
     config = RankerConfig(objective=objective, min_child_samples=5, lambda_l2=0.1, learning_rate=0.1, trees=30)
     model = train([fold(day) for day in DATES], config)
     x, label, user = rows(AS_OF, 3.0)
-    score, raw = predict(model, x), np.asarray(model.booster.predict(x, raw_score=True))
-    assert (score > 0).all() and (score < 1).all()
-    np.testing.assert_allclose(np.log(score / (1 - score)), raw, atol=1e-9)
+    predicted, raw = predict(model, x), np.asarray(model.booster.predict(x, raw_score=True))
+    score = list_scores(config, user, predicted)
+    assert (score > 0).all() and (score <= 1).all()
+    if config.probabilities:
+        np.testing.assert_allclose(np.log(predicted / (1 - predicted)), raw, atol=1e-9)
+        assert np.array_equal(score, predicted.astype(np.float32))
+    else:
+        best = raw.reshape(USERS, PER_USER).max(axis=1)
+        np.testing.assert_allclose(np.log(score), raw - np.repeat(best, PER_USER), atol=1e-6)
     np.testing.assert_allclose(contributions(model, x).sum(axis=1), raw, atol=1e-9)
     # It has learnt what there was to learn, and a list that is spread over artists lists none of them higher for it.
     assert score[label].mean() > score[~label].mean() + 0.05
     one_artist = pd.DataFrame({"track_key": np.arange(PER_USER), "artist_key": 1, "title": None})
     rules = ListRules(one_artist, pd.DataFrame({"user_key": [], "item_kind": [], "item_key": []}))
     track = np.tile(np.arange(PER_USER), USERS)
-    _, _, plain = rules.ranked(user, track, score.astype(np.float32))
-    _, _, spread = rules.spread(ListsConfig(artist_discount=0.9)).ranked(user, track, score.astype(np.float32))
+    _, _, plain = rules.ranked(user, track, score)
+    _, _, spread = rules.spread(ListsConfig(artist_discount=0.9)).ranked(user, track, score)
     np.testing.assert_allclose(spread, plain * np.tile(0.9 ** np.arange(PER_USER), USERS), rtol=1e-5)
+
+
+@pytest.mark.parametrize("best", [-20.0, 17.0, 20.0])
+def test_candidates_that_a_ranking_objective_tells_apart_are_told_apart_in_lists(best: float) -> None:
+    config = RankerConfig(objective="rank_xendcg")
+    place = np.random.default_rng(5).permutation(100)
+    user = np.tile(np.array([7, 3], np.int32), 50)
+    predicted = best - 1e-4 * place
+    score = list_scores(config, user, predicted)
+    assert score.dtype == np.float32
+    for each in (3, 7):
+        row, _, _ = ListRules.none().ranked(user[user == each], place[user == each], score[user == each])
+        assert place[user == each][row].tolist() == sorted(place[user == each])
+        # The same without the other user, and told apart as far as the predictions are.
+        assert np.array_equal(list_scores(config, user[user == each], predicted[user == each]), score[user == each])
+        steps = np.diff(np.sort(place[user == each]))
+        np.testing.assert_allclose(-np.diff(np.log(np.sort(score[user == each])[::-1])), 1e-4 * steps, atol=3e-7)
+    assert score[place.argmin()] == 1
+    far = list_scores(config, np.zeros(2, np.int32), np.array([best, best - 500]))
+    assert far[0] == 1 and 0 < far[1] < 1e-37
+    assert list_scores(config, np.zeros(0, np.int32), np.zeros(0)).shape == (0,)
 
 
 def test_weaker_thinning_than_the_training_sets_own_is_refused_and_stronger_keeps_every_positive() -> None:
@@ -167,6 +196,7 @@ def test_a_single_interval_is_that_of_the_paired_bootstrap() -> None:
     ((low, high),) = simultaneous_intervals(difference[None, :], seed=1)
     assert (low, high) == pytest.approx(bootstrap_interval(difference, seed=1), abs=0.001)
     assert simultaneous_intervals(np.zeros((2, 10)), seed=1).tolist() == [[0, 0], [0, 0]]
+    assert simultaneous_intervals(np.array([[0.1], [0.2]]), seed=1).tolist() == [[-np.inf, np.inf]] * 2
 
 
 def test_among_many_candidates_that_are_no_better_none_seems_surely_better() -> None:
@@ -192,6 +222,35 @@ def test_what_is_surely_better_than_the_default_is_chosen(trials: list[Trial]) -
     assert chosen.default == default.mean()
     # Where it stopped is part of what was chosen.
     assert chosen.config.trees in range(10, 41, 10)
+
+
+@pytest.mark.parametrize("users", [(1, 1), (3, 3), (USERS, FEWEST_USERS - 1)])
+def test_a_few_users_are_too_few_to_choose_by(users: tuple[int, int]) -> None:
+    folds, whole = world(3.0)
+    few = [
+        replace(
+            each,
+            **{name: getattr(each, name)[: number * PER_USER] for name in ("x", "label", "position")},
+            **{name: getattr(each, name)[:number] for name in ("users", "relevant")},
+        )
+        for each, number in zip(whole, users, strict=True)
+    ]
+    trials = searched(folds, few)
+    assert max(each.mean() for each in trials) > trials[0].mean() + 0.05
+    assert [each.number for each in trials if each.chosen] == [0]
+    assert not any(each.interval for each in trials)
+    by_date = [{"users": measured.users} for measured in trials[0].by_date]
+    assert described_choice({"trial": 0, "ndcg_100": 0.1, "by_date": by_date}) == (
+        f"the default stays: NDCG@100 0.1000, and {users[1]} users on a date are too few to choose by (at least 30)"
+    )
+
+
+def test_the_second_trial_is_the_best_known_alternative_whatever_the_seed() -> None:
+    folds, validations = world(3.0)
+    for seed in (1, 2):
+        _, second = searched(folds, validations[:1], replace(SMALL, trials=2, seed=seed))
+        known = replace(RankerConfig(), objective="rank_xendcg", user_weight=0.0, trees=second.config.trees)
+        assert second.config == known
 
 
 def test_a_search_among_noise_leaves_the_default(trials: list[Trial]) -> None:

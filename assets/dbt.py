@@ -256,7 +256,7 @@ def feature_models(context: dg.AssetExecutionContext, warehouse: WarehouseResour
             yield from _build(context, warehouse, build.stale)
         else:
             yield from _found(context, engine)
-        if context.selected_asset_keys.issuperset(FEATURE_KEYS):
+        if _builds_and_tests_all(context):
             with engine.begin() as connection:
                 expired = finish_features(connection, build, folds)
             context.log.info("features built as of %s; deleted those as of %s", build.stale, expired)
@@ -267,8 +267,21 @@ def updates_training_set(job: dg.JobDefinition) -> bool:
     return dg.AssetKey("training_set") in job.asset_layer.selected_asset_keys
 
 
-# A date is noted as built after its tests have passed, and is stale as soon as its listens or the models change.
-_STANDING = "passed when the features of this date were built; neither their listens nor the models have changed since"
+def _builds_and_tests_all(context: dg.AssetExecutionContext) -> bool:
+    """Whether every feature model and all their tests are selected.
+
+    A run may leave out either. What it builds is then not noted as built: nobody would know that tests passed.
+    """
+    tests = {check.key for check in feature_models.check_specs}
+    return context.selected_asset_keys.issuperset(FEATURE_KEYS) and context.selected_asset_check_keys.issuperset(tests)
+
+
+# A date is noted as built after all tests have passed, and is stale as soon as its listens or the models change. When
+# that was is not on record: built_at is when a run last needed the date.
+_STANDING = (
+    "not run now: passed when the features of this date were built; neither their listens nor the models have changed"
+    " since"
+)
 
 
 def _found(context: dg.AssetExecutionContext, engine: Engine) -> Iterator[dg.MaterializeResult]:

@@ -9,6 +9,7 @@ Names that start with a dot are how uploads in progress are hidden. Anything els
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from assets.ingest.lastfm_1k import LISTENS_NAME, PROFILE_NAME, LastFm1k
@@ -33,7 +34,8 @@ def landed(folder: Path) -> list[tuple[Source, list[Path]]]:
 
     Raises:
         AudoticsError: something lies where nothing is read, or a drop has no file that its reader knows, no mapping or
-            one that cannot be used; all that are at fault are named. Or the landing folder itself cannot be read.
+            one that cannot be used, or may not be read; all that are at fault are named. Or the landing folder itself
+            cannot be read.
     """
     drops, faults = _survey(folder)
     if faults:
@@ -46,6 +48,7 @@ def load_landed(warehouse_url: str, folder: Path) -> list[LoadReport]:
 
     Nothing of a drop is loaded of which `landed` complains, and nothing of a file that is refused. Everything else is,
     so that a fault of one sender holds up the files of no other: the error comes at the end, and names all faults.
+    Where the warehouse itself fails, it comes at once, and names them too.
 
     Raises:
         AudoticsError: as `landed` and `load_files`.
@@ -54,8 +57,11 @@ def load_landed(warehouse_url: str, folder: Path) -> list[LoadReport]:
     reports = []
     for source, paths in drops:
         refused: list[AudoticsError] = []
-        reports += load_files(warehouse_url, source, paths, refused=refused)
-        faults += [str(each) for each in refused]
+        try:
+            reports += load_files(warehouse_url, source, paths, refused=refused)
+        except AudoticsError as error:
+            raise _refusal(folder, [*faults, *map(str, refused), str(error)]) from error
+        faults += map(str, refused)
     if faults:
         raise _refusal(folder, faults, len(reports))
     return reports
@@ -65,27 +71,48 @@ def _survey(folder: Path) -> tuple[list[tuple[Source, list[Path]]], list[str]]:
     """What can be read, by format and then by name; and what is wrong with the rest."""
     if folder.exists() and not folder.is_dir():
         raise AudoticsError(f"the landing folder {folder} is a file; set AUDOTICS_LANDING to a folder")
-    faults = _stray_faults(folder)
+    faults: list[str] = []
+    strays = list(_strays(folder, faults))
+    if strays:
+        faults.insert(0, _stray_fault(folder, strays))
     found: list[tuple[Source, list[Path]]] = []
     lastfm, drops = LastFm1k(), []
-    for drop in [path for path in _entries(folder / "lastfm-1k") if path.name not in _PROFILES and _files(path)]:
-        try:
-            lastfm.find(drop)
-            drops.append(drop)
-        except AudoticsError as error:
-            faults.append(str(error))
+    for drop in _drops(folder / "lastfm-1k", faults):
+        with _noted(drop, faults):
+            if drop.name not in _PROFILES and _files(drop):
+                lastfm.find(drop)
+                drops.append(drop)
     if drops:
         found.append((lastfm, drops))
-    for drop in _entries(folder / "tabular"):
-        mapping = drop / MAPPING_NAME
-        files = [path for path in _entries(drop) if path != mapping and _files(path)]
-        if not files:
-            continue
-        try:
-            found.append((_tabular(mapping, files), files))
-        except AudoticsError as error:
-            faults.append(str(error))
+    for drop in _drops(folder / "tabular", faults):
+        with _noted(drop, faults):
+            mapping = drop / MAPPING_NAME
+            files = [path for path in _entries(drop) if path != mapping and _files(path)]
+            if files:
+                found.append((_tabular(mapping, files), files))
     return found, faults
+
+
+def _drops(folder: Path, faults: list[str]) -> list[Path]:
+    """What lies in a format's folder; nothing, and a fault, where that may not be read."""
+    with _noted(folder, faults):
+        return _entries(folder)
+    return []
+
+
+@contextmanager
+def _noted(path: Path, faults: list[str]) -> Iterator[None]:
+    """Note, once, what is wrong with something that lies there, and go on with what lies beside it."""
+    try:
+        yield
+    except AudoticsError as error:
+        fault = str(error)
+    except OSError as error:
+        fault = _unreadable(path, error)
+    else:
+        return
+    if fault not in faults:
+        faults.append(fault)
 
 
 def _tabular(mapping: Path, files: list[Path]) -> Tabular:
@@ -107,30 +134,33 @@ def _refusal(folder: Path, faults: list[str], loaded: int | None = None) -> Audo
     return AudoticsError(f"{len(faults)} faults in the landing folder {folder}: {numbered}{rest}")
 
 
-def _stray_faults(folder: Path) -> list[str]:
-    strays = list(_strays(folder))
-    if not strays:
-        return []
+def _stray_fault(folder: Path, strays: list[Path]) -> str:
     names = ", ".join(str(path) for path in strays[:_STRAYS_NAMED])
     more = f" and {len(strays) - _STRAYS_NAMED} more" if len(strays) > _STRAYS_NAMED else ""
-    return [
+    return (
         f"nothing reads {names}{more} in the landing folder {folder}; move what is to be loaded to where it is read"
         f" ({LAYOUT}), and the rest away"
-    ]
+    )
 
 
-def _strays(folder: Path) -> Iterator[Path]:
-    """Everything that no reader would look at."""
+def _strays(folder: Path, faults: list[str]) -> Iterator[Path]:
+    """Everything that no reader would look at; what may not be read is added to the faults."""
     for path in _entries(folder):
-        if path.name not in ("lastfm-1k", "tabular") or not path.is_dir():
-            yield from _files(path)
+        with _noted(path, faults):
+            if path.name not in ("lastfm-1k", "tabular") or not path.is_dir():
+                yield from _files(path)
     lastfm = folder / "lastfm-1k"
-    yield from _lonely_profiles(lastfm)
-    for drop in _entries(lastfm):
-        if drop.is_dir():
-            yield from _lonely_profiles(drop)
-            yield from (path for path in _files(drop) if not _is_read_with(drop, path))
-    yield from (path for path in _entries(folder / "tabular") if not path.is_dir())
+    with _noted(lastfm, faults):
+        yield from _lonely_profiles(lastfm)
+    for drop in _drops(lastfm, faults):
+        with _noted(drop, faults):
+            if drop.is_dir():
+                yield from _lonely_profiles(drop)
+                yield from (path for path in _files(drop) if not _is_read_with(drop, path))
+    for path in _drops(folder / "tabular", faults):
+        with _noted(path, faults):
+            if not path.is_dir():
+                yield path
 
 
 def _is_read_with(drop: Path, path: Path) -> bool:
@@ -151,12 +181,16 @@ def _files(path: Path) -> list[Path]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
     try:
+        if not folder.is_dir():
+            return []
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
-        raise AudoticsError(
-            f"cannot read {folder} ({error.strerror}); make it a folder that you may read, or set AUDOTICS_LANDING"
-            " to another landing folder"
-        ) from error
+        raise AudoticsError(_unreadable(folder, error)) from error
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    return (
+        f"cannot read {error.filename or path} ({error.strerror}); make it one that you may read, or set"
+        " AUDOTICS_LANDING to another landing folder"
+    )

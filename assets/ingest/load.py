@@ -24,6 +24,8 @@ from warehouse.locks import acquire
 from warehouse.roles import Role
 
 _MISSING_TABLE_STATES = ("42P01", "3F000")
+# Lost or ended connections and locks not given: what the server does not do for one file, it does for no other.
+_LOST_STATES = ("08", "57P", "55P03")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ def load_files(
     Each file is one transaction. A file whose bytes are in the warehouse in the same format is left alone and reported
     as it was loaded. Other processes may load at the same time: they read in parallel and merge one after the other.
 
-    With `refused`, a file that is damaged or misread is no error: the reason is added there, and the others are loaded.
+    With `refused`, a file that is damaged or misread, or whose rows PostgreSQL refuses, is no error: the reason is
+    added there, and the others are loaded.
 
     Raises:
         AudoticsError: a path does not exist or holds no listens (before anything is loaded), a file is damaged or
@@ -67,8 +70,7 @@ def load_files(
             try:
                 reports.append(_load(connection, source, file, progress or _silent))
             except AudoticsError as error:
-                # What the server does not do for one file, it does for no other.
-                if refused is None or isinstance(error.__cause__, adbc_driver_manager.Error):
+                if refused is None or _stops_every_load(error.__cause__):
                     raise
                 refused.append(error)
         return reports
@@ -242,6 +244,13 @@ def _update_profiles(cursor: dbapi.Cursor, profiles: pa.Table) -> None:
     cursor.execute(merge_sql.STAGED_PROFILES)
     _ingest(cursor, "staged_profiles", profiles)
     cursor.execute(merge_sql.UPDATE_PROFILES)
+
+
+def _stops_every_load(cause: BaseException | None) -> bool:
+    """Whether it is the warehouse that failed, and not what one file holds."""
+    if not isinstance(cause, adbc_driver_manager.Error):
+        return False
+    return cause.sqlstate is None or cause.sqlstate.startswith((*_LOST_STATES, *_MISSING_TABLE_STATES))
 
 
 def _refused(path: Path, error: adbc_driver_manager.Error) -> AudoticsError:

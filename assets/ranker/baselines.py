@@ -37,7 +37,11 @@ def baseline_lists(alone: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]
 
     Nothing that the slate may not show is listed: for `discover`, own_plays and own_recency are popular alone.
     """
-    first = {name: lists[lists["rank"] <= LIST_LENGTH] for name, lists in alone.items()}
+    # Selecting rows copies them: as a rule, no list is longer.
+    first = {
+        name: lists if (within := lists["rank"] <= LIST_LENGTH).all() else lists[within]
+        for name, lists in alone.items()
+    }
     return {name: _filled(first[source], first["popular"]) for name, source in BASELINES.items()}
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 _ASSETS = Path(__file__).parents[1]
 _FOLDERS = ("candidates", "ranker")
-# Their results may differ from release to release.
-_LIBRARIES = ("implicit", "lightgbm", "numpy", "pandas", "scipy")
+# Their results may differ from release to release; numba and llvmlite compile the forest that scores.
+_LIBRARIES = ("implicit", "lightgbm", "llvmlite", "numba", "numpy", "pandas", "scipy")
 _LENGTH = 12
 
 

@@ -26,8 +26,8 @@ def pool_recall(
 ) -> dict[str, Any]:
     """The pool of the users with relevant tracks (user_key, track_key; distinct, not empty), and each source's part.
 
-    lists: what each source puts forward alone (`baselines.source_lists`). sizes: how many of those each source in the
-    pool puts into it.
+    lists: what each source puts forward alone (`baselines.source_lists`), by ascending user_key. sizes: how many of
+    those each source in the pool puts into it.
 
     {"size", "recall", "sources": [{"source", "in_pool", "size", "offered", "recall", "marginal"}]}: `size` of the pool
     is the mean of its tracks per user, that of a source how many it may put forward, and `offered` the mean of those it
@@ -35,10 +35,9 @@ def pool_recall(
     what is gained if one outside comes with 100 candidates. `recall` of the pool and `marginal` are {"mean", "ci95"}.
     """
     users, owner = np.unique(relevant["user_key"].to_numpy(np.int64), return_inverse=True)
-    wanted = (users[owner] << 32) + relevant["track_key"].to_numpy(np.int64)
+    wanted = np.sort((users[owner] << 32) + relevant["track_key"].to_numpy(np.int64))
     limits = {name: sizes.get(name, _SIZE_OUTSIDE) for name in lists}
-    put_forward = {name: each[each["rank"] <= limits[name]] for name, each in lists.items()}
-    parts = list(_batches(put_forward, list(sizes), users, wanted))
+    parts = list(_batches(lists, limits, list(sizes), users, wanted))
     counted = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     share = {name: count / np.bincount(owner) for name, count in counted.items()}
     return {
@@ -59,9 +58,13 @@ def pool_recall(
 
 
 def _batches(
-    lists: Mapping[str, pd.DataFrame], pooled: list[str], users: Ints, wanted: npt.NDArray[np.int64]
+    lists: Mapping[str, pd.DataFrame],
+    limits: Mapping[str, int],
+    pooled: list[str],
+    users: Ints,
+    wanted: npt.NDArray[np.int64],
 ) -> Iterator[dict[str, PerUser]]:
-    """Counts per user (ascending), a batch of users at a time.
+    """Counts per user, a batch of users at a time; users and wanted pairs (as in `_offered`) are ascending.
 
     Of the pool: its tracks ("pool size") and the wanted among them ("pool"). Of each source: the same of what it puts
     forward, and the wanted that no other source of the pool does ("<name> alone").
@@ -70,8 +73,9 @@ def _batches(
     pool = sum(bit[name] for name in pooled)
     for start in range(0, len(users), USERS_PER_BATCH):
         batch = users[start : start + USERS_PER_BATCH]
-        code, offered_by = _offered(lists, batch)
-        user, hit = np.searchsorted(batch, code >> 32), np.isin(code, wanted)
+        code, offered_by = _offered(lists, limits, batch)
+        first, last = np.searchsorted(wanted, [batch[0] << 32, (batch[-1] + 1) << 32])
+        user, hit = np.searchsorted(batch, code >> 32), np.isin(code, wanted[first:last])
 
         def per_user(of: npt.NDArray[np.bool_], user: Ints = user, users: int = len(batch)) -> PerUser:
             return np.bincount(user[of], minlength=users).astype(np.float64)
@@ -86,15 +90,21 @@ def _batches(
         yield counts
 
 
-def _offered(lists: Mapping[str, pd.DataFrame], users: Ints) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Distinct pairs (user_key in the upper 32 bits, track_key in the lower) that are in some list of these users,
-    ascending; and which lists have them, one bit each in their order.
+def _offered(
+    lists: Mapping[str, pd.DataFrame], limits: Mapping[str, int], users: Ints
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Distinct pairs (user_key in the upper 32 bits, track_key in the lower) that are in some list of these users
+    within its limit, ascending; and which lists have them, one bit each in their order.
     """
     codes, bits = [], []
-    for place, each in enumerate(lists.values()):
+    for place, (name, whole) in enumerate(lists.items()):
+        # Lists are by user: of a batch, only its own rows are looked at. Bounds of another type would copy all keys.
+        keys = whole["user_key"].to_numpy()
+        bounds = users[[0, -1]].astype(keys.dtype)
+        each = whole.iloc[np.searchsorted(keys, bounds[0]) : np.searchsorted(keys, bounds[1], side="right")]
         user = each["user_key"].to_numpy(np.int64)
-        of_batch = np.isin(user, users)
-        codes.append((user[of_batch] << 32) + each["track_key"].to_numpy(np.int64)[of_batch])
+        counts = np.isin(user, users) & (each["rank"].to_numpy() <= limits[name])
+        codes.append((user[counts] << 32) + each["track_key"].to_numpy(np.int64)[counts])
         bits.append(np.full(len(codes[-1]), 1 << place))
     code, place_of = np.unique(np.concatenate(codes), return_inverse=True)
     # A source lists a track once, so the sum of the bits is their union; exact up to 53 sources.

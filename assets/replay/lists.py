@@ -63,7 +63,7 @@ def models_to_replay(
 def replay(
     connection: dbapi.Connection, as_of: date, models: Mapping[Slate, Champion], user_keys: Ints | None
 ) -> Iterator[Replayed]:
-    """Lists as of a date by slate and batch of users: of these users, or of everyone who had listened before the date
+    """Lists as of a date by batch of users and slate: of these users, or of everyone who had listened before the date
     or has a list of it.
 
     Needs the features as of the date. Blocks and titles are today's.
@@ -75,19 +75,19 @@ def replay(
     features_of = feature_reader(connection, as_of)
     rules = read_list_rules(connection)
     everyone = sources.history.users.astype(np.int32)
-    for slate, model in models.items():
-        # In the batches of a night: products of other shapes may differ in their last bits.
-        for start in range(0, len(everyone), USERS_PER_BATCH):
-            batch = everyone[start : start + USERS_PER_BATCH]
-            asked = batch if user_keys is None else np.intersect1d(batch, user_keys).astype(np.int32)
-            if not len(asked):
-                continue
-            pool = sources.candidates(batch, slate)
+    # In the batches of a night: products of other shapes may differ in their last bits.
+    for start in range(0, len(everyone), USERS_PER_BATCH):
+        batch = everyone[start : start + USERS_PER_BATCH]
+        asked = batch if user_keys is None else np.intersect1d(batch, user_keys).astype(np.int32)
+        if not len(asked):
+            continue
+        features = features_of(asked)
+        for slate, pool in sources.candidates_by_slate(batch, list(models)).items():
             pool = pool[pool["user_key"].isin(asked)].reset_index(drop=True)
-            features = features_of(asked)
             of_slate = rules.of_slate(slate, features.user_track)
-            lists = rank(model.model, pool, join_features(pool, features), of_slate)
-            yield Replayed(slate, model, lists, read_lists(connection, as_of, slate, asked))
+            lists = rank(models[slate].model, pool, join_features(pool, features), of_slate)
+            yield Replayed(slate, models[slate], lists, read_lists(connection, as_of, slate, asked))
+    for slate, model in models.items():
         gone = np.setdiff1d(_users_with_lists(connection, as_of, slate), everyone)
         gone = gone if user_keys is None else np.intersect1d(gone, user_keys)
         if len(gone):

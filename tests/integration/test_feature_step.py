@@ -35,12 +35,14 @@ def materialize(
         for key in (key for key in dbt.FEATURE_KEYS if key in context.selected_asset_keys):
             yield dg.MaterializeResult(asset_key=key, metadata={"dates": [str(each) for each in dates]})
 
-    def run_dagster(as_of: date, *models: str) -> dg.ExecuteInProcessResult:
+    def run_dagster(as_of: date, *models: str, tests: bool = True) -> dg.ExecuteInProcessResult:
+        keys = [key for key in dbt.FEATURE_KEYS if not models or key.path[-1] in models]
+        selection = dg.AssetSelection.assets(*keys)
         return dg.materialize(
             [dbt.feature_models],
             partition_key=as_of.isoformat(),
             resources={"warehouse": WarehouseResource()},
-            selection=[key for key in dbt.FEATURE_KEYS if not models or key.path[-1] in models],
+            selection=selection if tests else selection.without_checks(),
         )
 
     with owner.begin() as connection:
@@ -63,6 +65,17 @@ def test_a_date_that_is_up_to_date_is_not_built_again(
     checks = done.get_asset_check_evaluations()
     assert {check.asset_check_key for check in checks} == {spec.key for spec in dbt.feature_models.check_specs}
     assert all(check.passed and check.metadata["tested_now"].value is False for check in checks)
+    assert all("not run now" in (check.description or "") for check in checks)
+
+
+def test_a_date_whose_tests_were_left_out_is_built_again_and_not_said_to_have_passed_them(
+    owner: Engine, materialize: Callable[..., dg.ExecuteInProcessResult]
+) -> None:
+    materialize(MONDAY, tests=False)
+    assert stale(owner, [MONDAY]) == [MONDAY]
+    done = materialize(MONDAY)
+    assert all("dates" in event.metadata for event in done.asset_materializations_for_node("feature_models"))
+    assert stale(owner, [MONDAY]) == []
 
 
 def test_a_part_of_the_marts_does_not_make_a_date_complete(

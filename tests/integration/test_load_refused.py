@@ -145,7 +145,8 @@ def test_a_file_that_changes_while_it_is_read_is_refused(warehouse_url: str, tmp
 def test_what_is_wrong_with_a_landing_folder_holds_up_no_other_file_and_is_named_at_the_end(
     warehouse_url: str, tmp_path: Path
 ) -> None:
-    for name in ("books", "games", "shop", "words"):
+    query(warehouse_url, "alter table raw.users add check (user_id <> 'eve'); select 1")
+    for name in ("books", "coins", "games", "shop", "words"):
         (tmp_path / "tabular" / name).mkdir(parents=True)
         if name != "words":
             text = MAPPING.format(source=name)
@@ -153,15 +154,18 @@ def test_what_is_wrong_with_a_landing_folder_holds_up_no_other_file_and_is_named
     write_csv(tmp_path / "tabular" / "books", "ada,1400000000,x", name="a.csv")
     write_csv(tmp_path / "tabular" / "books", *(f"ada,{1400000000000 + n},x" for n in range(20)), name="b.csv")
     write_csv(tmp_path / "tabular" / "books", "ada,1400000300,x", name="c.csv")
+    write_csv(tmp_path / "tabular" / "coins", "eve,1400000000,x")
     _truncated_parquet(tmp_path / "tabular" / "games")
     write_csv(tmp_path / "tabular" / "shop", "bob,1400000000,x")
     write_csv(tmp_path / "tabular" / "words", "cid,1400000000,x")
     for _ in range(2):
-        with pytest.raises(AudoticsError, match=r"^3 faults in the landing folder") as raised:
+        with pytest.raises(AudoticsError, match=r"^4 faults in the landing folder") as raised:
             load_landed(warehouse_url, tmp_path)
         for named in (
             "words has no mapping.toml",
             "books/b.csv",
+            "nothing of it was loaded",
+            "coins/listens.csv",
             "games/cut.parquet",
             "the other files (3) are loaded",
         ):
@@ -170,3 +174,13 @@ def test_what_is_wrong_with_a_landing_folder_holds_up_no_other_file_and_is_named
             warehouse_url, "select user_id, count(*) from raw.listens join raw.users using (user_key) group by 1"
         )
         assert sorted(loaded) == [("ada", 2), ("bob", 1)]
+
+
+def test_faults_before_the_one_of_the_warehouse_itself_are_named_with_it(tmp_path: Path) -> None:
+    for name in ("shop", "words"):
+        (tmp_path / "tabular" / name).mkdir(parents=True)
+        write_csv(tmp_path / "tabular" / name, "ada,1400000000,x")
+    (tmp_path / "tabular" / "shop" / "mapping.toml").write_text(MAPPING.format(source="shop"), encoding="utf-8")
+    with pytest.raises(AudoticsError, match=r"words has no mapping\.toml.*127\.0\.0\.1:1 is not reachable") as raised:
+        load_landed("postgresql://audotics@127.0.0.1:1/audotics", tmp_path)
+    assert "are loaded" not in str(raised.value)

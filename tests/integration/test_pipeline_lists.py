@@ -204,6 +204,7 @@ def test_a_replay_in_dagster_finds_the_lists_of_then_until_a_block_comes_and_the
         (event,) = done.asset_materializations_for_node("replayed_recommendations")
         table = event.metadata["comparison"]
         assert isinstance(table, dg.TableMetadataValue)
+        assert event.metadata["dagster/row_count"].value == sum(int(row.data["lists"]) for row in table.records)
         (check,) = done.get_asset_check_evaluations()
         assert (check.severity, check.blocking) == (dg.AssetCheckSeverity.WARN, False)
         return {str(row.data["slate"]): dict(row.data) for row in table.records}, check

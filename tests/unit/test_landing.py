@@ -1,6 +1,7 @@
 """What counts as landed, and how each drop is read."""
 
 import gzip
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,22 @@ def test_a_drop_without_files_is_nothing_that_has_landed(tmp_path: Path) -> None
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "tabular" / "books" / "mapping.toml").write_text(MAPPING)
     assert landed(tmp_path) == []
+
+
+def test_a_folder_that_may_not_be_read_is_named_once_and_hides_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = [tmp_path / "lastfm-1k" / "private", tmp_path / "tabular" / "books", tmp_path / "inbox"]
+    read = Path.iterdir
+
+    def refused(path: Path) -> Iterator[Path]:
+        if path in closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    touch(*(folder / "march.csv" for folder in closed), tmp_path / "tabular" / "words" / "march.csv")
+    with pytest.raises(AudoticsError, match=r"^4 faults in the landing folder") as raised:
+        landed(tmp_path)
+    for fault in (*(f"cannot read {folder} (Permission denied)" for folder in closed), "words has no mapping.toml"):
+        assert str(raised.value).count(fault) == 1

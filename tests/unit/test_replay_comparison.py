@@ -1,10 +1,12 @@
 """How a replay is counted and put into words, and what the version of the code is of."""
 
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import cast
 
 import pandas as pd
+import pytest
 
 from assets.ranker.code_version import code_version
 from assets.ranker.registry import Champion
@@ -54,11 +56,20 @@ def test_the_code_is_another_one_when_a_file_of_it_or_the_features_change(tmp_pa
     file = tmp_path / "ranker" / "lists.py"
     file.parent.mkdir()
     file.write_text("LENGTH = 100")
-    version = code_version("features", tmp_path)
-    assert version == code_version("features", tmp_path)
-    assert version != code_version("other features", tmp_path)
+    made_by = code_version("features", tmp_path)
+    assert made_by == code_version("features", tmp_path)
+    assert made_by != code_version("other features", tmp_path)
     (tmp_path / "README.md").write_text("no code")
-    assert version == code_version("features", tmp_path)
+    assert made_by == code_version("features", tmp_path)
     file.write_text("LENGTH = 101")
-    assert version != code_version("features", tmp_path)
-    assert code_version("features") == code_version("features") != version
+    assert made_by != code_version("features", tmp_path)
+    assert code_version("features") == code_version("features") != made_by
+
+
+@pytest.mark.parametrize("library", ["implicit", "lightgbm", "llvmlite", "numba", "numpy", "pandas", "scipy"])
+def test_the_code_is_another_one_under_another_release_of_a_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    before = code_version("features", tmp_path)
+    monkeypatch.setattr("assets.ranker.code_version.version", lambda name: "0" if name == library else version(name))
+    assert code_version("features", tmp_path) != before

@@ -39,7 +39,8 @@ def baseline_lists(alone: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]
     """
     # Selecting rows copies them: as a rule, no list is longer.
     first = {
-        name: lists if (within := lists["rank"] <= LIST_LENGTH).all() else lists[within] for name, lists in alone.items()
+        name: lists if (within := lists["rank"] <= LIST_LENGTH).all() else lists[within]
+        for name, lists in alone.items()
     }
     return {name: _filled(first[source], first["popular"]) for name, source in BASELINES.items()}
 

@@ -43,11 +43,11 @@ search = dg.define_asset_job(
     description="Try training parameters on the newest closed folds, and choose those that are surely better than the"
     " default. By hand, monthly or after new sources and features; listens are taken as the last build left them.",
 )
-first_release = dg.define_asset_job(
-    "first_release",
+training_and_release = dg.define_asset_job(
+    "training_and_release",
     selection=INGEST | FEATURES | TRAINING | SERVING,
-    description="Everything from landed files to a live release, training included: for a fresh warehouse, or to train"
-    " as of a date of its own.",
+    description="The nightly job with training in it, from landed files to a live release: what `audotics run` starts"
+    " with --train, or where no ranker may serve the date yet.",
 )
 evaluation = dg.define_asset_job(
     "evaluation",
@@ -67,7 +67,7 @@ replay = dg.define_asset_job(
     " Features of the date are built where there are none.",
 )
 
-JOBS = [nightly, features, training, search, first_release, evaluation, similarity_evaluation, replay]
+JOBS = [nightly, features, training, search, training_and_release, evaluation, similarity_evaluation, replay]
 
 
 def _as_of_request(as_of: date) -> dg.RunRequest:

@@ -33,7 +33,7 @@ def run_nightly(platform: Platform, as_of: date, on_progress: Progress, train: b
         AudoticsError: a step failed.
     """
     with platform.transaction() as connection:
-        job = "nightly" if not train and has_champions(connection, as_of) else "first_release"
+        job = "nightly" if not train and has_champions(connection, as_of) else "training_and_release"
     with open_instance(platform.settings, platform.warehouse_url) as instance:
         return run_job(defs, instance, job, as_of, _logs(platform), on_progress, embedded_pids(platform))
 

@@ -34,5 +34,5 @@ def run_once(folder: Path, endpoints: Endpoints, new_owned_database: Callable[[]
     ((user_id, artist_id),) = made.query(FAVOURITE)
     assert made.json("blocks", "add", user_id, "--artist", artist_id)["changed"]
     report = made.json("run", "--as-of", AS_OF)
-    assert report["job"] == "first_release"
+    assert report["job"] == "training_and_release"
     return made

@@ -174,7 +174,7 @@ def test_the_marts_are_the_models_of_the_features_group() -> None:
 
 
 @pytest.mark.parametrize(
-    ("job", "updates"), [("nightly", False), ("training", True), ("first_release", True), ("evaluation", False)]
+    ("job", "updates"), [("nightly", False), ("training", True), ("training_and_release", True), ("evaluation", False)]
 )
 def test_the_jobs_that_update_the_training_set_build_its_folds(job: str, updates: bool) -> None:
     assert dbt.updates_training_set(defs.resolve_job_def(job)) is updates

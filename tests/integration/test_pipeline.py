@@ -166,7 +166,7 @@ def test_every_asset_of_the_run_but_views_says_how_many_rows_it_has(pipeline: Pi
     assert dg.AssetKey(["analytics", "listens"]) in views
     settings = Settings(home=pipeline.home)
     with open_instance(settings, pipeline.warehouse_url) as instance:
-        for key in defs.resolve_job_def("first_release").asset_layer.selected_asset_keys:
+        for key in defs.resolve_job_def("training_and_release").asset_layer.selected_asset_keys:
             event = instance.get_latest_materialization_event(key)
             assert event is not None, key
             counted = "dagster/row_count" in event.asset_materialization.metadata

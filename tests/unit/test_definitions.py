@@ -1,7 +1,9 @@
 """The code location: every asset is described, the graph is whole, jobs and schedules ask for what they should."""
 
+import re
 from datetime import UTC, datetime
 from graphlib import TopologicalSorter
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -95,7 +97,7 @@ def test_everything_hangs_together_from_raw_listens_to_the_release() -> None:
         ("nightly", {"similar_tracks", "similar_artists", "ml/similar_tracks_named"}, {"similarity_evaluations"}),
         ("training", {"raw/listens", "features/feat_user", "training_set", "rankers"}, {"release", "ranker_search"}),
         ("search", {"features/feat_user", "training_set", "ranker_search"}, {"raw/listens", "rankers"}),
-        ("first_release", {"raw/listens", "rankers", "release"}, {"model_evaluations"}),
+        ("training_and_release", {"raw/listens", "rankers", "release"}, {"model_evaluations"}),
         ("evaluation", {"model_evaluations"}, {"release", "rankers", "similarity_evaluations"}),
         ("similarity_evaluation", {"similarity_evaluations"}, {"model_evaluations", "similar_tracks"}),
         ("replay", {"features/feat_user", "replayed_recommendations"}, {"candidates", "recommendations", "release"}),
@@ -147,3 +149,13 @@ def test_a_schedule_asks_for_the_midnight_it_follows(schedule: dg.ScheduleDefini
 def test_the_partition_of_a_day_exists_from_its_own_midnight_on() -> None:
     with partition_loading_context(effective_dt=datetime(2026, 3, 2, tzinfo=UTC)):
         assert AS_OF_PARTITIONS.get_last_partition_key() == "2026-03-02"
+
+
+def test_the_backfill_that_the_readme_shows_names_a_job_and_dates_that_there_are() -> None:
+    root = Path(__file__).parents[2]
+    shown = r"^dagster job backfill -w (\S+) -j (\S+) --from (\S+) --to (\S+) --noprompt$"
+    ((workspace, job, *dates),) = re.findall(shown, (root / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert "orchestration.definitions" in (root / workspace).read_text(encoding="utf-8")
+    partitions = defs.resolve_job_def(job).partitions_def
+    assert partitions == AS_OF_PARTITIONS
+    assert all(partitions.has_partition_key(day) for day in dates)

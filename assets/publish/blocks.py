@@ -108,13 +108,14 @@ def publish_blocks(engine: Engine, client: Redis, blocks_per_batch: int = BLOCKS
 def compare_blocks(engine: Engine, client: Redis, sample: int = USERS_COMPARED) -> BlocksInRedis:
     """Compare what Redis says that users have blocked with the warehouse: how many have, and what a random sample has.
 
-    Changes nothing. Counting aside, it costs the same however many users there are. Raises ReleaseError when Redis fails.
+    Changes nothing. But for the count, it costs the same however many users there are. Raises ReleaseError when Redis
+    fails.
     """
     with engine.begin() as connection:
         users = connection.scalar(_USERS) or 0
         packed = _packed(connection, list(connection.scalars(_RANDOM_USERS, {"users": sample})))
     with redis_errors(client):
-        fields = cast(int, client.hlen(BLOCKS))
+        fields = client.hlen(BLOCKS)
         held = cast(list[bytes | None], client.hmget(BLOCKS, list(packed))) if packed else []
     differing = [user_id for user_id, other in zip(packed, held, strict=True) if packed[user_id] != other]
     return BlocksInRedis(users, fields, len(packed), len(differing), min(differing, default=None))

@@ -292,10 +292,14 @@ def _blocks(warehouse_url: str | None, redis_url: str | None) -> Finding:
         return Finding(
             "blocks", False, f"cannot be read: {wrong}", "apply the migrations, grant this role the raw schema"
         )
-    if not found.differing:
-        return Finding("blocks", True, f"{found.users:,} users have blocked something, and Redis says the same")
-    differing = f"Redis says something else of {found.differing:,} users, such as {found.example}"
-    return Finding("blocks", False, differing, "`audotics blocks publish` writes them anew, as the next release does")
+    if found.differing:
+        value = f"Redis says something else of {found.differing:,} of {found.compared:,} users, such as {found.example}"
+    else:
+        value = f"{found.users:,} users have blocked something, {found.fields:,} in Redis"
+        value += f"; of {found.compared:,} of them, picked at random, it says the same"
+    if not found.differing and found.fields == found.users:
+        return Finding("blocks", True, value)
+    return Finding("blocks", False, value, "`audotics blocks publish` writes them anew, as the next release does")
 
 
 def _gib(size: int) -> str:

@@ -78,12 +78,13 @@ def test_whatever_redis_says_is_made_right_batch_by_batch_and_reported_before(lo
         change(loader, client, f"user_{number}", ARTIST, "a-0")
     right = held(client)
     assert right["user_3"] == (["t-3"], ["a-0"]) and len(right) == 5
-    assert compare_blocks(loader, client) == BlocksInRedis(5, 0, None)
+    assert compare_blocks(loader, client) == BlocksInRedis(5, 5, 5, 0, None)
     stale = contract.pack_blocks(Blocks(frozenset({"t-6"}), frozenset()))
     client.hset(BLOCKS, mapping={"user_1": b"damaged", "user_3": stale, "user_5": stale, "of another warehouse": stale})
     client.hset(BLOCKS, mapping={b"\xff no UTF-8": stale, b"user_1\0": stale})
     client.hdel(BLOCKS, "user_2")
-    assert compare_blocks(loader, client) == BlocksInRedis(5, 7, "\\xff no UTF-8")
+    assert compare_blocks(loader, client) == BlocksInRedis(5, 8, 5, 3, "user_1")
+    assert compare_blocks(loader, client, sample=2).compared == 2
     assert publish_blocks(loader, client, blocks_per_batch=1) == 5
     assert held(client) == right
     client.delete(BLOCKS)
@@ -104,7 +105,7 @@ def test_a_track_that_comes_later_is_a_version_from_the_next_release_on(loader: 
                 " values (7, 'source:7', 't-7', 1, 'Slow River (Mono)')"
             )
         )
-    assert compare_blocks(loader, client) == BlocksInRedis(1, 1, "user_1")
+    assert compare_blocks(loader, client) == BlocksInRedis(1, 1, 1, 1, "user_1")
     publish_blocks(loader, client)
     assert held(client) == {"user_1": (["t-4", "t-7"], [])}
 

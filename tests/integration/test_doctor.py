@@ -121,8 +121,12 @@ def test_listens_the_latest_load_and_the_live_release_are_reported(
 
 
 def test_blocks_that_redis_does_not_have_are_red(given: Settings, warehouse_url: str, redis_url: str) -> None:
+    def of(users: int, fields: int, compared: int) -> str:
+        told = f"{users} users have blocked something, {fields} in Redis"
+        return f"{told}; of {compared} of them, picked at random, it says the same"
+
     blocks = findings_of(given)["blocks"]
-    assert (blocks.ok, blocks.value) == (True, "0 users have blocked something, and Redis says the same")
+    assert (blocks.ok, blocks.value) == (True, of(0, 0, 0))
     execute(
         warehouse_url,
         "INSERT INTO raw.users (user_key, user_id, listener_key) VALUES (0, 'user_000001', 1)",
@@ -130,12 +134,17 @@ def test_blocks_that_redis_does_not_have_are_red(given: Settings, warehouse_url:
         "INSERT INTO raw.blocks (user_key, item_kind, item_key) VALUES (0, 'track', 0)",
     )
     blocks = findings_of(given)["blocks"]
-    assert (blocks.ok, blocks.value) == (False, "Redis says something else of 1 users, such as user_000001")
+    assert (blocks.ok, blocks.value) == (False, "Redis says something else of 1 of 1 users, such as user_000001")
     assert "`audotics blocks publish`" in blocks.advice
     with redis.Redis.from_url(redis_url) as client:
         client.hset(contract.BLOCKS, "user_000001", b'[1,["t-1"],[]]')
     blocks = findings_of(given)["blocks"]
-    assert (blocks.ok, blocks.value) == (True, "1 users have blocked something, and Redis says the same")
+    assert (blocks.ok, blocks.value) == (True, of(1, 1, 1))
+    with redis.Redis.from_url(redis_url) as client:
+        client.hset(contract.BLOCKS, "nobody", b'[1,["t-1"],[]]')
+    blocks = findings_of(given)["blocks"]
+    assert (blocks.ok, blocks.value) == (False, of(1, 2, 1))
+    assert "`audotics blocks publish`" in blocks.advice
 
 
 def test_a_load_that_rejected_every_row_is_red(given: Settings, warehouse_url: str) -> None:

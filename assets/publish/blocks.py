@@ -108,8 +108,7 @@ def publish_blocks(engine: Engine, client: Redis, blocks_per_batch: int = BLOCKS
 def compare_blocks(engine: Engine, client: Redis, sample: int = USERS_COMPARED) -> BlocksInRedis:
     """Compare what Redis says that users have blocked with the warehouse: how many have, and what a random sample has.
 
-    Changes nothing. But for the count, it costs the same however many users there are. Raises ReleaseError when Redis
-    fails.
+    Changes nothing. Counting aside, it costs the same for any number of users. Raises ReleaseError when Redis fails.
     """
     with engine.begin() as connection:
         users = connection.scalar(_USERS) or 0

@@ -12,6 +12,7 @@ import pytest
 from pipeline_process import Pipeline
 from sample_pipeline import AS_OF
 
+from assets.candidates.pool import SourcesConfig
 from assets.ranker.evaluation_tables import list_rows, metric_rows, pool_rows, segment_rows
 from assets.ranker.list_figures import FIGURES
 from assets.ranker.marts import read_countries
@@ -149,7 +150,7 @@ def test_the_pool_is_the_one_that_was_scored_and_holds_what_sql_finds_in_it(
     assert pool["size"] == pytest.approx(len(scored) / relevant["user_key"].nunique())
     for slate in evaluation["slates"].values():
         inside = [each for each in slate["pool"]["sources"] if each["in_pool"]]
-        assert [each["source"] for each in inside] == ["own_tracks", "session_cooccurrence", "als", "popular"]
+        assert {each["source"] for each in inside} == SourcesConfig().sizes.keys()
         assert max(each["recall"] for each in inside) <= slate["pool"]["recall"]["mean"]
         assert sum(each["marginal"]["mean"] for each in inside) <= slate["pool"]["recall"]["mean"]
         assert all(each["marginal"]["mean"] <= each["recall"] for each in slate["pool"]["sources"])

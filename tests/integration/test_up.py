@@ -62,7 +62,7 @@ def test_up_brings_everything_up_and_an_interrupt_brings_everything_down(fresh_h
         (location,) = answer["data"]["repositoriesOrError"]["nodes"]
         jobs = {job["name"] for job in location["jobs"]}
         assert {"nightly", "training", "training_and_release", "evaluation"} <= jobs
-        assert len(location["schedules"]) == 3
+        assert len(location["schedules"]) == 4
         assert httpx.get(f"http://127.0.0.1:{api_port}/readyz").status_code == 503
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=90)

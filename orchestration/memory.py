@@ -16,14 +16,16 @@ class MemorySampler:
 
     A page shared between processes counts once (Linux' proportional set size). Where the system does not tell that, as
     of another user's processes, it counts once per process, and the figures are upper bounds. A process that has ended
-    counts nothing. A sample walks the pages of PostgreSQL's processes: where that takes long, there are fewer of them
-    than the interval says, so that the work gets 95 % of the time.
+    counts nothing, and a new one from the second sample on that finds it: until it runs a program of its own, it has
+    all of its parent's memory, which would count twice. A sample walks the pages of PostgreSQL's processes: where that
+    takes long, there are fewer of them than the interval says, so that the work gets 95 % of the time.
     """
 
     def __init__(self, pids: Sequence[int] = (), interval_seconds: float = 0.1) -> None:
         self._roots = [psutil.Process(), *(psutil.Process(pid) for pid in pids if psutil.pid_exists(pid))]
         self._interval_seconds = interval_seconds
         self._samples: list[tuple[float, int]] = []
+        self._known: set[psutil.Process] = set(self._roots)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="memory-sampler", daemon=True)
 
@@ -56,7 +58,8 @@ class MemorySampler:
     def _sample(self) -> None:
         at = time.time()
         processes = {each for root in self._roots for each in _family(root)}
-        self._samples.append((at, sum(_size(process) for process in processes)))
+        self._samples.append((at, sum(_size(process) for process in processes & self._known)))
+        self._known = processes | set(self._roots)
 
 
 def _family(root: psutil.Process) -> list[psutil.Process]:

@@ -49,6 +49,25 @@ def test_the_memory_of_a_server_is_added_to_that_of_this_process(server: int) ->
     assert HELD <= sampled(server) - sampled() < HELD + 100 * MIB
 
 
+def test_a_child_counts_from_the_second_sample_on_that_finds_it() -> None:
+    with MemorySampler(interval_seconds=600) as sampler:
+        child = subprocess.Popen([sys.executable, "-c", HOLDER])
+        try:
+            while psutil.Process(child.pid).memory_info().rss < HELD:
+                time.sleep(0.01)
+            before, first, second = sampler.peak_bytes(), sampled_now(sampler), sampled_now(sampler)
+        finally:
+            child.kill()
+            child.wait()
+    assert first - before < 100 * MIB
+    assert HELD <= second - first < HELD + 100 * MIB
+
+
+def sampled_now(sampler: MemorySampler) -> int:
+    sampler._sample()
+    return sampler._samples[-1][1]
+
+
 def test_of_a_server_that_may_not_be_examined_the_resident_size_counts(
     server: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,10 +129,11 @@ def _batches(connection: dbapi.Connection, day: str, slate: str, at: datetime) -
     last = -1
     lists = f"from ml.recommendations where as_of = {day} and slate = '{slate}'"
     while True:
-        # Whole users only: the last one of a batch is found first, by the primary key.
+        # Whole users only: the last one of a batch is found first, by the primary key. Every list has a first rank; of
+        # distinct users PostgreSQL expects too few to stop early, and would read all lists that are left.
         members = _fetch(
             connection,
-            f"select max(user_key) as last from (select distinct user_key {lists} and user_key > {last}"
+            f"select max(user_key) as last from (select user_key {lists} and rank = 1 and user_key > {last}"
             f" order by user_key limit {_USERS_PER_BATCH}) as members",
         )["last"].iloc[0]
         if pd.isna(members):

@@ -182,7 +182,7 @@ def test_blocks_cost_no_round_trip_and_a_popular_list_that_was_read_before_takes
 
         before = calls()
         recommendations(api, user_id)
-        transactions, *reads = [now - then for now, then in zip(calls(), before, strict=True)]
+        transactions, *reads = [after - earlier for after, earlier in zip(calls(), before, strict=True)]
         return transactions, sum(reads)
 
     assert asked("user_8") == asked("user_7") == (1, 1)

@@ -69,8 +69,9 @@ def _expected_users(connection: dbapi.Connection, day: str, slate: str) -> int:
     query = f"select count(*) as users from features.feat_user where as_of = {day}"
     if slate == Slate.REDISCOVER:
         query = (
-            f"select count(distinct user_key) as users from features.feat_user_track where as_of = {day}"
-            f" and days_since_last > {FORGOTTEN_AFTER_DAYS}"
+            # A distinct count would sort the tracks of everyone.
+            "select count(*) as users from (select distinct user_key from features.feat_user_track"
+            f" where as_of = {day} and days_since_last > {FORGOTTEN_AFTER_DAYS}) as users_with_forgotten_tracks"
         )
     return int(_fetch(connection, query)["users"].iloc[0])
 

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import Connection, Engine, Executable, TextClause, event, text
+
 from quality.suites import Suite
 from warehouse.engine import session_url, sqlalchemy_url
 from warehouse.roles import Role
@@ -42,6 +44,7 @@ def validate(warehouse_url: str, suite: Suite, role: Role) -> ValidationOutcome:
     source = context.data_sources.add_postgres(
         "warehouse", connection_string=sqlalchemy_url(session_url(warehouse_url, role))
     )
+    _name_columns_without_rows(source.get_execution_engine().engine, suite.query)
     batch = source.add_query_asset(suite.name, query=suite.query).add_batch_definition_whole_table("all_rows")
     expectations = [
         getattr(gx.expectations, expectation.kind)(**expectation.arguments) for expectation in suite.expectations
@@ -54,6 +57,23 @@ def validate(warehouse_url: str, suite: Suite, role: Role) -> ValidationOutcome:
     result = context.validation_definitions.add(definition).run()
     outcomes = tuple(_outcome(each) for each in result.results)
     return ValidationOutcome(suite=suite.name, passed=bool(result.success), outcomes=outcomes)
+
+
+def _name_columns_without_rows(engine: Engine, query: str) -> None:
+    """Let the query run for no row where it is run alone.
+
+    To learn the names of its columns, and for nothing else, Great Expectations runs a suite's whole query, and the
+    driver would bring all its rows here.
+    """
+
+    def without_rows(
+        connection: Connection, statement: Executable, multiparams: Any, params: Any, options: Any
+    ) -> tuple[Executable, Any, Any]:
+        if isinstance(statement, TextClause) and statement.text == query:
+            statement = text(f"select * from ({query}) as batch limit 0")
+        return statement, multiparams, params
+
+    event.listen(engine, "before_execute", without_rows, retval=True)
 
 
 def _outcome(result: Any) -> ExpectationOutcome:

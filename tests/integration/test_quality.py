@@ -103,6 +103,18 @@ def test_a_suite_fails_on_a_fault_and_names_it(sound: str, suite: Suite, fault: 
     assert any(named in each.expectation for each in outcome.outcomes if not each.passed)
 
 
+def test_rows_are_looked_at_where_they_are(warehouse_url: str) -> None:
+    execute(warehouse_url, "set role audotics_transformer; create sequence core.rows_made")
+    positive = suites.Expectation("ExpectColumnMinToBeBetween", {"column": "i", "min_value": 1})
+    query = "select nextval('core.rows_made') as made, i from generate_series(1, 50000) as i"
+    outcome = validate(warehouse_url, Suite("many", query, (positive,)), Role.TRANSFORMER)
+    assert outcome.passed
+    with closing(psycopg2.connect(warehouse_url)) as connection, connection.cursor() as cursor:
+        cursor.execute("select last_value from core.rows_made")
+        # Each was made twice, for their number and for the smallest, and none to learn the names of the columns.
+        assert cursor.fetchall() == [(100_000,)]
+
+
 OLDER = """
 update raw.ingest_files set finished_at = now() - interval '40 days';
 insert into raw.ingest_files (file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected,

@@ -16,7 +16,15 @@ from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import PLANTED_FILE, SampleWorld, generate
 from assets.ranker.slates import HORIZON_DAYS, Slate
-from orchestration.cli.rendering import OUT, print_evaluation, print_json, print_run, print_table, progress_bar
+from orchestration.cli.rendering import (
+    OUT,
+    log_line,
+    print_evaluation,
+    print_json,
+    print_run,
+    print_table,
+    progress_bar,
+)
 from orchestration.pipeline import run_evaluation, run_nightly
 from orchestration.platform import Platform, open_platform
 from orchestration.runs import Progress
@@ -95,6 +103,7 @@ def _sample_world(landing: Path) -> tuple[Path, date]:
     with progress_bar() as bar:
         task = bar.add_task("generating the sample world", total=None)
         generate(folder, SampleWorld(until=until), lambda done, total: bar.update(task, completed=done, total=total))
+        log_line(bar, f"generated the sample world in {folder}")
     return folder, until
 
 

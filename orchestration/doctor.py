@@ -24,6 +24,7 @@ from warehouse.engine import create_engine
 from warehouse.errors import AudoticsError
 from warehouse.local_servers import ServerStatus, status
 from warehouse.settings import Settings
+from warehouse.wording import counted
 
 GIB = 1024**3
 OLDEST_PYTHON = (3, 11)
@@ -160,7 +161,7 @@ def _landing(landing: Path) -> Finding:
         return Finding("landing folder", False, f"{landing} (unknown: {error})", "run `make setup`")
     except AudoticsError as error:
         return _failure("landing folder", error)
-    return Finding("landing folder", True, f"{landing} ({files} files)")
+    return Finding("landing folder", True, f"{landing} ({counted(files, 'file')})")
 
 
 def _nearest(folder: Path) -> Path:
@@ -267,7 +268,7 @@ def _live_release(client: redis.Redis) -> Finding:
         meta = contract.unpack_meta(packed)
     except contract.ContractError as error:
         return Finding("live release", False, f"{release}: {error}", advice)
-    users = ", ".join(f"{slate} {count:,} users" for slate, count in sorted(meta.users.items()))
+    users = ", ".join(f"{slate} {counted(count, 'user')}" for slate, count in sorted(meta.users.items()))
     value = f"{release}, as of {meta.as_of}, generated {meta.generated_at:%F %T} UTC, {users}"
     return Finding("live release", True, value)
 
@@ -293,9 +294,10 @@ def _blocks(warehouse_url: str | None, redis_url: str | None) -> Finding:
             "blocks", False, f"cannot be read: {wrong}", "apply the migrations, grant this role the raw schema"
         )
     if found.differing:
-        value = f"Redis says something else of {found.differing:,} of {found.compared:,} users, such as {found.example}"
+        compared = counted(found.compared, "user")
+        value = f"Redis says something else of {found.differing:,} of {compared}, such as {found.example}"
     else:
-        value = f"{found.users:,} users have blocked something, {found.fields:,} in Redis"
+        value = f"{counted(found.users, 'user', ('has', 'have'))} blocked something, {found.fields:,} in Redis"
         value += f"; of {found.compared:,} of them, picked at random, it says the same"
     if not found.differing and found.fields == found.users:
         return Finding("blocks", True, value)

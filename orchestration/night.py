@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from orchestration.runs import RunReport
+from warehouse.wording import counted
 
 _COUNTS = ("rows_read", "rows_loaded", "rows_rejected", "rows_duplicate")
 
@@ -30,9 +31,9 @@ class LandedFolder:
 
     def line(self) -> str:
         """For people."""
-        before = f"{_files(self.loaded_before)} loaded before" if self.loaded_before else ""
+        before = f"{counted(self.loaded_before, 'file')} loaded before" if self.loaded_before else ""
         now = (
-            f"{_files(self.files)}, {self.rows_read:,} rows read, {self.rows_loaded:,} loaded,"
+            f"{counted(self.files, 'file')}, {counted(self.rows_read, 'row')} read, {self.rows_loaded:,} loaded,"
             f" {self.rows_rejected:,} rejected, {self.rows_duplicate:,} duplicate"
             if self.files
             else ""
@@ -88,7 +89,3 @@ def landed_folders(files: list[Mapping[str, Any]], landing: Path) -> list[Landed
         for name in _COUNTS:
             setattr(folder, name, getattr(folder, name) + file[name])
     return list(folders.values())
-
-
-def _files(number: int) -> str:
-    return "1 file" if number == 1 else f"{number:,} files"

@@ -17,8 +17,8 @@ from orchestration.memory import MemorySampler
 from warehouse.errors import AudoticsError
 
 _POLL_SECONDS = 1.0
-# Among so many the last message of a step is found.
-_NEWEST_RECORDS = 20
+# The reason that Dagster gives for the end of a run by a signal that nobody sent through Dagster.
+_INTERRUPTED = "UNEXPECTED_TERMINATION"
 # What a run launched from the UI has: its pages look for a job's runs by these.
 _OF_CODE_LOCATION = {"dagster/code_location": "audotics", ".dagster/repository": "__repository__@audotics"}
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -59,8 +59,9 @@ class RunReport:
         }
 
 
-# Called with the step that is running, the number of steps finished, and the number in all.
-Progress = Callable[[str, int, int], None]
+# Called with the step that is running, the number of steps finished, the number in all, and a line for each thing that
+# has happened since the last call.
+Progress = Callable[[str, int, int, Sequence[str]], None]
 
 
 def run_job(
@@ -112,18 +113,20 @@ def run_job(
 def _watch(
     instance: dg.DagsterInstance, run_id: str, total: int, on_progress: Progress, telling: Collection[str]
 ) -> Iterator[None]:
-    """Report progress from the run's own event log while the run holds the main thread.
+    """Report progress from the run's own event log while the run holds the main thread, and once more after it.
 
-    Of the steps that are `telling`, also what they logged last.
+    Of the steps that are `telling`, also what they log.
     """
-    stop = threading.Event()
+    stop, events = threading.Event(), _Events(total, telling)
 
     def poll() -> None:
-        while not stop.wait(_POLL_SECONDS):
-            started = [event.step_key for event in _events(instance, run_id, DagsterEventType.STEP_START)]
-            done = len(_events(instance, run_id, DagsterEventType.STEP_SUCCESS))
-            step = started[-1] or "" if started else ""
-            on_progress(f"{step}: {_said(instance, run_id, step)}" if step in telling else step, done, total)
+        cursor, over = None, False
+        while not over:
+            over = stop.wait(_POLL_SECONDS)
+            new = instance.get_records_for_run(run_id, cursor)
+            cursor = new.cursor
+            lines = [line for record in new.records if (line := events.line(record.event_log_entry))]
+            on_progress(events.running, events.done, total, lines)
 
     thread = threading.Thread(target=poll, name="run-progress", daemon=True)
     thread.start()
@@ -134,12 +137,25 @@ def _watch(
         thread.join()
 
 
-def _said(instance: dg.DagsterInstance, run_id: str, step: str) -> str:
-    """What a step logged last."""
-    newest = instance.get_records_for_run(run_id, limit=_NEWEST_RECORDS, ascending=False).records
-    entries = [record.event_log_entry for record in newest]
-    told = (each.user_message for each in entries if each.step_key == step and not each.is_dagster_event)
-    return next(told, "")
+class _Events:
+    """The step that is running and the number of those done, from the events of a run in their order."""
+
+    def __init__(self, total: int, telling: Collection[str]) -> None:
+        self.running, self.done = "", 0
+        self._total, self._telling, self._started = total, telling, 0.0
+
+    def line(self, event: dg.EventLogEntry) -> str:
+        """What a log is told of an event: a step that has finished, or what it says itself; else nothing."""
+        step = event.step_key or ""
+        if event.dagster_event_type == DagsterEventType.STEP_START:
+            self.running, self._started = step, event.timestamp
+        elif event.dagster_event_type == DagsterEventType.STEP_SUCCESS:
+            self.done += 1
+            return f"{step} {event.timestamp - self._started:.1f} s ({self.done}/{self._total})"
+        elif step in self._telling and not event.is_dagster_event:
+            self.running = f"{step}: {event.user_message}"
+            return event.user_message
+        return ""
 
 
 def _events(instance: dg.DagsterInstance, run_id: str, kind: DagsterEventType) -> Sequence[dg.EventLogEntry]:
@@ -164,6 +180,8 @@ def _materialized(result: dg.ExecuteInProcessResult) -> dict[str, Mapping[str, d
 
 def _failure(job_name: str, as_of: date, result: dg.ExecuteInProcessResult) -> str:
     """One failed step and why; among several, one whose reason was written for people."""
+    if _interrupted(result):
+        return f"{job_name} as of {as_of} was interrupted; what its finished steps stored stays: run it again to go on"
     failures = [(event.step_key, *_reason(error)) for event, error in _failures(result)]
     if not failures:
         return f"{job_name} as of {as_of} failed before its first step"
@@ -177,6 +195,12 @@ def _failure(job_name: str, as_of: date, result: dg.ExecuteInProcessResult) -> s
     step, reason, _ = max(failures, key=lambda failure: failure[2])
     because = f"blocked by {'; '.join(checks)}" if checks else reason
     return f"{job_name} as of {as_of} failed in {step}: {because}"
+
+
+def _interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    ends = [event for event in result.all_events if event.event_type == DagsterEventType.RUN_FAILURE]
+    reasons = [end.job_failure_data.failure_reason for end in ends]
+    return any(reason is not None and reason.value == _INTERRUPTED for reason in reasons)
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> list[tuple[dg.DagsterEvent, Any]]:

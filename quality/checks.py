@@ -12,6 +12,7 @@ from quality.validate import ValidationOutcome, validate
 from warehouse.engine import create_engine
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
+from warehouse.wording import counted
 
 
 @dg.asset_check(
@@ -69,10 +70,10 @@ def build_blocks_check(partitions: dg.PartitionsDefinition) -> dg.AssetChecksDef
         as_of = date.fromisoformat(context.op_execution_context.partition_key)
         with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
             blocks, blocked, example = blocked_items(connection, as_of)
-        broken = f"{blocked} blocked items in lists, such as {example}: materialise recommendations again"
+        broken = f"{counted(blocked, 'blocked item')} in lists, such as {example}: materialise recommendations again"
         return dg.AssetCheckResult(
             passed=blocked == 0,
-            description=broken if blocked else f"{blocks} blocks hold",
+            description=broken if blocked else counted(blocks, "block", ("holds", "hold")),
             metadata={"blocks": blocks, "blocked_items_in_lists": blocked},
         )
 

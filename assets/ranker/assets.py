@@ -1,6 +1,6 @@
 """Training set, rankers, ranked lists and their evaluation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import dagster as dg
@@ -65,30 +65,18 @@ def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource
         folds = update_training_set(
             connection, Lake(warehouse.lake), as_of, SourcesConfig(), RankerConfig(), features_version()
         )
-    columns = [
-        dg.TableColumn("fold", "string"),
-        dg.TableColumn("slate", "string"),
-        dg.TableColumn("rows", "int"),
-        dg.TableColumn("positives", "int"),
-        dg.TableColumn("built_now", "bool"),
-    ]
-    records = [
-        dg.TableRecord(
-            {
-                "fold": fold.as_of.isoformat(),
-                "slate": str(fold.slate),
-                "rows": fold.rows,
-                "positives": fold.positives,
-                "built_now": fold.built,
-            }
-        )
+    rows: list[Row] = [
+        {
+            "fold": fold.as_of.isoformat(),
+            "slate": str(fold.slate),
+            "rows": fold.rows,
+            "positives": fold.positives,
+            "built_now": fold.built,
+        }
         for fold in folds
     ]
     return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": sum(fold.rows for fold in folds),
-            "folds": dg.MetadataValue.table(records, dg.TableSchema(columns=columns)),
-        }
+        metadata={"dagster/row_count": sum(fold.rows for fold in folds), "folds": table_of(rows)}
     )
 
 
@@ -267,10 +255,10 @@ def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseRes
         rolling = read_rolling(connection, as_of, _ROLLING_DATES)
     rows = metric_rows(stored)
     metadata: dict[str, dg.MetadataValue] = {
-        "evaluation": _table(rows),
-        "lists": _table(list_rows(stored)),
-        "segments": _table(segment_rows(stored)),
-        "pool": _table(pool_rows(stored)),
+        "evaluation": table_of(rows),
+        "lists": table_of(list_rows(stored)),
+        "segments": table_of(segment_rows(stored)),
+        "pool": table_of(pool_rows(stored)),
     }
     for slate, evaluated in stored["slates"].items():
         models = evaluated["models"]
@@ -289,11 +277,11 @@ def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseRes
     return dg.MaterializeResult(metadata={"dagster/row_count": len(rows), **metadata})
 
 
-def _table(rows: list[Row]) -> dg.MetadataValue:
-    """A table of rows that all have the names of the first, each of one kind or null."""
-    kinds = {str: "string", int: "int", float: "float"}
+def table_of(rows: Sequence[Row]) -> dg.MetadataValue:
+    """A table of rows that all have the names of the first, each of one kind or null; without rows an empty one."""
+    kinds = {str: "string", int: "int", float: "float", bool: "bool"}
     columns = []
-    for name in rows[0]:
+    for name in rows[0] if rows else ():
         found = (row[name] for row in rows if row[name] is not None)
         columns.append(dg.TableColumn(name, kinds[type(next(found, 0.0))]))
     return dg.MetadataValue.table([dg.TableRecord(row) for row in rows], dg.TableSchema(columns=columns))

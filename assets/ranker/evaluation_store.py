@@ -139,6 +139,35 @@ def dates_to_evaluate(connection: Connection) -> list[date]:
     return list(connection.scalars(_TO_EVALUATE, {"dates": made})) if made else []
 
 
+def newest_date_over(connection: Connection) -> date:
+    """The newest date that has lists and a horizon that is over in the data.
+
+    Raises:
+        AudoticsError: there is none; it says when there will be one, and whether an earlier date could be it.
+    """
+    made = dates_with_recommendations(connection)
+    if not made:
+        raise AudoticsError(
+            f"no lists were made yet: run `audotics run --as-of` with a date that is followed by {HORIZON_DAYS} days of"
+            " listens, then this again"
+        )
+    newest: date | None = connection.scalar(_NEWEST_OVER, {"dates": made})
+    if newest is None:
+        raise AudoticsError(_none_over(connection, made[0]))
+    return newest
+
+
+def _none_over(connection: Connection, oldest: date) -> str:
+    """When the first lists can be evaluated, and which date could be now."""
+    end = oldest + timedelta(days=HORIZON_DAYS)
+    could_be = connection.scalar(_COULD_BE_OVER)
+    earlier = f", or now those of an earlier date: `audotics run --as-of {could_be}`" if could_be else ""
+    return (
+        f"no lists can be evaluated yet: the oldest, as of {oldest}, can be once listens from {end} on are"
+        f" ingested{earlier}"
+    )
+
+
 def _row(as_of: date, result: EvaluatedSlate, model: str) -> dict[str, Any]:
     metrics = result.evaluation.per_user[model]
     row: dict[str, Any] = {
@@ -243,6 +272,15 @@ _TO_EVALUATE = text(
     "select made.as_of from unnest(cast(:dates as date[])) as made (as_of)"
     " where not exists (select from ml.model_evaluations as known where known.as_of = made.as_of)"
     f" and {horizon_is_closed('made.as_of')} order by made.as_of"
+)
+_NEWEST_OVER = text(
+    "select made.as_of from unnest(cast(:dates as date[])) as made (as_of)"
+    f" where {horizon_is_closed('made.as_of')} order by made.as_of desc limit 1"
+)
+_COULD_BE_OVER = text(
+    f"select last_day - {HORIZON_DAYS} from (select (min(listened_at) at time zone 'UTC')::date as first_day,"
+    " (max(listened_at) at time zone 'UTC')::date as last_day from core.fct_listens) as span"
+    f" where last_day - {HORIZON_DAYS} > first_day"
 )
 _ROLLING = text(
     "select as_of, slate, model, ndcg_100 from ml.model_evaluations where as_of in"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-Row = dict[str, str | int | float | None]
+Row = dict[str, str | int | float | bool | None]
 _DIGITS = 4
 
 

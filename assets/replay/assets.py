@@ -5,7 +5,9 @@ from datetime import date
 import dagster as dg
 
 from assets.dbt import AS_OF_PARTITIONS, FEATURE_KEYS, ONE_DATE_PER_RUN, OWNERS, features_version
+from assets.ranker.assets import table_of
 from assets.ranker.code_version import code_version
+from assets.ranker.evaluation_tables import Row
 from assets.ranker.slates import Slate
 from assets.replay.comparison import SlateComparison, compare, note_changes
 from assets.replay.lists import models_to_replay, replay
@@ -68,7 +70,7 @@ def replayed_recommendations(
         metadata={
             # Lists that were made again: nothing is stored that would have rows.
             "dagster/row_count": sum(compared.users for compared in slates.values()),
-            "comparison": _table(slates),
+            "comparison": table_of([_row(slate, compared) for slate, compared in slates.items()]),
             **verdicts,
         },
         check_results=[
@@ -83,27 +85,12 @@ def replayed_recommendations(
     )
 
 
-def _table(slates: dict[Slate, SlateComparison]) -> dg.MetadataValue:
-    """One row per slate."""
-    columns = [
-        dg.TableColumn("slate", "string"),
-        dg.TableColumn("model_version", "string"),
-        dg.TableColumn("lists", "int"),
-        dg.TableColumn("lists_made_then", "int"),
-        dg.TableColumn("users_with_other_lists", "int"),
-        dg.TableColumn("changed_since", "string"),
-    ]
-    records = [
-        dg.TableRecord(
-            {
-                "slate": str(slate),
-                "model_version": compared.model_version,
-                "lists": compared.users,
-                "lists_made_then": compared.lists_made_then,
-                "users_with_other_lists": compared.other_lists if compared.lists_made_then else None,
-                "changed_since": "; ".join(change.detail for change in compared.changes),
-            }
-        )
-        for slate, compared in slates.items()
-    ]
-    return dg.MetadataValue.table(records, dg.TableSchema(columns=columns))
+def _row(slate: Slate, compared: SlateComparison) -> Row:
+    return {
+        "slate": str(slate),
+        "model_version": compared.model_version,
+        "lists": compared.users,
+        "lists_made_then": compared.lists_made_then,
+        "users_with_other_lists": compared.other_lists if compared.lists_made_then else None,
+        "changed_since": "; ".join(change.detail for change in compared.changes),
+    }

@@ -9,6 +9,9 @@ from sqlalchemy import Connection, Row, text
 
 from assets.ranker.slates import Slate
 from assets.replay.lists import Replayed
+from warehouse.wording import counted
+
+_WAS = ("was", "were")
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,13 @@ class SlateComparison:
             compared = "the same as those made then"
         else:
             known = "; ".join(change.detail for change in self.changes)
-            compared = f"{self.other_lists:,} differ from those made then. Since then: " + (
+            differ = "differs" if self.other_lists == 1 else "differ"
+            compared = f"{self.other_lists:,} {differ} from those made then. Since then: " + (
                 known or "nothing that is on record has changed; the catalogue, a library or the machine may have"
             )
         later = f"; it was trained as of {self.trained_as_of} and so had seen what came after"
-        return f"{self.model_version}: {self.users:,} lists, {compared}{later if self.trained_as_of > as_of else ''}"
+        lists = counted(self.users, "list")
+        return f"{self.model_version}: {lists}, {compared}{later if self.trained_as_of > as_of else ''}"
 
 
 def count(slates: dict[Slate, SlateComparison], part: Replayed) -> None:
@@ -104,18 +109,14 @@ def _changes(made: Row[Any], model_version: str, code_version: str) -> list[Chan
         span += "" if made.days == 1 else f" to {made.last_day}"
         changes.append(Change("listens", f"listens {span} were added or taken back"))
     if made.blocks_added:
-        changes.append(Change("blocks", f"{_blocks(made.blocks_added)} added"))
+        changes.append(Change("blocks", f"{counted(made.blocks_added, 'block', _WAS)} added"))
     if made.blocks_gone:
-        changes.append(Change("blocks", f"{_blocks(made.blocks_gone)} taken back"))
+        changes.append(Change("blocks", f"{counted(made.blocks_gone, 'block', _WAS)} taken back"))
     if made.model_version != model_version:
         changes.append(Change("model", f"they were made by {made.model_version}"))
     if made.code_version not in (None, code_version):
         changes.append(Change("code", f"the code is another one ({made.code_version} then, {code_version} now)"))
     return changes
-
-
-def _blocks(number: int) -> str:
-    return "1 block was" if number == 1 else f"{number} blocks were"
 
 
 _MADE_FROM = text("""

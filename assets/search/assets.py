@@ -10,6 +10,8 @@ from pydantic import Field
 from assets import plots
 from assets.candidates.pool import SourcesConfig
 from assets.dbt import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, features_version
+from assets.ranker.assets import table_of
+from assets.ranker.evaluation_tables import Row
 from assets.ranker.slates import Slate
 from assets.ranker.training import RankerConfig
 from assets.ranker.training_set import load_folds, update_training_set, whole_folds
@@ -24,19 +26,19 @@ from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
 
 # Shown in this order; the others of RankerConfig are never searched.
-_PARAMETERS = {
-    "objective": "string",
-    "folds": "int",
-    "negatives": "float",
-    "user_weight": "float",
-    "trees": "int",
-    "leaves": "int",
-    "learning_rate": "float",
-    "min_child_samples": "int",
-    "lambda_l2": "float",
-    "feature_fraction": "float",
-    "bagging_fraction": "float",
-}
+_PARAMETERS = (
+    "objective",
+    "folds",
+    "negatives",
+    "user_weight",
+    "trees",
+    "leaves",
+    "learning_rate",
+    "min_child_samples",
+    "lambda_l2",
+    "feature_fraction",
+    "bagging_fraction",
+)
 
 
 class SearchOptions(dg.Config):
@@ -119,12 +121,12 @@ def _shown(slate: Slate, stored: list[dict[str, Any]]) -> dict[str, dg.MetadataV
     title = f"{slate}: NDCG@100 by trial, the best so far, and the default"
     return {
         f"{slate}/chosen": dg.MetadataValue.text(described_choice(chosen)),
-        f"{slate}/trials": dg.MetadataValue.table([dg.TableRecord(_record(each)) for each in trials], _SCHEMA),
+        f"{slate}/trials": table_of([_record(each) for each in trials]),
         f"{slate}/ndcg@100": dg.MetadataValue.md(plots.trials(title, ndcg, baseline=trials[0]["ndcg_100"])),
     }
 
 
-def _record(trial: dict[str, Any]) -> dict[str, Any]:
+def _record(trial: dict[str, Any]) -> Row:
     low, high = trial["ci95"] or (None, None)
     return {
         **{name: trial[name] for name in ("trial", "state", "chosen", "ndcg_100", "delta")},
@@ -134,16 +136,3 @@ def _record(trial: dict[str, Any]) -> dict[str, Any]:
         "by_date": ", ".join(f"{each['as_of']} {each['ndcg_100']:.4f}" for each in trial["by_date"]),
         "seconds": round(trial["seconds"], 1),
     }
-
-
-_SCHEMA = dg.TableSchema(
-    columns=[
-        dg.TableColumn("trial", "int"),
-        dg.TableColumn("state", "string"),
-        dg.TableColumn("chosen", "bool"),
-        *(dg.TableColumn(name, "float") for name in ("ndcg_100", "delta", "ci95_low", "ci95_high")),
-        *(dg.TableColumn(name, kind) for name, kind in _PARAMETERS.items()),
-        dg.TableColumn("by_date", "string"),
-        dg.TableColumn("seconds", "float"),
-    ]
-)

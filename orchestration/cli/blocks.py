@@ -6,6 +6,7 @@ import typer
 
 from orchestration.cli.options import AsJson
 from warehouse.errors import AudoticsError
+from warehouse.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +104,7 @@ def publish(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"users": users})
     else:
-        OUT.print(f"Redis has what {users:,} users have blocked")
+        OUT.print(f"Redis has what {counted(users, 'user', ('has', 'have'))} blocked")
 
 
 def _change(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestration.cli.options import AsJson
+from warehouse.wording import counted
 
 if TYPE_CHECKING:
     from assets.ingest.records import LoadReport, Progress, Source
@@ -76,7 +77,8 @@ def forget(
         print_json(asdict(forgotten))
         return
     name = forgotten.file.path if forgotten.file else "a load taken off the record before"
-    OUT.print(f"forgot {name} (file_id {file_id}): {forgotten.listens:,} listens, {forgotten.rejected:,} rejected rows")
+    gone = f"{counted(forgotten.listens, 'listen')}, {counted(forgotten.rejected, 'rejected row')}"
+    OUT.print(f"forgot {name} (file_id {file_id}): {gone}")
     if forgotten.load_again:
         rows = [(str(each.file_id), each.path, each.format) for each in forgotten.load_again]
         print_table("load these again, in this order", ("file_id", "path", "format"), rows)
@@ -84,7 +86,7 @@ def forget(
 
 def _ingest(source: "Source", paths: list[Path], as_json: bool) -> None:
     from assets.ingest.load import load_files
-    from orchestration.cli.rendering import print_json, progress_bar
+    from orchestration.cli.rendering import log_line, print_json, progress_bar
     from orchestration.platform import open_platform
 
     platform = open_platform()
@@ -92,8 +94,10 @@ def _ingest(source: "Source", paths: list[Path], as_json: bool) -> None:
         task = bar.add_task("loading", total=1.0)
 
         def show(progress: "Progress") -> None:
-            description = f"{progress.stage} {progress.file.name}: {progress.rows_read:,} rows"
+            description = f"{progress.stage} {progress.file.name}: {counted(progress.rows_read, 'row')}"
             bar.update(task, description=description, completed=progress.done)
+            if progress.done == 1.0:
+                log_line(bar, description)
 
         reports = load_files(platform.warehouse_url, source, paths, show)
     if as_json:

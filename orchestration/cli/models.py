@@ -32,18 +32,16 @@ def list_(
     if as_json:
         print_json(models)
         return
-    columns = ("version", "status", "trained as of", "NDCG@100", "incumbent's", "difference, 95 % interval")
     rows = [
         (
             each["model_version"],
             "serving" if each["serving"] else each["decision"],
-            each["trained_as_of"],
             each["ndcg@100"]["challenger"],
-            each["ndcg@100"]["incumbent"],
             _difference(each),
         )
         for each in models
     ]
+    columns = ("model_version", "status", "NDCG@100", "ahead of incumbent")
     print_table("rankers", columns, rows, highlight="serving")
     for each in models:
         if each["decision"] == "refused":
@@ -115,4 +113,4 @@ def _difference(model: dict[str, Any]) -> str | None:
     if model["delta"] is None:
         return None
     low, high = model["ci95"]
-    return f"{model['delta']:+.4f} [{low:+.4f}, {high:+.4f}]"
+    return f"{model['delta']:+.4f}\n[{low:+.4f}, {high:+.4f}]"

@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,23 +13,27 @@ if TYPE_CHECKING:
 # Listens before it are refused at ingest, and no partition of the jobs is older.
 FIRST_YEAR = 2000
 
-AsOf = Annotated[
-    datetime | None,
-    typer.Option(
-        "--as-of", formats=["%Y-%m-%d"], help="Learn from listens before this date, midnight UTC. Default: today."
-    ),
-]
+
+def as_of_option(help: str) -> Any:
+    """The option --as-of, described."""
+    return typer.Option("--as-of", metavar="YYYY-MM-DD", help=help)
+
+
+AsOf = Annotated[str | None, as_of_option("Learn from listens before this date, midnight UTC. Default: today.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
-def as_of_date(as_of: datetime | None) -> date:
+def as_of_date(as_of: str | None) -> date:
     """The date asked for, today in UTC when none was.
 
     Raises:
-        AudoticsError: the date is in the future, or before any listen can be.
+        AudoticsError: it is no date, in the future, or before any listen can be.
     """
     today = datetime.now(UTC).date()
-    chosen = as_of.date() if as_of else today
+    try:
+        chosen = datetime.strptime(as_of, "%Y-%m-%d").date() if as_of is not None else today
+    except ValueError as error:
+        raise AudoticsError(f"--as-of {as_of!r} is no date; write one as YYYY-MM-DD, such as {today}") from error
     if chosen > today:
         raise AudoticsError(f"--as-of {chosen} is in the future; the latest possible date is {today}")
     if chosen.year < FIRST_YEAR:

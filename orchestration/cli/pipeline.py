@@ -1,16 +1,16 @@
 """`audotics run`, `evaluate`, `recommendations` and `demo`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestration.cli.options import AsJson, AsOf, as_of_date, slate_named
+from orchestration.cli.options import AsJson, AsOf, as_of_date, as_of_option, slate_named
 from warehouse.errors import AudoticsError
+from warehouse.wording import counted
 
 if TYPE_CHECKING:
     from orchestration.runs import Progress
@@ -58,7 +58,9 @@ def run(
 
 
 def evaluate(
-    as_of: AsOf = None,
+    as_of: Annotated[
+        str | None, as_of_option("The date to evaluate. Default: the newest with lists whose 14 days are over.")
+    ] = None,
     lists: Annotated[
         Path | None,
         typer.Option(help="Parquet file of another system's lists (user_id, track_id, rank from 1) to score instead."),
@@ -76,7 +78,7 @@ def evaluate(
 
     if (lists is None) != (slate is None):
         raise AudoticsError("--lists and --slate go together: the file, and the slate its lists are to be scored as")
-    day = as_of_date(as_of)
+    day = _newest_over() if as_of is None else as_of_date(as_of)
     subject = "ranker"
     if lists is not None:
         evaluation, subject = _score(lists, str(slate), day), "lists"
@@ -86,6 +88,18 @@ def evaluate(
         print_json(evaluation)
     else:
         print_evaluation(evaluation, subject)
+
+
+def _newest_over() -> date:
+    """The date that is evaluated unless another is asked for; says which that is."""
+    from assets.ranker.evaluation_store import newest_date_over
+    from orchestration.cli.rendering import ERR
+    from orchestration.platform import open_platform
+
+    with open_platform().transaction() as connection:
+        day = newest_date_over(connection)
+    ERR.print(f"as of {day}, the newest date with lists whose days are over", highlight=False)
+    return day
 
 
 def _evaluate(day: date) -> dict[str, Any]:
@@ -135,7 +149,7 @@ def recommendations(
     if as_json:
         print_json({"as_of": day.isoformat(), "slate": slate, "rows": rows, "file": str(out)})
     else:
-        OUT.print(f"{rows:,} rows written to {out}")
+        OUT.print(f"{counted(rows, 'row')} written to {out}")
 
 
 def demo(as_json: AsJson = False) -> None:
@@ -145,25 +159,20 @@ def demo(as_json: AsJson = False) -> None:
     """
     from orchestration.demo import run_demo
 
-    run_demo(partial(steps, narrated=True), as_json)
+    run_demo(steps, as_json)
 
 
 @contextmanager
-def steps(what: str, narrated: bool = False) -> "Iterator[Progress]":
-    """A progress bar over the steps of a run."""
-    from orchestration.cli.rendering import ERR, progress_bar
+def steps(what: str) -> "Iterator[Progress]":
+    """A progress bar over the steps of a run; where there is no terminal to show it, a line per finished step."""
+    from orchestration.cli.rendering import log_line, progress_bar
 
     with progress_bar() as bar:
         task = bar.add_task(what, total=None)
 
-        last = ""
-
-        def show(step: str, done: int, total: int) -> None:
-            nonlocal last
+        def show(step: str, done: int, total: int, lines: Sequence[str]) -> None:
             bar.update(task, description=f"{what}: {step}", completed=done, total=total)
-            if narrated and not ERR.is_terminal and step != last:
-                # A log file shows no bar, so it gets a line per step.
-                ERR.print(f"{what}: {step} ({done} of {total} steps done)")
-                last = step
+            for line in lines:
+                log_line(bar, line)
 
         yield show

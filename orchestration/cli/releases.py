@@ -1,5 +1,6 @@
 """`audotics releases`: what is live, and back to what was live before."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import typer
@@ -34,13 +35,12 @@ def list_(as_json: AsJson = False) -> None:
         (
             each["release"],
             each["status"],
-            each["as_of"],
-            each["published_at"],
+            f"{datetime.fromisoformat(each['published_at']).astimezone(UTC):%Y-%m-%d %H:%M}",
             sum(each["counts"]["users"].values()) if each["counts"] else None,
         )
         for each in releases
     ]
-    print_table("releases", ("release", "status", "as of", "published at", "lists"), rows, highlight="live")
+    print_table("releases", ("release", "status", "published (UTC)", "lists"), rows, highlight="live")
     for each in releases:
         if each["unreadable"]:
             OUT.print(f"{each['release']} is unreadable in Redis: {each['unreadable']}; publish again to replace it")

@@ -1,5 +1,6 @@
 """How the command line shows things: tables and progress for people, JSON for programs."""
 
+import io
 import json
 import os
 import sys
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from warehouse.wording import counted
 
 if TYPE_CHECKING:
     from orchestration.runs import RunReport
@@ -62,7 +65,7 @@ def _cell(value: Any) -> str:
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """A progress display on standard error that disappears when done."""
+    """A progress display on standard error that disappears when done; without a terminal none, but see `log_line`."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -70,18 +73,31 @@ def progress_bar() -> Iterator[Progress]:
         TaskProgressColumn(),
         TimeElapsedColumn(),
     )
-    with _screen() as console, Progress(*columns, console=console, transient=True) as progress:
+    with (
+        _screen() as console,
+        Progress(*columns, console=console, transient=True, disable=not console.is_interactive) as progress,
+    ):
         yield progress
+
+
+def log_line(bar: Progress, line: str) -> None:
+    """Write a line in place of a progress display that is not shown, as in a file or the log of a CI job."""
+    if bar.disable:
+        bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
 def _screen() -> Iterator[Console]:
-    """A console on the terminal itself: Dagster captures standard error in a file while it runs a step."""
-    if not sys.stderr.isatty():
+    """A console on standard error itself: Dagster captures it in a file of its own while it runs a step."""
+    try:
+        descriptor = os.dup(sys.stderr.fileno())
+    except io.UnsupportedOperation:
+        # Standard error was replaced by something in memory, which nobody captures.
         yield ERR
         return
-    with os.fdopen(os.dup(sys.stderr.fileno()), "w") as terminal:
-        yield Console(file=terminal)
+    with os.fdopen(descriptor, "w") as screen:
+        # Colours may be asked for without a terminal (FORCE_COLOR), but a display is drawn over and over.
+        yield Console(file=screen, force_interactive=None if screen.isatty() else False)
 
 
 def print_run(report: "RunReport") -> None:
@@ -99,7 +115,8 @@ def print_evaluation(evaluation: Mapping[str, Any], subject: str = "ranker") -> 
     for slate, result in evaluation["slates"].items():
         metrics = ("ndcg@10", "ndcg@100", "recall@100")
         rows = [(model, *(values[metric] for metric in metrics)) for model, values in result["models"].items()]
-        title = f"{slate}: {result['users']:,} users, {evaluation['horizon_days']} days from {evaluation['as_of']}"
+        users = counted(result["users"], "user")
+        title = f"{slate}: {users}, {evaluation['horizon_days']} days from {evaluation['as_of']}"
         print_table(title, ("model", *metrics), rows, highlight=subject)
         if paired := result["paired"]:
             low, high = paired["ci95"]

@@ -85,9 +85,12 @@ def _print(day: date, slates: "Mapping[Slate, SlateComparison]", lists: Sequence
     from orchestration.cli.rendering import OUT, print_table
 
     for each in lists:
-        rows = [tuple(item.values()) for item in each["items"]]
+        rows = [
+            (item["rank"], f"{item['title']}, {item['artist']}\n{item['track_id']}", item["score"], item["source"])
+            for item in each["items"]
+        ]
         title = f"{each['user_id']}, {each['slate']}, as of {day}"
-        print_table(title, ("rank", "track", "title", "artist", "score", "source"), rows)
+        print_table(title, ("rank", "track, artist, track_id", "score", "source"), rows)
     for slate, compared in slates.items():
         OUT.print(f"{slate} by {compared.verdict(day)}", soft_wrap=True)
     if not slates:

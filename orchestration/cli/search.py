@@ -5,9 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from orchestration.cli.options import AsJson, AsOf, as_of_date, slate_named
+from warehouse.wording import counted
 
-# Of all parameters those that differ most from trial to trial; --json has all.
-_SHOWN = ("objective", "folds", "trees", "leaves", "learning_rate", "min_child_samples", "lambda_l2")
+# Of all parameters those that differ most from trial to trial and fit in 80 columns; --json has all.
+_SHOWN = ("folds", "trees", "leaves", "learning_rate", "min_child_samples", "lambda_l2")
 _BEST = 10
 
 
@@ -60,18 +61,23 @@ def _print(slate: str, trials: list[dict[str, Any]]) -> None:
     shown = whole[:_BEST] + [each for each in whole[_BEST:] if each["trial"] == 0]
     rows = [
         (
-            "chosen" if each["chosen"] else "",
             "default" if each["trial"] == 0 else str(each["trial"]),
+            "chosen" if each["chosen"] else "",
             each["ndcg_100"],
             _ahead(each),
-            *(each["params"][name] for name in _SHOWN),
+            each["params"]["objective"],
         )
         for each in shown
     ]
     pruned = len(trials) - len(whole)
     dates = ", ".join(trials[0]["validation_dates"])
-    title = f"{slate}: {len(trials)} trials, {pruned} of them pruned, on {dates}; {trials[0]['users']:,} users"
-    print_table(title, ("", "trial", "NDCG@100", "ahead by, 95 % interval", *_SHOWN), rows, highlight="chosen")
+    tried, users = counted(len(trials), "trial"), counted(trials[0]["users"], "user")
+    title = f"{slate}: {tried}, {pruned} of them pruned, on {dates}; {users}"
+    print_table(title, ("trial", "", "NDCG@100", "ahead by, 95 % interval", "objective"), rows, highlight="chosen")
+    parameters = [(row[0], *(each["params"][name] for name in _SHOWN)) for row, each in zip(rows, shown, strict=True)]
+    # Without its underscores a heading is broken into lines between words.
+    names = tuple(name.replace("_", " ") for name in _SHOWN)
+    print_table(f"{slate}: what they were trained with", ("trial", *names), parameters)
     OUT.print(f"{slate}: {described_choice(next(each for each in trials if each['chosen']))}\n", highlight=False)
 
 

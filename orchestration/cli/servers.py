@@ -6,6 +6,7 @@ import typer
 
 from orchestration.cli.options import AsJson
 from warehouse.errors import AudoticsError
+from warehouse.wording import counted
 
 UiPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI, on loopback.")]
 ApiPort = Annotated[
@@ -63,7 +64,7 @@ def doctor(as_json: AsJson = False) -> None:
         OUT.print(table)
     wrong = [finding.name for finding in findings if not finding.ok]
     if wrong:
-        raise AudoticsError(f"{len(wrong)} of {len(findings)} checks failed: {', '.join(wrong)}")
+        raise AudoticsError(f"{len(wrong)} of {counted(len(findings), 'check')} failed: {', '.join(wrong)}")
 
 
 def env() -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ import psycopg2
 import redis
 
 AUDOTICS = Path(sys.executable).with_name("audotics")
+
+# What goes to standard error of a process without a terminal as steps finish and as files are read.
+STEP_LINE = re.compile(r"\S+ \d+\.\d s \(\d+/\d+\)|(reading|writing) \S+: [\d,]+ rows?")
 
 # What differs between two runs of the same work, and means nothing.
 CLOCKS = {
@@ -42,6 +46,14 @@ CLOCKS = {
     "ml.promotions": {"decided_at", "speed"},
     "ml.releases": {"published_at"},
 }
+
+
+def error_line(done: subprocess.CompletedProcess[str]) -> str:
+    """The last line on standard error, which has nothing before it but the steps that finished."""
+    *steps, last = done.stderr.splitlines()
+    assert all(STEP_LINE.fullmatch(line) for line in steps), done.stderr
+    assert last.startswith("error: "), done.stderr
+    return last
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pipeline_process import AUDOTICS, Pipeline
+from pipeline_process import AUDOTICS, Pipeline, error_line
 from typer.testing import CliRunner
 
 from orchestration.cli.app import app
+from warehouse.errors import AudoticsError
 from warehouse.local_servers import Endpoints
 
 MAPPING = """
@@ -52,11 +53,9 @@ def silent_port() -> int:
 def refused(done: subprocess.CompletedProcess[str], *mentioned: str) -> None:
     """It failed with one line that mentions what is wrong and what to do."""
     assert done.returncode == 1, done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    assert len(lines) == 1, done.stderr
-    assert lines[0].startswith("error: ")
+    line = error_line(done)
     for text in mentioned:
-        assert re.search(text, lines[0]), lines[0]
+        assert re.search(text, line), line
 
 
 def nothing_was_loaded(pipeline: Pipeline) -> None:
@@ -138,6 +137,12 @@ def test_a_date_before_any_data(empty: Pipeline) -> None:
 
 def test_a_date_in_the_future(empty: Pipeline) -> None:
     refused(empty.run("run", "--as-of", "2999-01-01"), "2999-01-01 is in the future")
+
+
+@pytest.mark.parametrize("value", ["01.02.2026", "2026-02-30", ""])
+def test_a_date_that_is_none(value: str) -> None:
+    with pytest.raises(AudoticsError, match=rf"--as-of '{re.escape(value)}' is no date; write one as YYYY-MM-DD"):
+        CliRunner().invoke(app, ["run", "--as-of", value], catch_exceptions=False)
 
 
 def test_lists_that_were_never_made(empty: Pipeline, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_listens_the_latest_load_and_the_live_release_are_reported(
 
 def test_blocks_that_redis_does_not_have_are_red(given: Settings, warehouse_url: str, redis_url: str) -> None:
     def of(users: int, fields: int, compared: int) -> str:
-        told = f"{users} users have blocked something, {fields} in Redis"
+        told = f"{'1 user has' if users == 1 else f'{users} users have'} blocked something, {fields} in Redis"
         return f"{told}; of {compared} of them, picked at random, it says the same"
 
     blocks = findings_of(given)["blocks"]
@@ -134,7 +134,7 @@ def test_blocks_that_redis_does_not_have_are_red(given: Settings, warehouse_url:
         "INSERT INTO raw.blocks (user_key, item_kind, item_key) VALUES (0, 'track', 0)",
     )
     blocks = findings_of(given)["blocks"]
-    assert (blocks.ok, blocks.value) == (False, "Redis says something else of 1 of 1 users, such as user_000001")
+    assert (blocks.ok, blocks.value) == (False, "Redis says something else of 1 of 1 user, such as user_000001")
     assert "`audotics blocks publish`" in blocks.advice
     with redis.Redis.from_url(redis_url) as client:
         client.hset(contract.BLOCKS, "user_000001", b'[1,["t-1"],[]]')

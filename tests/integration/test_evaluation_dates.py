@@ -11,7 +11,12 @@ from ranked_lists import lists, replace
 from sqlalchemy import text
 
 from assets.candidates.pool import SourcesConfig
-from assets.ranker.evaluation_store import dates_to_evaluate, evaluate_recommendations, read_rolling
+from assets.ranker.evaluation_store import (
+    dates_to_evaluate,
+    evaluate_recommendations,
+    newest_date_over,
+    read_rolling,
+)
 from assets.ranker.slates import HORIZON_DAYS, Slate
 from orchestration.definitions import defs
 from orchestration.jobs import nightly_evaluation, weekly_similarity_evaluation
@@ -77,6 +82,25 @@ def test_a_horizon_is_not_over_with(warehouse_url: str, instants: list[datetime]
         assert dates_to_evaluate(connection) == []
     with adbc_connect(warehouse_url) as adbc, pytest.raises(AudoticsError, match="are not over in the data"):
         evaluate_recommendations(adbc, AS_OF, SourcesConfig())
+
+
+def test_what_is_evaluated_by_default_is_the_newest_date_whose_days_are_over(warehouse_url: str) -> None:
+    with create_engine(warehouse_url).connect() as connection:
+        with pytest.raises(AudoticsError, match="no lists were made yet: run `audotics run --as-of`"):
+            newest_date_over(connection)
+        with_listens(warehouse_url, [*HISTORY, *days(AS_OF, END - timedelta(days=2))])
+        replace(warehouse_url, AS_OF + timedelta(days=2), iter([lists(AS_OF + timedelta(days=2), "a")]))
+        replace(warehouse_url, AS_OF, iter([lists(AS_OF, "a")]))
+        # A listen of the last day, less the horizon, is the newest date that could be evaluated.
+        could_be = END - timedelta(days=2 + HORIZON_DAYS)
+        with pytest.raises(AudoticsError) as refused:
+            newest_date_over(connection)
+        assert f"the oldest, as of {AS_OF}, can be once listens from {END} on are ingested" in str(refused.value)
+        assert f"`audotics run --as-of {could_be}`" in str(refused.value)
+        connection.rollback()
+        with_listens(warehouse_url, [*HISTORY, at(AS_OF), at(END + timedelta(days=1))])
+        replace(warehouse_url, AS_OF - timedelta(days=1), iter([lists(AS_OF - timedelta(days=1), "a")]))
+        assert newest_date_over(connection) == AS_OF
 
 
 def test_a_warehouse_without_lists_or_models_has_nothing_to_judge(warehouse_url: str) -> None:

@@ -123,7 +123,7 @@ def test_the_command_says_what_went_and_what_to_load_again(warehouse_url: str, r
         load(warehouse_url, tabular(), write_csv(tmp_path, "ada,1400000000,x", f"{name},1,x", name=f"{name}.csv"))
     done = made.run("ingest", "forget", "1")
     assert done.returncode == 0, done.stderr
-    assert "1 listens, 1 rejected rows" in " ".join(done.stdout.split())
+    assert "1 listen, 1 rejected row" in " ".join(done.stdout.split())
     assert "load these again" in done.stdout
     assert "b.csv" in done.stdout
     load(warehouse_url, tabular(), tmp_path / "b.csv")

@@ -230,7 +230,7 @@ def test_a_replay_in_dagster_finds_the_lists_of_then_until_a_block_comes_and_the
     assert (check.passed, slates["discover"]["users_with_other_lists"]) == (False, 1)
     assert slates["rediscover"]["users_with_other_lists"] == 0
     assert {row["changed_since"] for row in slates.values()} == {"1 block was added"}
-    assert "1 differ from those made then. Since then: 1 block was added" in (check.description or "")
+    assert "1 differs from those made then. Since then: 1 block was added" in (check.description or "")
     assert pipeline.query("select slate, users, model_version from ml.recommendation_batches order by slate") == made
 
 

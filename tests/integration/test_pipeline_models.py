@@ -5,7 +5,9 @@ from datetime import date, timedelta
 import dagster as dg
 import pytest
 from pipeline_process import Pipeline
+from rich.console import Console
 from sample_pipeline import AS_OF
+from typer.testing import CliRunner
 
 from assets.ranker.challenge import Outcome, challenge
 from assets.ranker.promotion import PromotionConfig
@@ -14,6 +16,7 @@ from assets.ranker.recipe import Recipe
 from assets.ranker.registry import champions
 from assets.ranker.slates import Slate
 from assets.ranker.training import RankerConfig
+from orchestration.cli.app import app
 from orchestration.instance import open_instance
 from warehouse.engine import create_engine
 from warehouse.errors import AudoticsError
@@ -119,3 +122,30 @@ def test_the_check_of_the_gate_warns_and_the_page_of_the_asset_shows_the_cards(p
     assert record.event is not None and record.event.dagster_event is not None
     evaluation = record.event.dagster_event.asset_check_evaluation_data
     assert (evaluation.passed, evaluation.severity) == (True, dg.AssetCheckSeverity.WARN)
+
+
+def test_who_asks_for_a_training_gets_one_where_the_champions_would_serve(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def chosen(definitions: object, instance: object, job: str, *given: object) -> None:
+        raise AudoticsError(job)
+
+    monkeypatch.setattr("orchestration.pipeline.run_job", chosen)
+    for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
+        monkeypatch.setenv(name, pipeline.environment[name])
+    jobs = [CliRunner().invoke(app, ["run", "--as-of", AS_OF, *options]).exception for options in ([], ["--train"])]
+    assert [str(job) for job in jobs] == ["nightly", "training_and_release"]
+
+
+def test_models_and_releases_fit_in_80_columns_by_whole_names(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestration.cli.rendering.OUT", Console(width=80))
+    for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
+        monkeypatch.setenv(name, pipeline.environment[name])
+    names = pipeline.query("select model_version from ml.models"), pipeline.query("select release from ml.releases")
+    for command, whole in zip(("models", "releases"), names, strict=True):
+        shown = CliRunner().invoke(app, [command, "list"]).stdout
+        table = [line for line in shown.splitlines() if line.startswith(("┏", "│"))]
+        assert max(map(len, table)) <= 80
+        assert whole and all(any(name in line.split() for line in table) for (name,) in whole), shown

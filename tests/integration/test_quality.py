@@ -1,5 +1,6 @@
 """Each suite passes on sound rows and fails on the fault it is there for; a failing one stops the run."""
 
+import re
 from collections.abc import Callable
 from contextlib import closing
 from datetime import date
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from pipeline_process import Pipeline
+from pipeline_process import Pipeline, error_line
 
 from quality import suites
 from quality.suites import Suite
@@ -179,7 +180,7 @@ def test_a_failing_suite_stops_the_run_before_anything_is_built_on_it(
     execute(pipeline.warehouse_url, RAW + "delete from raw.rejected_listens")
     done = pipeline.run("run", "--as-of", AS_OF.isoformat())
     assert done.returncode == 1
-    (line,) = [line for line in done.stderr.splitlines() if line.strip()]
-    assert "blocked by raw_listens_suite: failed: rows read = loaded + rejected + duplicates" in line
+    assert "blocked by raw_listens_suite: failed: rows read = loaded + rejected + duplicates" in error_line(done)
+    assert re.fullmatch(r"raw_tables \d+\.\d s \(1/\d+\)", done.stderr.splitlines()[0])
     assert pipeline.query("select 1 from pg_tables where schemaname in ('core', 'features')") == []
     assert pipeline.redis_contents() == {}

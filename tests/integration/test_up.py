@@ -5,6 +5,8 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -12,6 +14,7 @@ import psutil
 import pytest
 from pipeline_process import AUDOTICS
 
+from warehouse.local_servers import stop
 from warehouse.settings import Settings
 
 START_SECONDS = 120.0
@@ -36,22 +39,32 @@ def wait_for(url: str, process: subprocess.Popen[str]) -> None:
     pytest.fail(f"{url} did not answer")
 
 
-def processes_of(home: Path) -> list[str]:
+def processes_of(home: Path) -> dict[psutil.Process, str]:
     """Processes that know the home by argument, working folder or environment, this one aside."""
-    found = []
+    found = {}
     for process in psutil.process_iter():
         try:
             told = " ".join([*process.cmdline(), process.cwd(), *process.environ().values()])
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
         if str(home) in told and process.pid != os.getpid():
-            found.append(told[:200])
+            found[process] = told[:200]
     return found
 
 
-def test_up_brings_everything_up_and_an_interrupt_brings_everything_down(fresh_home: Settings) -> None:
+@pytest.fixture
+def home(fresh_home: Settings) -> Iterator[Path]:
+    """A home that does not exist yet; what a failing test leaves running in it is ended."""
+    yield fresh_home.home
+    stop(fresh_home)
+    for process in processes_of(fresh_home.home):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def test_up_brings_everything_up_and_an_interrupt_brings_everything_down(home: Path) -> None:
     ui_port, api_port = free_ports()
-    environment = {**os.environ, "AUDOTICS_HOME": str(fresh_home.home), "COLUMNS": "200"}
+    environment = {**os.environ, "AUDOTICS_HOME": str(home), "COLUMNS": "200"}
     command = [str(AUDOTICS), "up", "--ui-port", str(ui_port), "--api-port", str(api_port)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -70,4 +83,4 @@ def test_up_brings_everything_up_and_an_interrupt_brings_everything_down(fresh_h
         process.kill()
     assert process.returncode == 0, errors
     assert f"http://127.0.0.1:{ui_port}" in output
-    assert processes_of(fresh_home.home) == []
+    assert processes_of(home) == {}

@@ -1,0 +1,63 @@
+"""What a run says while it goes on, and how it ends when somebody interrupts it."""
+
+import os
+import re
+import signal
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from orchestration.runs import run_job
+from warehouse.errors import AudoticsError
+
+DAYS = dg.DailyPartitionsDefinition("2026-01-01")
+DAY = date(2026, 6, 1)
+
+
+@dg.asset(partitions_def=DAYS)
+def candidates(context: dg.AssetExecutionContext) -> None:
+    """A step that says what nobody asked for."""
+    context.log.info("300 users")
+
+
+@dg.asset(partitions_def=DAYS, deps=[candidates])
+def search(context: dg.AssetExecutionContext) -> None:
+    """A step that says how far it is."""
+    for trial in (1, 2, 3):
+        context.log.info("trial %d of 3", trial)
+
+
+@dg.asset(partitions_def=DAYS)
+def interrupted() -> None:
+    """A step in which somebody presses Ctrl-C."""
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def run(assets: list[dg.AssetsDefinition], log_folder: Path, telling: Sequence[str] = ()) -> list[str]:
+    """The lines of a run of the assets; those that are `telling` tell what they log."""
+    lines: list[str] = []
+
+    def show(step: str, done: int, total: int, new: Sequence[str]) -> None:
+        assert total == len(assets)
+        lines.extend(new)
+
+    jobs = [dg.define_asset_job("nightly", dg.AssetSelection.all())]
+    configs = {step: {} for step in telling}
+    with dg.DagsterInstance.ephemeral() as instance:
+        run_job(dg.Definitions(assets, jobs=jobs), instance, "nightly", DAY, log_folder, show, step_config=configs)
+    return lines
+
+
+def test_each_step_gets_one_line_when_it_is_done_and_one_that_is_asked_tells_what_it_logs(tmp_path: Path) -> None:
+    first, *between, last = run([candidates, search], tmp_path, telling=["search"])
+    assert re.fullmatch(r"candidates \d+\.\d s \(1/2\)", first), first
+    assert re.fullmatch(r"search \d+\.\d s \(2/2\)", last), last
+    assert between == ["trial 1 of 3", "trial 2 of 3", "trial 3 of 3"]
+
+
+def test_an_interrupted_run_says_so_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(AudoticsError, match=r"^nightly as of 2026-06-01 was interrupted; .* run it again"):
+        run([interrupted], tmp_path)

@@ -20,7 +20,7 @@ EXPLAINED = 10
 STRONGEST = 3
 # A seed counts for that much less each time that the list has named it already, and is left for another one of at least
 # that share of its strength. Chosen from the curve in docs/adr/0011.
-REPEATED = 0.8
+REPEATED = 0.7
 WEAKEST = 0.5
 
 

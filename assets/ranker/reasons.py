@@ -29,10 +29,9 @@ def with_reasons(
 ) -> pd.DataFrame:
     """`lists`, as from scoring.rank of the same candidates and features, with two columns more.
 
-    seed_track_key: one of the candidates' seeds that the user has not blocked (`chosen_seeds`), NO_SEED where there is
-    none. contributions: JSON text,
-    `[{"feature", "contribution"}, …]`, the strongest first (`strongest`), of the first EXPLAINED of each list; None
-    further down.
+    seed_track_key: one of the candidate's seeds that the user has not blocked (`chosen_seeds`), NO_SEED where there is
+    none. contributions: JSON text, `[{"feature", "contribution"}, …]`, the strongest first (`strongest`), of the first
+    EXPLAINED of each list; None further down.
 
     Raises:
         AudoticsError: the candidates have no seeds.
@@ -57,18 +56,20 @@ def with_reasons(
     )
 
 
-def chosen_seeds(user: Ints, seeds: npt.NDArray[np.int32], strengths: Floats) -> npt.NDArray[np.int32]:
+def chosen_seeds(
+    user: Ints, seeds: npt.NDArray[np.int32], strengths: Floats, repeated: float = REPEATED, weakest: float = WEAKEST
+) -> npt.NDArray[np.int32]:
     """One seed of each listed track, so that a list names several: int32 (rows,), NO_SEED where it has none.
 
     user (rows,): rows of a user together, by rank. seeds (int32), strengths (rows, seeds of a track): a strength of 0
-    says that there is no seed. Down the list, each track takes the seed with the largest strength · REPEATED ** n, n
-    being how often the list has named it already, but none below WEAKEST times its strongest one.
+    says that there is no seed. Down the list, each track takes the seed with the largest strength · repeated ** n, n
+    being how often the list has named it already, but none below weakest times its strongest one.
     """
     from assets.ranker.reasons_kernel import varied
 
     chosen = np.full(len(user), NO_SEED, np.int32)
     first = np.flatnonzero(np.r_[True, user[1:] != user[:-1], True]) if len(user) else np.zeros(1, np.int64)
-    varied(first, seeds, strengths, REPEATED, WEAKEST, chosen)
+    varied(first, seeds, strengths, repeated, weakest, chosen)
     return chosen
 
 

@@ -43,7 +43,7 @@ class Seeds:
 
     def add_to(self, pool: pd.DataFrame) -> pd.DataFrame:
         """The pool with SEED_COLUMNS (int32), NO_SEED where nothing more that the user has heard leads there, and
-        STRENGTH_COLUMNS (float32), the size of each over that of the first: from 1 down, 0 where there is no seed.
+        STRENGTH_COLUMNS (float16), the size of each over that of the first: from 1 down, 0 where there is no seed.
 
         `pool` has user_key and track_key, the rows of a user together; its tracks are tracks of the history.
         """
@@ -60,7 +60,7 @@ class Seeds:
         alone = np.flatnonzero((seed[:, 0] == NO_SEED) & (namesake != NO_SEED))
         seed[alone, 0], size[alone, 0] = namesake[alone], 1
         seeds = np.where(seed == NO_SEED, NO_SEED, self._history.tracks[seed]).astype(np.int32)
-        strengths = np.divide(size, size[:, :1], out=np.zeros_like(size), where=size > 0)
+        strengths = np.divide(size, size[:, :1], out=np.zeros_like(size), where=size > 0).astype(np.float16)
         columns = dict(zip(SEED_COLUMNS, seeds.T, strict=True)) | dict(zip(STRENGTH_COLUMNS, strengths.T, strict=True))
         return pool.assign(**columns)
 

@@ -34,11 +34,12 @@ def with_reasons(
     EXPLAINED of each list; None further down.
 
     Raises:
-        AudoticsError: the candidates have no seeds.
+        AudoticsError: the candidates lack columns of seeds.
     """
     if not {*SEED_COLUMNS, *STRENGTH_COLUMNS} <= {*candidates}:
         raise AudoticsError(
-            "the candidates carry no seeds, an older version made them: materialise `candidates` of this date again"
+            "the candidates lack columns of seeds, an older version made them:"
+            " materialise `candidates` of this date again"
         )
     rows = lists["row"].to_numpy()
     explained = np.flatnonzero(lists["rank"].to_numpy() <= EXPLAINED)

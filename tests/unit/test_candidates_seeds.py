@@ -116,7 +116,7 @@ def test_the_three_strongest_are_kept_with_their_share_of_the_first_and_of_equal
     found = found_of(together + apart + own, [(1, 50)]).iloc[0]
     assert found[list(SEED_COLUMNS)].tolist() == [10, 20, 30]
     expected = [1, of_50[20] / of_50[10], of_50[30] / of_50[10]]
-    np.testing.assert_allclose(found[list(STRENGTH_COLUMNS)].tolist(), expected, rtol=1e-5)
+    np.testing.assert_allclose(found[list(STRENGTH_COLUMNS)].tolist(), expected, rtol=1e-3)
 
 
 def test_what_is_missing_to_three_is_no_seed_of_no_strength() -> None:
@@ -124,7 +124,7 @@ def test_what_is_missing_to_three_is_no_seed_of_no_strength() -> None:
     assert found[list(SEED_COLUMNS)].to_numpy().tolist() == [[20, NO_SEED, NO_SEED], [NO_SEED] * 3]
     assert found[list(STRENGTH_COLUMNS)].to_numpy().tolist() == [[1, 0, 0], [0, 0, 0]]
     assert set(found[list(SEED_COLUMNS)].dtypes) == {np.dtype(np.int32)}
-    assert set(found[list(STRENGTH_COLUMNS)].dtypes) == {np.dtype(np.float32)}
+    assert set(found[list(STRENGTH_COLUMNS)].dtypes) == {np.dtype(np.float16)}
 
 
 def test_a_namesake_is_a_seed_only_where_there_is_no_other() -> None:
@@ -143,7 +143,7 @@ def test_of_an_artists_tracks_the_most_heard_are_seeds_and_another_version_comes
     own = [(1, track, 1.0 + nth, track * 10 + nth) for track, count in plays.items() for nth in range(count)]
     titles = {20: "Aria", 50: "Aria (2011 Remaster)"}
     found = found_of([*own, (2, 50, 1.0, 999)], [(1, 50)], catalogue_of(dict.fromkeys([10, 20, 30, 40, 50], 7), titles))
-    expected = [10, 30, 40, 1, 1, np.float32(1) / np.float32(3)]
+    expected = [10, 30, 40, 1, 1, float(np.float16(1 / 3))]
     assert found[[*SEED_COLUMNS, *STRENGTH_COLUMNS]].to_numpy().tolist() == [expected]
     only = catalogue_of(dict.fromkeys([20, 50], 7), titles)
     assert seeds_of([*own, (2, 50, 1.0, 999)], [(1, 50)], only) == [20]
@@ -183,7 +183,7 @@ def test_seeds_are_those_of_the_definition_however_many_threads_find_them(thread
         expected = [*history.tracks[best], *[NO_SEED] * (3 - len(best))]
         assert seeds[:3] == expected, (user_key, track_key)
         strengths = [*(size[best] / max(size.max(), 1e-9)), *[0] * (3 - len(best))]
-        np.testing.assert_allclose(seeds[3:], strengths, rtol=1e-6)
+        np.testing.assert_allclose(seeds[3:], strengths, rtol=1e-3)
     assert min(ways.values()) > 2, ways
 
 

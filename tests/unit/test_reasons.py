@@ -57,7 +57,7 @@ def pool_of(fold: Fold) -> pd.DataFrame:
     for nth, (seed, strength) in enumerate(zip(SEED_COLUMNS, STRENGTH_COLUMNS, strict=True), start=1):
         there = (track + nth < PER_USER) & (nth < 3)
         pool[seed] = np.where(there, track + nth, NO_SEED).astype(np.int32)
-        pool[strength] = np.where(there, 0.1 ** (nth - 1), 0).astype(np.float32)
+        pool[strength] = np.where(there, 0.1 ** (nth - 1), 0).astype(np.float16)
     return pool
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from assets.candidates.catalogue import read_catalogue
 from assets.candidates.history import read_listens
 from assets.candidates.pool import USERS_PER_BATCH, Sources, SourcesConfig, fit_sources
-from assets.candidates.seeds import Seeds, read_artists
+from assets.candidates.seeds import Seeds, read_names
 from assets.candidates.session_cooccurrence import SessionCooccurrence
 from assets.dbt import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.ranker.slates import Slate
@@ -36,10 +36,10 @@ def candidates_path(as_of: date, slate: Slate) -> str:
     deps=[dg.AssetKey(["core", "fct_listens"]), dg.AssetKey(["core", "dim_tracks"])],
 )
 def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
-    """Tracks put forward for every user with a listen before `as_of`: each source's score and rank, and the seed."""
+    """Tracks put forward for every user with a listen before `as_of`: each source's score and rank, and the seeds."""
     as_of = date.fromisoformat(context.partition_key)
-    sources, artists = _read(warehouse, as_of)
-    seeds = Seeds(sources.history, sources.fitted(SessionCooccurrence), artists)
+    sources, names = _read(warehouse, as_of)
+    seeds = Seeds(sources.history, sources.fitted(SessionCooccurrence), names)
     lake = Lake(warehouse.lake)
     rows = _write(lake, as_of, sources, seeds)
     lake.expire("candidates")
@@ -54,19 +54,19 @@ def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) 
     )
 
 
-def _read(warehouse: WarehouseResource, as_of: date) -> tuple[Sources, pd.Series]:
-    """The sources of everything before `as_of`, and the artists of tracks.
+def _read(warehouse: WarehouseResource, as_of: date) -> tuple[Sources, pd.DataFrame]:
+    """The sources of everything before `as_of`, and the names of tracks.
 
     The listens themselves are let go before the first source is fitted.
     """
     config = SourcesConfig()
     with adbc_connect(warehouse.url, Role.SERVICE) as connection:
         listens = read_listens(connection, as_of)
-        artists = read_artists(connection)
+        names = read_names(connection)
         catalogue = read_catalogue(connection, config.sizes)
     if not len(listens):
         raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")
-    return fit_sources(listens, as_of, config, catalogue), artists
+    return fit_sources(listens, as_of, config, catalogue), names
 
 
 def _write(lake: Lake, as_of: date, sources: Sources, seeds: Seeds) -> dict[Slate, int]:

@@ -1,6 +1,6 @@
-"""Why a track is in a user's pool: which of the tracks that the user has heard leads to it."""
+"""Why a track is in a user's pool: which of the tracks that the user has heard lead to it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -8,32 +8,42 @@ from scipy import sparse
 
 from assets.candidates.history import Floats, History, Ints, rows_of
 from assets.candidates.session_cooccurrence import SessionCooccurrence
+from assets.ranker.lists import namesakes
 from assets.threads import in_parts
 
+if TYPE_CHECKING:
+    from assets.candidates.seeds_kernel import Found
+
 NO_SEED = -1
+# The columns of a pool that hold its seeds, the strongest first, and how strong each is beside the first one.
+SEED_COLUMNS = ("seed_1", "seed_2", "seed_3")
+STRENGTH_COLUMNS = ("strength_1", "strength_2", "strength_3")
 
 
 class Seeds:
-    """Seed of a candidate: the user's track i with the largest decayed plays(i) · P(candidate | i).
+    """Seeds of a candidate: the user's tracks i with the largest decayed plays(i) · P(candidate | i).
 
-    These are the terms that SessionCooccurrence sums to its score. Where all are zero, the seed is the track of the
-    candidate's artist that the user has listened to most. A track is no seed of its own; of equals, the one with the
-    lower key is taken.
+    These are the terms that SessionCooccurrence sums to its score. Where all are zero, the seeds are the tracks of the
+    candidate's artist that the user has listened to most. A track is no seed of its own, and none of a namesake
+    (lists.namesakes) for which there is any other; of equals, the one with the lower key comes first.
     """
 
     def __init__(
-        self, history: History, cooccurrence: SessionCooccurrence, artists: pd.Series, threads: int = 2
+        self, history: History, cooccurrence: SessionCooccurrence, catalogue: pd.DataFrame, threads: int = 2
     ) -> None:
-        """artists: artist key by track key, of the tracks whose artist is known (`read_artists`)."""
+        """catalogue: track_key, artist_key and title (both may be null), one row per track (`read_names`)."""
         self._threads = threads
         self._history = history
         self._plays = cooccurrence.plays
         self._neighbours = cooccurrence.neighbours
-        self._artists = artists.reindex(history.tracks, fill_value=-1).to_numpy(np.int64)
+        known = catalogue.set_index("track_key").reindex(history.tracks)
+        self._artists = known["artist_key"].fillna(-1).to_numpy(np.int64)
+        self._titles = namesakes(known).astype(np.int32)
         self._listens = history.plays()
 
     def add_to(self, pool: pd.DataFrame) -> pd.DataFrame:
-        """The pool with a column `seed_track_key` (int32), NO_SEED where nothing the user has heard leads there.
+        """The pool with SEED_COLUMNS (int32), NO_SEED where nothing more that the user has heard leads there, and
+        STRENGTH_COLUMNS (float16), the size of each over that of the first: from 1 down, 0 where there is no seed.
 
         `pool` has user_key and track_key, the rows of a user together; its tracks are tracks of the history.
         """
@@ -42,46 +52,47 @@ class Seeds:
         firsts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]) if len(keys) else np.empty(0, np.int64)
         codes = self._history.user_codes(keys[firsts])
         user = np.repeat(np.arange(len(codes)), np.diff(np.append(firsts, len(keys))))
-        found = self._together(codes, user, tracks)
-        missing = np.flatnonzero(found == NO_SEED)
-        found[missing] = self._by_artist(codes, user[missing], tracks[missing])
-        seeds = np.where(found == NO_SEED, NO_SEED, self._history.tracks[found]).astype(np.int32)
-        return pool.assign(seed_track_key=seeds)
+        shape = (len(keys), len(SEED_COLUMNS))
+        found = np.full(shape, NO_SEED, np.int32), np.zeros(shape, np.float32), np.full(len(keys), NO_SEED, np.int32)
+        self._together(codes, user, tracks, found)
+        self._by_artist(codes, user, tracks, found)
+        seed, size, namesake = found
+        alone = np.flatnonzero((seed[:, 0] == NO_SEED) & (namesake != NO_SEED))
+        seed[alone, 0], size[alone, 0] = namesake[alone], 1
+        seeds = np.where(seed == NO_SEED, NO_SEED, self._history.tracks[seed]).astype(np.int32)
+        strengths = np.divide(size, size[:, :1], out=np.zeros_like(size), where=size > 0).astype(np.float16)
+        columns = dict(zip(SEED_COLUMNS, seeds.T, strict=True)) | dict(zip(STRENGTH_COLUMNS, strengths.T, strict=True))
+        return pool.assign(**columns)
 
-    def _together(self, codes: Ints, user: Ints, track: Ints) -> Ints:
-        """Code of the heard track that counts most in the co-occurrence score of each (user, track), or NO_SEED.
+    def _together(self, codes: Ints, user: Ints, track: Ints, found: "Found") -> None:
+        """Finds the heard tracks that count most in the co-occurrence score of each (user, track).
 
         `user` is sorted.
         """
         from assets.candidates.seeds_kernel import strongest_terms
 
-        seed = np.full(len(user), NO_SEED, np.int32)
         first = np.searchsorted(user, np.arange(len(codes) + 1))
+        plays, neighbours = _arrays(self._plays), _arrays(self._neighbours)
 
         def find(users: slice) -> None:
             starts = first[users.start : users.stop + 1]
-            strongest_terms(codes[users], starts, track, _arrays(self._plays), _arrays(self._neighbours), seed)
+            strongest_terms(codes[users], starts, track, self._titles, plays, neighbours, found)
 
         in_parts(find, len(codes), self._threads)
-        return seed
 
-    def _by_artist(self, codes: Ints, user: Ints, track: Ints) -> Ints:
-        """Code of the track of the same artist that each user listened to most, other than `track`, or NO_SEED."""
+    def _by_artist(self, codes: Ints, user: Ints, track: Ints, found: "Found") -> None:
+        """Finds the tracks of the same artist that each user listened to most, where `found` has no seed."""
+        from assets.candidates.seeds_kernel import most_heard
+
+        missing = np.flatnonzero(found[0][:, 0] == NO_SEED)
         own = rows_of(self._listens, codes)
         known = np.flatnonzero(self._artists[own.indices] >= 0)
-        heard = own.indices[known]
+        heard, listens = own.indices[known], own.data[known]
         group = _pair(_row_numbers(own)[known], self._artists[heard])
-        order = np.lexsort((heard, -own.data[known], group))
-        heard, group = heard[order], group[order]
-        wanted = _pair(user, self._artists[track])
-        seed = np.full(len(user), NO_SEED)
-        # The second of a group answers for the first, which is no seed of its own.
-        first = np.searchsorted(group, wanted)
-        for place in (first + 1, first):
-            there = np.flatnonzero(place < len(group))
-            same = there[(group[place[there]] == wanted[there]) & (heard[place[there]] != track[there])]
-            seed[same] = heard[place[same]]
-        return seed
+        order = np.lexsort((heard, -listens, group))
+        wanted = _pair(user[missing], self._artists[track[missing]])
+        group, heard, listens = group[order], heard[order], listens[order]
+        most_heard(missing, wanted, np.searchsorted(group, wanted), group, heard, listens, track, self._titles, found)
 
 
 def _arrays(matrix: sparse.csr_matrix) -> tuple[Ints, Ints, Floats]:
@@ -98,12 +109,11 @@ def _pair(user: Ints, artist: Ints) -> Ints:
     return (user.astype(np.int64) << 32) + artist
 
 
-def read_artists(connection: Any) -> pd.Series:
-    """Artist key by track key, of the tracks in core.dim_tracks whose artist is known.
+def read_names(connection: Any) -> pd.DataFrame:
+    """track_key, artist_key and title (both null where unknown) of core.dim_tracks.
 
     `connection` is an ADBC PostgreSQL connection.
     """
     with connection.cursor() as cursor:
-        cursor.execute("select track_key, artist_key from core.dim_tracks where artist_key is not null")
-        frame = cursor.fetch_arrow_table().to_pandas()
-    return frame.set_index("track_key")["artist_key"]
+        cursor.execute("select track_key, artist_key, title from core.dim_tracks")
+        return cursor.fetch_arrow_table().to_pandas()

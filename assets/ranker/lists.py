@@ -132,14 +132,30 @@ def recordings(catalogue: pd.DataFrame) -> npt.NDArray[np.int64]:
     """One number per row, equal for versions of one recording: the same artist, and the same title but for what only
     names a version (remaster, live, mono, single edit ...). Without title or artist a track is its own recording.
     """
-    title = catalogue["title"].astype("string").str.strip()
+    return _numbered(pd.DataFrame({"artist": catalogue["artist_key"], "title": _plain(catalogue["title"])}))
+
+
+def namesakes(catalogue: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """One number per row, equal for the same title but for what only names a version, whoever the artist is: a song
+    and its covers. A track without title is nobody's namesake.
+    """
+    return _numbered(pd.DataFrame({"title": _plain(catalogue["title"])}))
+
+
+def _plain(titles: "pd.Series[str]") -> "pd.Series[str]":
+    """Titles in one case without what names a version; null where nothing is left."""
+    title = titles.astype("string").str.strip()
     for _ in range(_MOST_SUFFIXES):
         title = title.str.replace(_SUFFIX, "", regex=True)
-    named = (title.notna() & (title != "") & catalogue["artist_key"].notna()).to_numpy(bool)
-    numbers = np.arange(len(catalogue), dtype=np.int64)
-    if named.any():
-        same = pd.DataFrame({"artist": catalogue["artist_key"], "title": title.str.casefold()})[named]
-        numbers[named] = numbers[named][_first_of_group(same)]
+    return title.mask(title == "").str.casefold()
+
+
+def _numbered(named: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """One number per row, equal for equal rows; a row with a null has its own."""
+    numbers = np.arange(len(named), dtype=np.int64)
+    whole = named.notna().all(axis=1).to_numpy(bool)
+    if whole.any():
+        numbers[whole] = numbers[whole][_first_of_group(named[whole])]
     return numbers
 
 

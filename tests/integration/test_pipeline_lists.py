@@ -256,6 +256,13 @@ def test_reasons_are_tracks_that_the_user_had_heard_and_the_first_ten_are_explai
     )
     assert with_seed > 0.9 * items
     assert (heard_before, itself) == (with_seed, 0)
+    # With the strongest seed everywhere it is .57: one track would explain most of what a user sees first.
+    ((commonest,),) = pipeline.query(
+        "select avg(share)::float from (select max(tracks) / sum(tracks) as share from (select slate, user_key,"
+        " count(*) as tracks from ml.recommendations where rank <= 10 and seed_track_key is not null"
+        " group by slate, user_key, seed_track_key) as seeds group by slate, user_key) as lists"
+    )
+    assert 0.1 < commonest < 0.4
     explained = (
         "select rank <= 10, count(*) = count(contributions), min(jsonb_array_length(contributions)),"
         " max(jsonb_array_length(contributions)) from ml.recommendations group by 1 order by 1 desc"

@@ -15,7 +15,7 @@ from dbt_process import WITHOUT_TESTS, Dbt
 from assets.candidates.catalogue import NEEDED_BY, read_catalogue
 from assets.candidates.history import History, read_listens
 from assets.candidates.pool import SourcesConfig, fit_sources
-from assets.candidates.seeds import NO_SEED, Seeds, read_artists
+from assets.candidates.seeds import NO_SEED, Seeds, read_names
 from assets.candidates.session_cooccurrence import SessionCooccurrence
 from assets.candidates.similar import Item, SimilarConfig
 from assets.dbt import DBT_PROJECT
@@ -90,7 +90,7 @@ def made_as_of(dbt: Dbt) -> dict[str, str]:
         catalogue = read_catalogue(connection, NEEDED_BY)
         at_fold = fit_sources(before, FOLD, SourcesConfig(), catalogue)
         at_date = fit_sources(listens, AS_OF, SourcesConfig(), catalogue)
-        seeds = Seeds(at_date.history, at_date.fitted(SessionCooccurrence), read_artists(connection))
+        seeds = Seeds(at_date.history, at_date.fitted(SessionCooccurrence), read_names(connection))
         for slate in Slate:
             relevant = relevant_tracks(before, horizon, FOLD, slate)
             fold = labelled_fold(FOLD, slate, at_fold, relevant, feature_reader(connection, FOLD), 0.5, seed=1)

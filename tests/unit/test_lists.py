@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.ranker.lists import ListRules, ListsConfig, recordings
+from assets.ranker.lists import ListRules, ListsConfig, namesakes, recordings
 from assets.ranker.slates import Slate
 
 AS_SCORED = ListsConfig()
@@ -146,6 +146,14 @@ def test_another_track_is_another_recording(title: str) -> None:
 def test_tracks_without_title_or_artist_are_recordings_of_their_own() -> None:
     rows = [(0, 5, None), (1, 5, None), (2, None, "Slow River"), (3, None, "Slow River"), (4, 5, "(Live)")]
     assert len(set(recordings(catalogue(rows)).tolist())) == 5
+
+
+def test_namesakes_have_the_same_title_but_for_the_version_whoever_the_artist_is() -> None:
+    titles = ["Slow River", "slow river (Live at the Quay)", "Slow Rivers", " SLOW RIVER ", None, None, "", "(Live)"]
+    rows = [(key, None if key == 3 else key % 2, title) for key, title in enumerate(titles)]
+    song, live, others, unknown_artist, *untitled = namesakes(catalogue(rows)).tolist()
+    assert song == live == unknown_artist
+    assert len({song, others, *untitled}) == 6
 
 
 def test_a_track_outside_the_catalogue_is_listed_as_one_of_nobody() -> None:

@@ -8,10 +8,20 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from assets.candidates.seeds import NO_SEED, SEED_COLUMNS, STRENGTH_COLUMNS
 from assets.ranker.dataset import Fold
 from assets.ranker.features import FeatureMatrix
 from assets.ranker.lists import ListRules
-from assets.ranker.reasons import EXPLAINED, STRONGEST, contributions, strongest, with_reasons
+from assets.ranker.reasons import (
+    EXPLAINED,
+    REPEATED,
+    STRONGEST,
+    WEAKEST,
+    chosen_seeds,
+    contributions,
+    strongest,
+    with_reasons,
+)
 from assets.ranker.recommendations import as_rows
 from assets.ranker.scoring import rank
 from assets.ranker.slates import Slate
@@ -41,10 +51,14 @@ def model(fold: Fold) -> RankerModel:
 
 
 def pool_of(fold: Fold) -> pd.DataFrame:
-    """The fold's rows as candidates; the seed of a track is the next one."""
+    """The fold's rows as candidates; the seed of a track is the next one, and the one after it far weaker."""
     track = np.tile(np.arange(PER_USER, dtype=np.int32), USERS)
     pool = pd.DataFrame({"user_key": fold.user_key, "track_key": track, "rank_als": fold.x[:, 0]})
-    return pool.assign(seed_track_key=np.where(track < PER_USER - 1, track + 1, -1).astype(np.int32))
+    for nth, (seed, strength) in enumerate(zip(SEED_COLUMNS, STRENGTH_COLUMNS, strict=True), start=1):
+        there = (track + nth < PER_USER) & (nth < 3)
+        pool[seed] = np.where(there, track + nth, NO_SEED).astype(np.int32)
+        pool[strength] = np.where(there, 0.1 ** (nth - 1), 0).astype(np.float16)
+    return pool
 
 
 def test_contributions_and_the_expected_value_add_up_to_the_raw_score(fold: Fold, model: RankerModel) -> None:
@@ -110,7 +124,7 @@ def test_no_candidates_give_no_reasons(fold: Fold, model: RankerModel) -> None:
 
 
 def test_candidates_of_a_version_without_seeds_are_refused(fold: Fold, model: RankerModel) -> None:
-    pool, features = pool_of(fold).drop(columns="seed_track_key"), FeatureMatrix(NAMES, fold.x)
+    pool, features = pool_of(fold).drop(columns="strength_2"), FeatureMatrix(NAMES, fold.x)
     with pytest.raises(AudoticsError, match="materialise `candidates` of this date again"):
         with_reasons(model, rank(model, pool, features, NO_RULES), pool, features, NO_RULES)
 
@@ -134,4 +148,35 @@ def test_what_a_user_has_blocked_is_no_reason(model: RankerModel, fold: Fold) ->
     seeds = {user: set(of_user["seed_track_key"]) for user, of_user in lists.groupby("user_key")}
     assert 7 not in seeds[3]
     assert 7 in seeds[4]
+    # Track 6 has another one left, weak as it is.
+    assert lists.query("user_key == 3 and track_key == 6")["seed_track_key"].tolist() == [8]
+    assert lists.query("user_key == 4 and track_key == 6")["seed_track_key"].tolist() == [7]
     assert 7 not in set(lists.loc[lists["user_key"] == 3, "track_key"])
+
+
+def chosen(lists: list[list[dict[int, float]]]) -> list[list[int]]:
+    """What is chosen of the seeds, with their strengths, of each track of each list."""
+    rows = [[*each.items(), *[(NO_SEED, 0.0)] * (3 - len(each))] for tracks in lists for each in tracks]
+    user = np.repeat(np.arange(len(lists)), [len(tracks) for tracks in lists]).astype(np.int32)
+    table = np.array(rows, dtype=np.float64).reshape(-1, 3, 2)
+    found = chosen_seeds(user, table[:, :, 0].astype(np.int32), table[:, :, 1].astype(np.float32))
+    assert found.dtype == np.int32
+    return [found[user == each].tolist() for each in range(len(lists))]
+
+
+def test_a_seed_gives_way_once_it_is_named_as_long_as_the_next_one_is_strong_enough() -> None:
+    just_below = {1: 1.0, 2: REPEATED - 0.01}
+    assert chosen([[just_below, just_below, just_below]]) == [[1, 1, 2]]
+    assert chosen([[{1: 1.0, 2: REPEATED + 0.01}] * 4]) == [[1, 2, 1, 2]]
+    # However often it was named, what is less than half as strong does not come before it.
+    assert chosen([[{1: 1.0, 2: WEAKEST - 0.01, 3: WEAKEST - 0.02}] * 30]) == [[1] * 30]
+    assert set(chosen([[{1: 1.0, 2: WEAKEST, 3: WEAKEST}] * 30])[0]) == {1, 2, 3}
+
+
+def test_of_equal_seeds_the_first_is_chosen_and_every_list_counts_for_itself() -> None:
+    assert chosen([[{5: 1.0, 3: 1.0}], [{5: 1.0, 3: 1.0}] * 3, [{3: 1.0}], []]) == [[5], [5, 3, 5], [3], []]
+
+
+def test_what_has_no_seed_or_one_that_is_weak_after_a_block_is_left_with_that() -> None:
+    assert chosen([[{}, {NO_SEED: 0.0, 2: 0.1}, {}], [{7: 0.0, 4: 0.3, 6: 0.2}] * 2]) == [[-1, 2, -1], [4, 4]]
+    assert chosen([]) == []

@@ -265,7 +265,7 @@ def stages_of(report: RunReport, seconds: dict[str, float], rows: dict[str, int]
     return [*stages, Stage("night", sum(step.seconds for step in report.stages), rows["listed"], report.peak_mb)]
 
 
-def quietly(step: str, done: int, total: int) -> None:
+def quietly(step: str, done: int, total: int, lines: Sequence[str]) -> None:
     """No progress: a display would take time of what is timed."""
 
 

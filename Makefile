@@ -36,6 +36,7 @@ lint: setup  ## Format, imports, types, SQL
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy warehouse serving_api quality assets orchestration
+	$(BIN)/mypy --package benchmarks
 	$(BIN)/sqlfluff lint dbt_project/models
 
 format: setup  ## Rewrite the code in the project's format

@@ -47,8 +47,8 @@ def main() -> None:
             rows.setdefault((slate, setting), []).append(measured)
     print(f"as of {', '.join(map(str, dates))}; diversity of the first {SHOWN} tracks")
     print("slate       at most  discount   NDCG@10  NDCG@100   cost of NDCG@100 [95 %]        artists  largest share")
-    for (slate, setting), measured in rows.items():
-        at_10, at_100, artists, largest = (np.concatenate(each) for each in zip(*measured, strict=True))
+    for (slate, setting), by_date in rows.items():
+        at_10, at_100, artists, largest = (np.concatenate(each) for each in zip(*by_date, strict=True))
         before = np.concatenate([each[1] for each in rows[slate, AS_SCORED]])
         low, high = bootstrap_interval(at_100 - before, seed=1)
         change = (at_100 - before).mean() / before.mean()

@@ -35,7 +35,7 @@ from assets.ranker.registry import Challenger, champions, register, store_files
 from assets.ranker.slates import HORIZON_DAYS, Slate
 from assets.ranker.training import RankerConfig, RankerModel
 from assets.ranker.training_set import load_folds
-from benchmarks.pipeline import own_home
+from benchmarks.pipeline import own_home, quietly
 from orchestration.cli.rendering import OUT, print_json, print_table
 from orchestration.pipeline import run_nightly
 from orchestration.platform import Platform
@@ -234,7 +234,7 @@ def stopwatches() -> Iterator[dict[str, float]]:
 def stages_of(report: RunReport, seconds: dict[str, float], rows: dict[str, int]) -> list[Stage]:
     """Steps of the run, those that recommend followed by their parts."""
     made = {"candidates": rows["pool"], "recommendations": rows["listed"], "release": rows["lists"]}
-    parts = {
+    parts: dict[str, dict[str, tuple[float, int | None]]] = {
         "candidates": {
             "read listens": (seconds["read listens"], None),
             "index listens": (seconds["index listens"], None),
@@ -263,10 +263,6 @@ def stages_of(report: RunReport, seconds: dict[str, float], rows: dict[str, int]
             stages.append(Stage("  write and the rest", step.seconds - sum(spent for spent, _ in within.values())))
     stages.append(Stage("checks", sum(step.seconds for step in checks), None, max(step.peak_mb for step in checks)))
     return [*stages, Stage("night", sum(step.seconds for step in report.stages), rows["listed"], report.peak_mb)]
-
-
-def quietly(step: str, done: int, total: int, lines: Sequence[str]) -> None:
-    """No progress: a display would take time of what is timed."""
 
 
 def report_forests(forests: Sequence[ForestSpeed]) -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -115,7 +116,7 @@ def measure(platform: Platform, listens: int, questions: Sequence[Question]) -> 
         cost("dbt, nothing to do", lambda: dbt(platform, *NOTHING))
         cost("build, nothing new", lambda: dbt(platform, *EXCEPT_FEATURES))
         for name, file in (("small day", small), ("whole day", whole), ("late rows", late)):
-            cost(f"load {name}", lambda file=file: load(file))
+            cost(f"load {name}", partial(load, file))
             cost(f"build {name}", lambda: dbt(platform, *EXCEPT_FEATURES))
         as_of = f'{{"as_of_dates": ["{until}"]}}'
         cost("features as of one date", lambda: dbt(platform, "--select", "marts.features", "--vars", as_of))
@@ -175,8 +176,8 @@ def report(measured: Measured) -> None:
         for name, cost in measured.costs.items()
     ]
     print_table(f"{measured.listens:,} listens", ("step", "seconds", "seconds per million", "peak MB"), rows)
-    rows = [(title, f"{seconds:.3f}") for title, seconds in measured.questions.items()]
-    print_table(f"questions at {measured.listens:,} listens", ("question", "seconds"), rows)
+    answered = [(title, f"{seconds:.3f}") for title, seconds in measured.questions.items()]
+    print_table(f"questions at {measured.listens:,} listens", ("question", "seconds"), answered)
 
 
 def compare(results: Sequence[Measured]) -> None:

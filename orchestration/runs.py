@@ -80,7 +80,7 @@ def run_job(
     they log, too. Peak memory is that of this process, the servers, and the children of all of them.
 
     Raises:
-        AudoticsError: a step failed, with the step's name and the reason in one line.
+        AudoticsError: a step failed, with the step's name and the reason in one line; or the run was interrupted.
     """
     job = definitions.resolve_job_def(job_name)
     run_id = str(uuid.uuid4())
@@ -181,7 +181,7 @@ def _materialized(result: dg.ExecuteInProcessResult) -> dict[str, Mapping[str, d
 def _failure(job_name: str, as_of: date, result: dg.ExecuteInProcessResult) -> str:
     """One failed step and why; among several, one whose reason was written for people."""
     if _interrupted(result):
-        return f"{job_name} as of {as_of} was interrupted; what its finished steps stored stays: run it again to go on"
+        return f"{job_name} as of {as_of} was interrupted; what its finished steps stored stays: run it again"
     failures = [(event.step_key, *_reason(error)) for event, error in _failures(result)]
     if not failures:
         return f"{job_name} as of {as_of} failed before its first step"
@@ -198,6 +198,8 @@ def _failure(job_name: str, as_of: date, result: dg.ExecuteInProcessResult) -> s
 
 
 def _interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    if any(event.event_type == DagsterEventType.RUN_CANCELED for event in result.all_events):
+        return True
     ends = [event for event in result.all_events if event.event_type == DagsterEventType.RUN_FAILURE]
     reasons = [end.job_failure_data.failure_reason for end in ends]
     return any(reason is not None and reason.value == _INTERRUPTED for reason in reasons)

@@ -62,8 +62,8 @@ def validate(warehouse_url: str, suite: Suite, role: Role) -> ValidationOutcome:
 def _name_columns_without_rows(engine: Engine, query: str) -> None:
     """Let the query run for no row where it is run alone.
 
-    To learn the names of its columns, and for nothing else, Great Expectations runs a suite's whole query, and the
-    driver would bring all its rows here.
+    To learn the names of its columns, Great Expectations runs a suite's whole query, and the driver would bring all its
+    rows here. What the suites expect is asked of the query as a subquery: that each of them fails on its fault is tested.
     """
 
     def without_rows(

@@ -40,6 +40,8 @@ def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) 
     as_of = date.fromisoformat(context.partition_key)
     sources, names = _read(warehouse, as_of)
     seeds = Seeds(sources.history, sources.fitted(SessionCooccurrence), names)
+    # Of all the titles, seeds keep a number each.
+    del names
     lake = Lake(warehouse.lake)
     rows = _write(lake, as_of, sources, seeds)
     lake.expire("candidates")

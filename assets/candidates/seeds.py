@@ -8,13 +8,14 @@ from scipy import sparse
 
 from assets.candidates.history import Floats, History, Ints, rows_of
 from assets.candidates.session_cooccurrence import SessionCooccurrence
-from assets.ranker.lists import namesakes
+from assets.candidates.recordings import namesakes
 from assets.threads import in_parts
 
 if TYPE_CHECKING:
     from assets.candidates.seeds_kernel import Found
 
 NO_SEED = -1
+_WEAKEST = np.finfo(np.float16).smallest_subnormal
 # The columns of a pool that hold its seeds, the strongest first, and how strong each is beside the first one.
 SEED_COLUMNS = ("seed_1", "seed_2", "seed_3")
 STRENGTH_COLUMNS = ("strength_1", "strength_2", "strength_3")
@@ -25,7 +26,7 @@ class Seeds:
 
     These are the terms that SessionCooccurrence sums to its score. Where all are zero, the seeds are the tracks of the
     candidate's artist that the user has listened to most. A track is no seed of its own, and none of a namesake
-    (lists.namesakes) for which there is any other; of equals, the one with the lower key comes first.
+    (recordings.namesakes) for which there is any other; of equals, the one with the lower key comes first.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class Seeds:
         alone = np.flatnonzero((seed[:, 0] == NO_SEED) & (namesake != NO_SEED))
         seed[alone, 0], size[alone, 0] = namesake[alone], 1
         seeds = np.where(seed == NO_SEED, NO_SEED, self._history.tracks[seed]).astype(np.int32)
-        strengths = np.divide(size, size[:, :1], out=np.zeros_like(size), where=size > 0).astype(np.float16)
+        strengths = np.divide(size, size[:, :1], out=np.zeros_like(size), where=size > 0)
+        # However weak, a seed is told apart from none.
+        strengths = np.maximum(strengths, np.where(size > 0, _WEAKEST, 0)).astype(np.float16)
         columns = dict(zip(SEED_COLUMNS, seeds.T, strict=True)) | dict(zip(STRENGTH_COLUMNS, strengths.T, strict=True))
         return pool.assign(**columns)
 

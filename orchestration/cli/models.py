@@ -18,6 +18,8 @@ def list_(
 ) -> None:
     """List rankers, newest first: which serve, and what the gate measured on a fold that neither model had seen.
 
+    The dates and the incumbents are in --json.
+
     Example: `audotics models list --slate for_you`
 
     Example: `audotics models list --json`

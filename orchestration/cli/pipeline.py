@@ -78,12 +78,13 @@ def evaluate(
 
     if (lists is None) != (slate is None):
         raise AudoticsError("--lists and --slate go together: the file, and the slate its lists are to be scored as")
-    day = _newest_over() if as_of is None else as_of_date(as_of)
     subject = "ranker"
     if lists is not None:
-        evaluation, subject = _score(lists, str(slate), day), "lists"
+        if as_of is None:
+            raise AudoticsError("--lists needs --as-of: the date before which all that the lists were made from happened")
+        evaluation, subject = _score(lists, str(slate), as_of_date(as_of)), "lists"
     else:
-        evaluation = _evaluate(day)
+        evaluation = _evaluate(_newest_over() if as_of is None else as_of_date(as_of))
     if as_json:
         print_json(evaluation)
     else:

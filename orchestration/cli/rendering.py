@@ -95,7 +95,7 @@ def _screen() -> Iterator[Console]:
         # Standard error was replaced by something in memory, which nobody captures.
         yield ERR
         return
-    with os.fdopen(descriptor, "w") as screen:
+    with os.fdopen(descriptor, "w", encoding=sys.stderr.encoding, errors="backslashreplace") as screen:
         # Colours may be asked for without a terminal (FORCE_COLOR), but a display is drawn over and over.
         yield Console(file=screen, force_interactive=None if screen.isatty() else False)
 

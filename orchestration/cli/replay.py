@@ -81,13 +81,17 @@ def _shown(platform: "Platform", part: "Replayed", limit: int) -> list[dict[str,
     ]
 
 
+def _named(item: Mapping[str, Any]) -> str:
+    """What the source gave of title and artist."""
+    return ", ".join(name for name in (item["title"], item["artist"]) if name)
+
+
 def _print(day: date, slates: "Mapping[Slate, SlateComparison]", lists: Sequence[Mapping[str, Any]]) -> None:
     from orchestration.cli.rendering import OUT, print_table
 
     for each in lists:
         rows = [
-            (item["rank"], f"{item['title']}, {item['artist']}\n{item['track_id']}", item["score"], item["source"])
-            for item in each["items"]
+            (item["rank"], f"{_named(item)}\n{item['track_id']}", item["score"], item["source"]) for item in each["items"]
         ]
         title = f"{each['user_id']}, {each['slate']}, as of {day}"
         print_table(title, ("rank", "track, artist, track_id", "score", "source"), rows)

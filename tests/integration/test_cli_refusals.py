@@ -184,6 +184,7 @@ def test_lists_without_a_slate_and_lists_that_are_no_parquet(empty: Pipeline, tm
     file = tmp_path / "lists.csv"
     file.write_text("user_id,track_id,rank\nu,t,1\n")
     refused(empty.run("evaluate", "--as-of", "2015-01-01", "--lists", str(file)), "--slate")
+    refused(empty.run("evaluate", "--lists", str(file), "--slate", "for_you"), "--as-of")
     done = empty.run("evaluate", "--as-of", "2015-01-01", "--lists", str(file), "--slate", "for_you")
     refused(done, re.escape(str(file)), "no readable Parquet")
 

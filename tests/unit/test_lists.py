@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.ranker.lists import ListRules, ListsConfig, namesakes, recordings
+from assets.candidates.recordings import namesakes, recordings
+from assets.ranker.lists import ListRules, ListsConfig
 from assets.ranker.slates import Slate
 
 AS_SCORED = ListsConfig()

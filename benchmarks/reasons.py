@@ -3,7 +3,8 @@
     audotics run --as-of 2026-11-11     # features and rankers; folds leave the features of earlier weeks as well
     python -m benchmarks.reasons --as-of 2026-10-14 --models-of 2026-11-11
 
-A discount of 1 is the strongest seed everywhere. Means over users; blocks keep tracks out of the lists, but not out of the reasons.
+A discount of 1 is the strongest seed everywhere. Means over users. Blocks keep tracks out of the lists, but not out of
+the reasons.
 """
 
 import argparse

@@ -63,7 +63,7 @@ def _name_columns_without_rows(engine: Engine, query: str) -> None:
     """Let the query run for no row where it is run alone.
 
     To learn the names of its columns, Great Expectations runs a suite's whole query, and the driver would bring all its
-    rows here. What the suites expect is asked of the query as a subquery: that each of them fails on its fault is tested.
+    rows here. What a suite expects is asked of the query as a subquery: that each of them fails on its fault is tested.
     """
 
     def without_rows(

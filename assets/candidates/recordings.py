@@ -19,7 +19,6 @@ _SUFFIX = re.compile(
     re.IGNORECASE,
 )
 _MOST_SUFFIXES = 3
-_MARK = re.compile(r"[)\]]$|\s[-\u2013\u2014]\s")
 
 
 def recordings(catalogue: pd.DataFrame) -> npt.NDArray[np.int64]:
@@ -39,12 +38,8 @@ def namesakes(catalogue: pd.DataFrame) -> npt.NDArray[np.int64]:
 def _plain(titles: "pd.Series[str]") -> "pd.Series[str]":
     """Titles in one case without what names a version; null where nothing is left."""
     title = titles.astype("string").str.strip()
-    # The pattern is slow, and most titles have nothing at their end that it could match.
-    marked = title.str.contains(_MARK, regex=True).fillna(False).to_numpy(bool)
-    plain = title[marked]
     for _ in range(_MOST_SUFFIXES):
-        plain = plain.str.replace(_SUFFIX, "", regex=True)
-    title[marked] = plain
+        title = title.str.replace(_SUFFIX, "", regex=True)
     return title.mask(title == "").str.casefold()
 
 

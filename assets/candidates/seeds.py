@@ -7,8 +7,8 @@ import pandas as pd
 from scipy import sparse
 
 from assets.candidates.history import Floats, History, Ints, rows_of
-from assets.candidates.session_cooccurrence import SessionCooccurrence
 from assets.candidates.recordings import namesakes
+from assets.candidates.session_cooccurrence import SessionCooccurrence
 from assets.threads import in_parts
 
 if TYPE_CHECKING:

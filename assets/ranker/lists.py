@@ -12,6 +12,7 @@ from assets.candidates.recordings import recordings
 from assets.candidates.source import ranks_within
 from assets.ranker.slates import LIST_LENGTH, Slate
 
+
 @dataclass(frozen=True)
 class ListsConfig:
     """The choice of what a list shows beside its scores; by default nothing.

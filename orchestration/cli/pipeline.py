@@ -81,7 +81,9 @@ def evaluate(
     subject = "ranker"
     if lists is not None:
         if as_of is None:
-            raise AudoticsError("--lists needs --as-of: the date before which all that the lists were made from happened")
+            raise AudoticsError(
+                "--lists needs --as-of: the date before which all that the lists were made from happened"
+            )
         evaluation, subject = _score(lists, str(slate), as_of_date(as_of)), "lists"
     else:
         evaluation = _evaluate(_newest_over() if as_of is None else as_of_date(as_of))

@@ -91,7 +91,8 @@ def _print(day: date, slates: "Mapping[Slate, SlateComparison]", lists: Sequence
 
     for each in lists:
         rows = [
-            (item["rank"], f"{_named(item)}\n{item['track_id']}", item["score"], item["source"]) for item in each["items"]
+            (item["rank"], f"{_named(item)}\n{item['track_id']}", item["score"], item["source"])
+            for item in each["items"]
         ]
         title = f"{each['user_id']}, {each['slate']}, as of {day}"
         print_table(title, ("rank", "track, artist, track_id", "score", "source"), rows)

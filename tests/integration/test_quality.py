@@ -112,7 +112,7 @@ def test_rows_are_looked_at_where_they_are(warehouse_url: str) -> None:
     assert outcome.passed
     with closing(psycopg2.connect(warehouse_url)) as connection, connection.cursor() as cursor:
         cursor.execute("select last_value from core.rows_made")
-        # Each was made twice at most, for their number and for the smallest, and none to learn the names of the columns.
+        # Each was made twice at most, for their number and for the smallest; none to learn the names of the columns.
         assert 50_000 <= cursor.fetchall()[0][0] <= 100_000
 
 

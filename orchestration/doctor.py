@@ -298,7 +298,7 @@ def _blocks(warehouse_url: str | None, redis_url: str | None) -> Finding:
         value = f"Redis says something else of {found.differing:,} of {compared}, such as {found.example}"
     else:
         value = f"{counted(found.users, 'user', ('has', 'have'))} blocked something, {found.fields:,} in Redis"
-        value += f"; of {found.compared:,} of them, picked at random, it says the same"
+        value += f"; of {found.compared:,} of them, picked at random, it says the same" if found.compared else ""
     if not found.differing and found.fields == found.users:
         return Finding("blocks", True, value)
     return Finding("blocks", False, value, "`audotics blocks publish` writes them anew, as the next release does")

@@ -86,7 +86,9 @@ def _keys(connection: Connection, user_id: str, kind: ItemKind, item_id: str) ->
     query = f"select {kind}_key from raw.{kind}s where {kind}_id = :id"
     item_key = connection.scalar(text(query), {"id": item_id})
     if item_key is None:
-        raise AudoticsError(f"the warehouse knows no {kind} {item_id!r}; ids are those of core.dim_{kind}s")
+        raise AudoticsError(
+            f"the warehouse knows no {kind} {item_id!r}; ids are those of core.dim_{kind}s and of the read API"
+        )
     acquire(connection.connection.cursor(), LOCK)
     return {"user_key": user_key, "kind": str(kind), "item_key": item_key}
 

@@ -55,8 +55,11 @@ def list_(
             ]
         )
         return
-    rows = [(each.user_id, each.kind, each.item_id, each.name, f"{each.created_at:%Y-%m-%d %H:%M}") for each in found]
-    print_table("blocks", ("user", "kind", "id", "name", "since (UTC)"), rows)
+    rows = [
+        (each.user_id, f"{each.kind} {each.item_id}\n{each.name or ''}".rstrip(), f"{each.created_at:%Y-%m-%d %H:%M}")
+        for each in found
+    ]
+    print_table("blocks", ("user", "id, name", "since (UTC)"), rows)
 
 
 @app.command()
@@ -65,7 +68,7 @@ def add(user_id: UserId, track: Track = None, artist: Artist = None, as_json: As
 
     The read API leaves it out from the next request on, lists do from the next run on.
 
-    Example: `audotics blocks add user_000431 --artist a-000117`
+    Example: `audotics blocks add USER --artist ARTIST`, the artist_id of an item of the read API
     """
     from assets.publish.blocks import add_block
 
@@ -78,7 +81,7 @@ def add(user_id: UserId, track: Track = None, artist: Artist = None, as_json: As
 def remove(user_id: UserId, track: Track = None, artist: Artist = None, as_json: AsJson = False) -> None:
     """Take a block back: the read API shows again what it left out of the user's lists.
 
-    Example: `audotics blocks remove user_000431 --artist a-000117`
+    Example: `audotics blocks remove USER --artist ARTIST`
     """
     from assets.publish.blocks import remove_block
 

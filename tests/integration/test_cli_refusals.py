@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from orchestration.cli.app import app
 from warehouse.errors import AudoticsError
+from warehouse.local_server import any_free_port
 from warehouse.local_servers import Endpoints
 
 MAPPING = """
@@ -222,7 +223,9 @@ def test_redis_down(empty: Pipeline, silent_port: int) -> None:
 
 @pytest.mark.parametrize("option", ["--ui-port", "--api-port"])
 def test_a_port_that_is_taken(empty: Pipeline, taken_port: int, option: str) -> None:
-    refused(empty.run("up", option, str(taken_port)), f"port {taken_port}", option)
+    ports = {"--ui-port": any_free_port(), "--api-port": any_free_port()} | {option: taken_port}
+    asked = [argument for name, port in ports.items() for argument in (name, str(port))]
+    refused(empty.run("up", *asked), f"port {taken_port}", option)
 
 
 def test_a_home_that_cannot_be_written(empty: Pipeline, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -86,7 +86,13 @@ def port_of(url: str) -> int:
 def stranger_on(port: int) -> Iterator[None]:
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
+        bound = False
+        while not bound:
+            # The system may give the port to a connection of another test for a moment.
+            wait_until_free(port)
+            with suppress(OSError):
+                listener.bind(("127.0.0.1", port))
+                bound = True
         listener.listen()
         yield
 
@@ -199,7 +205,6 @@ def test_a_port_taken_while_the_servers_were_down_is_left_to_its_new_owner(own: 
     before = ensure_running(own)
     write_memory(before)
     kill_both(own)
-    wait_until_free(port_of(before.warehouse_url))
     with stranger_on(port_of(before.warehouse_url)), stranger_on(port_of(before.redis_url)):
         after = ensure_running(own)
         assert port_of(after.warehouse_url) != port_of(before.warehouse_url)

@@ -6,10 +6,10 @@ STAMP := $(VENV)/.installed
 CODE := warehouse serving_api quality assets orchestration tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up down lint format bench docs lock clean
+.PHONY: help setup demo test test-unit test-slow up down lint format bench docs lock clean
 
 help:  ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 11
 
 setup: $(STAMP)  ## Create .venv with the pinned dependencies
 
@@ -29,8 +29,14 @@ up: setup  ## Servers, Dagster UI and daemon, read API, until Ctrl-C
 down: setup  ## Stop the embedded servers
 	$(BIN)/audotics down
 
-test: setup  ## The whole test suite, on real servers that it starts itself
-	$(BIN)/pytest
+test: setup  ## All tests but the slow ones, on real servers that they start themselves
+	$(BIN)/pytest -m "not slow"
+
+test-unit: setup  ## The tests that need no server
+	$(BIN)/pytest tests/unit tests/test_architecture.py
+
+test-slow: setup  ## Kills, long histories and other proofs that take long
+	$(BIN)/pytest -m slow
 
 lint: setup  ## Format, imports, types, SQL
 	$(BIN)/ruff format --check $(CODE)

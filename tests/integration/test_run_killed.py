@@ -50,6 +50,7 @@ def statement_is_running(made: Pipeline, pattern: str) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_run_killed_in_load_dbt_features_and_release_ends_as_an_undisturbed_one(
     session_folder: Path, endpoints: Endpoints, new_warehouse: Callable[[], str]

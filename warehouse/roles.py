@@ -1,4 +1,4 @@
-"""The warehouse's roles, made by migration 0005: docs/adr/0008-roles.md says who may what."""
+"""The warehouse's roles, made by the first migration: docs/adr/0008-roles.md says who may what."""
 
 from enum import StrEnum
 

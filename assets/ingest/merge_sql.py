@@ -5,7 +5,7 @@ from warehouse.locks import Lock
 # Room for the sorts and hash tables of one merge; the temporary tables are written and read once.
 SETTINGS = ("SET temp_buffers = '64MB'", "SET LOCAL work_mem = '128MB'")
 
-# The key is also in the triggers of migration 0003.
+# The key is also in the triggers of warehouse/migrations/baseline/builds.py.
 LOCK = Lock("168624130", "loading")
 
 STAGING = (

@@ -1,11 +1,6 @@
-"""Four roles, and what each may do here. Roles belong to the whole server, so another database may have made them."""
+"""Four roles, and what each may do. Roles belong to the whole server, so another database may have made them."""
 
 from alembic import op
-
-revision = "0005"
-down_revision = "0004"
-branch_labels = None
-depends_on = None
 
 _LOADER = "audotics_loader"
 _TRANSFORMER = "audotics_transformer"
@@ -30,6 +25,7 @@ _ROLES = {
     ),
 }
 
+# The schemas of the dbt models.
 _SCHEMAS = {
     "staging": "Raw tables renamed and cast; for the models only",
     "intermediate": "Steps between staging and the marts; for the models only",
@@ -46,6 +42,15 @@ _LOADED = ", ".join(
         *("listens", "rejected_listens", "track_tags", "blocks"),
     )
 )
+_WRITTEN_BY_SERVICE = ", ".join(
+    f"ml.{table}"
+    for table in (
+        *("models", "ranker_trials", "model_evaluations", "similarity_evaluations"),
+        *("recommendation_batches", "similar_batches", "releases"),
+    )
+)
+# Only its owner may attach a partition.
+_PARTITIONED = ("ml.recommendations", "ml.similar_tracks", "ml.similar_artists")
 
 _GRANTS = (
     f"GRANT USAGE ON SCHEMA raw TO {_WORKING}",
@@ -54,20 +59,21 @@ _GRANTS = (
     f"GRANT SELECT, UPDATE ON SEQUENCE raw.ingest_files_file_id_seq TO {_LOADER}",
     f"GRANT SELECT ON raw.listen_days TO {_LOADER}",
     f"GRANT SELECT ON {_LOADED}, raw.listen_days TO {_TRANSFORMER}",
-    f"GRANT SELECT ON raw.blocks TO {_SERVICE}",
+    f"GRANT SELECT ON raw.blocks, raw.track_tags TO {_SERVICE}",
     f"GRANT USAGE ON SCHEMA builds TO {_TRANSFORMER}",
-    f"GRANT SELECT, INSERT, UPDATE, DELETE ON builds.days, builds.models TO {_TRANSFORMER}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON builds.days, builds.models, builds.feature_dates, builds.views"
+    f" TO {_TRANSFORMER}",
     # The service makes partitions there, the transformer models.
     f"GRANT USAGE, CREATE ON SCHEMA ml TO {_SERVICE}, {_TRANSFORMER}",
-    f"GRANT SELECT, INSERT, UPDATE, DELETE ON ml.models, ml.model_evaluations, ml.releases TO {_SERVICE}",
-    f"GRANT SELECT ON ml.models, ml.model_evaluations, ml.releases, ml.recommendations TO {_TRANSFORMER}",
-    f"GRANT SELECT ON ml.models, ml.model_evaluations, ml.releases TO {_ANALYST}",
+    f"GRANT SELECT, INSERT, UPDATE, DELETE ON {_WRITTEN_BY_SERVICE} TO {_SERVICE}",
+    # What was decided stays.
+    f"GRANT SELECT, INSERT ON ml.promotions TO {_SERVICE}",
+    f"GRANT SELECT ON {_WRITTEN_BY_SERVICE}, ml.promotions, {', '.join(_PARTITIONED)} TO {_TRANSFORMER}",
+    f"GRANT SELECT ON {_WRITTEN_BY_SERVICE}, ml.promotions TO {_ANALYST}",
     f"GRANT USAGE ON SCHEMA core, features TO {_SERVICE}",
-    f"GRANT SELECT ON ALL TABLES IN SCHEMA core, features TO {_SERVICE}",
     f"ALTER DEFAULT PRIVILEGES FOR ROLE {_TRANSFORMER} IN SCHEMA core, features GRANT SELECT ON TABLES TO {_SERVICE}",
     # Of core and features analysts read what the models themselves grant (`grants` in their YAML).
     f"GRANT USAGE ON SCHEMA analytics, core, features, ml TO {_ANALYST}",
-    f"GRANT SELECT ON ALL TABLES IN SCHEMA analytics TO {_ANALYST}",
     f"ALTER DEFAULT PRIVILEGES FOR ROLE {_TRANSFORMER} IN SCHEMA analytics GRANT SELECT ON TABLES TO {_ANALYST}",
 )
 
@@ -75,55 +81,22 @@ _GRANTS = (
 _TRUSTED_FUNCTIONS = ("raw.note_changed_days()", "raw.note_truncation()", "raw.listener_key(text)")
 
 
-def upgrade() -> None:
+def create() -> None:
     for role, (options, description, settings) in _ROLES.items():
         _create_role(role, options, description, settings)
     _join_working_roles()
     for schema, description in _SCHEMAS.items():
-        op.execute(f"CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {_TRANSFORMER}")
-        # One that an older build had made belongs to the migrating user, and so do its models.
-        op.execute(f"ALTER SCHEMA {schema} OWNER TO {_TRANSFORMER}")
+        op.execute(f"CREATE SCHEMA {schema} AUTHORIZATION {_TRANSFORMER}")
         op.execute(f"COMMENT ON SCHEMA {schema} IS '{description}'")
-    _hand_over(
-        "relnamespace::regnamespace::text IN ({})".format(", ".join(f"'{name}'" for name in _SCHEMAS)), _TRANSFORMER
-    )
     for grant in _GRANTS:
         op.execute(grant)
-    # Only its owner may attach a partition.
-    _hand_over("relnamespace = 'ml'::regnamespace AND relname LIKE 'recommendations%'", _SERVICE)
+    for table in _PARTITIONED:
+        op.execute(f"ALTER TABLE {table} OWNER TO {_SERVICE}")
     _keep_temporary_tables_to(f"{_WORKING}, CURRENT_USER")
     for function in _TRUSTED_FUNCTIONS:
         op.execute(f"ALTER FUNCTION {function} SECURITY DEFINER SET search_path = pg_catalog, pg_temp")
         op.execute(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION raw.listener_key(text) TO {_LOADER}")
-
-
-def downgrade() -> None:
-    _of_this_database("GRANT TEMPORARY ON DATABASE %I TO PUBLIC")
-    for function in _TRUSTED_FUNCTIONS:
-        op.execute(f"ALTER FUNCTION {function} SECURITY INVOKER RESET search_path")
-        op.execute(f"GRANT EXECUTE ON FUNCTION {function} TO PUBLIC")
-    op.execute(f"REASSIGN OWNED BY {_WORKING} TO CURRENT_USER")
-    op.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA analytics, core, features, ml FROM {_ANALYST}")
-    op.execute(f"REVOKE ALL ON SCHEMA analytics, core, features, ml FROM {_ANALYST}")
-    # The roles stay: other databases of the server may use them, and there have to be given TEMPORARY again, which this
-    # takes everywhere. One at a time: PostgreSQL 18 fails with an internal error where default privileges of one name
-    # another.
-    for role in (_TRANSFORMER, _LOADER, _SERVICE):
-        op.execute(f"DROP OWNED BY {role}")
-
-
-def _keep_temporary_tables_to(roles: str) -> None:
-    """Let only these make temporary tables. Where the migrating user does not own the database, PostgreSQL warns, and
-    everybody still may.
-    """
-    _of_this_database("REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC")
-    _of_this_database(f"GRANT TEMPORARY ON DATABASE %I TO {roles}")
-
-
-def _of_this_database(statement: str) -> None:
-    """Run a statement in which %I stands for the name of the database."""
-    op.execute(f"DO $$ BEGIN EXECUTE format('{statement}', current_database()); END $$")
 
 
 def _create_role(role: str, options: str, description: str, settings: dict[str, str]) -> None:
@@ -163,17 +136,12 @@ def _join_working_roles() -> None:
     )
 
 
-def _hand_over(condition: str, role: str) -> None:
-    """Make a role the owner of the tables and views of which the condition holds."""
-    op.execute(
-        f"""
-        DO $$
-        DECLARE relation regclass;
-        BEGIN
-            FOR relation IN SELECT oid FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm') AND {condition} LOOP
-                EXECUTE format('ALTER TABLE %s OWNER TO {role}', relation);
-            END LOOP;
-        END
-        $$
-        """
-    )
+def _keep_temporary_tables_to(roles: str) -> None:
+    """Let only these make temporary tables. Where the migrating user does not own the database, PostgreSQL warns, and
+    everybody still may.
+    """
+    for statement in (
+        "REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC",
+        f"GRANT TEMPORARY ON DATABASE %I TO {roles}",
+    ):
+        op.execute(f"DO $$ BEGIN EXECUTE format('{statement}', current_database()); END $$")

@@ -1,0 +1,123 @@
+"""The ml schema: what is recommended, what is similar, and what was released."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+from warehouse.migrations.baseline.columns import INSTANT, column
+
+
+def create() -> None:
+    _create_recommendations()
+    _create_recommendation_batches()
+    for item in ("track", "artist"):
+        _create_similar(item)
+    _create_similar_batches()
+    _create_releases()
+
+
+def _create_recommendations() -> None:
+    op.create_table(
+        "recommendations",
+        column("as_of", sa.Date, "Made from listens before this day"),
+        column("slate", sa.Text, "for_you or discover"),
+        column("user_key", sa.Integer, "raw.users"),
+        column("rank", sa.SmallInteger, "Place in the list, from 1"),
+        column("track_key", sa.Integer, "raw.tracks"),
+        column("score", sa.REAL, "The model's score; comparable only within one list"),
+        column("source", sa.Text, "The candidate source that put the track forward"),
+        column("model_version", sa.Text, "ml.models"),
+        column(
+            "seed_track_key",
+            sa.Integer,
+            "raw.tracks: what the user had heard that leads to the track; null where nothing does",
+            null=True,
+        ),
+        column(
+            "contributions",
+            JSONB,
+            "Strongest features and their SHAP values, in log odds, of the first 10 of a list; null below",
+            null=True,
+        ),
+        sa.PrimaryKeyConstraint("as_of", "slate", "user_key", "rank", name="recommendations_pkey"),
+        schema="ml",
+        comment="One row per as_of, slate, user and rank; one partition per as_of, made by its writer",
+        postgresql_partition_by="LIST (as_of)",
+    )
+
+
+def _create_recommendation_batches() -> None:
+    unknown = "null when it was not noted"
+    op.create_table(
+        "recommendation_batches",
+        column("as_of", sa.Date, "Made from listens before this day"),
+        column("slate", sa.Text, "for_you or discover"),
+        column("model_version", sa.Text, "ml.models"),
+        column("users", sa.BigInteger, "Users who have a list"),
+        column("rows", sa.BigInteger, "Rows of ml.recommendations"),
+        column("made_at", INSTANT, "When these lists replaced older ones"),
+        column(
+            "blocks_read_at",
+            INSTANT,
+            "The lists hold no item blocked before; null when they were made without looking",
+            null=True,
+        ),
+        column(
+            "listens_version",
+            sa.BigInteger,
+            f"As in raw.listen_days: the listens that the lists reflect; {unknown}",
+            null=True,
+        ),
+        column("blocks", sa.BigInteger, f"How many blocks there were at blocks_read_at; {unknown}", null=True),
+        column("code_version", sa.Text, f"Digest of the code that made the lists; {unknown}", null=True),
+        sa.PrimaryKeyConstraint("as_of", "slate", name="recommendation_batches_pkey"),
+        schema="ml",
+        comment="One row per as_of and slate in ml.recommendations; written with them",
+    )
+
+
+def _create_similar(item: str) -> None:
+    op.create_table(
+        f"similar_{item}s",
+        column("as_of", sa.Date, "Made from listens before this day"),
+        column(f"{item}_key", sa.Integer, f"raw.{item}s"),
+        column("rank", sa.SmallInteger, "Place in the list, from 1"),
+        column(f"similar_{item}_key", sa.Integer, f"raw.{item}s; the one that is like it"),
+        column("score", sa.REAL, "Higher is more alike; comparable only within one list"),
+        sa.PrimaryKeyConstraint("as_of", f"{item}_key", "rank", name=f"similar_{item}s_pkey"),
+        sa.CheckConstraint(f"{item}_key <> similar_{item}_key", name=f"similar_{item}s_not_itself"),
+        schema="ml",
+        comment=f"One row per as_of, {item} and rank; one partition per as_of, made by its writer",
+        postgresql_partition_by="LIST (as_of)",
+    )
+
+
+def _create_similar_batches() -> None:
+    op.create_table(
+        "similar_batches",
+        column("as_of", sa.Date, "Made from listens before this day"),
+        column("item", sa.Text, "track or artist"),
+        column("items", sa.BigInteger, "Tracks or artists that have a list"),
+        column("rows", sa.BigInteger, "Rows of ml.similar_tracks or ml.similar_artists"),
+        column("made_at", INSTANT, "When these lists replaced older ones"),
+        sa.PrimaryKeyConstraint("as_of", "item", name="similar_batches_pkey"),
+        sa.CheckConstraint("item IN ('track', 'artist')", name="similar_batches_item"),
+        schema="ml",
+        comment="One row per as_of in ml.similar_tracks and per as_of in ml.similar_artists; written with them",
+    )
+
+
+def _create_releases() -> None:
+    op.create_table(
+        "releases",
+        column("release", sa.Text, "Public name of the published batch"),
+        column("as_of", sa.Date, "The as_of of its recommendations"),
+        column("models", JSONB, "Model version per slate"),
+        column("counts", JSONB, "Users per slate, tracks"),
+        column("published_at", INSTANT, "When it went live"),
+        column("status", sa.Text, "live, previous (kept for rollback) or retired"),
+        sa.PrimaryKeyConstraint("release", name="releases_pkey"),
+        sa.CheckConstraint("status IN ('live', 'previous', 'retired')", name="releases_status"),
+        schema="ml",
+        comment="One row per published batch",
+    )

@@ -1,0 +1,185 @@
+"""The raw schema: what the readers loaded, row for row, and what they refused."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from warehouse.migrations.baseline.columns import INSTANT, column
+
+
+def create() -> None:
+    op.execute("CREATE SCHEMA raw")
+    op.execute("COMMENT ON SCHEMA raw IS 'Listens as the sources gave them, loaded by audotics ingest'")
+    _create_pseudonyms()
+    _create_ingest_files()
+    _create_users()
+    _create_catalogue()
+    _create_listens()
+    _create_rejected_listens()
+    _create_tags_and_blocks()
+
+
+def _create_pseudonyms() -> None:
+    """A pseudonym for every user: a keyed hash of their id, for analysts, who must not see the id."""
+    op.create_table(
+        "pseudonym_key",
+        column("key", sa.LargeBinary, "32 random bytes; whoever has them can test guesses"),
+        column("only_row", sa.Boolean, "Keeps it at one row", default=sa.true()),
+        sa.PrimaryKeyConstraint("only_row", name="pseudonym_key_pkey"),
+        sa.CheckConstraint("only_row", name="pseudonym_key_one_row"),
+        schema="raw",
+        comment="The secret of this warehouse's listener keys",
+    )
+    op.execute(
+        "INSERT INTO raw.pseudonym_key (key)"
+        " VALUES (sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())))"
+    )
+    # sha256(key || sha256(key || id)): an HMAC in all but its padding, without an extension.
+    op.execute(
+        """
+        CREATE FUNCTION raw.listener_key(user_id text) RETURNS bigint LANGUAGE sql STABLE AS $$
+            SELECT
+                ('x' || encode(substr(sha256(key || sha256(key || convert_to(user_id, 'UTF8'))), 1, 8), 'hex'))
+                ::bit(64)::bigint & 9223372036854775807
+            FROM raw.pseudonym_key
+        $$
+        """
+    )
+    op.execute("COMMENT ON FUNCTION raw.listener_key IS 'First 63 bits of a keyed SHA-256 of a user id'")
+
+
+def _create_ingest_files() -> None:
+    op.create_table(
+        "ingest_files",
+        sa.Column(
+            "file_id",
+            sa.Integer,
+            sa.Identity(always=True),
+            primary_key=True,
+            comment="Surrogate key of the load; gaps mean loads that were rolled back",
+        ),
+        column("sha256", sa.Text, "SHA-256 of the file's bytes as they lay on disk, in hex"),
+        column("format", sa.Text, "Reader and, for tabular files, a digest of the mapping it was read with"),
+        column("path", sa.Text, "Where the file lay when it was loaded"),
+        column("bytes", sa.BigInteger, "Size of the file on disk"),
+        column("rows_read", sa.BigInteger, "Rows in the file, header and empty lines apart"),
+        column("rows_loaded", sa.BigInteger, "Rows that became rows of raw.listens"),
+        column("rows_rejected", sa.BigInteger, "Rows in raw.rejected_listens"),
+        column("rows_duplicate", sa.BigInteger, "Rows whose user, time and track had been seen before"),
+        column("started_at", INSTANT, "When reading began"),
+        column("finished_at", INSTANT, "When the load was about to commit"),
+        sa.UniqueConstraint("sha256", "format", name="ingest_files_sha256_format_key"),
+        sa.CheckConstraint(
+            "rows_read = rows_loaded + rows_rejected + rows_duplicate", name="ingest_files_rows_accounted_for"
+        ),
+        schema="raw",
+        comment="One row per loaded file and format: its counts and timings",
+    )
+
+
+def _create_users() -> None:
+    op.create_table(
+        "users",
+        column("user_key", sa.Integer, "Dense key from 0"),
+        column("user_id", sa.Text, "The user as the source names them; the public id"),
+        column("gender", sa.Text, "As stated in the profile", null=True),
+        column("age", sa.SmallInteger, "Years, as stated in the profile, unchecked", null=True),
+        column("country", sa.Text, "As stated in the profile", null=True),
+        column("registered_on", sa.Date, "Day of sign-up at the source", null=True),
+        column("file_id", sa.Integer, "The load in which the user first appeared", null=True),
+        column("listener_key", sa.BigInteger, "Keyed hash of user_id: the pseudonym that analysts see"),
+        sa.PrimaryKeyConstraint("user_key", name="users_pkey"),
+        sa.UniqueConstraint("user_id", name="users_user_id_key"),
+        sa.UniqueConstraint("listener_key", name="users_listener_key_key"),
+        schema="raw",
+        comment="One row per user who appears in a loaded file or profile",
+    )
+
+
+def _create_catalogue() -> None:
+    op.create_table(
+        "artists",
+        column("artist_key", sa.Integer, "Dense key from 0"),
+        column("natural_key", sa.Text, "What makes two mentions one artist: mbid:…, source:id or name:…"),
+        column("artist_id", sa.Text, "Public id: the source's id, else the MBID, else nm-<md5 of natural_key>"),
+        column("artist_mbid", sa.Text, "MusicBrainz id", null=True),
+        column("name", sa.Text, "Name at first mention", null=True),
+        column("file_id", sa.Integer, "The load in which the artist first appeared", null=True),
+        sa.PrimaryKeyConstraint("artist_key", name="artists_pkey"),
+        sa.UniqueConstraint("natural_key", name="artists_natural_key_key"),
+        sa.UniqueConstraint("artist_id", name="artists_artist_id_key"),
+        schema="raw",
+        comment="One row per artist",
+    )
+    op.create_table(
+        "tracks",
+        column("track_key", sa.Integer, "Dense key from 0"),
+        column("natural_key", sa.Text, "What makes two mentions one track: mbid:…, source:id or name:…"),
+        column("track_id", sa.Text, "Public id: the source's id, else the MBID, else nm-<md5 of natural_key>"),
+        column("recording_mbid", sa.Text, "MusicBrainz recording id", null=True),
+        column("title", sa.Text, "Title at first mention", null=True),
+        column("artist_key", sa.Integer, "raw.artists; null where the source names no artist", null=True),
+        column("file_id", sa.Integer, "The load in which the track first appeared", null=True),
+        sa.PrimaryKeyConstraint("track_key", name="tracks_pkey"),
+        sa.UniqueConstraint("natural_key", name="tracks_natural_key_key"),
+        sa.UniqueConstraint("track_id", name="tracks_track_id_key"),
+        schema="raw",
+        comment="One row per track",
+    )
+    # Whoever blocks a track blocks its other versions, which are found among the artist's.
+    op.create_index("tracks_artist_key_idx", "tracks", ["artist_key"], schema="raw")
+
+
+def _create_listens() -> None:
+    op.create_table(
+        "listens",
+        column("user_key", sa.Integer, "raw.users"),
+        column("track_key", sa.Integer, "raw.tracks"),
+        column("listened_at", INSTANT, "Start of playback"),
+        column("ms_played", sa.Integer, "Milliseconds played; null when unknown or impossible", null=True),
+        column("skipped", sa.Boolean, "Whether the source says the listener skipped", null=True),
+        column("source", sa.Text, "The service or data set the listen comes from"),
+        column("file_id", sa.Integer, "The load that brought the listen"),
+        column("ingested_at", INSTANT, "When the load's transaction began", default=sa.func.now()),
+        # In the order of time a load appends to the key's index, and a day is one stretch of it.
+        sa.PrimaryKeyConstraint("listened_at", "user_key", "track_key", name="listens_pkey"),
+        schema="raw",
+        comment="One row per user, start of playback and track",
+    )
+    # Files are appended one after the other: which pages hold those of a file fits into a few kB for millions of rows.
+    op.execute("CREATE INDEX listens_file_id_idx ON raw.listens USING brin (file_id) WITH (autosummarize = on)")
+
+
+def _create_rejected_listens() -> None:
+    op.create_table(
+        "rejected_listens",
+        column("file_id", sa.Integer, "raw.ingest_files"),
+        column("line", sa.BigInteger, "Line in the file from 1; row number from 1 for Parquet"),
+        column("reason", sa.Text, "The first rule that the row broke"),
+        column("original", sa.Text, "The row as it stood in the file, unprintable bytes escaped"),
+        sa.PrimaryKeyConstraint("file_id", "line", name="rejected_listens_pkey"),
+        schema="raw",
+        comment="One row per row of a file that could not become a listen",
+    )
+
+
+def _create_tags_and_blocks() -> None:
+    op.create_table(
+        "track_tags",
+        column("track_key", sa.Integer, "raw.tracks"),
+        column("tag", sa.Text, "The tag as the source spells it"),
+        column("weight", sa.REAL, "How strongly the tag applies; null when the source does not say", null=True),
+        sa.PrimaryKeyConstraint("track_key", "tag", name="track_tags_pkey"),
+        schema="raw",
+        comment="One row per track and tag",
+    )
+    op.create_table(
+        "blocks",
+        column("user_key", sa.Integer, "raw.users"),
+        column("item_kind", sa.Text, "track or artist"),
+        column("item_key", sa.Integer, "raw.tracks or raw.artists, as item_kind says"),
+        column("created_at", INSTANT, "When the user asked", default=sa.func.now()),
+        sa.PrimaryKeyConstraint("user_key", "item_kind", "item_key", name="blocks_pkey"),
+        sa.CheckConstraint("item_kind IN ('track', 'artist')", name="blocks_item_kind"),
+        schema="raw",
+        comment="One row per item that a user never wants to be recommended",
+    )

@@ -28,7 +28,7 @@ def _create_model_evaluations() -> None:
     op.create_table(
         "model_evaluations",
         column("as_of", sa.Date, "Split date: lists are made from before it, judged on the days after it"),
-        column("slate", sa.Text, "for_you or discover"),
+        column("slate", sa.Text, "for_you, discover or rediscover"),
         column("model", sa.Text, "ranker or the name of a baseline"),
         column("model_version", sa.Text, "ml.models for the ranker; null for a baseline", null=True),
         column("users", sa.Integer, "Users with history and at least one relevant track"),

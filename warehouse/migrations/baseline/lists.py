@@ -20,7 +20,7 @@ def _create_recommendations() -> None:
     op.create_table(
         "recommendations",
         column("as_of", sa.Date, "Made from listens before this day"),
-        column("slate", sa.Text, "for_you or discover"),
+        column("slate", sa.Text, "for_you, discover or rediscover"),
         column("user_key", sa.Integer, "raw.users"),
         column("rank", sa.SmallInteger, "Place in the list, from 1"),
         column("track_key", sa.Integer, "raw.tracks"),
@@ -51,7 +51,7 @@ def _create_recommendation_batches() -> None:
     op.create_table(
         "recommendation_batches",
         column("as_of", sa.Date, "Made from listens before this day"),
-        column("slate", sa.Text, "for_you or discover"),
+        column("slate", sa.Text, "for_you, discover or rediscover"),
         column("model_version", sa.Text, "ml.models"),
         column("users", sa.BigInteger, "Users who have a list"),
         column("rows", sa.BigInteger, "Rows of ml.recommendations"),

@@ -21,7 +21,7 @@ def _create_models() -> None:
     op.create_table(
         "models",
         column("model_version", sa.Text, "Public name of the model; every answer of the API carries it"),
-        column("slate", sa.Text, "for_you or discover"),
+        column("slate", sa.Text, "for_you, discover or rediscover"),
         column("trained_as_of", sa.Date, "Nothing from this day or later was seen in training"),
         column("created_at", INSTANT, "When training ended"),
         column("folds", ARRAY(sa.Date), "The as_of dates whose labels it was trained on"),
@@ -36,7 +36,7 @@ def _create_models() -> None:
         column(
             "card",
             JSONB,
-            "Data, features, held-out metrics, calibration, limits; null: older than cards",
+            "Data, features, held-out metrics, calibration, limits",
             null=True,
         ),
         column("stand_in_as_of", sa.Date, "Nothing from this day on was seen by the model's stand-in", null=True),
@@ -62,7 +62,7 @@ def _create_promotions() -> None:
         column("decision", sa.Text, "promoted or refused"),
         column("serves_from", sa.Date, "First as_of that a promoted model serves; null when refused", null=True),
         column("incumbent", sa.Text, "The model that served until then: ml.models; null when none did", null=True),
-        column("decided_by", sa.Text, "gate, upgrade, or the system user who overrode it"),
+        column("decided_by", sa.Text, "gate, or the system user who overrode it"),
         column("override_reason", sa.Text, "Why a person promoted it; null for decisions of the gate", null=True),
         column("reasons", sa.Text, "What spoke for or against it, in words"),
         column("figures", JSONB, "What was compared on the held-out fold; null when nothing was", null=True),

@@ -14,7 +14,7 @@ with listening as (
     where
         {{ key }} is not null
         {% if is_incremental() %}
-            and listened_on >= {{ replay_date() }}
+            and listened_on >= {{ rebuild_date() }}
         {% endif %}
     group by {{ key }}, listened_on
 
@@ -30,7 +30,7 @@ first_listens as (
     where
         {{ key }} is not null
         {% if is_incremental() %}
-            and listened_on >= {{ replay_date() }}
+            and listened_on >= {{ rebuild_date() }}
         {% endif %}
     group by {{ key }}, listened_on
 

@@ -9,8 +9,8 @@ with weeks as (
         cast(sum(listeners) as bigint) as listener_days
     from {{ daily }}
     {% if is_incremental() %}
-        -- One week more, for the ranks that the first replayed week is compared with.
-        where listened_on >= {{ add_days(start_of('week', replay_date()), -7) }}
+        -- One week more, for the ranks that the first rebuilt week is compared with.
+        where listened_on >= {{ add_days(start_of('week', rebuild_date()), -7) }}
     {% endif %}
     group by {{ key }}, {{ start_of('week', 'listened_on') }}
 
@@ -51,6 +51,6 @@ left join charts as previous
         charts.{{ key }} = previous.{{ key }}
         and {{ add_days('charts.week', -7) }} = previous.week
 {% if is_incremental() %}
-    where charts.week >= {{ start_of('week', replay_date()) }}
+    where charts.week >= {{ start_of('week', rebuild_date()) }}
 {% endif %}
 {%- endmacro %}

@@ -1,7 +1,7 @@
 {{
     config(
         indexes=[{'columns': ['user_key'], 'unique': true}, {'columns': ['first_listened_at']}],
-        replay_where='first_listened_at >= __replay_instant__',
+        rebuild_where='first_listened_at >= __rebuild_instant__',
     )
 }}
 
@@ -12,7 +12,7 @@ with firsts as (
         min(listened_at) as first_listened_at
     from {{ ref('fct_first_listens') }}
     {% if is_incremental() %}
-    where listened_on >= {{ replay_date() }}
+    where listened_on >= {{ rebuild_date() }}
     {% endif %}
     group by user_key
 
@@ -32,6 +32,6 @@ where
         from {{ this }} as earlier
         where
             earlier.user_key = firsts.user_key
-            and earlier.first_listened_at < {{ replay_instant() }}
+            and earlier.first_listened_at < {{ rebuild_instant() }}
     )
 {% endif %}

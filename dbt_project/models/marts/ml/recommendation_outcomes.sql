@@ -2,7 +2,7 @@
     config(
         unique_key='as_of',
         indexes=[{'columns': ['as_of', 'slate', 'rank'], 'unique': true}],
-        replay_where="as_of >= " ~ add_days('__replay_date__', '-' ~ var('horizon_days'))
+        rebuild_where="as_of >= " ~ add_days('__rebuild_date__', '-' ~ var('horizon_days'))
         ~ " or " ~ add_days('as_of', var('horizon_days')) ~ " > (select max(listened_on) from analytics.listening_daily)",
         meta={'test_every_row': true},
     )
@@ -46,7 +46,7 @@ batches_to_judge as (
     from batches
     {% if is_incremental() %}
     where
-        batches.as_of >= {{ add_days(replay_date(), '-' ~ var('horizon_days')) }}
+        batches.as_of >= {{ add_days(rebuild_date(), '-' ~ var('horizon_days')) }}
         or not exists (
             select 1 from judged
             where judged.as_of = batches.as_of and judged.slate = batches.slate and judged.made_at = batches.made_at

@@ -1,7 +1,7 @@
 {{
     config(
         indexes=[{'columns': ['week', 'rank'], 'unique': true}],
-        replay_where="week >= " ~ start_of('week', '__replay_date__'),
+        rebuild_where="week >= " ~ start_of('week', '__rebuild_date__'),
     )
 }}
 

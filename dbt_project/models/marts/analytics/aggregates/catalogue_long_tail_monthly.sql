@@ -1,7 +1,7 @@
 {{
     config(
         indexes=[{'columns': ['month', 'decile'], 'unique': true}],
-        replay_where="month >= " ~ start_of('month', '__replay_date__'),
+        rebuild_where="month >= " ~ start_of('month', '__rebuild_date__'),
     )
 }}
 
@@ -13,7 +13,7 @@ with months as (
         cast(sum(listens) as bigint) as listens
     from {{ ref('track_daily') }}
     {% if is_incremental() %}
-    where listened_on >= {{ start_of('month', replay_date()) }}
+    where listened_on >= {{ start_of('month', rebuild_date()) }}
     {% endif %}
     group by track_key, {{ start_of('month', 'listened_on') }}
 

@@ -20,7 +20,7 @@ with listening as (
         cast(sum(ms_played) as bigint) as ms_played
     from {{ ref('fct_listens') }}
     {% if is_incremental() %}
-    where listened_on >= {{ replay_date() }}
+    where listened_on >= {{ rebuild_date() }}
     {% endif %}
     group by user_key, listened_on
 
@@ -34,7 +34,7 @@ first_listens as (
         count(*) as discoveries
     from {{ ref('fct_first_listens') }}
     {% if is_incremental() %}
-    where listened_on >= {{ replay_date() }}
+    where listened_on >= {{ rebuild_date() }}
     {% endif %}
     group by user_key, listened_on
 

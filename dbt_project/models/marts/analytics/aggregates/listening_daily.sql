@@ -12,7 +12,7 @@ with listeners as (
         cast(sum(ms_played) as bigint) as ms_played
     from {{ ref('listener_daily') }}
     {% if is_incremental() %}
-    where listened_on >= {{ replay_date() }}
+    where listened_on >= {{ rebuild_date() }}
     {% endif %}
     group by listened_on
 
@@ -25,7 +25,7 @@ tracks as (
         count(*) as tracks
     from {{ ref('track_daily') }}
     {% if is_incremental() %}
-    where listened_on >= {{ replay_date() }}
+    where listened_on >= {{ rebuild_date() }}
     {% endif %}
     group by listened_on
 
@@ -38,7 +38,7 @@ artists as (
         count(*) as artists
     from {{ ref('artist_daily') }}
     {% if is_incremental() %}
-    where listened_on >= {{ replay_date() }}
+    where listened_on >= {{ rebuild_date() }}
     {% endif %}
     group by listened_on
 
@@ -51,7 +51,7 @@ sessions as (
         count(*) as sessions
     from {{ ref('fct_sessions') }}
     {% if is_incremental() %}
-    where started_at >= {{ replay_instant() }}
+    where started_at >= {{ rebuild_instant() }}
     {% endif %}
     group by {{ utc_date('started_at') }}
 
@@ -64,7 +64,7 @@ new_listeners as (
         count(*) as new_listeners
     from {{ ref('int_user_first_listens') }}
     {% if is_incremental() %}
-    where first_listened_at >= {{ replay_instant() }}
+    where first_listened_at >= {{ rebuild_instant() }}
     {% endif %}
     group by {{ utc_date('first_listened_at') }}
 

@@ -1,7 +1,7 @@
 {{
     config(
         indexes=[{'columns': ['track_key'], 'unique': true}, {'columns': ['first_listened_on']}],
-        replay_where='first_listened_on > ' ~ add_days('__replay_date__', -28),
+        rebuild_where='first_listened_on > ' ~ add_days('__rebuild_date__', -28),
     )
 }}
 
@@ -12,8 +12,8 @@ with firsts as (
         {{ utc_date('first_listened_at') }} as first_listened_on
     from {{ ref('int_track_first_listens') }}
     {% if is_incremental() %}
-    -- The first 28 days of these tracks reach into the replay.
-    where first_listened_at >= {{ utc_midnight(add_days(replay_date(), -27)) }}
+    -- The first 28 days of these tracks reach into the rebuild.
+    where first_listened_at >= {{ utc_midnight(add_days(rebuild_date(), -27)) }}
     {% endif %}
 
 ),
@@ -46,7 +46,7 @@ early_days as (
             and firsts.first_listened_on <= daily.listened_on
             and {{ add_days('firsts.first_listened_on', 28) }} > daily.listened_on
     {% if is_incremental() %}
-    where daily.listened_on > {{ add_days(replay_date(), -28) }}
+    where daily.listened_on > {{ add_days(rebuild_date(), -28) }}
     {% endif %}
     group by firsts.track_key
 

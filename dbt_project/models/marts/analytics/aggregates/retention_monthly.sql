@@ -1,7 +1,7 @@
 {{
     config(
         indexes=[{'columns': ['cohort_month', 'activity_month'], 'unique': true}],
-        replay_where="activity_month >= " ~ start_of('month', '__replay_date__'),
+        rebuild_where="activity_month >= " ~ start_of('month', '__rebuild_date__'),
     )
 }}
 
@@ -12,7 +12,7 @@ with active as (
         {{ start_of('month', 'listened_on') }} as activity_month
     from {{ ref('listener_daily') }}
     {% if is_incremental() %}
-    where listened_on >= {{ start_of('month', replay_date()) }}
+    where listened_on >= {{ start_of('month', rebuild_date()) }}
     {% endif %}
 
 ),

@@ -1,7 +1,7 @@
 {{
     config(
         indexes=[{'columns': ['month', 'track_key'], 'unique': true}],
-        replay_where="month >= " ~ start_of('month', '__replay_date__'),
+        rebuild_where="month >= " ~ start_of('month', '__rebuild_date__'),
     )
 }}
 
@@ -20,6 +20,6 @@ from {{ ref('track_daily') }}
 where
     listens_with_skip_known > 0
     {% if is_incremental() %}
-    and listened_on >= {{ start_of('month', replay_date()) }}
+    and listened_on >= {{ start_of('month', rebuild_date()) }}
     {% endif %}
 group by track_key, {{ start_of('month', 'listened_on') }}

@@ -16,7 +16,7 @@ with firsts as (
         min(listened_at) as listened_at
     from {{ ref('fct_listens') }}
     {% if is_incremental() %}
-    where listened_on >= {{ replay_date() }}
+    where listened_on >= {{ rebuild_date() }}
     {% endif %}
     group by user_key, track_key, artist_key
 
@@ -40,6 +40,6 @@ where
         where
             earlier.user_key = firsts.user_key
             and earlier.track_key = firsts.track_key
-            and earlier.listened_on < {{ replay_date() }}
+            and earlier.listened_on < {{ rebuild_date() }}
     )
 {% endif %}

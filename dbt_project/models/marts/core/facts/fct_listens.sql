@@ -11,13 +11,13 @@ with listens as (
 
     select * from {{ ref('stg_listens') }}
     {% if is_incremental() %}
-    where listened_at >= {{ replay_instant() }}
+    where listened_at >= {{ rebuild_instant() }}
     {% endif %}
 
 ),
 
 {% if is_incremental() %}
--- Sessions that the first listens of the replay may continue: read whole, to be told apart as they were.
+-- Sessions that the first listens of the rebuild may continue: read whole, to be told apart as they were.
 open_sessions as (
 
     select distinct
@@ -25,8 +25,8 @@ open_sessions as (
         session_started_at
     from {{ this }}
     where
-        listened_on = {{ add_days(replay_date(), -1) }}
-        and listened_at >= {{ replay_instant() }} - interval '30 minutes'
+        listened_on = {{ add_days(rebuild_date(), -1) }}
+        and listened_at >= {{ rebuild_instant() }} - interval '30 minutes'
 
 ),
 
@@ -39,7 +39,7 @@ of_open_sessions as (
             open_sessions.user_key = built.user_key
             and open_sessions.session_started_at <= built.listened_at
     where
-        built.listened_on < {{ replay_date() }}
+        built.listened_on < {{ rebuild_date() }}
         -- Bounds what is read by the index on the days: all of history fits the condition above.
         and built.listened_on >= (select min({{ utc_date('opened.session_started_at') }}) from open_sessions as opened)
 
@@ -138,7 +138,7 @@ from with_previous_of_track as sessions
 -- A listen of an unknown track is kept, for a test to find.
 left join {{ ref('stg_tracks') }} as tracks on sessions.track_key = tracks.track_key
 {% if is_incremental() %}
-where sessions.listened_at >= {{ replay_instant() }}
+where sessions.listened_at >= {{ rebuild_instant() }}
 {% endif %}
 -- A day lies in one stretch of the table: reading some days does not touch the pages of the others.
 order by sessions.listened_at

@@ -1,6 +1,6 @@
 {{
     config(
-        replay_where='last_listened_at >= __replay_instant__',
+        rebuild_where='last_listened_at >= __rebuild_instant__',
         unique_key='session_key',
         indexes=[
             {'columns': ['session_key'], 'unique': true},
@@ -14,28 +14,28 @@ with listens as (
 
     select * from {{ ref('fct_listens') }}
     {% if is_incremental() %}
-    where listened_on >= {{ replay_date() }}
+    where listened_on >= {{ rebuild_date() }}
     {% endif %}
 
 ),
 
 {% if is_incremental() %}
--- Sessions that began before the replay and reach into it, now or when they were last built.
+-- Sessions that began before the rebuild and reach into it, now or when they were last built.
 reaching_in as (
 
     select
         user_key,
         session_started_at
     from listens
-    where session_started_at < {{ replay_instant() }}
+    where session_started_at < {{ rebuild_instant() }}
     union
     select
         user_key,
         started_at as session_started_at
     from {{ this }}
     where
-        last_listened_at >= {{ replay_instant() }}
-        and started_at < {{ replay_instant() }}
+        last_listened_at >= {{ rebuild_instant() }}
+        and started_at < {{ rebuild_instant() }}
 
 ),
 
@@ -48,7 +48,7 @@ their_beginnings as (
             reaching_in.user_key = earlier.user_key
             and reaching_in.session_started_at <= earlier.listened_at
     where
-        earlier.listened_on < {{ replay_date() }}
+        earlier.listened_on < {{ rebuild_date() }}
         -- Bounds what is read by the index on the days: all of history fits the condition above.
         and earlier.listened_on >= (
             select min({{ utc_date('reaching.session_started_at') }}) from reaching_in as reaching

@@ -1,4 +1,4 @@
-{# Models of the `replay` strategy are rebuilt from the first changed day on: docs/adr/0007-replay-from-a-day.md. #}
+{# Models of the `from_day` strategy are rebuilt from the first changed day on: docs/adr/0007-rebuild-from-a-day.md. #}
 
 {# At the start of a command: fix which days changed, so that a load that commits meanwhile waits for the next build. #}
 {% macro fix_changed_days() -%}
@@ -7,21 +7,21 @@
     select '{{ invocation_id }}', listened_on, version, current_timestamp from raw.listen_days
 {%- endmacro %}
 
-{# The names of the model's parents that are replayed as well, quoted. #}
-{% macro replayed_parents() -%}
+{# The names of the model's parents that are rebuilt as well, quoted. #}
+{% macro rebuilt_parents() -%}
     {%- set parents = [] -%}
     {%- for id in model.depends_on.nodes -%}
         {%- set parent = graph.nodes.get(id) -%}
-        {%- if parent and parent.config.get('incremental_strategy') == 'replay' -%}
+        {%- if parent and parent.config.get('incremental_strategy') == 'from_day' -%}
             {%- do parents.append("'" ~ parent.name ~ "'") -%}
         {%- endif -%}
     {%- endfor -%}
     {{ return(parents) }}
 {%- endmacro %}
 
-{# Query: the version up to which the model may count itself built: what its replayed parents reflect. #}
+{# Query: the version up to which the model may count itself built: what its rebuilt parents reflect. #}
 {% macro available_version() -%}
-    {%- set parents = replayed_parents() -%}
+    {%- set parents = rebuilt_parents() -%}
     {%- if parents -%}
         (select coalesce(min(version), 0) from builds.models where model in ({{ parents | join(', ') }}))
     {%- else -%}
@@ -29,7 +29,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# Expression: digest of the model's SQL, of that of the views it reads, and of its replayed parents as built. #}
+{# Expression: digest of the model's SQL, of that of the views it reads, and of its rebuilt parents as built. #}
 {% macro definition() -%}
     {%- set parts = [model.checksum.checksum] -%}
     {%- for id in model.depends_on.nodes | sort -%}
@@ -38,7 +38,7 @@
             {%- do parts.append(parent.checksum.checksum) -%}
         {%- endif -%}
     {%- endfor -%}
-    {%- set parents = replayed_parents() -%}
+    {%- set parents = rebuilt_parents() -%}
     md5('{{ parts | join(' ') }}'
     {%- if parents %} || (
         select coalesce(' ' || string_agg(definition, ' ' order by model), '') from builds.models
@@ -51,10 +51,10 @@
   The first day that changed since the model was built, as YYYY-MM-DD; far in the future when none did. A model whose
   definition changed counts as never built.
 #}
-{% macro replay_from() -%}
+{% macro rebuild_from_day() -%}
     {%- if not execute -%}{{ return('9999-12-31') }}{%- endif -%}
     {%- set query -%}
-        select cast(coalesce(min(days.listened_on), date '9999-12-31') as text) as replay_from
+        select cast(coalesce(min(days.listened_on), date '9999-12-31') as text) as rebuild_from_day
         from builds.days as days
         where
             days.invocation_id = '{{ invocation_id }}'
@@ -70,20 +70,20 @@
 {%- endmacro %}
 
 {# The literals of that day and of its first instant, so that the planner sees a constant. #}
-{% macro replay_date() -%}
-    date '{{ replay_from() }}'
+{% macro rebuild_date() -%}
+    date '{{ rebuild_from_day() }}'
 {%- endmacro %}
 
-{% macro replay_instant() -%}
-    timestamptz '{{ replay_from() }} 00:00:00+00'
+{% macro rebuild_instant() -%}
+    timestamptz '{{ rebuild_from_day() }} 00:00:00+00'
 {%- endmacro %}
 
 {#
-  Strategy: replace every row from the first changed day on. `replay_where` says which rows those are, when it is not
+  Strategy: replace every row from the first changed day on. `rebuild_where` says which rows those are, when it is not
   `listened_on` that tells; rows of the temporary relation with the same `unique_key` are replaced as well.
 #}
-{% macro get_incremental_replay_sql(arg_dict) -%}
-    {%- set from_day = replay_from() -%}
+{% macro get_incremental_from_day_sql(arg_dict) -%}
+    {%- set from_day = rebuild_from_day() -%}
     {%- if from_day not in model.compiled_code -%}
         {{ exceptions.raise_compiler_error(
             model.name ~ " was built by another dbt command meanwhile; run this one again"
@@ -92,27 +92,27 @@
     {%- set target = arg_dict['target_relation'] -%}
     {%- set source = arg_dict['temp_relation'] -%}
     {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) -%}
-    delete from {{ target }} where {{ replayed_rows(config.get('replay_where'), from_day) }};
+    delete from {{ target }} where {{ rebuilt_rows(config.get('rebuild_where'), from_day) }};
     {%- if arg_dict['unique_key'] %}
     delete from {{ target }} where {{ arg_dict['unique_key'] }} in (select {{ arg_dict['unique_key'] }} from {{ source }});
     {%- endif %}
     insert into {{ target }} ({{ columns }}) select {{ columns }} from {{ source }}
 {%- endmacro %}
 
-{# The condition `replay_where` (see above) from a day on. #}
-{% macro replayed_rows(replay_where, day) -%}
+{# The condition `rebuild_where` (see above) from a day on. #}
+{% macro rebuilt_rows(rebuild_where, day) -%}
     {{-
-        (replay_where or 'listened_on >= __replay_date__')
-        | replace('__replay_date__', "date '" ~ day ~ "'")
-        | replace('__replay_instant__', "timestamptz '" ~ day ~ " 00:00:00+00'")
+        (rebuild_where or 'listened_on >= __rebuild_date__')
+        | replace('__rebuild_date__', "date '" ~ day ~ "'")
+        | replace('__rebuild_instant__', "timestamptz '" ~ day ~ " 00:00:00+00'")
     -}}
 {%- endmacro %}
 
 {# After the model is built, in its transaction: what it reflects now, and statistics if it was built whole. #}
-{% macro record_replay() -%}
+{% macro record_rebuild() -%}
     {%- if execute -%}
         {%- set known = run_query("select 1 from builds.models where model = '" ~ model.name ~ "'").rows | length > 0 -%}
-        {%- set from_day = replay_from() -%}
+        {%- set from_day = rebuild_from_day() -%}
         {%- if flags.FULL_REFRESH or not known -%}
             analyze {{ this }};
             insert into builds.models (model, definition, version, replayed_from, tested)
@@ -144,11 +144,11 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# The replayed model whose rows a node holds: itself, or what a view names in `meta: {replayed_as: ...}`. #}
-{% macro replayed_model(node) -%}
-    {%- set name = node.config.get('meta', {}).get('replayed_as', node.name) -%}
-    {%- set replayed = graph.nodes.get('model.' ~ node.package_name ~ '.' ~ name) -%}
-    {{ return(replayed if replayed and replayed.config.get('incremental_strategy') == 'replay' else none) }}
+{# The rebuilt model whose rows a node holds: itself, or what a view names in `meta: {rebuilt_as: ...}`. #}
+{% macro rebuilt_model(node) -%}
+    {%- set name = node.config.get('meta', {}).get('rebuilt_as', node.name) -%}
+    {%- set rebuilt = graph.nodes.get('model.' ~ node.package_name ~ '.' ~ name) -%}
+    {{ return(rebuilt if rebuilt and rebuilt.config.get('incremental_strategy') == 'from_day' else none) }}
 {%- endmacro %}
 
 {# At the end of a command: the models of which every data test ran and passed. #}
@@ -160,16 +160,16 @@
     {%- endfor -%}
     {%- set built = [] -%}
     {%- for result in results if result.node.resource_type == 'model' and result.status == 'success' -%}
-        {%- if result.node.config.get('incremental_strategy') == 'replay' -%}
+        {%- if result.node.config.get('incremental_strategy') == 'from_day' -%}
             {%- do built.append(result.node.name) -%}
         {%- endif -%}
     {%- endfor -%}
     {%- set doubtful = [] -%}
     {%- for test in graph.nodes.values() if test.resource_type == 'test' and test.unique_id not in passed -%}
         {%- set tested = graph.nodes.get(test.attached_node) -%}
-        {%- set replayed = replayed_model(tested) if tested else none -%}
-        {%- if replayed -%}
-            {%- do doubtful.append(replayed.name) -%}
+        {%- set rebuilt = rebuilt_model(tested) if tested else none -%}
+        {%- if rebuilt -%}
+            {%- do doubtful.append(rebuilt.name) -%}
         {%- endif -%}
     {%- endfor -%}
     {%- set names = [] -%}
@@ -182,7 +182,7 @@
 {%- endmacro %}
 
 {#
-  What a generic test looks at: of a replayed model, the rows written since its tests last passed; of features, those of
+  What a generic test looks at: of a rebuilt model, the rows written since its tests last passed; of features, those of
   the build's dates. So tests cost as much as the build. `--vars 'test_all: true'` looks at every row.
 #}
 {% macro get_where_subquery(relation) -%}
@@ -205,14 +205,14 @@
     {%- if tested.config.get('incremental_strategy') == 'delete+insert' -%}
         {{ return(["as_of in (select as_of from (" ~ as_of_instants() ~ ") as as_ofs)"]) }}
     {%- endif -%}
-    {%- set replayed = replayed_model(tested) -%}
-    {%- if replayed and not tested.config.get('meta', {}).get('test_every_row') -%}
+    {%- set rebuilt = rebuilt_model(tested) -%}
+    {%- if rebuilt and not tested.config.get('meta', {}).get('test_every_row') -%}
         {%- set query -%}
-            select cast(replayed_from as text) from builds.models where model = '{{ replayed.name }}'
+            select cast(replayed_from as text) from builds.models where model = '{{ rebuilt.name }}'
         {%- endset -%}
         {%- set rows = run_query(query).columns[0].values() -%}
         {%- if rows and rows[0] -%}
-            {{ return([replayed_rows(replayed.config.get('replay_where'), rows[0])]) }}
+            {{ return([rebuilt_rows(rebuilt.config.get('rebuild_where'), rows[0])]) }}
         {%- endif -%}
     {%- endif -%}
     {{ return([]) }}

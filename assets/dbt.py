@@ -20,23 +20,15 @@ from filelock import FileLock
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import Engine
 
-from assets.ranker.dataset import fold_dates
-from assets.ranker.feature_dates import MARTS, begin_features, finish_features
-from assets.ranker.marts import require_listens_before
-from assets.ranker.training import RankerConfig
+from assets.features.dates import FOLDS, MARTS, begin_features, finish_features, fold_dates
+from assets.listens import require_listens_before
+from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from warehouse.connections import plain_url
 from warehouse.engine import MODELS_LOCK, create_engine, exclusive
 from warehouse.errors import AudoticsError
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
 from warehouse.row_counts import row_count
-
-OWNERS = ["team:data-engineering"]
-
-# No listen is loaded of a day before 2000. The partition of a date exists from its own midnight on, when everything
-# before it has been heard: hence the offset.
-AS_OF_PARTITIONS = dg.DailyPartitionsDefinition(start_date="2000-01-01", end_offset=1)
-ONE_DATE_PER_RUN = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
 
 FEATURE_KEYS = [dg.AssetKey(["features", mart]) for mart in MARTS]
 
@@ -244,8 +236,7 @@ def feature_models(context: dg.AssetExecutionContext, warehouse: WarehouseResour
     them, those that the next weekly trainings need excepted.
     """
     as_of = date.fromisoformat(context.partition_key)
-    folds = RankerConfig().folds
-    needed = [as_of, *(fold_dates(as_of, folds) if updates_training_set(context.job_def) else ())]
+    needed = [as_of, *(fold_dates(as_of) if updates_training_set(context.job_def) else ())]
     engine = create_engine(warehouse.url, Role.TRANSFORMER)
     # From the question of what is stale to the deletion: another run may build and delete in between.
     with exclusive(warehouse.url, MODELS_LOCK, Role.TRANSFORMER):
@@ -258,7 +249,7 @@ def feature_models(context: dg.AssetExecutionContext, warehouse: WarehouseResour
             yield from _found(context, engine)
         if _builds_and_tests_all(context):
             with engine.begin() as connection:
-                expired = finish_features(connection, build, folds)
+                expired = finish_features(connection, build, FOLDS)
             context.log.info("features built as of %s; deleted those as of %s", build.stale, expired)
 
 

@@ -1,13 +1,15 @@
-"""Small plots for asset metadata, where people would rather look than read."""
+"""Tables and small plots for asset metadata, where people would rather look than read."""
 
 import base64
 import io
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+import dagster as dg
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 
+Row = dict[str, str | int | float | bool | None]
 _BAR = "#3b6ea5"
 _MARKED = "#d1603d"
 
@@ -104,3 +106,13 @@ def _markdown(figure: Figure, title: str) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90)
     return f"![{title}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"
+
+
+def table_of(rows: Sequence[Row]) -> dg.MetadataValue:
+    """A table of rows that all have the names of the first, each of one kind or null; without rows an empty one."""
+    kinds = {str: "string", int: "int", float: "float", bool: "bool"}
+    columns = []
+    for name in rows[0] if rows else ():
+        found = (row[name] for row in rows if row[name] is not None)
+        columns.append(dg.TableColumn(name, kinds[type(next(found, 0.0))]))
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows], dg.TableSchema(columns=columns))

@@ -14,19 +14,20 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from assets.candidates.catalogue import read_catalogue
-from assets.candidates.history import read_listens
-from assets.candidates.pool import SourcesConfig, fit_sources
-from assets.ranker.evaluation import bootstrap_interval, per_user_metrics, relevant_tracks
-from assets.ranker.features import join_features
-from assets.ranker.lists import ListsConfig
-from assets.ranker.marts import feature_reader, read_list_rules
+from assets.candidates.pool import SourcesConfig, fit_sources, needed_facts
+from assets.catalogue import read_catalogue
+from assets.features.join import join_features
+from assets.features.marts import feature_reader
+from assets.listens import read_listens
+from assets.metrics.intervals import bootstrap_interval
+from assets.metrics.protocol import per_user_metrics, relevant_tracks
+from assets.ranker.lists import ListsConfig, read_list_rules
 from assets.ranker.registry import champions
 from assets.ranker.scoring import rank
-from assets.ranker.slates import HORIZON_DAYS, Slate
+from assets.slates import HORIZON_DAYS, Slate
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.lake import Lake
-from warehouse.local_servers import ensure_running
+from warehouse.local.servers import ensure_running
 from warehouse.settings import Settings
 
 AS_SCORED = ListsConfig()
@@ -69,7 +70,7 @@ def _measured(as_of: date) -> Iterator[tuple[Slate, ListsConfig, tuple[np.ndarra
         listens = read_listens(connection, as_of + timedelta(days=HORIZON_DAYS))
         before, horizon = listens.before(as_of), listens.between(as_of, as_of + timedelta(days=HORIZON_DAYS))
         config = SourcesConfig()
-        sources = fit_sources(before, as_of, config, read_catalogue(connection, config.sizes))
+        sources = fit_sources(before, as_of, config, read_catalogue(connection, needed_facts(config.sizes)))
         features_of = feature_reader(connection, as_of)
         rules = read_list_rules(connection)
         artist_of = features_of(np.empty(0, np.int32)).track_artist.set_index("track_key")["artist_key"]

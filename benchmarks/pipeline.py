@@ -21,8 +21,8 @@ from orchestration.cli.rendering import OUT, print_run, print_table
 from orchestration.pipeline import run_evaluation, run_nightly
 from orchestration.platform import Platform, open_platform
 from orchestration.up import api_child
-from warehouse.local_server import any_free_port
-from warehouse.local_servers import stop
+from warehouse.local.server import any_free_port
+from warehouse.local.servers import stop
 
 
 def main() -> None:

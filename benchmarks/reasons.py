@@ -15,20 +15,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from assets.candidates.catalogue import read_catalogue
-from assets.candidates.history import read_listens
-from assets.candidates.pool import SourcesConfig, fit_sources
-from assets.candidates.seeds import NO_SEED, SEED_COLUMNS, STRENGTH_COLUMNS, Seeds, read_names
+from assets.candidates.pool import SourcesConfig, fit_sources, needed_facts
+from assets.candidates.seeds import NO_SEED, SEED_COLUMNS, STRENGTH_COLUMNS, Seeds
 from assets.candidates.session_cooccurrence import SessionCooccurrence
-from assets.ranker.features import join_features
-from assets.ranker.marts import feature_reader, read_list_rules
-from assets.ranker.reasons import chosen_seeds
+from assets.catalogue import read_catalogue, read_titles
+from assets.features.join import join_features
+from assets.features.marts import feature_reader
+from assets.listens import read_listens
+from assets.ranker.lists import read_list_rules
 from assets.ranker.registry import champions
 from assets.ranker.scoring import rank
-from assets.ranker.slates import Slate
+from assets.recommendations.reasons import chosen_seeds
+from assets.slates import Slate
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.lake import Lake
-from warehouse.local_servers import ensure_running
+from warehouse.local.servers import ensure_running
 from warehouse.settings import Settings
 
 DISCOUNTS = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.3)
@@ -66,11 +67,13 @@ def _lists(as_of: date, models_of: date) -> Iterator[tuple[Slate, pd.DataFrame]]
         serving = champions(engine_connection, Lake(settings.lake), models_of)
     with adbc_connect(url) as connection:
         config = SourcesConfig()
-        sources = fit_sources(read_listens(connection, as_of), as_of, config, read_catalogue(connection, config.sizes))
+        sources = fit_sources(
+            read_listens(connection, as_of), as_of, config, read_catalogue(connection, needed_facts(config.sizes))
+        )
         users = sources.history.users.astype(np.int32)
         features = feature_reader(connection, as_of)(users)
         rules = read_list_rules(connection)
-        seeds = Seeds(sources.history, sources.fitted(SessionCooccurrence), read_names(connection))
+        seeds = Seeds(sources.history, sources.fitted(SessionCooccurrence), read_titles(connection))
     for slate, pool in sources.candidates_by_slate(users, list(serving)).items():
         of_slate = rules.of_slate(slate, features.user_track)
         lists = rank(serving[slate].model, pool, join_features(pool, features), of_slate)

@@ -24,17 +24,17 @@ import numpy.typing as npt
 from sqlalchemy import text
 
 import assets.candidates.assets as candidates_assets
-import assets.ranker.assets as ranker_assets
+import assets.recommendations.lists as lists_module
 from assets.candidates.pool import Sources
 from assets.candidates.seeds import Seeds
 from assets.ingest.sample_world import SampleWorld, generate
-from assets.ranker.forest import read_forest
+from assets.ranker.forest.forest import read_forest
 from assets.ranker.promotion import Decision
 from assets.ranker.promotion_store import record_decision
 from assets.ranker.registry import Challenger, champions, register, store_files
-from assets.ranker.slates import HORIZON_DAYS, Slate
 from assets.ranker.training import RankerConfig, RankerModel
 from assets.ranker.training_set import load_folds
+from assets.slates import HORIZON_DAYS, Slate
 from benchmarks.pipeline import own_home, quietly
 from orchestration.cli.rendering import OUT, print_json, print_table
 from orchestration.pipeline import run_nightly
@@ -213,17 +213,17 @@ def stopwatches() -> Iterator[dict[str, float]]:
     def timed_reader(*arguments: Any) -> Any:
         return timed("read features", feature_reader(*arguments))
 
-    feature_reader = ranker_assets.feature_reader
+    feature_reader = lists_module.feature_reader
     watched = [
         (candidates_assets, "read_listens", timed("read listens", candidates_assets.read_listens)),
         (candidates_assets, "fit_sources", timed("index listens", candidates_assets.fit_sources)),
         (Sources, "source", timed("fit", Sources.source)),
         (Sources, "candidates_by_slate", timed("pools", Sources.candidates_by_slate)),
         (Seeds, "add_to", timed("seeds", Seeds.add_to)),
-        (ranker_assets, "feature_reader", timed_reader),
-        (ranker_assets, "join_features", timed("join", ranker_assets.join_features)),
-        (ranker_assets, "rank", timed("score", ranker_assets.rank)),
-        (ranker_assets, "with_reasons", timed("reasons", ranker_assets.with_reasons)),
+        (lists_module, "feature_reader", timed_reader),
+        (lists_module, "join_features", timed("join", lists_module.join_features)),
+        (lists_module, "rank", timed("score", lists_module.rank)),
+        (lists_module, "with_reasons", timed("reasons", lists_module.with_reasons)),
     ]
     with ExitStack() as stack:
         for owner, name, replacement in watched:

@@ -13,12 +13,12 @@ import numpy as np
 
 from assets.candidates.history import History
 from assets.candidates.popular import Popular, PopularConfig
-from assets.candidates.similar import InFactors, InSessions, Item, PlainCosine, SimilarConfig, SimilaritySource, similar
-from assets.ranker.slates import HORIZON_DAYS
 from assets.similar.evaluation import METRICS, evaluate, occurrences
 from assets.similar.lists import read_item_listens
+from assets.similar.sources import InFactors, InSessions, Item, PlainCosine, SimilarConfig, SimilaritySource, similar
+from assets.slates import HORIZON_DAYS
 from warehouse.engine import adbc_connect
-from warehouse.local_servers import ensure_running
+from warehouse.local.servers import ensure_running
 from warehouse.settings import Settings
 
 DEFAULT = SimilarConfig()

@@ -35,7 +35,7 @@ from orchestration.memory import MemorySampler
 from orchestration.platform import Platform
 from warehouse.analysts import analyst_url
 from warehouse.engine import create_engine
-from warehouse.local_servers import status
+from warehouse.local.servers import status
 
 DAYS = 365
 LISTENERS_PER_LISTEN = 1 / 200

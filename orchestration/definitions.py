@@ -2,11 +2,13 @@
 
 import dagster as dg
 
-from assets import dbt
+from assets import dbt, partitions
 from assets.candidates import assets as candidates
+from assets.evaluation import assets as evaluation
 from assets.ingest import assets as ingest
 from assets.publish import assets as publish
 from assets.ranker import assets as ranker
+from assets.recommendations import assets as recommendations
 from assets.replay import assets as replay
 from assets.search import assets as search
 from assets.similar import assets as similar
@@ -24,8 +26,8 @@ defs = dg.Definitions(
         ranker.training_set,
         ranker.rankers,
         search.ranker_search,
-        ranker.recommendations,
-        ranker.model_evaluations,
+        recommendations.recommendations,
+        evaluation.model_evaluations,
         similar.similar_tracks,
         similar.similar_artists,
         similar.similarity_evaluations,
@@ -34,8 +36,8 @@ defs = dg.Definitions(
     ],
     asset_checks=[
         raw_listens_check,
-        *build_feature_checks(dbt.AS_OF_PARTITIONS),
-        build_blocks_check(dbt.AS_OF_PARTITIONS),
+        *build_feature_checks(partitions.AS_OF_PARTITIONS),
+        build_blocks_check(partitions.AS_OF_PARTITIONS),
     ],
     jobs=JOBS,
     schedules=SCHEDULES,

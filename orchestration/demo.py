@@ -15,7 +15,7 @@ from sqlalchemy import text
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import PLANTED_FILE, SampleWorld, generate
-from assets.ranker.slates import HORIZON_DAYS, Slate
+from assets.slates import HORIZON_DAYS, Slate
 from orchestration.cli.rendering import (
     OUT,
     log_line,
@@ -30,8 +30,8 @@ from orchestration.platform import Platform, open_platform
 from orchestration.runs import Progress
 from orchestration.up import api_child
 from warehouse.errors import AudoticsError
-from warehouse.local_server import any_free_port
-from warehouse.local_servers import status, stop
+from warehouse.local.server import any_free_port
+from warehouse.local.servers import status, stop
 from warehouse.settings import load_settings
 
 _WORLD = "sample-world-"

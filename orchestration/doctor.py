@@ -22,7 +22,7 @@ from serving_api import contract
 from warehouse.connections import check_redis, check_warehouse
 from warehouse.engine import create_engine
 from warehouse.errors import AudoticsError
-from warehouse.local_servers import ServerStatus, status
+from warehouse.local.servers import ServerStatus, status
 from warehouse.settings import Settings
 from warehouse.wording import counted
 

@@ -5,9 +5,9 @@ from datetime import date
 
 import dagster as dg
 
-from assets.ranker.evaluation_store import dates_to_evaluate
-from assets.ranker.slates import HORIZON_DAYS
+from assets.evaluation.store import dates_to_evaluate
 from assets.similar.evaluation_store import date_to_evaluate
+from assets.slates import HORIZON_DAYS
 from warehouse.engine import create_engine
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role

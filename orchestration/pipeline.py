@@ -5,16 +5,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from assets.catalogue import keys_by_id
+from assets.code_version import code_version
 from assets.dbt import features_version
-from assets.ranker.code_version import code_version
-from assets.ranker.evaluation_store import read_evaluation
-from assets.ranker.feature_dates import stale_feature_dates
-from assets.ranker.marts import keys_by_id
+from assets.evaluation.store import read_evaluation
+from assets.features.dates import stale_feature_dates
 from assets.ranker.registry import has_champions
-from assets.ranker.slates import Slate
 from assets.replay.comparison import SlateComparison, note_changes
 from assets.replay.lists import Replayed, models_to_replay, replay
 from assets.search.store import read_trials
+from assets.slates import Slate
 from orchestration.definitions import defs
 from orchestration.instance import open_instance
 from orchestration.platform import Platform
@@ -22,7 +22,7 @@ from orchestration.runs import Progress, RunReport, run_job
 from warehouse.engine import adbc_connect
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
-from warehouse.local_servers import status
+from warehouse.local.servers import status
 from warehouse.roles import Role
 
 

@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from warehouse.connections import check_redis, check_warehouse
 from warehouse.engine import create_engine
-from warehouse.local_home import prepare_home
-from warehouse.local_servers import ensure_running
+from warehouse.local.home import prepare_home
+from warehouse.local.servers import ensure_running
 from warehouse.migrate import upgrade
 from warehouse.roles import Role
 from warehouse.settings import Settings, load_settings

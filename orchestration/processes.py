@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from warehouse.errors import AudoticsError
-from warehouse.local_server import port_is_free
+from warehouse.local.server import port_is_free
 
 _STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.2

@@ -12,7 +12,7 @@ from orchestration.instance import dagster_environment
 from orchestration.platform import Platform, open_platform
 from orchestration.processes import Child, require_free_port
 from warehouse.errors import AudoticsError
-from warehouse.local_servers import stop
+from warehouse.local.servers import stop
 
 _WORKSPACE = Path(__file__).parents[1] / "workspace.yaml"
 _START_SECONDS = 120.0

@@ -14,10 +14,11 @@ import redis
 from psycopg2 import sql
 from xdist.scheduler import LoadFileScheduling
 
-from warehouse.local_servers import Endpoints, ensure_running, stop
+from warehouse.local.servers import Endpoints, ensure_running, stop
 from warehouse.roles import WORKING_ROLES, Role
 from warehouse.settings import Settings
 
+pytest.register_assert_rewrite("tests.unit.assets.candidates.conformance")
 # Workers share the cores: a thread that waits for another in a loop takes them from a worker that has work. Read when
 # the libraries load, and passed on to every process that a test starts.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

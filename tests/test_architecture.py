@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,8 @@ def may_import_dagster(path: Path) -> bool:
     return (
         relative.startswith("orchestration/")
         or (relative.startswith("assets/") and path.name == "assets.py")
-        or relative in {"assets/dbt.py", "quality/checks.py", "warehouse/resource.py"}
+        or relative
+        in {"assets/dbt.py", "assets/partitions.py", "assets/plots.py", "quality/checks.py", "warehouse/resource.py"}
     )
 
 
@@ -58,6 +60,54 @@ def test_a_module_imports_only_what_stands_left_of_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def imports_of(path: Path) -> set[Path]:
+    """The files of the packages that a file imports, wherever in it."""
+    found = set()
+    for name in imported(path):
+        file = ROOT.joinpath(*name.split("."))
+        found |= {each for each in (file.with_suffix(".py"), file / "__init__.py") if each.is_file()} - {path}
+    return found
+
+
+def room_of(path: Path) -> str:
+    """The folder of assets/ that a file is in, its own name where it stands on the ground floor, else its package."""
+    package, inside = path.relative_to(ROOT).parts[0], path.relative_to(ROOT).parts[1]
+    return f"{package}/{inside}" if package == "assets" else package
+
+
+def circles(graph: dict[str, set[str]]) -> list[str]:
+    """One circle of a graph, as the names along it; empty when there is none."""
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    named = {str(path): {str(each) for each in imports_of(path)} for path in modules() if path.name != "__init__.py"}
+    assert circles(named) == []
+
+
+def test_no_rooms_import_each_other_in_a_circle() -> None:
+    rooms: dict[str, set[str]] = {}
+    for path in modules():
+        rooms.setdefault(room_of(path), set()).update(room_of(each) for each in imports_of(path))
+    assert circles({room: others - {room} for room, others in rooms.items()}) == []
+
+
+def test_the_ground_floor_knows_no_room() -> None:
+    for path in sorted((ROOT / "assets").glob("*.py")):
+        # The models of dbt are assets; they stand beside their project and not in a room.
+        rooms = {room_of(each) for each in imports_of(path) if each.parent.parent == ROOT / "assets"}
+        assert not rooms or path.name == "dbt.py", path
+
+
+def test_metrics_import_no_other_room() -> None:
+    for path in (ROOT / "assets" / "metrics").rglob("*.py"):
+        assert {each.parent for each in imports_of(path)} <= {path.parent, ROOT / "assets"}, path
+
+
 def test_only_the_dagster_layer_imports_dagster(path: Path) -> None:
     roots = {name.split(".")[0] for name in imported(path)}
     assert may_import_dagster(path) or not roots & {"dagster", "dagster_dbt", "dagster_postgres"}

@@ -11,7 +11,7 @@ from psycopg2.extensions import encrypt_password
 
 from warehouse.connections import CONNECT_TIMEOUT_SECONDS, plain_url
 from warehouse.errors import AudoticsError
-from warehouse.local_home import write_private
+from warehouse.local.home import write_private
 from warehouse.roles import Role
 from warehouse.settings import Settings
 

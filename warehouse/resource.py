@@ -4,7 +4,7 @@ from functools import cached_property
 
 from dagster import ConfigurableResource
 
-from warehouse.local_servers import Endpoints, ensure_running
+from warehouse.local.servers import Endpoints, ensure_running
 from warehouse.migrate import upgrade
 from warehouse.settings import Settings, load_settings
 

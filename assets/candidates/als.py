@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from assets.candidates.history import Floats, History, Ints
+from assets.candidates.history import History
 from assets.candidates.source import ABSENT
+from assets.listens import Floats, Ints
 
 
 @dataclass(frozen=True)

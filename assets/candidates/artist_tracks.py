@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from assets.candidates.catalogue import Catalogue, artist_codes
-from assets.candidates.history import Floats, History, Ints, rows_of
+from assets.candidates.history import History, rows_of
 from assets.candidates.session_cooccurrence import conditional, session_weights
 from assets.candidates.source import only_positive
+from assets.catalogue import Catalogue, artist_codes
+from assets.listens import Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class SimilarArtists:
 
 def _by_artist(history: History, catalogue: Catalogue) -> sparse.csr_matrix:
     """1 where the artist of the track (row) is that of the column: float32 CSR (tracks, artists)."""
-    artist, artists = artist_codes(catalogue, history)
+    artist, artists = artist_codes(catalogue, history.tracks)
     track = np.flatnonzero(artist >= 0)
     shape = (len(artist), artists)
     return sparse.csr_matrix((np.ones(len(track), np.float32), (track, artist[track])), shape=shape)
@@ -84,7 +85,7 @@ def _shares(history: History, by_track: sparse.csr_matrix, decay_days: float) ->
 
 def _similar(history: History, catalogue: Catalogue, config: ArtistTracksConfig) -> sparse.csr_matrix:
     """P(column | row) of artists: float32 CSR (artists, artists)."""
-    artist, artists = artist_codes(catalogue, history)
+    artist, artists = artist_codes(catalogue, history.tracks)
     known = artist[history.track_code] >= 0
     if not known.any():
         return sparse.csr_matrix((artists, artists), dtype=np.float32)

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from assets.candidates.catalogue import read_catalogue
-from assets.candidates.history import read_listens
-from assets.candidates.pool import USERS_PER_BATCH, Sources, SourcesConfig, fit_sources
-from assets.candidates.seeds import Seeds, read_names
+from assets.candidates.pool import Sources, SourcesConfig, fit_sources, needed_facts
+from assets.candidates.seeds import Seeds
 from assets.candidates.session_cooccurrence import SessionCooccurrence
-from assets.dbt import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
-from assets.ranker.slates import Slate
+from assets.catalogue import read_catalogue, read_titles
+from assets.listens import USERS_PER_BATCH, read_listens
+from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
+from assets.slates import Slate
 from warehouse.engine import adbc_connect
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
@@ -64,8 +64,8 @@ def _read(warehouse: WarehouseResource, as_of: date) -> tuple[Sources, pd.DataFr
     config = SourcesConfig()
     with adbc_connect(warehouse.url, Role.SERVICE) as connection:
         listens = read_listens(connection, as_of)
-        names = read_names(connection)
-        catalogue = read_catalogue(connection, config.sizes)
+        names = read_titles(connection)
+        catalogue = read_catalogue(connection, needed_facts(config.sizes))
     if not len(listens):
         raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")
     return fit_sources(listens, as_of, config, catalogue), names

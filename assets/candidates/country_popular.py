@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from assets.candidates.catalogue import Catalogue, memberships
-from assets.candidates.history import Floats, History, Ints, rows_of
+from assets.candidates.history import History, rows_of
 from assets.candidates.source import only_positive
+from assets.catalogue import Catalogue, memberships
+from assets.listens import Floats, Ints
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import numpy as np
 from scipy import linalg, sparse
 from threadpoolctl import threadpool_limits
 
-from assets.candidates.history import Floats, History, Ints, rows_of
+from assets.candidates.history import History, rows_of
 from assets.candidates.source import ABSENT
+from assets.listens import Floats, Ints
 
 # Columns of the dense matrices that are worked on at a time.
 _BLOCK = 1_000

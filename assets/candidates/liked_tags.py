@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from assets.candidates.catalogue import Catalogue, memberships
-from assets.candidates.history import Floats, History, Ints, rows_of
+from assets.candidates.history import History, rows_of
 from assets.candidates.source import only_positive
 from assets.candidates.user_neighbours import unit_rows
+from assets.catalogue import Catalogue, memberships
+from assets.listens import Floats, Ints
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """All sources of one `as_of`; those that add to the others are merged into one pool of candidates per user."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeVar, cast
@@ -10,10 +10,9 @@ import pandas as pd
 
 from assets.candidates.als import Als, AlsConfig
 from assets.candidates.artist_tracks import ArtistTracksConfig, LovedArtists, SimilarArtists
-from assets.candidates.catalogue import NOTHING_KNOWN, Catalogue
 from assets.candidates.country_popular import CountryPopular, CountryPopularConfig
 from assets.candidates.ease import Ease, EaseConfig
-from assets.candidates.history import Floats, History, Ints, Listens
+from assets.candidates.history import History
 from assets.candidates.item_neighbours import ItemNeighbours, ItemNeighboursConfig
 from assets.candidates.liked_tags import LikedTags, LikedTagsConfig
 from assets.candidates.own_tracks import OwnRecency, OwnTracks, OwnTracksConfig
@@ -23,13 +22,21 @@ from assets.candidates.source import ABSENT, CandidateSource, best_within, ranks
 from assets.candidates.transitions import Transitions, TransitionsConfig
 from assets.candidates.trending import Trending, TrendingConfig
 from assets.candidates.user_neighbours import UserNeighbours, UserNeighboursConfig
-from assets.ranker.slates import Slate
+from assets.catalogue import NOTHING_KNOWN, Catalogue
+from assets.listens import Floats, Ints, Listens
+from assets.slates import Slate
 
-# Users whose pools are made, stored and scored together.
-USERS_PER_BATCH = 2000
 # Bytes of one source's dense float32 scores; a block per source, and one more per source for a slate, are held at once.
 _BLOCK_BYTES = 8 << 20
 _NAN = np.float32("nan")
+
+# What each source that is fitted on more than listens needs of the catalogue.
+NEEDED_BY = {
+    "loved_artists": "artists",
+    "similar_artists": "artists",
+    "liked_tags": "tags",
+    "country_popular": "countries",
+}
 
 _Source = TypeVar("_Source", bound=CandidateSource)
 
@@ -156,6 +163,11 @@ class Sources:
             pool[f"rank_{name}"] = np.where(offered, ranks_within(row, score), _NAN)
             pool[f"share_{name}"] = np.where(offered, score / best_within(row, score), _NAN)
         return pd.DataFrame(pool)
+
+
+def needed_facts(sources: Iterable[str]) -> set[str]:
+    """What `read_catalogue` is to read for the sources of these names."""
+    return {NEEDED_BY[name] for name in sources if name in NEEDED_BY}
 
 
 def fit_sources(listens: Listens, as_of: date, config: SourcesConfig, catalogue: Catalogue = NOTHING_KNOWN) -> Sources:

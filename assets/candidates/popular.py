@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assets.candidates.history import Floats, History, Ints
+from assets.candidates.history import History
+from assets.listens import Floats, Ints
 
 
 @dataclass(frozen=True)

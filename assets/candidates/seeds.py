@@ -1,14 +1,16 @@
 """Why a track is in a user's pool: which of the tracks that the user has heard lead to it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from assets.candidates.history import Floats, History, Ints, rows_of
-from assets.candidates.recordings import namesakes
+from assets.candidates.history import History, rows_of
 from assets.candidates.session_cooccurrence import SessionCooccurrence
+from assets.listens import Floats, Ints
+from assets.pairs import pack
+from assets.recordings import namesakes
 from assets.threads import in_parts
 
 if TYPE_CHECKING:
@@ -91,9 +93,9 @@ class Seeds:
         own = rows_of(self._listens, codes)
         known = np.flatnonzero(self._artists[own.indices] >= 0)
         heard, listens = own.indices[known], own.data[known]
-        group = _pair(_row_numbers(own)[known], self._artists[heard])
+        group = pack(_row_numbers(own)[known], self._artists[heard])
         order = np.lexsort((heard, -listens, group))
-        wanted = _pair(user[missing], self._artists[track[missing]])
+        wanted = pack(user[missing], self._artists[track[missing]])
         group, heard, listens = group[order], heard[order], listens[order]
         most_heard(missing, wanted, np.searchsorted(group, wanted), group, heard, listens, track, self._titles, found)
 
@@ -105,18 +107,3 @@ def _arrays(matrix: sparse.csr_matrix) -> tuple[Ints, Ints, Floats]:
 def _row_numbers(matrix: sparse.csr_matrix) -> Ints:
     """Row of each stored entry."""
     return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-
-
-def _pair(user: Ints, artist: Ints) -> Ints:
-    """One number per user and artist; those of an unknown artist (-1) are nobody's."""
-    return (user.astype(np.int64) << 32) + artist
-
-
-def read_names(connection: Any) -> pd.DataFrame:
-    """track_key, artist_key and title (both null where unknown) of core.dim_tracks.
-
-    `connection` is an ADBC PostgreSQL connection.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("select track_key, artist_key, title from core.dim_tracks")
-        return cursor.fetch_arrow_table().to_pandas()

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from assets.candidates.history import Floats, History, Ints, rows_of
+from assets.candidates.history import History, rows_of
 from assets.candidates.source import only_positive, strongest
+from assets.listens import Floats, Ints
 
 # Tracks whose neighbours are worked out at a time: of many listens, most pairs of tracks share a session.
 _BLOCK = 500

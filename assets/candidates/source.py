@@ -5,8 +5,9 @@ from typing import Protocol
 import numpy as np
 from scipy import sparse
 
-from assets.candidates.history import Floats, History, Ints, rows_of
-from assets.ranker.slates import FORGOTTEN_AFTER_DAYS, Slate
+from assets.candidates.history import History, rows_of
+from assets.listens import Floats, Ints
+from assets.slates import FORGOTTEN_AFTER_DAYS, Slate
 
 ABSENT = np.float32(-np.inf)
 

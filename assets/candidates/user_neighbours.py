@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from assets.candidates.history import Floats, History, Ints, rows_of
+from assets.candidates.history import History, rows_of
 from assets.candidates.source import only_positive, strongest
+from assets.listens import Floats, Ints
 
 # Users whose likeness to every peer is worked out at a time.
 _BLOCK = 500

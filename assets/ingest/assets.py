@@ -7,9 +7,9 @@ import dagster as dg
 from sqlalchemy import Connection, text
 
 from assets import plots
-from assets.dbt import OWNERS
 from assets.ingest.landing import LAYOUT, load_landed
 from assets.ingest.records import LoadReport
+from assets.partitions import OWNERS
 from warehouse.engine import create_engine
 from warehouse.errors import AudoticsError
 from warehouse.resource import WarehouseResource

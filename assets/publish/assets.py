@@ -5,7 +5,7 @@ from datetime import date
 import dagster as dg
 import redis
 
-from assets.dbt import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
+from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.publish.blocks import publish_blocks
 from assets.publish.release import NewerReleaseLiveError, list_releases, publish
 from assets.publish.warehouse_content import record_releases, release_content

@@ -14,10 +14,10 @@ import pandas as pd
 from redis import Redis
 from sqlalchemy import Connection, Engine, text
 
-from assets.candidates.recordings import recordings
-from assets.ingest.blocks import LOCK, ItemKind, block, unblock
+from assets.blocks import LOCK, ItemKind, block, unblock
 from assets.publish.content import ReleaseError
 from assets.publish.release import redis_errors
+from assets.recordings import recordings
 from serving_api.contract import BLOCKS, Blocks, pack_blocks
 from warehouse.locks import acquire
 

@@ -6,9 +6,9 @@ from datetime import date
 import numpy as np
 from adbc_driver_postgresql import dbapi
 
-from assets.candidates.similar import Item
 from assets.publish.content import SimilarBatch
 from assets.publish.fetching import fetch_in_batches
+from assets.similar.sources import Item
 from serving_api.contract import Artist
 from warehouse.errors import AudoticsError
 

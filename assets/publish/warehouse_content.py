@@ -11,13 +11,13 @@ from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from assets.ingest.blocks import settled_blocks
+from assets.blocks import settled_blocks
 from assets.publish.content import PopularTracks, ReleaseInput, SlateBatch
 from assets.publish.country_content import POPULAR_LENGTH, country_popular, user_countries
 from assets.publish.fetching import fetch_in_batches
 from assets.publish.release import ListedRelease
 from assets.publish.similar_content import heard_artists, require_similar, similar_lists
-from assets.ranker.slates import FORGOTTEN_AFTER_DAYS, Slate
+from assets.slates import FORGOTTEN_AFTER_DAYS, Slate
 from serving_api.contract import NO_SEED, Track
 from warehouse.errors import AudoticsError
 

@@ -1,1 +1,1 @@
-"""The rankers: labelled folds, features, LightGBM training and scoring, and the evaluation protocol."""
+"""The rankers: labelled folds, training, the registry of models, promotion and scoring."""

@@ -9,14 +9,15 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, text
 
-from assets.candidates.history import Floats
+from assets.listens import Floats
+from assets.metrics.intervals import mean_with_interval
+from assets.metrics.protocol import METRICS, per_user_metrics
+from assets.metrics.segments import by_activity
 from assets.ranker.dataset import Fold
-from assets.ranker.evaluation import METRICS, mean_with_interval, per_user_metrics
-from assets.ranker.held_out import Audience, Rehearsal
+from assets.ranker.holdout import Audience, Rehearsal
 from assets.ranker.registry import Challenger
-from assets.ranker.segments import by_activity
-from assets.ranker.slates import HORIZON_DAYS
 from assets.ranker.training import RankerConfig
+from assets.slates import HORIZON_DAYS
 
 _SEED = 1
 _BINS = 10

@@ -8,14 +8,14 @@ from sqlalchemy import Connection, Engine
 
 from assets.ranker.card import build_card, read_data_window
 from assets.ranker.dataset import Fold
-from assets.ranker.held_out import Audience, Rehearsal, feature_names, rehearse
+from assets.ranker.holdout import Audience, Rehearsal, feature_names, rehearse
 from assets.ranker.promotion import Decision, PromotionConfig, judge, quality
 from assets.ranker.promotion_store import decision_of_gate, read_card, record_decision
-from assets.ranker.recipe import Recipe
 from assets.ranker.registry import Challenger, StandIn, clean_model, load_model, register, serving, store_files
-from assets.ranker.slates import HORIZON_DAYS, Slate
 from assets.ranker.training import RankerConfig, RankerModel, can_learn, train
+from assets.ranker.training_config import Recipe
 from assets.ranker.training_set import HeldOut, held_out_fold, load_folds
+from assets.slates import HORIZON_DAYS, Slate
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from assets.candidates.history import Ints
 from assets.candidates.pool import Sources
-from assets.ranker.features import FeatureFrames, join_features
-from assets.ranker.slates import HORIZON_DAYS, Slate
+from assets.features.join import FeatureFrames, join_features
+from assets.listens import Ints
+from assets.pairs import pairs_of
+from assets.slates import HORIZON_DAYS, Slate
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,6 @@ class Fold:
             frame["label"].to_numpy(np.int8),
             frame["user_key"].to_numpy(np.int32),
         )
-
-
-def fold_dates(as_of: date, folds: int) -> list[date]:
-    """The `folds` latest weekly dates whose whole horizon lies before `as_of`, newest first."""
-    return [as_of - timedelta(days=HORIZON_DAYS + 7 * week) for week in range(folds)]
 
 
 @dataclass(frozen=True)
@@ -99,11 +95,11 @@ def labelled_pools(
     `features_of(user_keys)` reads the feature marts as of the sources' date for a batch of users. Users in order.
     """
     users = np.unique(relevant["user_key"].to_numpy(np.int32))
-    wanted = _code(relevant)
+    wanted = pairs_of(relevant)
     for start in range(0, len(users), batch):
         members = users[start : start + batch]
         pool = sources.candidates(members, slate)
-        yield LabelledPool(pool, np.isin(_code(pool), wanted), features_of(members))
+        yield LabelledPool(pool, np.isin(pairs_of(pool), wanted), features_of(members))
 
 
 def labelled_fold(
@@ -121,7 +117,3 @@ def labelled_fold(
     for pool in labelled_pools(slate, sources, relevant, features_of, batch):
         builder.add(pool)
     return builder.fold()
-
-
-def _code(frame: pd.DataFrame) -> npt.NDArray[np.int64]:
-    return (frame["user_key"].to_numpy(np.int64) << 32) + frame["track_key"].to_numpy(np.int64)

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from adbc_driver_postgresql import dbapi
 
-from assets.candidates.history import Floats, Ints
-from assets.candidates.recordings import recordings
 from assets.candidates.source import ranks_within
-from assets.ranker.slates import LIST_LENGTH, Slate
+from assets.catalogue import read_titles
+from assets.listens import Floats, Ints
+from assets.pairs import pack
+from assets.recordings import recordings
+from assets.slates import LIST_LENGTH, Slate
+from warehouse.frames import fetch_frame
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,8 @@ class ListRules:
         of_artist = blocks["item_kind"].to_numpy() == "artist"
         user, item = (blocks[name].to_numpy(np.int64) for name in ("user_key", "item_key"))
         # Who blocks a track does not want its remaster either.
-        self._blocked_recordings = _code(user[~of_artist], self._of(item[~of_artist])[1])
-        self._blocked_artists = _code(user[of_artist], item[of_artist])
+        self._blocked_recordings = pack(user[~of_artist], self._of(item[~of_artist])[1])
+        self._blocked_artists = pack(user[of_artist], item[of_artist])
         self._heard_recordings = np.empty(0, np.int64)
 
     @classmethod
@@ -79,7 +83,7 @@ class ListRules:
         rules = self.spread(LISTS[slate])
         if slate is Slate.DISCOVER:
             user, track = (heard[name].to_numpy(np.int32) for name in ("user_key", "track_key"))
-            rules._heard_recordings = _code(user, rules._of(track)[1])
+            rules._heard_recordings = pack(user, rules._of(track)[1])
         return rules
 
     def ranked(self, user: Ints, track: Ints, score: Floats, k: int = LIST_LENGTH) -> tuple[Ints, Ints, Floats]:
@@ -89,7 +93,7 @@ class ListRules:
         sorted by user and rank. Equal scores keep the order in which the rows come.
         """
         artist, recording = self._of(track)
-        hidden = self.blocked(user, track) | np.isin(_code(user, recording), self._heard_recordings)
+        hidden = self.blocked(user, track) | np.isin(pack(user, recording), self._heard_recordings)
         row = np.flatnonzero(~hidden)
         row = row[np.lexsort((-score[row], user[row]))]
         row = row[_place_within(user[row], recording[row]) == 0]
@@ -105,8 +109,8 @@ class ListRules:
     def blocked(self, user: Ints, track: Ints) -> npt.NDArray[np.bool_]:
         """Whether each user has blocked each track: a version of its recording, or its artist."""
         artist, recording = self._of(track)
-        blocked: npt.NDArray[np.bool_] = np.isin(_code(user, recording), self._blocked_recordings)
-        return blocked | np.isin(_code(user, artist), self._blocked_artists)
+        blocked: npt.NDArray[np.bool_] = np.isin(pack(user, recording), self._blocked_recordings)
+        return blocked | np.isin(pack(user, artist), self._blocked_artists)
 
     def _of(self, track: Ints) -> tuple[Ints, Ints]:
         """Artist (-1 where unknown) and recording of each track; a track outside the catalogue is its own recording."""
@@ -127,5 +131,9 @@ def _place_within(user: Ints, kind: Ints) -> Ints:
     return place
 
 
-def _code(user: Ints, item: Ints) -> npt.NDArray[np.int64]:
-    return (user.astype(np.int64) << 32) + item
+def read_list_rules(connection: dbapi.Connection) -> ListRules:
+    """The rules of lists for today's catalogue and the blocks there are now, whatever date the lists are of."""
+    return ListRules(
+        read_titles(connection),
+        fetch_frame(connection, "select user_key, item_kind, item_key from raw.blocks"),
+    )

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from assets.ranker.evaluation import HEADLINE, METRICS, bootstrap_interval, per_user_metrics
-from assets.ranker.held_out import Audience, Rehearsal
-from assets.ranker.segments import by_activity
+from assets.metrics.intervals import bootstrap_interval
+from assets.metrics.protocol import HEADLINE, METRICS, per_user_metrics
+from assets.metrics.segments import by_activity
+from assets.ranker.holdout import Audience, Rehearsal
 
 _MOST_LISTED = 0.01
 

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from assets.ranker.card import importance
 from assets.ranker.promotion import Decision
 from assets.ranker.registry import Challenger, load_model, model_row
-from assets.ranker.slates import Slate
+from assets.slates import Slate
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 

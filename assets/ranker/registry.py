@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from assets.ranker.recipe import config_of
-from assets.ranker.slates import Slate
 from assets.ranker.training import RankerModel
+from assets.ranker.training_config import config_of
+from assets.slates import Slate
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 

@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from assets.ranker.features import FeatureMatrix
-from assets.ranker.forest import Forest, UnsupportedForestError, read_forest
+from assets.features.join import FeatureMatrix
+from assets.ranker.forest.forest import Forest, UnsupportedForestError, read_forest
 from assets.ranker.lists import ListRules
-from assets.ranker.slates import LIST_LENGTH
 from assets.ranker.training import RankerConfig, RankerModel
+from assets.slates import LIST_LENGTH
 from warehouse.errors import AudoticsError
 
 _LOG = logging.getLogger(__name__)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from assets.features.dates import FOLDS
 from assets.ranker.dataset import Fold
-from assets.ranker.slates import LIST_LENGTH
+from assets.slates import LIST_LENGTH
 
 if TYPE_CHECKING:
     import lightgbm
@@ -31,7 +32,7 @@ class RankerConfig:
     """
 
     objective: str = "binary"
-    folds: int = 6
+    folds: int = FOLDS
     negatives: float = 0.3
     user_weight: float = 0.25
     trees: int = 150

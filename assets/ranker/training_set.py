@@ -15,15 +15,16 @@ import pandas as pd
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
-from assets.candidates.catalogue import read_catalogue
-from assets.candidates.history import Listens, read_listens
-from assets.candidates.pool import Sources, SourcesConfig, fit_sources
-from assets.ranker.dataset import Fold, FoldBuilder, LabelledPool, fold_dates, labelled_pools
-from assets.ranker.evaluation import relevant_tracks
-from assets.ranker.held_out import held_out_rows, held_out_users
-from assets.ranker.marts import feature_reader
-from assets.ranker.slates import HORIZON_DAYS, Slate
+from assets.candidates.pool import Sources, SourcesConfig, fit_sources, needed_facts
+from assets.catalogue import read_catalogue
+from assets.features.dates import fold_dates
+from assets.features.marts import feature_reader
+from assets.listens import Listens, read_listens
+from assets.metrics.protocol import relevant_tracks
+from assets.ranker.dataset import Fold, FoldBuilder, LabelledPool, labelled_pools
+from assets.ranker.holdout import held_out_rows, held_out_users
 from assets.ranker.training import RankerConfig, thinned
+from assets.slates import HORIZON_DAYS, Slate
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 
@@ -153,7 +154,9 @@ def _update_fold(
         whole = None if slate in held_out else f"{_folder(_HELD_OUT, fold_date)}/{slate}-{fingerprint}.parquet"
         found = lake.exists(path) and (whole is None or lake.exists(whole))
         if not found:
-            fitted = fitted or fit_sources(before, fold_date, sources, read_catalogue(connection, sources.sizes))
+            fitted = fitted or fit_sources(
+                before, fold_date, sources, read_catalogue(connection, needed_facts(sources.sizes))
+            )
             pools = labelled_pools(slate, fitted, relevant[slate], feature_reader(connection, fold_date))
             fold = _build(lake, FoldBuilder(fold_date, config.negatives, config.seed), pools, relevant[slate], whole)
             lake.write_parquet(path, [pa.Table.from_pandas(fold.to_frame(), preserve_index=False)])
@@ -205,9 +208,17 @@ def _fingerprint(
 
 def _code_digest() -> str:
     """Digest of the code that makes a fold's rows: candidates and their scores, features, labels."""
-    names = ("dataset.py", "evaluation.py", "features.py", "held_out.py", "slates.py")
-    ranker = (_ASSETS / "ranker" / name for name in names)
+    others = (
+        "catalogue.py",
+        "features/join.py",
+        "listens.py",
+        "metrics/protocol.py",
+        "pairs.py",
+        "ranker/dataset.py",
+        "ranker/holdout.py",
+        "slates.py",
+    )
     digest = hashlib.sha256()
-    for path in (*sorted((_ASSETS / "candidates").glob("*.py")), *ranker):
+    for path in (*sorted((_ASSETS / "candidates").glob("*.py")), *(_ASSETS / name for name in others)):
         digest.update(f"{path.relative_to(_ASSETS).as_posix()}\n".encode() + path.read_bytes())
     return digest.hexdigest()

@@ -4,13 +4,13 @@ from datetime import date
 
 import dagster as dg
 
-from assets.dbt import AS_OF_PARTITIONS, FEATURE_KEYS, ONE_DATE_PER_RUN, OWNERS, features_version
-from assets.ranker.assets import table_of
-from assets.ranker.code_version import code_version
-from assets.ranker.evaluation_tables import Row
-from assets.ranker.slates import Slate
+from assets.code_version import code_version
+from assets.dbt import FEATURE_KEYS, features_version
+from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
+from assets.plots import Row, table_of
 from assets.replay.comparison import SlateComparison, compare, note_changes
 from assets.replay.lists import models_to_replay, replay
+from assets.slates import Slate
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.lake import Lake
 from warehouse.resource import WarehouseResource

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from assets.ranker.slates import Slate
 from assets.replay.lists import Replayed
+from assets.slates import Slate
 from warehouse.wording import counted
 
 _WAS = ("was", "were")

@@ -9,16 +9,13 @@ import pandas as pd
 from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection
 
-from assets.candidates.catalogue import read_catalogue
-from assets.candidates.history import Ints, read_listens
-from assets.candidates.pool import USERS_PER_BATCH, Sources, SourcesConfig, fit_sources
-from assets.ranker.evaluation_store import read_lists
-from assets.ranker.features import join_features
-from assets.ranker.marts import feature_reader, read_list_rules
-from assets.ranker.recommendations import models_of_lists
+from assets.candidates.pool import Sources, SourcesConfig, fit_sources, needed_facts
+from assets.catalogue import read_catalogue
+from assets.listens import USERS_PER_BATCH, Ints, read_listens
 from assets.ranker.registry import Champion, champions, model_of_version
-from assets.ranker.scoring import rank
-from assets.ranker.slates import Slate
+from assets.recommendations.lists import ListMaker
+from assets.recommendations.store import models_of_lists, read_lists
+from assets.slates import Slate
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 
@@ -72,8 +69,7 @@ def replay(
         AudoticsError: there are no listens before the date or no features as of it.
     """
     sources = _sources(connection, as_of)
-    features_of = feature_reader(connection, as_of)
-    rules = read_list_rules(connection)
+    maker = ListMaker.of_date(connection, as_of, models)
     everyone = sources.history.users.astype(np.int32)
     # In the batches of a night: products of other shapes may differ in their last bits.
     for start in range(0, len(everyone), USERS_PER_BATCH):
@@ -81,11 +77,11 @@ def replay(
         asked = batch if user_keys is None else np.intersect1d(batch, user_keys).astype(np.int32)
         if not len(asked):
             continue
-        features = features_of(asked)
-        for slate, pool in sources.candidates_by_slate(batch, list(models)).items():
-            pool = pool[pool["user_key"].isin(asked)].reset_index(drop=True)
-            of_slate = rules.of_slate(slate, features.user_track)
-            lists = rank(models[slate].model, pool, join_features(pool, features), of_slate)
+        pools = {
+            slate: pool[pool["user_key"].isin(asked)].reset_index(drop=True)
+            for slate, pool in sources.candidates_by_slate(batch, list(models)).items()
+        }
+        for slate, lists in maker.lists(pools, reasons=False):
             yield Replayed(slate, models[slate], lists, read_lists(connection, as_of, slate, asked))
     for slate, model in models.items():
         gone = np.setdiff1d(_users_with_lists(connection, as_of, slate), everyone)
@@ -100,7 +96,7 @@ def _sources(connection: dbapi.Connection, as_of: date) -> Sources:
     if not len(listens):
         raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")
     config = SourcesConfig()
-    return fit_sources(listens, as_of, config, read_catalogue(connection, config.sizes))
+    return fit_sources(listens, as_of, config, read_catalogue(connection, needed_facts(config.sizes)))
 
 
 def _users_with_lists(connection: dbapi.Connection, as_of: date, slate: Slate) -> Ints:

@@ -9,16 +9,16 @@ from pydantic import Field
 
 from assets import plots
 from assets.candidates.pool import SourcesConfig
-from assets.dbt import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, features_version
-from assets.ranker.assets import table_of
-from assets.ranker.evaluation_tables import Row
-from assets.ranker.slates import Slate
+from assets.dbt import features_version
+from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
+from assets.plots import Row, table_of
 from assets.ranker.training import RankerConfig
 from assets.ranker.training_set import load_folds, update_training_set, whole_folds
 from assets.search.search import search
 from assets.search.store import described_choice, read_trials, replace_trials
 from assets.search.trial import SearchConfig, Trial
 from assets.search.validation import read_validation
+from assets.slates import Slate
 from warehouse.engine import MODELS_LOCK, adbc_connect, create_engine, exclusive
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from assets.ranker.dataset import Fold, fold_dates
-from assets.ranker.evaluation import HEADLINE, METRICS, bootstrap_interval
+from assets.features.dates import fold_dates
+from assets.metrics.intervals import bootstrap_interval
+from assets.metrics.protocol import HEADLINE, METRICS
+from assets.ranker.dataset import Fold
 from assets.ranker.scoring import list_scores
-from assets.ranker.slates import HORIZON_DAYS
 from assets.ranker.training import RankerConfig, thinned, training_data
 from assets.search.trial import SearchConfig
 from assets.search.validation import Validation
+from assets.slates import HORIZON_DAYS
 
 if TYPE_CHECKING:
     import lightgbm

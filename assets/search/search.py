@@ -10,15 +10,15 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from assets.metrics.protocol import HEADLINE, METRICS
+from assets.metrics.simultaneous import simultaneous_intervals
 from assets.ranker.dataset import Fold
-from assets.ranker.evaluation import HEADLINE, METRICS
-from assets.ranker.slates import HORIZON_DAYS
 from assets.ranker.training import RankerConfig, can_learn
 from assets.search.attempt import Attempt, clean_folds, try_config, try_default
-from assets.search.intervals import simultaneous_intervals
 from assets.search.space import new_study, record, suggested
 from assets.search.trial import FEWEST_USERS, Measured, SearchConfig, Trial
 from assets.search.validation import Validation
+from assets.slates import HORIZON_DAYS
 
 _HEADLINE = METRICS.index(HEADLINE)
 # Weekly folds of a training that overlap with its newest one: what stands in for it learns from the others.

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from assets.ranker.slates import Slate
 from assets.search.trial import FEWEST_USERS, Trial
+from assets.slates import Slate
 
 # Two searches of one date wait for each other instead of meeting each other's rows.
 _LOCK = text("lock table ml.ranker_trials in share row exclusive mode")

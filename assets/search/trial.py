@@ -5,9 +5,9 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from assets.ranker.evaluation import HEADLINE
-from assets.ranker.slates import HORIZON_DAYS
+from assets.metrics.protocol import HEADLINE
 from assets.ranker.training import RankerConfig
+from assets.slates import HORIZON_DAYS
 
 # On each validation date. With fewer there is no bootstrap to speak of: the largest deviation among its resamples is
 # bounded by what so few users can deviate, and intervals are too narrow.

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from assets.ranker.evaluation import METRICS
-from assets.ranker.held_out import feature_names
-from assets.ranker.slates import LIST_LENGTH
+from assets.metrics.protocol import METRICS
+from assets.ranker.holdout import feature_names
 from assets.ranker.training_set import HeldOut
+from assets.slates import LIST_LENGTH
 from warehouse.lake import Lake
 
 _SEED = 1

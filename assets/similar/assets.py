@@ -6,11 +6,11 @@ import dagster as dg
 
 from assets import plots
 from assets.candidates.history import History
-from assets.candidates.similar import Item, SimilarConfig
-from assets.dbt import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
+from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.similar.evaluation import METRICS, SIMILAR
 from assets.similar.evaluation_store import evaluate_similar, store_evaluation
 from assets.similar.lists import most_heard, named_examples, read_item_listens, similar_rows
+from assets.similar.sources import Item, SimilarConfig
 from assets.similar.store import replace_similar
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.resource import WarehouseResource

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from assets.candidates.history import History, Ints, Listens
-from assets.candidates.similar import SimilaritySource, nearest
-from assets.ranker.evaluation import bootstrap_interval
+from assets.candidates.history import History
+from assets.listens import Ints, Listens
+from assets.metrics.intervals import bootstrap_interval
+from assets.pairs import pack
+from assets.similar.sources import SimilaritySource, nearest
 
 METRICS = {"recall@10": 10, "recall@50": 50}
 HEADLINE = "recall@50"
@@ -64,12 +66,12 @@ def occurrences(horizon: Listens, history: History) -> Occurrences:
     """The occurrences of a horizon; items without a listen in the history can be relevant, but have no list."""
     sessions, session = np.unique(horizon.session_key, return_inverse=True)
     user, following = _users_and_next(session, horizon, len(sessions))
-    heard = np.unique((session.astype(np.int64) << 32) + horizon.track_key)
+    heard = np.unique(pack(session, horizon.track_key))
     of_session, key = heard >> 32, heard & 0xFFFFFFFF
     before = np.full(len(sessions), -1)
     before[following[following >= 0]] = np.flatnonzero(following >= 0)
     follows = before[of_session] >= 0
-    around = np.union1d(heard, (before[of_session[follows]] << 32) + key[follows])
+    around = np.union1d(heard, pack(before[of_session[follows]], key[follows]))
     relevant = np.bincount(around >> 32, minlength=len(sessions))[of_session] - 1
     code = np.minimum(np.searchsorted(history.tracks, key), len(history.tracks) - 1)
     kept = (history.tracks[code] == key) & (relevant > 0)
@@ -109,6 +111,6 @@ def _users_and_next(session: Ints, horizon: Listens, sessions: int) -> tuple[Int
 
 def _hits(lists: Ints, session: Ints, around: Ints, history: History) -> npt.NDArray[np.bool_]:
     """Whether each listed item is heard around the occurrence of its row; both have the shape (n, k)."""
-    wanted = (session[:, None] << 32) + history.tracks[np.maximum(lists, 0)]
+    wanted = pack(session[:, None], history.tracks[np.maximum(lists, 0)])
     place = np.minimum(np.searchsorted(around, wanted), len(around) - 1)
     return (around[place] == wanted) & (lists >= 0)

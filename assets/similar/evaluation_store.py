@@ -8,11 +8,11 @@ from sqlalchemy import Connection, text
 
 from assets.candidates.history import History
 from assets.candidates.popular import Popular, PopularConfig
-from assets.candidates.similar import Blend, InFactors, InSessions, Item, PlainCosine, SimilarConfig, SimilaritySource
-from assets.ranker.evaluation_store import horizon_is_closed, require_closed_horizon
-from assets.ranker.slates import HORIZON_DAYS
+from assets.horizon import horizon_is_closed, require_closed_horizon
 from assets.similar.evaluation import SIMILAR, SimilarityEvaluation, evaluate, occurrences
 from assets.similar.lists import read_item_listens
+from assets.similar.sources import Blend, InFactors, InSessions, Item, PlainCosine, SimilarConfig, SimilaritySource
+from assets.slates import HORIZON_DAYS
 from warehouse.errors import AudoticsError
 
 

@@ -8,8 +8,9 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, text
 
-from assets.candidates.history import History, Ints, Listens, read_listens
-from assets.candidates.similar import Item, SimilarConfig, nearest, of_artists, similar
+from assets.candidates.history import History
+from assets.listens import Ints, Listens, read_listens
+from assets.similar.sources import Item, SimilarConfig, nearest, of_artists, similar
 from assets.similar.store import as_rows
 
 # Items whose lists are held at a time.

@@ -7,8 +7,8 @@ from datetime import date
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
-from assets.candidates.history import Floats, Ints
-from assets.candidates.similar import Item
+from assets.listens import Floats, Ints
+from assets.similar.sources import Item
 from warehouse.lake import KEPT_DAYS
 from warehouse.locks import Lock, acquire
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from redis import Redis
     from sqlalchemy import Engine
 
-    from assets.ingest.blocks import ItemKind
+    from assets.blocks import ItemKind
 
 app = typer.Typer(
     help="Tracks and artists that a user never wants to be recommended, from their next request on.",
@@ -35,7 +35,7 @@ def list_(
 
     Example: `audotics blocks list --user user_000431`
     """
-    from assets.ingest.blocks import read_blocks
+    from assets.blocks import read_blocks
     from orchestration.cli.rendering import print_json, print_table
     from orchestration.platform import open_platform
     from warehouse.roles import Role
@@ -123,7 +123,7 @@ def _change(
 
 
 def _item(track: str | None, artist: str | None) -> "tuple[ItemKind, str]":
-    from assets.ingest.blocks import ItemKind
+    from assets.blocks import ItemKind
 
     if track is not None and artist is None:
         return ItemKind.TRACK, track

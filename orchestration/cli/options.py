@@ -8,7 +8,7 @@ import typer
 from warehouse.errors import AudoticsError
 
 if TYPE_CHECKING:
-    from assets.ranker.slates import Slate
+    from assets.slates import Slate
 
 # Listens before it are refused at ingest, and no partition of the jobs is older.
 FIRST_YEAR = 2000
@@ -43,7 +43,7 @@ def as_of_date(as_of: str | None) -> date:
 
 def slate_named(name: str) -> "Slate":
     """The slate asked for; AudoticsError when there is no such slate."""
-    from assets.ranker.slates import Slate
+    from assets.slates import Slate
 
     if name not in list(Slate):
         raise AudoticsError(f"there is no slate {name!r}; choose one of {', '.join(Slate)}")

@@ -95,7 +95,7 @@ def evaluate(
 
 def _newest_over() -> date:
     """The date that is evaluated unless another is asked for; says which that is."""
-    from assets.ranker.evaluation_store import newest_date_over
+    from assets.evaluation.store import newest_date_over
     from orchestration.cli.rendering import ERR
     from orchestration.platform import open_platform
 
@@ -116,7 +116,7 @@ def _evaluate(day: date) -> dict[str, Any]:
 
 def _score(lists: Path, slate: str, day: date) -> dict[str, Any]:
     """Metrics of the lists in a file."""
-    from assets.ranker.given_lists import evaluate_lists
+    from assets.evaluation.external_lists import evaluate_lists
     from orchestration.platform import open_platform
     from warehouse.engine import adbc_connect
     from warehouse.roles import Role
@@ -136,7 +136,7 @@ def recommendations(
 
     Example: `audotics recommendations --as-of 2015-01-01 --slate discover --out discover.parquet`
     """
-    from assets.ranker.recommendations import export_recommendations
+    from assets.recommendations.store import export_recommendations
     from orchestration.cli.rendering import OUT, print_json
     from orchestration.platform import open_platform
     from warehouse.engine import adbc_connect

@@ -9,9 +9,9 @@ import typer
 from orchestration.cli.options import AsJson, AsOf, as_of_date
 
 if TYPE_CHECKING:
-    from assets.ranker.slates import Slate
     from assets.replay.comparison import SlateComparison
     from assets.replay.lists import Replayed
+    from assets.slates import Slate
     from orchestration.platform import Platform
 
 
@@ -63,7 +63,7 @@ def replay(
 
 def _shown(platform: "Platform", part: "Replayed", limit: int) -> list[dict[str, Any]]:
     """The first tracks of each list, by public ids and names."""
-    from assets.ranker.marts import user_ids, with_titles
+    from assets.catalogue import user_ids, with_titles
     from warehouse.engine import adbc_connect
     from warehouse.roles import Role
 

@@ -30,7 +30,7 @@ def search(
 
     Example: `audotics search --as-of 2014-12-01 --slate discover --trials 40 --seed 7 --json`
     """
-    from assets.ranker.slates import Slate
+    from assets.slates import Slate
     from orchestration.cli.pipeline import steps
     from orchestration.cli.rendering import print_json
 

@@ -30,7 +30,7 @@ def down(as_json: AsJson = False) -> None:
     Example: `audotics down`
     """
     from orchestration.cli.rendering import OUT, print_json
-    from warehouse.local_servers import stop
+    from warehouse.local.servers import stop
     from warehouse.settings import load_settings
 
     stopped = stop(load_settings())

@@ -13,7 +13,7 @@ from sample_release import sample_release
 
 from assets.ingest.sample_world import generate
 from assets.publish.release import publish
-from warehouse.local_servers import Endpoints
+from warehouse.local.servers import Endpoints
 
 
 @pytest.fixture

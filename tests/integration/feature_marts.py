@@ -6,9 +6,8 @@ from datetime import date, timedelta
 from sqlalchemy import Connection, Engine, text
 
 from assets import dbt
-from assets.ranker.dataset import fold_dates
-from assets.ranker.feature_dates import MARTS, begin_features, finish_features, stale_feature_dates
-from assets.ranker.features import ARTIST_COLUMNS, TRACK_COLUMNS
+from assets.features.dates import MARTS, begin_features, finish_features, fold_dates, stale_feature_dates
+from assets.features.join import ARTIST_COLUMNS, TRACK_COLUMNS
 from assets.ranker.training import RankerConfig
 from warehouse.engine import create_engine
 from warehouse.roles import Role

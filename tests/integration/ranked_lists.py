@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 
 from assets.candidates.seeds import NO_SEED
-from assets.ranker.recommendations import as_rows, replace_recommendations
-from assets.ranker.slates import Slate
+from assets.recommendations.store import as_rows, replace_recommendations
+from assets.slates import Slate
 from warehouse.engine import adbc_connect
 
 EXPLANATION = '[{"feature": "rank_als", "contribution": 0.41}, {"feature": "größe", "contribution": -0.1}]'

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline_process import Pipeline
 
 from assets.ingest.sample_world import SampleWorld
-from warehouse.local_servers import Endpoints
+from warehouse.local.servers import Endpoints
 
 UNTIL = date(2026, 6, 1)
 AS_OF = (UNTIL - timedelta(days=14)).isoformat()

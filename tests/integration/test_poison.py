@@ -12,27 +12,29 @@ import pyarrow as pa
 import pytest
 from dbt_process import WITHOUT_TESTS, Dbt
 
-from assets.candidates.catalogue import NEEDED_BY, read_catalogue
-from assets.candidates.history import History, read_listens
-from assets.candidates.pool import SourcesConfig, fit_sources
-from assets.candidates.seeds import NO_SEED, Seeds, read_names
+from assets.candidates.history import History
+from assets.candidates.pool import NEEDED_BY, SourcesConfig, fit_sources, needed_facts
+from assets.candidates.seeds import NO_SEED, Seeds
 from assets.candidates.session_cooccurrence import SessionCooccurrence
-from assets.candidates.similar import Item, SimilarConfig
+from assets.catalogue import read_catalogue, read_titles
 from assets.dbt import DBT_PROJECT
+from assets.features.dates import MARTS
+from assets.features.join import join_features
+from assets.features.marts import feature_reader
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import SampleWorld, generate
+from assets.listens import read_listens
+from assets.metrics.protocol import relevant_tracks
 from assets.publish.country_content import country_popular
 from assets.ranker.dataset import labelled_fold
-from assets.ranker.evaluation import relevant_tracks
-from assets.ranker.feature_dates import MARTS
-from assets.ranker.features import join_features
-from assets.ranker.marts import feature_reader, read_list_rules
-from assets.ranker.reasons import with_reasons
+from assets.ranker.lists import read_list_rules
 from assets.ranker.scoring import rank
-from assets.ranker.slates import HORIZON_DAYS, Slate
 from assets.ranker.training import RankerConfig, train
+from assets.recommendations.reasons import with_reasons
 from assets.similar.lists import read_item_listens, similar_rows
+from assets.similar.sources import Item, SimilarConfig
+from assets.slates import HORIZON_DAYS, Slate
 from warehouse.engine import adbc_connect
 
 UNTIL = date(2026, 6, 1)
@@ -87,10 +89,10 @@ def made_as_of(dbt: Dbt) -> dict[str, str]:
         listens = read_listens(connection, AS_OF)
         horizon = listens.between(FOLD, AS_OF)
         before = listens.before(FOLD)
-        catalogue = read_catalogue(connection, NEEDED_BY)
+        catalogue = read_catalogue(connection, needed_facts(NEEDED_BY))
         at_fold = fit_sources(before, FOLD, SourcesConfig(), catalogue)
         at_date = fit_sources(listens, AS_OF, SourcesConfig(), catalogue)
-        seeds = Seeds(at_date.history, at_date.fitted(SessionCooccurrence), read_names(connection))
+        seeds = Seeds(at_date.history, at_date.fitted(SessionCooccurrence), read_titles(connection))
         for slate in Slate:
             relevant = relevant_tracks(before, horizon, FOLD, slate)
             fold = labelled_fold(FOLD, slate, at_fold, relevant, feature_reader(connection, FOLD), 0.5, seed=1)

@@ -12,11 +12,12 @@ from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.mapping import read_mapping
 from assets.ingest.tabular import Tabular
+from tests.repository import ROOT
 from warehouse.errors import AudoticsError
 
 pytestmark = pytest.mark.realdata
 
-MAPPING = Path(__file__).resolve().parents[2] / "examples" / "mappings" / "30music.toml"
+MAPPING = ROOT / "examples" / "mappings" / "30music.toml"
 SESSIONS = "30music/sessions_sample_10.parquet"
 
 

@@ -12,10 +12,11 @@ from assets.dbt import dbt_arguments
 from assets.ingest.load import load_files
 from assets.ingest.mapping import read_mapping
 from assets.ingest.tabular import Tabular
+from tests.repository import ROOT
 
 pytestmark = pytest.mark.realdata
 
-MAPPING = Path(__file__).resolve().parents[2] / "examples" / "mappings" / "30music.toml"
+MAPPING = ROOT / "examples" / "mappings" / "30music.toml"
 SESSIONS = "30music/sessions_sample_10.parquet"
 # A listen is a row; its session goes on while the next start is at most half an hour away.
 LISTENS = """

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / ".ci" / "run"
+from tests.repository import ROOT
+
+SCRIPT = ROOT / ".ci" / "run"
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, "true"), ("yes", "yes")])

@@ -1,0 +1,44 @@
+"""The 14 days after `as_of`, in which lists are judged: whether they are over in the data."""
+
+from datetime import date
+
+from adbc_driver_postgresql import dbapi
+
+from assets.slates import HORIZON_DAYS
+from warehouse.errors import AudoticsError
+
+
+def require_closed_horizon(connection: dbapi.Connection, as_of: date, end: date) -> None:
+    """Raise AudoticsError unless the horizon is over in the data."""
+    day = f"date '{as_of.isoformat()}'"
+    with connection.cursor() as cursor:
+        cursor.execute(f"select {horizon_is_closed(day)}, ({_days_with_listens(day)})::integer")
+        closed, days = cursor.fetchone() or (False, 0)
+    if not closed:
+        raise AudoticsError(
+            f"cannot evaluate as of {as_of}: the {HORIZON_DAYS} days after it are not over in the data, which has"
+            f" listens on {days} of them and none from {end} on; ingest later ones or choose an earlier --as-of"
+        )
+
+
+def horizon_is_closed(day: str) -> str:
+    """SQL: listening went on after the horizon of a date, or was heard on every day of it up to the last.
+
+    One listen on the last day proves nothing: it may come from a file that has hardly begun. The outcomes
+    (`ml.recommendation_outcomes`, docs/adr/0009) are stricter and always wait for a listen after the horizon.
+    """
+    return (
+        f"(exists (select from core.fct_listens where listened_at >= {_midnight(f'{day} + {HORIZON_DAYS}')})"
+        f" or ({_days_with_listens(day)}) = {HORIZON_DAYS})"
+    )
+
+
+def _days_with_listens(day: str) -> str:
+    return (
+        "select count(distinct (listened_at at time zone 'UTC')::date) from core.fct_listens"
+        f" where listened_at >= {_midnight(day)} and listened_at < {_midnight(f'{day} + {HORIZON_DAYS}')}"
+    )
+
+
+def _midnight(day: str) -> str:
+    return f"(({day})::timestamp at time zone 'UTC')"

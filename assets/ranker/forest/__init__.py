@@ -1,0 +1,1 @@
+"""A LightGBM model as flat arrays, scored and explained by compiled loops."""

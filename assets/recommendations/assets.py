@@ -1,0 +1,90 @@
+"""The lists of every user and slate as of a date."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+
+from assets import plots
+from assets.blocks import settled_blocks
+from assets.candidates.assets import candidates_path
+from assets.code_version import code_version
+from assets.dbt import FEATURE_KEYS, features_version
+from assets.features.dates import listens_version
+from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
+from assets.ranker.assets import rankers
+from assets.ranker.registry import Champion, champions
+from assets.recommendations.lists import ListMaker
+from assets.recommendations.store import MadeFrom, as_rows, replace_recommendations
+from assets.slates import Slate
+from warehouse.engine import adbc_connect, create_engine
+from warehouse.lake import Lake
+from warehouse.resource import WarehouseResource
+from warehouse.roles import Role
+
+_CHAMPION_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-6)
+
+
+@dg.asset(
+    partitions_def=AS_OF_PARTITIONS,
+    backfill_policy=ONE_DATE_PER_RUN,
+    group_name="recommendations",
+    kinds={"python", "lightgbm", "postgres"},
+    owners=OWNERS,
+    # A night is served by the champion, as a rule one of the last week's.
+    deps=[
+        "candidates",
+        dg.AssetKey(["core", "dim_tracks"]),
+        *FEATURE_KEYS,
+        dg.AssetDep(rankers, partition_mapping=_CHAMPION_WINDOW),
+    ],
+    metadata={"dagster/table_name": "ml.recommendations"},
+)
+def recommendations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+    """The 100 best candidates of every user and slate by its champion as of this date, and why.
+
+    A slate without a champion has no lists.
+    """
+    as_of = date.fromisoformat(context.partition_key)
+    lake = Lake(warehouse.lake)
+    with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
+        serving = champions(connection, lake, as_of)
+    with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
+        listens = listens_version(connection, as_of)
+    code = code_version(features_version())
+    by_source: dict[str, float] = {}
+    with adbc_connect(warehouse.url, Role.SERVICE) as reading, adbc_connect(warehouse.url, Role.SERVICE) as writing:
+        made_from = MadeFrom(*settled_blocks(reading), listens, code)
+        tables = _ranked(reading, lake, as_of, serving, by_source)
+        rows = replace_recommendations(writing, as_of, tables, made_from)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": rows,
+            "by_source": dg.MetadataValue.md(
+                plots.bars("recommended tracks by the source that ranked them highest", by_source)
+            ),
+            **{f"{slate}/model_version": best.model_version for slate, best in serving.items()},
+        }
+    )
+
+
+def _ranked(
+    connection: dbapi.Connection,
+    lake: Lake,
+    as_of: date,
+    serving: dict[Slate, Champion],
+    by_source: dict[str, float],
+) -> Iterator[pa.Table]:
+    """Rows of ml.recommendations, one batch of users at a time; counts them per source on the way."""
+    maker = ListMaker.of_date(connection, as_of, serving)
+    # The files hold the same users batch by batch.
+    for batch in zip(*(lake.read_parquet(candidates_path(as_of, slate)) for slate in serving), strict=True):
+        pools = {slate: table.to_pandas() for slate, table in zip(serving, batch, strict=True) if table.num_rows}
+        if not pools:
+            continue
+        for slate, lists in maker.lists(pools):
+            for source, count in lists["source"].value_counts().items():
+                by_source[str(source)] = by_source.get(str(source), 0) + int(count)
+            yield as_rows(lists, as_of, slate, serving[slate].model_version)

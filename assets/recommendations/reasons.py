@@ -1,0 +1,107 @@
+"""What explains a ranked list: a seed of each track, and the features that moved the first ones most."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pandas as pd
+
+from assets.candidates.seeds import NO_SEED, SEED_COLUMNS, STRENGTH_COLUMNS
+from assets.features.join import FeatureMatrix
+from assets.listens import Floats, Ints
+from assets.ranker.lists import ListRules
+from assets.ranker.scoring import columns_of, forest_of
+from assets.ranker.training import RankerModel
+from warehouse.errors import AudoticsError
+
+# What a row costs here is many times its score, and its text is stored: only what is seen first is explained.
+EXPLAINED = 10
+STRONGEST = 3
+# A seed counts for that much less each time that the list has named it already, and is left for another one of at least
+# that share of its strength. Chosen from the curve in docs/adr/0011.
+REPEATED = 0.7
+WEAKEST = 0.5
+
+
+def with_reasons(
+    model: RankerModel, lists: pd.DataFrame, candidates: pd.DataFrame, features: FeatureMatrix, rules: ListRules
+) -> pd.DataFrame:
+    """`lists`, as from scoring.rank of the same candidates and features, with two columns more.
+
+    seed_track_key: one of the candidate's seeds that the user has not blocked (`chosen_seeds`), NO_SEED where there is
+    none. contributions: JSON text, `[{"feature", "contribution"}, …]`, the strongest first (`strongest`), of the first
+    EXPLAINED of each list; None further down.
+
+    Raises:
+        AudoticsError: the candidates lack columns of seeds.
+    """
+    if not {*SEED_COLUMNS, *STRENGTH_COLUMNS} <= {*candidates}:
+        raise AudoticsError(
+            "the candidates lack columns of seeds, an older version made them:"
+            " materialise `candidates` of this date again"
+        )
+    rows = lists["row"].to_numpy()
+    explained = np.flatnonzero(lists["rank"].to_numpy() <= EXPLAINED)
+    texts = np.full(len(lists), None, dtype=object)
+    if len(explained):
+        values = features.values[rows[explained]][:, columns_of(model, features)]
+        texts[explained] = strongest(model.names, contributions(model, values)[:, :-1])
+    user = lists["user_key"].to_numpy(np.int32)
+    seeds = candidates[list(SEED_COLUMNS)].to_numpy(np.int32)[rows]
+    strengths = candidates[list(STRENGTH_COLUMNS)].to_numpy(np.float32)[rows]
+    strengths[rules.blocked(np.repeat(user, seeds.shape[1]), seeds.ravel()).reshape(seeds.shape)] = 0
+    return lists.assign(
+        seed_track_key=chosen_seeds(user, seeds, strengths),
+        contributions=pd.Series(texts, index=lists.index, dtype=object),
+    )
+
+
+def chosen_seeds(
+    user: Ints, seeds: npt.NDArray[np.int32], strengths: Floats, repeated: float = REPEATED, weakest: float = WEAKEST
+) -> npt.NDArray[np.int32]:
+    """One seed of each listed track, so that a list names several: int32 (rows,), NO_SEED where it has none.
+
+    user (rows,): rows of a user together, by rank. seeds (int32), strengths (rows, seeds of a track): a strength of 0
+    says that there is no seed. Down the list, each track takes the seed with the largest strength · repeated ** n, n
+    being how often the list has named it already, but none below weakest times its strongest one.
+    """
+    from assets.recommendations.reasons_kernel import varied
+
+    chosen = np.full(len(user), NO_SEED, np.int32)
+    first = np.flatnonzero(np.r_[True, user[1:] != user[:-1], True]) if len(user) else np.zeros(1, np.int64)
+    varied(first, seeds, strengths, repeated, weakest, chosen)
+    return chosen
+
+
+def contributions(model: RankerModel, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """SHAP values of each row of `values` (rows, features of the model), and last the model's expected value.
+
+    A row sums to its raw score, in log odds, or on the own scale of a ranking objective: Lundberg et al., "From local
+    explanations to global understanding with explainable AI for trees" (Nature Machine Intelligence, 2020). By the
+    compiled forest; where it cannot express the model, by LightGBM, which says the same many times slower.
+    """
+    forest = forest_of(model.text)
+    if forest is not None:
+        return forest.contributions(values, model.config.threads)
+    predicted = model.booster.predict(values, pred_contrib=True, num_threads=model.config.threads)
+    return np.asarray(predicted, dtype=np.float64)
+
+
+def strongest(names: Sequence[str], values: npt.NDArray[np.float64]) -> list[str]:
+    """JSON of the STRONGEST features of each row of `values` (rows, features), by size, equals in the order of names.
+
+    Features that contribute nothing are left out.
+    """
+    order = np.argsort(-np.abs(values), axis=1, kind="stable")[:, :STRONGEST]
+    sizes = np.take_along_axis(values, order, axis=1).round(4).tolist()
+    return [
+        orjson.dumps(
+            [
+                {"feature": names[column], "contribution": size}
+                for column, size in zip(columns, of_row, strict=True)
+                if size
+            ]
+        ).decode()
+        for columns, of_row in zip(order.tolist(), sizes, strict=True)
+    ]

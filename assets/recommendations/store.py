@@ -1,0 +1,231 @@
+"""Writes and reads ml.recommendations: one partition per `as_of`, replaced as a whole."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import astuple, dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from adbc_driver_postgresql import dbapi
+from sqlalchemy import Connection, text
+
+from assets.candidates.seeds import NO_SEED
+from assets.listens import Ints
+from assets.slates import Slate
+from warehouse.errors import AudoticsError
+from warehouse.locks import Lock, acquire
+
+SCHEMA = pa.schema(
+    [
+        pa.field("as_of", pa.date32(), nullable=False),
+        pa.field("slate", pa.string(), nullable=False),
+        pa.field("user_key", pa.int32(), nullable=False),
+        pa.field("rank", pa.int16(), nullable=False),
+        pa.field("track_key", pa.int32(), nullable=False),
+        pa.field("score", pa.float32(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("model_version", pa.string(), nullable=False),
+        pa.field("seed_track_key", pa.int32()),
+        pa.field("contributions", pa.binary()),
+    ]
+)
+
+EXPORT_SCHEMA = pa.schema(
+    [("user_id", pa.string()), ("track_id", pa.string()), ("rank", pa.int16()), ("score", pa.float32())]
+)
+
+
+@dataclass(frozen=True)
+class MadeFrom:
+    """What lists were made from, by which a replay tells what has changed since.
+
+    blocks_read_at, blocks: the lists hold to the blocks there were then, and how many these were, as
+    `settled_blocks` says. listens_version: as in raw.listen_days, what the features of the date reflect. code_version:
+    of `code_version.code_version`.
+    """
+
+    blocks_read_at: datetime
+    blocks: int
+    listens_version: int | None
+    code_version: str
+
+
+def as_rows(lists: pd.DataFrame, as_of: date, slate: Slate, model_version: str) -> pa.Table:
+    """Lists from reasons.with_reasons as rows of ml.recommendations: no seed is null, JSON is as COPY takes it."""
+    seeds = lists["seed_track_key"].to_numpy(np.int32)
+    # The binary form of jsonb is a version, 1, and the text; the driver sends the bytes of an Arrow column as they are.
+    texts = pa.array(lists["contributions"], pa.string()).cast(pa.binary())
+    columns: dict[str, Any] = {
+        "as_of": pa.repeat(pa.scalar(as_of, pa.date32()), len(lists)),
+        "slate": pa.repeat(pa.scalar(str(slate)), len(lists)),
+        "model_version": pa.repeat(pa.scalar(model_version), len(lists)),
+        "seed_track_key": pa.array(seeds, mask=seeds == NO_SEED),
+        "contributions": pc.binary_join_element_wise(b"\x01", texts, b""),
+    }
+    for name in ("user_key", "rank", "track_key", "score", "source"):
+        columns[name] = pa.array(lists[name], type=SCHEMA.field(name).type)
+    return pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
+
+
+def replace_recommendations(
+    connection: dbapi.Connection, as_of: date, tables: Iterable[pa.Table], made_from: MadeFrom | None = None
+) -> int:
+    """Replace the lists of an `as_of` and return the number of rows.
+
+    Rows go to a table of their own, which then takes the old partition's place in one short transaction. While `tables`
+    are being made, nothing that others read or write is locked; readers of any date wait for the exchange only, and
+    see the old lists or the new ones. An interrupted load leaves the old ones, and a loading table that the next load
+    of the date removes. Loads of one date wait for each other, loads of several dates for each other's exchange.
+
+    Raises:
+        AudoticsError: another session has one of these locks for too long.
+    """
+    partition = f"recommendations_{as_of:%Y%m%d}"
+    with connection.cursor() as cursor, _one_load_of(connection, cursor, partition):
+        _create_loading_table(cursor, partition, as_of)
+        connection.commit()
+        rows = 0
+        for table in tables:
+            rows += cursor.adbc_ingest(f"{partition}_loading", table, mode="append", db_schema_name="ml")
+        cursor.execute(f"alter table ml.{partition}_loading add primary key (as_of, slate, user_key, rank)")
+        cursor.execute(f"analyze ml.{partition}_loading")
+        cursor.execute(
+            "select slate, max(model_version), count(distinct user_key), count(*)"
+            f" from ml.{partition}_loading group by slate"
+        )
+        batches = cursor.fetchall()
+        connection.commit()
+        _exchange(cursor, partition, as_of)
+        _record_batches(cursor, as_of, batches, made_from)
+        connection.commit()
+    return rows
+
+
+@contextmanager
+def _one_load_of(connection: dbapi.Connection, cursor: dbapi.Cursor, partition: str) -> Iterator[None]:
+    """Hold a lock of the session: it outlives transactions, and goes with the connection of a load that dies."""
+    # Another load of the date scores every user while it has the lock.
+    acquire(cursor, Lock(f"hashtext('{partition}')", f"writing ml.{partition}", wait_seconds=3600), session=True)
+    connection.commit()
+    try:
+        yield
+    finally:
+        # What failed may have taken the connection along, and with it the lock; its own error is the one to show.
+        with suppress(dbapi.Error):
+            connection.rollback()
+            _unlock(cursor, partition)
+            connection.commit()
+
+
+def _unlock(cursor: dbapi.Cursor, partition: str) -> None:
+    cursor.execute(f"select pg_advisory_unlock(hashtext('{partition}'))")
+    cursor.fetchall()
+
+
+def _create_loading_table(cursor: dbapi.Cursor, partition: str, as_of: date) -> None:
+    cursor.execute(f"drop table if exists ml.{partition}_loading")
+    cursor.execute(
+        f"create table ml.{partition}_loading (like ml.recommendations including comments including defaults,"
+        f" constraint {partition}_as_of check (as_of = date '{as_of.isoformat()}'))"
+    )
+
+
+def _exchange(cursor: dbapi.Cursor, partition: str, as_of: date) -> None:
+    """Put the loading table in the partition's place. Needs a transaction of its own: it locks the whole table."""
+    # Two exchanges at once would each hold what the other needs of ml.recommendations.
+    acquire(cursor, Lock("hashtext('ml.recommendations')", "exchanging lists in ml.recommendations"))
+    cursor.execute(f"drop table if exists ml.{partition}")
+    cursor.execute(f"alter table ml.{partition}_loading rename to {partition}")
+    cursor.execute(f"alter index ml.{partition}_loading_pkey rename to {partition}_pkey")
+    cursor.execute(
+        f"alter table ml.recommendations attach partition ml.{partition} for values in (date '{as_of.isoformat()}')"
+    )
+
+
+def _record_batches(
+    cursor: dbapi.Cursor, as_of: date, batches: Iterable[tuple[Any, ...]], made_from: MadeFrom | None
+) -> None:
+    """Note what lists there are now: (slate, model version, users, rows); and from what they were made."""
+    cursor.execute("delete from ml.recommendation_batches where as_of = $1", (as_of,))
+    for batch in batches:
+        cursor.execute(
+            "insert into ml.recommendation_batches"
+            " (as_of, slate, model_version, users, rows, made_at) values ($1, $2, $3, $4, $5, now())",
+            (as_of, *batch),
+        )
+    if made_from is not None:
+        cursor.execute(
+            "update ml.recommendation_batches set blocks_read_at = $2, blocks = $3, listens_version = $4,"
+            " code_version = $5 where as_of = $1",
+            (as_of, *astuple(made_from)),
+        )
+
+
+def models_of_lists(connection: Connection, as_of: date) -> list[str]:
+    """The versions of the models that made the lists of a date; none where none were made."""
+    query = text("select model_version from ml.recommendation_batches where as_of = :as_of order by slate")
+    return list(connection.scalars(query, {"as_of": as_of}))
+
+
+def dates_with_recommendations(connection: Connection) -> list[date]:
+    """The dates of which lists were made, oldest first."""
+    return list(connection.scalars(text("select distinct as_of from ml.recommendation_batches order by as_of")))
+
+
+def read_lists(connection: dbapi.Connection, as_of: date, slate: Slate, user_keys: Ints) -> pd.DataFrame:
+    """The lists of these users: user_key, track_key, rank, score."""
+    with connection.cursor() as cursor:
+        keys = pa.array([user_keys], type=pa.list_(pa.int32()))
+        cursor.execute(
+            f"select user_key, track_key, rank, score {_made(as_of, slate)} and user_key = any($1)",
+            parameters=pa.record_batch([keys], names=["user_keys"]),
+        )
+        return cursor.fetch_arrow_table().to_pandas()
+
+
+def _made(as_of: date, slate: Slate) -> str:
+    return f"from ml.recommendations where as_of = date '{as_of.isoformat()}' and slate = '{slate}'"
+
+
+def export_recommendations(connection: dbapi.Connection, as_of: date, slate: Slate, file: Path) -> int:
+    """Write the lists of an `as_of` to a Parquet file with public ids, best first within each user; return the rows.
+
+    Columns: user_id, track_id (text), rank (int16, from 1), score (float32). The file appears whole or not at all.
+
+    Raises:
+        AudoticsError: no such lists were made, or the file cannot be written.
+    """
+    lists = f"ml.recommendations where as_of = date '{as_of.isoformat()}' and slate = '{slate}'"
+    partial = file.with_name(f".{file.name}.partial")
+    rows = 0
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"select exists (select from {lists})")
+            if not cursor.fetchone()[0]:
+                cursor.execute("select max(as_of)::text from ml.recommendations where slate = $1", (str(slate),))
+                (newest,) = cursor.fetchone()
+                others = f" (the newest are as of {newest})" if newest else ""
+                raise AudoticsError(
+                    f"no {slate} lists were made as of {as_of}{others}: run `audotics run --as-of {as_of}` first"
+                )
+            cursor.execute(
+                f"select user_id, track_id, rank, score from (select * from {lists}) as lists"
+                " inner join core.dim_users using (user_key) inner join core.dim_tracks using (track_key)"
+                " order by user_key, rank"
+            )
+            with pq.ParquetWriter(partial, EXPORT_SCHEMA) as writer:
+                for batch in cursor.fetch_record_batch():
+                    writer.write_batch(batch.cast(EXPORT_SCHEMA))
+                    rows += batch.num_rows
+        partial.replace(file)
+    except OSError as error:
+        raise AudoticsError(f"cannot write {file}: {error.strerror}; choose another --out") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return rows

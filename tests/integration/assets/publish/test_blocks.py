@@ -1,0 +1,166 @@
+"""What users have blocked: the warehouse decides, Redis follows at once, whatever dies in between."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
+
+import pytest
+from loading import query, until_somebody_waits
+from redis import Redis
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from assets.blocks import ItemKind, block, settled_blocks
+from assets.publish.blocks import BlocksInRedis, add_block, compare_blocks, publish_blocks, remove_block
+from assets.publish.content import ReleaseError
+from serving_api import contract
+from serving_api.contract import BLOCKS, Blocks
+from warehouse.engine import adbc_connect, create_engine
+from warehouse.roles import Role
+
+WAIT_SECONDS = 60.0
+CATALOGUE = """
+insert into raw.users (user_key, user_id, listener_key) select n, 'user_' || n, n from generate_series(0, 5) as n;
+insert into raw.artists (artist_key, natural_key, artist_id) select n, 'source:' || n, 'a-' || n
+from generate_series(0, 2) as n;
+insert into raw.tracks (track_key, natural_key, track_id, artist_key, title) values
+(0, 'source:0', 't-0', 0, 'Slow River'), (1, 'source:1', 't-1', 0, 'SLOW RIVER - 2011 Remaster'),
+(2, 'source:2', 't-2', 0, 'Slow River (Live at the Mill)'), (3, 'source:3', 't-3', 0, 'Slow River (Remix)'),
+(4, 'source:4', 't-4', 1, 'Slow River'), (5, 'source:5', 't-5', null, 'Slow River'),
+(6, 'source:6', 't-6', null, 'Slow River')
+"""
+NO_COMMIT = """
+create function raw.die() returns trigger language plpgsql as $$ begin raise 'died before the commit'; end $$;
+create constraint trigger die after insert or delete on raw.blocks deferrable initially deferred
+for each row execute function raw.die()
+"""
+TRACK, ARTIST = ItemKind.TRACK, ItemKind.ARTIST
+
+
+@pytest.fixture
+def loader(warehouse_url: str) -> Iterator[Engine]:
+    """The warehouse with seven tracks, as the role that changes blocks."""
+    engine = create_engine(warehouse_url, Role.LOADER)
+    with engine.begin() as connection:
+        connection.execute(text(CATALOGUE))
+    yield engine
+    engine.dispose()
+
+
+def change(loader: Engine, client: Redis, user_id: str, kind: ItemKind, item_id: str, *, add: bool = True) -> None:
+    """As the command line does it."""
+    assert (add_block if add else remove_block)(loader, client, user_id, kind, item_id)
+
+
+def held(client: Redis) -> dict[str, tuple[list[str], list[str]]]:
+    """Sorted track ids and artist ids of each user in Redis."""
+    blocks = {user_id.decode(): contract.unpack_blocks(packed) for user_id, packed in client.hgetall(BLOCKS).items()}
+    return {user_id: (sorted(each.track_ids), sorted(each.artist_ids)) for user_id, each in blocks.items()}
+
+
+def test_a_block_is_in_redis_with_every_version_of_the_recording_and_goes_again(loader: Engine, client: Redis) -> None:
+    change(loader, client, "user_1", TRACK, "t-1")
+    change(loader, client, "user_1", ARTIST, "a-2")
+    change(loader, client, "user_2", TRACK, "t-5")
+    versions = ["t-0", "t-1", "t-2"]
+    assert held(client) == {"user_1": (versions, ["a-2"]), "user_2": (["t-5"], [])}
+    change(loader, client, "user_1", TRACK, "t-0")
+    change(loader, client, "user_1", TRACK, "t-1", add=False)
+    assert held(client)["user_1"] == (versions, ["a-2"]), "t-0 is still blocked, and t-1 is a version of it"
+    change(loader, client, "user_1", TRACK, "t-0", add=False)
+    change(loader, client, "user_2", TRACK, "t-5", add=False)
+    assert held(client) == {"user_1": ([], ["a-2"])}
+
+
+def test_whatever_redis_says_is_made_right_batch_by_batch_and_reported_before(loader: Engine, client: Redis) -> None:
+    for number in range(5):
+        change(loader, client, f"user_{number}", TRACK, f"t-{number}")
+        change(loader, client, f"user_{number}", ARTIST, "a-0")
+    right = held(client)
+    assert right["user_3"] == (["t-3"], ["a-0"]) and len(right) == 5
+    assert compare_blocks(loader, client) == BlocksInRedis(5, 5, 5, 0, None)
+    stale = contract.pack_blocks(Blocks(frozenset({"t-6"}), frozenset()))
+    client.hset(BLOCKS, mapping={"user_1": b"damaged", "user_3": stale, "user_5": stale, "of another warehouse": stale})
+    client.hset(BLOCKS, mapping={b"\xff no UTF-8": stale, b"user_1\0": stale})
+    client.hdel(BLOCKS, "user_2")
+    assert compare_blocks(loader, client) == BlocksInRedis(5, 8, 5, 3, "user_1")
+    assert compare_blocks(loader, client, sample=2).compared == 2
+    assert publish_blocks(loader, client, blocks_per_batch=1) == 5
+    assert held(client) == right
+    client.delete(BLOCKS)
+    assert [publish_blocks(loader, client, blocks_per_batch=3) for _ in range(2)] == [5, 5]
+    assert held(client) == right
+    with loader.begin() as connection:
+        connection.execute(text("delete from raw.blocks"))
+    assert publish_blocks(loader, client) == 0
+    assert client.exists(BLOCKS) == 0
+
+
+def test_a_track_that_comes_later_is_a_version_from_the_next_release_on(loader: Engine, client: Redis) -> None:
+    change(loader, client, "user_1", TRACK, "t-4")
+    with loader.begin() as connection:
+        connection.execute(
+            text(
+                "insert into raw.tracks (track_key, natural_key, track_id, artist_key, title)"
+                " values (7, 'source:7', 't-7', 1, 'Slow River (Mono)')"
+            )
+        )
+    assert compare_blocks(loader, client) == BlocksInRedis(1, 1, 1, 1, "user_1")
+    publish_blocks(loader, client)
+    assert held(client) == {"user_1": (["t-4", "t-7"], [])}
+
+
+def test_a_commit_that_fails_leaves_redis_with_a_block_too_many_and_never_one_too_few(
+    loader: Engine, client: Redis, warehouse_url: str
+) -> None:
+    change(loader, client, "user_1", ARTIST, "a-0")
+    with create_engine(warehouse_url).begin() as connection:
+        connection.execute(text(NO_COMMIT))
+    for add, artist_id in ((True, "a-1"), (False, "a-0")):
+        with pytest.raises(DBAPIError, match="died before the commit"):
+            change(loader, client, "user_1", ARTIST, artist_id, add=add)
+    assert query(warehouse_url, "select item_key from raw.blocks") == [(0,)]
+    assert held(client) == {"user_1": ([], ["a-0", "a-1"])}
+    publish_blocks(loader, client)
+    assert held(client) == {"user_1": ([], ["a-0"])}
+
+
+def test_without_redis_nothing_is_blocked_and_what_is_taken_back_stays_hidden_until_the_same_again(
+    loader: Engine, client: Redis, warehouse_url: str
+) -> None:
+    with Redis.from_url("redis://127.0.0.1:1/0") as nobody:
+        with pytest.raises(ReleaseError, match=r"127\.0\.0\.1:1 failed"):
+            change(loader, nobody, "user_1", ARTIST, "a-0")
+        assert query(warehouse_url, "select count(*) from raw.blocks") == [(0,)]
+        change(loader, client, "user_1", ARTIST, "a-0")
+        with pytest.raises(ReleaseError, match=r"failed: .*; artist a-0 is hidden from user_1 until this is run again"):
+            change(loader, nobody, "user_1", ARTIST, "a-0", add=False)
+    assert query(warehouse_url, "select count(*) from raw.blocks") == [(0,)]
+    assert held(client) == {"user_1": ([], ["a-0"])}
+    assert not remove_block(loader, client, "user_1", ARTIST, "a-0")
+    assert held(client) == {}
+
+
+def test_two_changes_for_one_user_at_once_are_both_in_redis(loader: Engine, client: Redis, warehouse_url: str) -> None:
+    with ThreadPoolExecutor(1) as others:
+        with loader.begin() as connection:
+            block(connection, "user_1", ARTIST, "a-0")
+            other = others.submit(change, loader, client, "user_1", ARTIST, "a-1")
+            until_somebody_waits(warehouse_url, other.done)
+        other.result(WAIT_SECONDS)
+    assert held(client) == {"user_1": ([], ["a-0", "a-1"])}
+
+
+def test_an_instant_of_the_blocks_waits_for_one_that_is_not_committed_yet(
+    loader: Engine, client: Redis, warehouse_url: str
+) -> None:
+    with adbc_connect(warehouse_url, Role.SERVICE) as reading, ThreadPoolExecutor(1) as others:
+        with loader.begin() as connection:
+            block(connection, "user_1", ARTIST, "a-0")
+            settled = others.submit(settled_blocks, reading)
+            until_somebody_waits(warehouse_url, settled.done)
+        instant, blocks = settled.result(WAIT_SECONDS)
+        change(loader, client, "user_2", ARTIST, "a-0")
+    (first,), (second,) = query(warehouse_url, "select created_at from raw.blocks order by created_at")
+    assert (blocks, instant.tzinfo) == (1, UTC)
+    assert first <= instant < second

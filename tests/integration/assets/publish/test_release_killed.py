@@ -1,0 +1,108 @@
+"""A publisher killed at any instant: the old release or the new one is live, and a rerun leaves no trace."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from sample_release import contents, release_ids, sample_release
+
+from assets.publish.content import plan_release
+from assets.publish.release import publish
+from serving_api.contract import LIVE
+from tests.repository import ROOT
+
+# Publishes the second release and stops for good at the instant named by its second argument.
+PUBLISHER = """
+import sys, time
+from dataclasses import replace
+from redis import Redis
+from assets.publish import release as publishing
+from sample_release import sample_release
+
+def stall(*ignored):
+    print("stalled", flush=True)
+    time.sleep(600)
+
+url, instant = sys.argv[1:]
+release = sample_release("second")
+client = Redis.from_url(url)
+
+def stalling(source):
+    calls = []
+    def batches(*arguments):
+        calls.append(arguments)
+        for batch in source(*arguments):
+            yield batch
+            if calls.count(arguments) == 2:
+                stall()
+    return batches
+
+def then_stall(function):
+    return lambda *arguments: (function(*arguments), stall())
+
+if instant == "the catalogue is half loaded":
+    release = replace(release, tracks=stalling(release.tracks))
+elif instant == "the lists are half loaded":
+    release = replace(release, batches=stalling(release.batches))
+elif instant == "the release is loaded":
+    publishing._load = then_stall(publishing._load)
+elif instant == "the release is live":
+    publishing._flip = then_stall(publishing._flip)
+publishing.publish(client, release, lock_seconds=1)
+"""
+
+INSTANTS = [
+    "the catalogue is half loaded",
+    "the lists are half loaded",
+    "the release is loaded",
+    "the release is live",
+]
+
+
+def kill_a_publisher_when(instant: str, url: str) -> None:
+    publisher = subprocess.Popen(
+        [sys.executable, "-c", PUBLISHER, url, instant],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert publisher.stdout is not None
+    with publisher.stdout:
+        assert publisher.stdout.readline() == "stalled\n"
+        publisher.send_signal(signal.SIGKILL)
+        assert publisher.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("instant", INSTANTS)
+def test_a_publisher_killed_when(instant: str, client: Redis, other_client: Redis, redis_url: str) -> None:
+    """… leaves a whole release live, and its rerun the same keys as an undisturbed run."""
+    for undisturbed in (client, other_client):
+        publish(undisturbed, sample_release("oldest"))
+        publish(undisturbed, sample_release("first"))
+    old, new = (plan_release(sample_release(marker)).release for marker in ("first", "second"))
+    kill_a_publisher_when(instant, redis_url)
+    assert client.get(LIVE) == (new if instant == "the release is live" else old).encode()
+    assert len(release_ids(client)) == 3, "the kill came too late to leave anything behind"
+
+    rerun = publish(client, sample_release("second"), lock_seconds=1)
+    publish(other_client, sample_release("second"))
+    assert (rerun.meta.release, rerun.previous) == (new, old)
+    assert contents(client) == contents(other_client)
+    assert release_ids(client) == {old, new}
+
+
+def test_the_leftovers_of_a_killed_publisher_go_with_the_next_release_whatever_it_is(
+    client: Redis, other_client: Redis, redis_url: str
+) -> None:
+    for undisturbed in (client, other_client):
+        publish(undisturbed, sample_release("first"))
+    kill_a_publisher_when("the lists are half loaded", redis_url)
+    assert len(release_ids(client)) == 2
+    publish(client, sample_release("third"), lock_seconds=1)
+    publish(other_client, sample_release("third"))
+    assert contents(client) == contents(other_client)

@@ -1,0 +1,176 @@
+"""The warehouse's tables: migrations, what they promise analysts, and what they refuse."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg2
+import pytest
+from sqlalchemy import text
+
+from warehouse import migrate
+from warehouse.engine import create_engine, session_url
+from warehouse.errors import AudoticsError
+from warehouse.local.servers import Endpoints, ensure_running
+from warehouse.roles import WORKING_ROLES, Role
+from warehouse.settings import Settings
+
+UNDESCRIBED = """
+SELECT relnamespace::regnamespace || '.' || relname || coalesce('.' || attname, '')
+FROM pg_class
+LEFT JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0
+WHERE
+    relnamespace IN ('raw'::regnamespace, 'ml'::regnamespace, 'builds'::regnamespace) AND relkind IN ('r', 'p')
+    AND (obj_description(pg_class.oid) IS NULL OR col_description(pg_class.oid, attnum) IS NULL)
+"""
+LOADED = (
+    "INSERT INTO raw.ingest_files (sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected, rows_duplicate,"
+    " started_at, finished_at) VALUES ('a', 'f', '/x', 1, {counts}, now(), now())"
+)
+
+
+def _rows(url: str, statement: str) -> list[tuple]:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        rows = [tuple(row) for row in connection.execute(text(statement))]
+    engine.dispose()
+    return rows
+
+
+def _execute(url: str, statement: str) -> None:
+    connection = psycopg2.connect(url)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+    finally:
+        connection.close()
+
+
+def test_an_empty_database_has_every_migration_pending_and_after_the_upgrade_none(empty_database_url: str) -> None:
+    waiting = migrate.pending(empty_database_url)
+    assert waiting[0] == "0001"
+    migrate.upgrade(empty_database_url)
+    assert migrate.pending(empty_database_url) == []
+    assert _rows(empty_database_url, f"SELECT version_num FROM {migrate.VERSION_TABLE}") == [(waiting[-1],)]
+    migrate.upgrade(empty_database_url)
+    assert migrate.pending(empty_database_url) == []
+
+
+def test_processes_that_upgrade_at_once_do_not_collide(empty_database_url: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(migrate.upgrade, [empty_database_url] * 4))
+    assert migrate.pending(empty_database_url) == []
+
+
+def test_every_table_and_column_says_what_it_is(warehouse_url: str) -> None:
+    assert _rows(warehouse_url, UNDESCRIBED) == []
+
+
+def test_the_raw_tables_are_there_and_dagster_has_an_empty_schema(warehouse_url: str) -> None:
+    tables = _rows(warehouse_url, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'raw'")
+    assert {name for (name,) in tables} == {
+        *("ingest_files", "users", "artists", "tracks", "listens", "listen_days"),
+        *("rejected_listens", "track_tags", "blocks", "pseudonym_key"),
+    }
+    assert _rows(warehouse_url, "SELECT * FROM information_schema.tables WHERE table_schema = 'dagster'") == []
+
+
+def test_a_database_of_a_newer_version_is_left_alone(warehouse_url: str) -> None:
+    _execute(warehouse_url, f"UPDATE {migrate.VERSION_TABLE} SET version_num = '9999'")
+    for call in (migrate.pending, migrate.upgrade):
+        with pytest.raises(AudoticsError, match="at migration 9999, which this version of audotics does not know"):
+            call(warehouse_url)
+
+
+def test_an_unreachable_server_is_one_line_without_the_password() -> None:
+    for call in (migrate.pending, migrate.upgrade):
+        with pytest.raises(AudoticsError, match=r"Connection refused") as raised:
+            call("postgresql://audotics:hunter2@127.0.0.1:1/audotics")
+        assert "hunter2" not in str(raised.value)
+        assert "\n" not in str(raised.value)
+
+
+def test_a_load_whose_counts_do_not_add_up_is_refused(warehouse_url: str) -> None:
+    with pytest.raises(psycopg2.errors.CheckViolation, match="ingest_files_rows_accounted_for"):
+        _execute(warehouse_url, LOADED.format(counts="10, 5, 3, 1"))
+    _execute(warehouse_url, LOADED.format(counts="10, 5, 3, 2"))
+    with pytest.raises(psycopg2.errors.UniqueViolation, match="ingest_files_sha256_format_key"):
+        _execute(warehouse_url, LOADED.format(counts="10, 5, 3, 2"))
+
+
+def test_a_release_is_live_previous_or_retired(warehouse_url: str) -> None:
+    row = "INSERT INTO ml.releases VALUES ('{0}', '2026-11-22', '{{}}', '{{}}', now(), '{0}')"
+    for status in ("live", "previous", "retired"):
+        _execute(warehouse_url, row.format(status))
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        _execute(warehouse_url, row.format("dead"))
+
+
+def test_recommendations_go_to_the_partition_of_their_date(warehouse_url: str) -> None:
+    row = "INSERT INTO ml.recommendations VALUES ('2026-11-22', 'for_you', 1, 1, 2, 0.5, 'own', 'm')"
+    with pytest.raises(psycopg2.errors.CheckViolation, match="no partition"):
+        _execute(warehouse_url, row)
+    _execute(
+        warehouse_url,
+        "CREATE TABLE ml.recommendations_20261122 PARTITION OF ml.recommendations FOR VALUES IN ('2026-11-22')",
+    )
+    _execute(warehouse_url, row)
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        _execute(warehouse_url, row)
+
+
+LISTEN = "INSERT INTO raw.listens (user_key, track_key, listened_at, source, file_id) VALUES (1, 1, '{0}', 's', 1)"
+
+
+def test_every_change_of_listens_gives_its_days_a_higher_version(warehouse_url: str) -> None:
+    days = "SELECT listened_on::text, version FROM raw.listen_days ORDER BY listened_on"
+    for instant in ("2026-01-01 23:59:59+00", "2026-01-03 00:00:00+00"):
+        _execute(warehouse_url, LISTEN.format(instant))
+    assert _rows(warehouse_url, days) == [("2026-01-01", 1), ("2026-01-03", 2)]
+    _execute(warehouse_url, LISTEN.format("2026-01-03 00:00:00+00") + " ON CONFLICT DO NOTHING")
+    assert _rows(warehouse_url, days) == [("2026-01-01", 1), ("2026-01-03", 2)]
+    _execute(warehouse_url, "UPDATE raw.listens SET listened_at = '2026-01-02+00' WHERE listened_at < '2026-01-02+00'")
+    assert [day for day, version in _rows(warehouse_url, days) if version > 2] == ["2026-01-01", "2026-01-02"]
+    _execute(warehouse_url, "DELETE FROM raw.listens WHERE listened_at < '2026-01-03+00'")
+    before = dict(_rows(warehouse_url, days))
+    assert max(before, key=before.__getitem__) == "2026-01-02"
+    _execute(warehouse_url, "TRUNCATE raw.listens")
+    assert all(version > max(before.values()) for _, version in _rows(warehouse_url, days))
+
+
+@pytest.fixture
+def fresh_server(fresh_home: Settings) -> str:
+    """The URL of a server that nobody has migrated yet."""
+    return ensure_running(fresh_home).warehouse_url
+
+
+def as_user(url: str, user: str) -> str:
+    return f"postgresql://{user}:secret@{url.rpartition('@')[2]}"
+
+
+def test_on_a_server_of_its_own_a_user_who_may_create_roles_needs_nothing_else(fresh_server: str) -> None:
+    _execute(fresh_server, "create role maker login createrole password 'secret'")
+    _execute(fresh_server, "alter database audotics owner to maker")
+    migrate.upgrade(as_user(fresh_server, "maker"))
+    for role in WORKING_ROLES:
+        assert _rows(session_url(as_user(fresh_server, "maker"), role), "select current_user::text") == [(role,)]
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        psycopg2.connect(f"postgresql://{Role.ANALYST}:guess@{fresh_server.rpartition('@')[2]}")
+
+
+def test_a_user_who_may_not_create_roles_is_told_what_to_ask_for(fresh_server: str) -> None:
+    _execute(fresh_server, "create role plain login password 'secret'; alter database audotics owner to plain")
+    with pytest.raises(AudoticsError, match="`ALTER ROLE plain CREATEROLE` and try again") as raised:
+        migrate.upgrade(as_user(fresh_server, "plain"))
+    assert "audotics_loader, audotics_transformer, audotics_service, audotics_analyst" in str(raised.value)
+    assert _rows(fresh_server, "select 1 from pg_namespace where nspname = 'raw'") == []
+    _execute(fresh_server, "alter role plain createrole")
+    migrate.upgrade(as_user(fresh_server, "plain"))
+
+
+def test_a_user_who_is_no_member_of_the_roles_is_told_what_to_ask_for(endpoints: Endpoints, warehouse_url: str) -> None:
+    _execute(endpoints.warehouse_url, "create role stranger login createrole password 'secret'")
+    _execute(warehouse_url, "grant select on audotics_migrations to stranger")
+    grant = "GRANT audotics_loader, audotics_transformer, audotics_service TO stranger"
+    with pytest.raises(AudoticsError, match=f"`{grant}` and try again"):
+        migrate.upgrade(as_user(warehouse_url, "stranger"))
+    _execute(endpoints.warehouse_url, grant)
+    migrate.upgrade(as_user(warehouse_url, "stranger"))

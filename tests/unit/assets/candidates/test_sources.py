@@ -1,0 +1,124 @@
+"""Every source holds to the conformance suite, and has the right answer on a checkerboard."""
+
+import numpy as np
+import pytest
+
+from assets.candidates.als import Als, AlsConfig
+from assets.candidates.history import History
+from assets.candidates.own_tracks import OwnRecency, OwnTracks, OwnTracksConfig
+from assets.candidates.popular import Popular, PopularConfig
+from assets.candidates.session_cooccurrence import SessionCooccurrence, SessionCooccurrenceConfig
+from assets.candidates.source import ABSENT, CandidateSource
+from assets.slates import Slate
+from tests.unit.assets.candidates.conformance import (
+    AS_OF,
+    UNKNOWN_USER,
+    SourceConformance,
+    checkerboard,
+    listens_of,
+    lists_of,
+    random_listens,
+)
+
+
+class TestOwnTracks(SourceConformance):
+    def fit(self, history: History) -> CandidateSource:
+        return OwnTracks(history, OwnTracksConfig())
+
+    def test_the_score_is_the_sum_of_decayed_listens(self) -> None:
+        history = History(listens_of([(0, 5, 60.0, 0), (0, 5, 120.0, 1), (0, 9, 60.0, 0), (1, 9, 1.0, 2)]), AS_OF)
+        scores = OwnTracks(history, OwnTracksConfig(decay_days=60.0)).scores(np.array([0, 1]))
+        assert scores[0] == pytest.approx([np.exp(-1) + np.exp(-2), np.exp(-1)])
+        assert scores[1].tolist() == [ABSENT, pytest.approx(np.exp(-1 / 60))]
+
+
+class TestOwnRecency(SourceConformance):
+    def fit(self, history: History) -> CandidateSource:
+        return OwnRecency(history)
+
+    def test_the_latest_listen_of_each_track_decides(self) -> None:
+        rows = [(0, 5, 9.0, 0), (0, 5, 1.0, 1), (0, 8, 4.0, 0), (1, 8, 3.0, 2), (1, 5, 7.0, 2)]
+        scores = OwnRecency(History(listens_of(rows), AS_OF)).scores(np.array([0, 1]))
+        assert scores == pytest.approx(np.array([[1 / 2, 1 / 5], [1 / 8, 1 / 4]]))
+
+
+class TestPopular(SourceConformance):
+    def fit(self, history: History) -> CandidateSource:
+        return Popular(history, PopularConfig())
+
+    def test_one_listen_in_the_window_outweighs_many_old_ones(self) -> None:
+        rows = [(u, 1, 40.0 + u, u) for u in range(9)] + [(0, 2, 5.0, 20), (1, 3, 5.0, 21), (2, 3, 35.0, 22)]
+        history = History(listens_of(rows), AS_OF)
+        listed = lists_of(
+            Popular(history, PopularConfig(window_days=30.0)), history, [UNKNOWN_USER], slate=Slate.FOR_YOU
+        )
+        assert listed["track_key"].tolist() == [3, 2, 1]
+
+
+class TestSessionCooccurrence(SourceConformance):
+    def fit(self, history: History) -> CandidateSource:
+        return SessionCooccurrence(history, SessionCooccurrenceConfig())
+
+    def test_a_checkerboard_user_is_offered_the_missing_track_of_its_colour(self) -> None:
+        history = History(checkerboard(), AS_OF)
+        source = SessionCooccurrence(history, SessionCooccurrenceConfig())
+        listed = lists_of(source, history, list(range(20)), slate=Slate.DISCOVER)
+        assert listed["track_key"].tolist() == listed["user_key"].tolist() == list(range(20))
+
+    def test_the_score_is_decayed_plays_times_shrunk_conditional_probability(self) -> None:
+        rows = [(0, 1, 100.0, 10), (1, 1, 0.5, 11), (1, 2, 0.5, 11), (2, 1, 0.5, 12)]
+        history = History(listens_of(rows), AS_OF)
+        config = SessionCooccurrenceConfig(play_decay_days=100.0, session_decay_days=1e12, shrinkage=3.0)
+        score = SessionCooccurrence(history, config).scores(np.array([0]))[0]
+        # Track 1 is in two sessions of one track (weight 1) and in one of two (1/sqrt 2), which it shares with 2.
+        assert score[1] == pytest.approx(np.exp(-1) * np.sqrt(0.5) / (2 + np.sqrt(0.5) + 3.0), rel=1e-5)
+        assert score[0] == ABSENT
+
+    @pytest.mark.parametrize("block", [1, 7])
+    def test_the_block_of_tracks_worked_on_does_not_change_a_bit(
+        self, monkeypatch: pytest.MonkeyPatch, history: History, block: int
+    ) -> None:
+        users = np.arange(len(history.users))
+        whole = self.fit(history).scores(users)
+        monkeypatch.setattr("assets.candidates.session_cooccurrence._BLOCK", block)
+        assert np.array_equal(self.fit(history).scores(users), whole)
+        assert (whole > 0).any()
+
+    def test_only_the_likeliest_neighbours_are_kept(self) -> None:
+        rows = [(0, 1, 1.0, 10), (1, 1, 1.0, 11), (1, 2, 1.0, 11), (2, 1, 1.0, 12), (2, 3, 1.0, 12)]
+        rows += [(3, 1, 1.0, 13), (3, 3, 1.0, 13)]
+        history = History(listens_of(rows), AS_OF)
+        scores = SessionCooccurrence(history, SessionCooccurrenceConfig(neighbours=1)).scores(np.array([0]))[0]
+        assert scores[1] == ABSENT
+        assert scores[2] > 0
+
+
+class TestAls(SourceConformance):
+    def fit(self, history: History) -> CandidateSource:
+        return Als(history, AlsConfig(factors=8, regularization=1.0))
+
+    def test_a_checkerboard_user_is_offered_the_missing_track_of_its_colour(self) -> None:
+        history = History(checkerboard(), AS_OF)
+        # Two colours, two factors: a well-posed problem, so the answer holds for any seed and any CPU's BLAS.
+        source = Als(history, AlsConfig(factors=2, regularization=1.0))
+        listed = lists_of(source, history, list(range(20)), slate=Slate.DISCOVER, k=1)
+        assert listed["track_key"].tolist() == list(range(20))
+
+    def test_another_seed_starts_from_other_factors(self) -> None:
+        history = History(random_listens(), AS_OF)
+        first, second = (Als(history, AlsConfig(factors=8, iterations=1, seed=seed)) for seed in (1, 2))
+        assert not np.array_equal(first.scores(np.array([0])), second.scores(np.array([0])))
+
+    def test_the_number_of_threads_does_not_change_a_bit(self) -> None:
+        history = History(random_listens(), AS_OF)
+        one, two = (Als(history, AlsConfig(factors=16, threads=threads)) for threads in (1, 2))
+        users = np.arange(len(history.users))
+        assert np.array_equal(one.scores(users), two.scores(users))
+
+    def test_the_taste_of_last_week_outweighs_that_of_last_year(self) -> None:
+        rows = [(u, t, 50.0, u) for u in range(2, 22) for t in range(10) if u % 2 == t % 2]
+        rows += [(0, 0, 1.0, 90), (0, 2, 1.0, 90), (0, 1, 360.0, 91), (0, 3, 360.0, 91)]
+        history = History(listens_of(rows), AS_OF)
+        source = Als(history, AlsConfig(factors=2, alpha=1.0, regularization=1.0))
+        listed = lists_of(source, history, [0], slate=Slate.DISCOVER, k=3)
+        assert set(listed["track_key"]) == {4, 6, 8}

@@ -1,0 +1,147 @@
+"""Mapping files: what is accepted, what is refused and how it is said."""
+
+from pathlib import Path
+
+import pytest
+
+from assets.ingest.lastfm_1k import LISTENS_NAME, LastFm1k
+from assets.ingest.mapping import Mapping, read_mapping
+from assets.ingest.tabular import Tabular
+from tests.repository import ROOT
+from warehouse.errors import AudoticsError
+
+EXAMPLES = ROOT / "examples" / "mappings"
+MINIMAL = """
+source = "shop"
+[columns]
+user_id = "u"
+listened_at = "t"
+track_id = "id"
+[time]
+unit = "s"
+"""
+
+
+def _mapping(folder: Path, text: str) -> Mapping:
+    path = folder / "shop.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_mapping(path)
+
+
+def test_every_example_is_a_mapping() -> None:
+    names = {path.name for path in EXAMPLES.glob("*.toml")}
+    assert {"30music.toml", "csv_export.toml", "player_log.toml"} <= names
+    for name in names:
+        read_mapping(EXAMPLES / name)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('source = "shop"', 'source = "shop"\nsauce = 1', r"sauce: no such key; keys are .*source"),
+        ('unit = "s"', 'unit = "s"\nzoom = 1', r"time\.zoom: no such key; keys are unit, zone, event"),
+        ('unit = "s"', 'unit = "seconds"', r"time: unit is one of s, ms, us, ns, iso8601, or a strptime format"),
+        ('unit = "s"', 'unit = "s"\nevent = "middle"', r"time\.event: .*'start' or 'end'"),
+        ('unit = "s"', 'unit = "s"\nevent = "end"', r"needs a column for ms_played"),
+        ('user_id = "u"', 'user = "u"', r"columns\.user: .*'user_id'"),
+        ('user_id = "u"', "", r"neither columns nor constants names user_id"),
+        ('listened_at = "t"', "", r"no column for listened_at"),
+        ('track_id = "id"', 'title = "x"', r"track_id or recording_mbid, or both title and artist_name"),
+        ('track_id = "id"', 'track_id = ""', r"columns\.track_id: "),
+        ('source = "shop"', 'source = "mbid"', r"source cannot be 'mbid'"),
+        ('source = "shop"', 'source = "a b"', r"source: "),
+        ('source = "shop"', "", r"source: Field required"),
+        (
+            'source = "shop"',
+            'source = "shop"\noptional = ["title"]',
+            r"optional lists title, which columns does not map",
+        ),
+        ("[time]", '[constants]\nuser_id = "me"\n[time]', r"user_id is in columns and in constants"),
+        ('source = "shop"', 'source = "shop"\ndelimiter = ";;"', r"delimiter: "),
+        ('source = "shop"', 'source = "shop"\nformat = "xlsx"', r"format: "),
+        ("[time]", "[time", r"is not TOML"),
+    ],
+)
+def test_a_fault_is_named_with_its_place(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in MINIMAL
+    with pytest.raises(AudoticsError, match=message) as raised:
+        _mapping(tmp_path, MINIMAL.replace(old, new))
+    assert "shop.toml" in str(raised.value)
+
+
+def test_a_missing_mapping_points_to_the_examples(tmp_path: Path) -> None:
+    with pytest.raises(
+        AudoticsError, match=r"nope\.toml: No such file or directory; examples are in examples/mappings"
+    ):
+        read_mapping(tmp_path / "nope.toml")
+
+
+def test_the_format_changes_with_the_meaning_of_a_mapping_and_not_with_its_comments(tmp_path: Path) -> None:
+    plain = Tabular(_mapping(tmp_path, MINIMAL)).format
+    assert plain.startswith("tabular/")
+    assert Tabular(_mapping(tmp_path, "# a comment\n" + MINIMAL)).format == plain
+    assert Tabular(_mapping(tmp_path, MINIMAL + 'zone = "UTC"')).format == plain
+    assert Tabular(_mapping(tmp_path, MINIMAL.replace('"s"', '"ms"'))).format != plain
+    assert Tabular(_mapping(tmp_path, MINIMAL.replace('"id"', '"id2"'))).format != plain
+
+
+def test_the_extension_tells_the_format_and_the_mapping_overrules_it(tmp_path: Path) -> None:
+    content = b"u;t;id\nada;1400000000;x\n"
+    (tmp_path / "a.csv").write_bytes(content)
+    (tmp_path / "a.txt").write_bytes(content)
+    semicolons = MINIMAL.replace("[columns]", 'delimiter = ";"\n[columns]')
+    by_name = Tabular(_mapping(tmp_path, semicolons))
+    assert next(by_name.read(tmp_path / "a.csv")).rows["track_id"].to_pylist() == ["x"]
+    with pytest.raises(AudoticsError, match=r"cannot tell the format of .*a\.txt .* add format = "):
+        by_name.read(tmp_path / "a.txt")
+    forced = Tabular(_mapping(tmp_path, 'format = "csv"\n' + semicolons))
+    assert next(forced.read(tmp_path / "a.txt")).rows["track_id"].to_pylist() == ["x"]
+
+
+def test_a_folder_stands_for_its_files_in_order_of_name(tmp_path: Path) -> None:
+    mapping = _mapping(tmp_path, MINIMAL)
+    with pytest.raises(AudoticsError, match=r"has no csv, jsonl, parquet, tsv file"):
+        Tabular(mapping).find(tmp_path)
+    for name in "b.csv", "a.csv.gz", "c/a.ndjson", "d.PARQUET", "notes.txt", "e.gz":
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = [str(file.relative_to(tmp_path)) for file in Tabular(mapping).find(tmp_path)]
+    assert found == ["a.csv.gz", "b.csv", "c/a.ndjson", "d.PARQUET"]
+    only_csv = Tabular(mapping.model_copy(update={"format": "csv"}))
+    assert [file.name for file in only_csv.find(tmp_path)] == ["a.csv.gz", "b.csv"]
+
+
+def test_lastfm_finds_its_listens_in_a_folder_plain_before_gzipped(tmp_path: Path) -> None:
+    with pytest.raises(AudoticsError, match=f"has no {LISTENS_NAME}"):
+        LastFm1k().find(tmp_path)
+    (tmp_path / f"{LISTENS_NAME}.gz").touch()
+    assert LastFm1k().find(tmp_path) == [tmp_path / f"{LISTENS_NAME}.gz"]
+    (tmp_path / LISTENS_NAME).touch()
+    assert LastFm1k().find(tmp_path) == [tmp_path / LISTENS_NAME]
+    assert LastFm1k().find(tmp_path / "any.tsv") == [tmp_path / "any.tsv"]
+
+
+def test_lastfm_profiles_keep_what_can_be_understood(tmp_path: Path) -> None:
+    (tmp_path / "userid-profile.tsv").write_text(
+        "#id\tgender\tage\tcountry\tregistered\n"
+        "u1\tm\t22\tCôte d'Ivoire\tAug 13, 2006\n"
+        "u2\t\t\t\t\n"
+        "u3\tf\t4294967296\tPeru\tsoon\n"
+        "u4\tf\t-3\tPeru\n"
+        "u1\tf\t99\tPeru\tFeb 24, 2006\n"
+        "\tf\t99\tPeru\tFeb 24, 2006\n",
+        encoding="utf-8",
+    )
+    profiles = LastFm1k().profiles(tmp_path / LISTENS_NAME)
+    assert [[str(value) for value in row.values()] for row in profiles.to_pylist()] == [
+        ["u1", "m", "22", "Côte d'Ivoire", "2006-08-13"],
+        ["u2", "None", "None", "None", "None"],
+        ["u3", "f", "None", "Peru", "None"],
+    ]
+    assert LastFm1k().profiles(tmp_path / "other.tsv") is None
+
+
+def test_lastfm_profiles_without_a_known_header_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "userid-profile.tsv").write_text("user\tage\nu1\t3\n")
+    with pytest.raises(AudoticsError, match=r"userid-profile\.tsv has no column '#id'"):
+        LastFm1k().profiles(tmp_path / LISTENS_NAME)

@@ -1,0 +1,75 @@
+"""How a replay is counted and put into words, and what the version of the code is of."""
+
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import cast
+
+import pandas as pd
+import pytest
+
+from assets.code_version import code_version
+from assets.ranker.registry import Champion
+from assets.ranker.training import RankerModel
+from assets.replay.comparison import Change, SlateComparison, compare
+from assets.replay.lists import Replayed
+from assets.slates import Slate
+
+AS_OF = date(2026, 6, 1)
+
+
+def batch(now: dict[int, list[int]], then: dict[int, list[int]]) -> Replayed:
+    """Lists of tracks by user."""
+
+    def frame(lists: dict[int, list[int]]) -> pd.DataFrame:
+        rows = [(user, track, rank) for user, tracks in lists.items() for rank, track in enumerate(tracks, start=1)]
+        return pd.DataFrame(rows, columns=["user_key", "track_key", "rank"])
+
+    model = Champion("for_you-1", AS_OF, cast(RankerModel, None))
+    return Replayed(Slate.FOR_YOU, model, frame(now), frame(then))
+
+
+def test_lists_in_another_order_shorter_or_at_one_of_the_times_alone_are_other_lists() -> None:
+    same = batch({1: [7, 8]}, {1: [7, 8]})
+    others = batch({2: [7, 8], 3: [7], 4: [7]}, {2: [8, 7], 3: [7, 8], 5: [7]})
+    compared = compare([same, others])[Slate.FOR_YOU]
+    assert (compared.users, compared.lists_made_then, compared.other_lists, compared.same) == (4, 4, 4, False)
+    assert compare([same])[Slate.FOR_YOU].same
+    nothing_then = compare([batch({1: [7]}, {})])[Slate.FOR_YOU]
+    assert nothing_then.same
+    assert nothing_then.as_json()["users_with_other_lists"] is None
+
+
+def test_the_verdict_names_what_changed_only_where_lists_differ() -> None:
+    compared = SlateComparison("for_you-1", AS_OF, users=3, lists_made_then=3)
+    compared.changes = [Change("blocks", "1 block was added"), Change("code", "the code is another one")]
+    assert compared.verdict(AS_OF) == "for_you-1: 3 lists, the same as those made then"
+    compared.other_lists = 2
+    said = "for_you-1: 3 lists, 2 differ from those made then. Since then: "
+    assert compared.verdict(AS_OF) == f"{said}1 block was added; the code is another one"
+    compared.changes = []
+    assert compared.verdict(AS_OF).startswith(f"{said}nothing that is on record has changed")
+    assert "had seen what came after" in compared.verdict(date(2026, 5, 1))
+
+
+def test_the_code_is_another_one_when_a_file_of_it_or_the_features_change(tmp_path: Path) -> None:
+    file = tmp_path / "ranker" / "lists.py"
+    file.parent.mkdir()
+    file.write_text("LENGTH = 100")
+    made_by = code_version("features", tmp_path)
+    assert made_by == code_version("features", tmp_path)
+    assert made_by != code_version("other features", tmp_path)
+    (tmp_path / "README.md").write_text("no code")
+    assert made_by == code_version("features", tmp_path)
+    file.write_text("LENGTH = 101")
+    assert made_by != code_version("features", tmp_path)
+    assert code_version("features") == code_version("features") != made_by
+
+
+@pytest.mark.parametrize("library", ["implicit", "lightgbm", "llvmlite", "numba", "numpy", "pandas", "scipy"])
+def test_the_code_is_another_one_under_another_release_of_a_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    before = code_version("features", tmp_path)
+    monkeypatch.setattr("assets.code_version.version", lambda name: "0" if name == library else version(name))
+    assert code_version("features", tmp_path) != before

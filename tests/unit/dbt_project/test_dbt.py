@@ -1,0 +1,126 @@
+"""Arguments, environment and manifest of the dbt project, without a server."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from dagster_dbt import DbtProject
+
+from assets.dbt import DBT_PROJECT, dbt_arguments, dbt_environment, libpq_environment, manifest_path
+from assets.slates import HORIZON_DAYS
+from tests.repository import ROOT
+
+MODELS = sorted((ROOT / "dbt_project" / "models").rglob("*.sql"))
+MARTS = [path for path in MODELS if "marts" in path.parts]
+# Spellings of PostgreSQL alone that other databases refuse; what needs them sits in a named macro.
+POSTGRESQL_ONLY = re.compile(r"::|<<|\bilike\b|\bdistinct\s+on\b|\bgenerate_series\b", re.IGNORECASE)
+
+
+WITHOUT_UNIT_TESTS = ["--exclude-resource-type", "unit_test"]
+
+
+def test_the_models_judge_lists_by_the_days_that_the_rankers_are_trained_for() -> None:
+    variables = yaml.safe_load((DBT_PROJECT.project_dir / "dbt_project.yml").read_text())["vars"]
+    assert variables["horizon_days"] == HORIZON_DAYS
+
+
+def test_a_build_without_dates_passes_no_variables() -> None:
+    assert dbt_arguments() == ["build", *WITHOUT_UNIT_TESTS]
+
+
+def test_a_build_passes_its_dates_as_one_json_variable() -> None:
+    dates = [date(2015, 1, 1), date(2014, 12, 18)]
+    variables = '{"as_of_dates": ["2015-01-01", "2014-12-18"]}'
+    assert dbt_arguments(dates) == ["build", *WITHOUT_UNIT_TESTS, "--vars", variables]
+
+
+def test_the_warehouse_address_becomes_libpq_variables_with_the_password_decoded() -> None:
+    assert libpq_environment("postgresql://me:p%40ss%2Fword@db.local:6543/listening?sslmode=require") == {
+        "PGHOST": "db.local",
+        "PGPORT": "6543",
+        "PGUSER": "me",
+        "PGPASSWORD": "p@ss/word",
+        "PGDATABASE": "listening",
+        "PGSSLMODE": "require",
+        "PGSSLROOTCERT": "",
+    }
+
+
+def test_dbt_and_mf_find_the_project_from_any_folder() -> None:
+    environment = dbt_environment("postgresql://me:secret@db.local/listening")
+    assert environment["PGHOST"] == "db.local"
+    assert (Path(environment["DBT_PROJECT_DIR"]) / "dbt_project.yml").is_file()
+    assert (Path(environment["DBT_PROFILES_DIR"]) / "profiles.yml").is_file()
+
+
+def test_the_manifest_is_parsed_anew_when_a_model_comes_or_goes(tmp_path: Path) -> None:
+    for name in ("dbt_project.yml", "profiles.yml"):
+        (tmp_path / name).write_bytes((DBT_PROJECT.project_dir / name).read_bytes())
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "first.sql").write_text("select 1 as one\n")
+    project = DbtProject(project_dir=tmp_path)
+    assert "model.audotics.first" in manifest_path(project).read_text()
+    with manifest_path(project).open() as before:
+        (tmp_path / "models" / "second.sql").write_text("select 2 as two\n")
+        assert "model.audotics.second" in manifest_path(project).read_text()
+        assert "model.audotics.second" not in json.load(before)["nodes"], "read whole while it is replaced"
+    (tmp_path / "models" / "first.sql").unlink()
+    assert "model.audotics.first" not in manifest_path(project).read_text()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
+def test_a_model_has_its_own_yaml_that_states_its_grain_and_describes_every_column(model: Path) -> None:
+    (described,) = yaml.safe_load(model.with_suffix(".yml").read_text())["models"]
+    assert described["name"] == model.stem
+    assert "Grain: " in described["description"]
+    assert described["columns"]
+    assert all(column["description"] for column in described["columns"])
+
+
+@pytest.mark.parametrize("model", MARTS, ids=lambda path: path.stem)
+def test_a_mart_never_reads_a_source(model: Path) -> None:
+    assert "source(" not in model.read_text()
+
+
+@pytest.mark.parametrize("model", MARTS, ids=lambda path: path.stem)
+def test_the_grain_that_a_mart_states_is_tested(model: Path) -> None:
+    (described,) = yaml.safe_load(model.with_suffix(".yml").read_text())["models"]
+    tested = {frozenset(columns) for columns in unique_columns(described)}
+    assert tested, "neither a unique column nor a unique_grain"
+    # A grain of several columns is stated as "Grain: one ... (column, column)."
+    stated = re.search(r"Grain: [^(.]*\(([^)]*)\)", described["description"])
+    assert stated is None or frozenset(stated[1].split(", ")) in tested
+
+
+def unique_columns(described: dict[str, Any]) -> Iterator[list[str]]:
+    """The column lists that the tests in a model's YAML hold unique."""
+    for test in described.get("data_tests", []):
+        if "unique_grain" in test:
+            yield test["unique_grain"]["arguments"]["columns"]
+    for column in described["columns"]:
+        if "unique" in column.get("data_tests", []):
+            yield [column["name"]]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
+def test_a_model_spells_sql_as_other_databases_read_it(model: Path) -> None:
+    assert POSTGRESQL_ONLY.findall(model.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "sql", ["a::date", "1 << 32", "a ILIKE 'b'", "select distinct\n  on (a) b", "generate_series(1, 2)"]
+)
+def test_a_postgresql_spelling_is_found(sql: str) -> None:
+    assert POSTGRESQL_ONLY.search(sql)
+
+
+def test_a_grain_without_a_test_is_found() -> None:
+    columns = [{"name": "week", "data_tests": ["not_null"]}, {"name": "rank"}]
+    assert list(unique_columns({"columns": columns})) == []
+    grain = {"unique_grain": {"arguments": {"columns": ["week", "rank"]}}}
+    assert list(unique_columns({"columns": columns, "data_tests": [grain]})) == [["week", "rank"]]

@@ -1,0 +1,161 @@
+"""The code location: every asset is described, the graph is whole, jobs and schedules ask for what they should."""
+
+import re
+from datetime import UTC, datetime
+from graphlib import TopologicalSorter
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.partitions.context import partition_loading_context
+
+from assets.partitions import AS_OF_PARTITIONS
+from orchestration.definitions import defs
+from orchestration.jobs import nightly_release, weekly_training
+from tests.repository import ROOT
+
+ANALYTICS = [
+    *("artist_charts_weekly", "artist_daily", "catalogue_long_tail_monthly", "days", "listener_daily", "listeners"),
+    *("listener_history", "listening_daily", "listens", "new_releases", "retention_monthly", "sessions"),
+    *("track_charts_weekly", "track_daily", "track_skips_monthly"),
+]
+ASSET_KEYS = [
+    "candidates",
+    *(f"core/dim_{name}" for name in ("artists", "tracks", "users")),
+    *(f"core/fct_{name}" for name in ("first_listens", "listens", "sessions")),
+    *(f"analytics/{name}" for name in ANALYTICS),
+    *(f"features/feat_{name}" for name in ("artist", "track", "user", "user_artist", "user_track")),
+    *(f"intermediate/int_{name}_first_listens" for name in ("track", "user")),
+    "ml/recommendation_outcomes",
+    "ml/recommended_tracks",
+    *(f"ml/similar_{name}_named" for name in ("artists", "tracks")),
+    "model_evaluations",
+    "ranker_search",
+    "rankers",
+    *(f"raw/{name}" for name in ("artists", "ingest_files", "listens", "rejected_listens", "tracks", "users")),
+    "recommendations",
+    "release",
+    "replayed_recommendations",
+    *(f"similar_{name}" for name in ("artists", "tracks")),
+    "similarity_evaluations",
+    *(f"snapshots/{name}_history" for name in ("artists", "tracks", "users")),
+    *(f"staging/stg_{name}" for name in ("artists", "listens", "recommendation_batches", "recommendations")),
+    *(f"staging/stg_{name}" for name in ("similar_artists", "similar_tracks", "tracks", "users")),
+    "training_set",
+]
+
+
+def specs() -> dict[str, dg.AssetSpec]:
+    graph = defs.resolve_asset_graph()
+    return {
+        spec.key.to_user_string(): spec
+        for spec in defs.resolve_all_asset_specs()
+        if graph.get(spec.key).is_materializable
+    }
+
+
+def test_the_assets_are_these() -> None:
+    assert sorted(specs()) == sorted(ASSET_KEYS)
+
+
+@pytest.mark.parametrize("key", ASSET_KEYS)
+def test_an_asset_has_a_description_a_group_kinds_and_an_owner(key: str) -> None:
+    spec = specs()[key]
+    assert spec.description and len(spec.description) > 15
+    assert spec.group_name not in (None, "default")
+    assert spec.kinds
+    assert spec.owners
+
+
+def test_the_graph_of_groups_runs_one_way() -> None:
+    graph = defs.resolve_asset_graph()
+    group = {key: graph.get(key).group_name for key in graph.get_all_asset_keys()}
+    before: dict[str | None, set[str | None]] = {name: set() for name in group.values()}
+    for key, name in group.items():
+        before[name] |= {group[parent] for parent in graph.get(key).parent_keys} - {name}
+    # Raises CycleError, naming the groups, when they run in a circle.
+    order = list(TopologicalSorter(before).static_order())
+    assert order.index("raw") < order.index("core") < order.index("release")
+
+
+def test_everything_hangs_together_from_raw_listens_to_the_release() -> None:
+    graph = defs.resolve_asset_graph()
+    upstream, unseen = set(), [dg.AssetKey("release")]
+    while unseen:
+        key = unseen.pop()
+        if key not in upstream:
+            upstream.add(key)
+            unseen += graph.get(key).parent_keys
+    assert dg.AssetKey(["raw", "listens"]) in upstream
+    assert dg.AssetKey("candidates") in upstream
+    assert dg.AssetKey("rankers") in upstream
+
+
+@pytest.mark.parametrize(
+    ("job", "included", "left_out"),
+    [
+        ("nightly", {"raw/listens", "features/feat_user", "release", "ml/recommendation_outcomes"}, {"rankers"}),
+        ("nightly", {"similar_tracks", "similar_artists", "ml/similar_tracks_named"}, {"similarity_evaluations"}),
+        ("training", {"raw/listens", "features/feat_user", "training_set", "rankers"}, {"release", "ranker_search"}),
+        ("search", {"features/feat_user", "training_set", "ranker_search"}, {"raw/listens", "rankers"}),
+        ("training_and_release", {"raw/listens", "rankers", "release"}, {"model_evaluations"}),
+        ("evaluation", {"model_evaluations"}, {"release", "rankers", "similarity_evaluations"}),
+        ("similarity_evaluation", {"similarity_evaluations"}, {"model_evaluations", "similar_tracks"}),
+        ("replay", {"features/feat_user", "replayed_recommendations"}, {"candidates", "recommendations", "release"}),
+    ],
+)
+def test_a_job_selects_its_stages(job: str, included: set[str], left_out: set[str]) -> None:
+    keys = {key.to_user_string() for key in defs.resolve_job_def(job).asset_layer.selected_asset_keys}
+    assert included <= keys
+    assert not left_out & keys
+
+
+@pytest.mark.parametrize(
+    ("check", "asset"),
+    [
+        ("raw_listens_suite", ["raw", "listens"]),
+        ("feat_user_suite", ["features", "feat_user"]),
+        ("feat_track_suite", ["features", "feat_track"]),
+        ("feat_user_track_suite", ["features", "feat_user_track"]),
+        ("feat_user_artist_suite", ["features", "feat_user_artist"]),
+        ("feat_artist_suite", ["features", "feat_artist"]),
+    ],
+)
+def test_the_suites_block_what_is_downstream(check: str, asset: list[str]) -> None:
+    node = defs.resolve_asset_graph().get(dg.AssetCheckKey(dg.AssetKey(asset), check))
+    assert node.blocking
+
+
+@pytest.mark.parametrize(
+    ("check", "asset"),
+    [("challenger_promoted", "rankers"), ("same_as_made_then", "replayed_recommendations")],
+)
+def test_a_refused_challenger_and_another_list_than_then_are_no_reason_to_stop(check: str, asset: str) -> None:
+    node = defs.resolve_asset_graph().get(dg.AssetCheckKey(dg.AssetKey(asset), check))
+    assert not node.blocking
+
+
+@pytest.mark.parametrize(
+    ("schedule", "partition"),
+    [(nightly_release, "2026-03-02"), (weekly_training, "2026-03-02")],
+)
+def test_a_schedule_asks_for_the_midnight_it_follows(schedule: dg.ScheduleDefinition, partition: str) -> None:
+    monday = datetime(2026, 3, 2, 3, tzinfo=UTC)
+    repository = defs.get_repository_def()
+    with dg.build_schedule_context(scheduled_execution_time=monday, repository_def=repository) as context:
+        (request,) = schedule.evaluate_tick(context).run_requests or []
+    assert request.partition_key == partition
+
+
+def test_the_partition_of_a_day_exists_from_its_own_midnight_on() -> None:
+    with partition_loading_context(effective_dt=datetime(2026, 3, 2, tzinfo=UTC)):
+        assert AS_OF_PARTITIONS.get_last_partition_key() == "2026-03-02"
+
+
+def test_the_backfill_that_the_readme_shows_names_a_job_and_dates_that_there_are() -> None:
+    root = ROOT
+    shown = r"^dagster job backfill -w (\S+) -j (\S+) --from (\S+) --to (\S+) --noprompt$"
+    ((workspace, job, *dates),) = re.findall(shown, (root / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert "orchestration.definitions" in (root / workspace).read_text(encoding="utf-8")
+    partitions = defs.resolve_job_def(job).partitions_def
+    assert partitions == AS_OF_PARTITIONS
+    assert all(partitions.has_partition_key(day) for day in dates)

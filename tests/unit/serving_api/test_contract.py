@@ -1,0 +1,246 @@
+"""The Redis contract: round trips, refusals, and agreement with docs/contract.md."""
+
+import re
+import struct
+from datetime import UTC, date, datetime
+from fnmatch import fnmatchcase
+
+import numpy as np
+import orjson
+import pytest
+from numpy.typing import NDArray
+
+from serving_api import contract
+from serving_api.contract import Artist, Blocks, ContractError, ContractVersionError, ReleaseMeta, Track
+from tests.repository import ROOT
+
+PAGE = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
+
+RECORDS = {
+    "track": ["track id", "title", "artist", "artist id", "recording MBID"],
+    "artist": ["artist id", "name", "artist MBID"],
+}
+META = ReleaseMeta(
+    release="2026-11-22-3f9a1c07",
+    as_of=date(2026, 11, 22),
+    generated_at=datetime(2026, 11, 22, 4, 5, 6, tzinfo=UTC),
+    models={"for_you": "m1", "discover": "m2"},
+    users={"for_you": 10, "discover": 9},
+    tracks=50,
+    popular=20,
+)
+
+
+def i32(*values: int) -> NDArray[np.int32]:
+    return np.array(values, np.int32)
+
+
+def f32(*values: float) -> NDArray[np.float32]:
+    return np.array(values, np.float32)
+
+
+def table(heading: str) -> list[list[str]]:
+    """The rows of the first table under a heading of the page, without its header."""
+    section = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def test_lists_of_any_length_come_back_as_they_were_packed() -> None:
+    packed = contract.pack_lists(np.array([0, 2, 2, 3]), i32(7, 2_000_000_000, 0), f32(0.5, -1.25, 3e-9), i32(-1, 7, 3))
+    lists = [contract.unpack_list(one) for one in packed]
+    assert [one.track_keys.tolist() for one in lists] == [[7, 2_000_000_000], [], [0]]
+    assert [one.scores.tolist() for one in lists] == [[0.5, -1.25], [], [float(np.float32(3e-9))]]
+    assert [one.seed_keys.tolist() for one in lists] == [[-1, 7], [], [3]]
+
+
+def test_a_list_packed_without_reasons_is_smaller_and_has_no_seed_anywhere() -> None:
+    keys = np.arange(100, dtype=np.int32)
+    without = contract.pack_list(keys, keys.astype(np.float32))
+    with_reasons = contract.pack_lists(np.array([0, 100]), keys, keys.astype(np.float32), keys)[0]
+    assert (len(without), len(with_reasons)) == (804, 1204)
+    assert set(contract.unpack_list(without).seed_keys.tolist()) == {contract.NO_SEED}
+
+
+def test_arrays_of_other_dtypes_are_packed_as_the_contract_says() -> None:
+    packed = contract.pack_list(np.array([1, 2], ">i8"), np.array([0.1, 0.2], np.float64))
+    assert contract.unpack_list(packed).track_keys.tolist() == [1, 2]
+    assert packed == contract.pack_list(i32(1, 2), f32(0.1, 0.2))
+
+
+@pytest.mark.parametrize(
+    ("offsets", "keys", "scores", "seeds", "message"),
+    [
+        ([0, 3], i32(1, 2), f32(1, 2), None, "offsets"),
+        ([1, 2], i32(1, 2), f32(1, 2), None, "offsets"),
+        ([0, 2, 1, 2], i32(1, 2), f32(1, 2), None, "offsets"),
+        ([0, 2], i32(1, 2), f32(1), None, "same length"),
+        ([0, 2], i32(1, 2), f32(1, 2), i32(1), "same length"),
+        ([0, 2], i32(1, -2), f32(1, 2), None, "negative"),
+        ([0, 2], i32(1, 2), f32(1, float("nan")), None, "finite"),
+        ([0, 65_536], np.zeros(65_536, np.int32), np.zeros(65_536, np.float32), None, "65536 items"),
+    ],
+)
+def test_what_the_contract_cannot_hold_is_not_packed(
+    offsets: list[int],
+    keys: NDArray[np.int32],
+    scores: NDArray[np.float32],
+    seeds: NDArray[np.int32] | None,
+    message: str,
+) -> None:
+    with pytest.raises(ContractError, match=message):
+        contract.pack_lists(np.array(offsets), keys, scores, seeds)
+
+
+@pytest.mark.parametrize(
+    ("packed", "message"),
+    [
+        (b"", "shorter than its header"),
+        (struct.pack("<BBH", 1, 7, 0), "reason layout 7"),
+        (struct.pack("<BBH", 1, 0, 2) + b"\0" * 15, "19 bytes instead of 20"),
+        (struct.pack("<BBH", 1, 1, 1) + b"\0" * 8, "12 bytes instead of 16"),
+    ],
+)
+def test_bytes_that_are_no_list_are_refused(packed: bytes, message: str) -> None:
+    with pytest.raises(ContractError, match=message):
+        contract.unpack_list(packed)
+
+
+def test_a_list_of_another_contract_version_is_told_from_a_damaged_one() -> None:
+    with pytest.raises(ContractVersionError, match="version 2, not 1"):
+        contract.unpack_list(struct.pack("<BBH", 2, 0, 0))
+
+
+def test_tracks_come_back_with_absent_texts_and_other_alphabets() -> None:
+    track = Track(258, "t-1", "Ночь", None, None, "8f3471b5-7e6a-48da-86a9-c1c07a0f47ae")
+    field = contract.track_field(258)
+    assert field == b"\x00\x00\x01\x02"
+    assert contract.unpack_track(field, contract.pack_track(track)) == track
+    with pytest.raises(ContractError, match="track 258"):
+        contract.unpack_track(field, b"{")
+    with pytest.raises(ContractError, match="track 258"):
+        contract.unpack_track(field, b'["only an id"]')
+
+
+def test_artists_come_back_and_are_named_after_their_key_as_tracks_are() -> None:
+    artist = Artist(258, "a-1", None, "b10bbbfc-cf9e-42e0-be17-e2c3e1d2600d")
+    field = contract.artist_field(258)
+    assert field == b"\x00\x00\x01\x02"
+    assert contract.unpack_artist(field, contract.pack_artist(artist)) == artist
+    with pytest.raises(ContractError, match="artist 258"):
+        contract.unpack_artist(field, b'["a-1", null]')
+
+
+def test_blocks_come_back_and_the_same_ones_are_the_same_bytes() -> None:
+    blocks = Blocks(frozenset({"t-2", "t-1", "Ночь"}), frozenset({"a-1"}))
+    packed = contract.pack_blocks(blocks)
+    assert packed == '[1,["t-1","t-2","Ночь"],["a-1"]]'.encode()
+    assert contract.unpack_blocks(packed) == blocks
+    tracks = [Track(1, "t-1", None, None, None, None), Track(2, "t-9", None, None, "a-1", None)]
+    others = [Track(3, "t-3", None, None, None, None), Track(4, "a-1", None, None, "t-1", None)]
+    assert [blocks.hold(track) for track in tracks + others] == [True, True, False, False]
+    with pytest.raises(ContractVersionError, match="version 2, not 1"):
+        contract.unpack_blocks(b'[2,{"another":"shape"}]')
+    for damaged in (
+        b"",
+        b"[",
+        b"[]",
+        b"7",
+        b"[1]",
+        b'[1,["t-1"]]',
+        b'[1,"t-1",[]]',
+        b'[1,["t-1"],[5]]',
+        b"[1,[],[],[]]",
+    ):
+        with pytest.raises(ContractError):
+            contract.unpack_blocks(damaged)
+
+
+def test_the_meta_document_comes_back_and_another_version_of_it_does_not() -> None:
+    assert contract.unpack_meta(contract.pack_meta(META)) == META
+    assert META.slates == ["discover", "for_you"]
+    newer = orjson.loads(contract.pack_meta(META)) | {"contract_version": 2, "as_of": {"a": "new shape"}}
+    with pytest.raises(ContractVersionError, match="version 2"):
+        contract.unpack_meta(orjson.dumps(newer))
+    for damaged in (b"", b"[]", b"{}", b'{"contract_version": 1, "as_of": "2026-11-22"}'):
+        with pytest.raises(ContractError):
+            contract.unpack_meta(damaged)
+
+
+def test_the_release_pattern_matches_every_key_of_its_release_and_nothing_else() -> None:
+    def keys(release: str) -> list[str]:
+        builders = (contract.meta_key, contract.tracks_key, contract.track_ids_key, contract.popular_key)
+        builders += (contract.artists_key, contract.artist_ids_key)
+        builders += (contract.similar_tracks_key, contract.similar_artists_key)
+        builders += (contract.country_popular_key, contract.user_countries_key)
+        return [build(release) for build in builders] + [contract.slate_key(release, "for_you")]
+
+    one, other = keys("2026-11-22-3f9a1c07"), keys("2026-11-22-3f9a1c08")
+    shared = [contract.LIVE, contract.PREVIOUS, contract.RELEASES, contract.PUBLISH_LOCK, contract.BLOCKS]
+    everything = one + other + shared
+    pattern = contract.release_key_pattern("2026-11-22-3f9a1c07")
+    assert [key for key in everything if fnmatchcase(key, pattern)] == one
+    assert [key for key in everything if fnmatchcase(key, contract.release_key_pattern("*"))] == one + other
+
+
+def test_the_page_lists_exactly_the_keys_of_the_code() -> None:
+    in_code = {
+        contract.LIVE,
+        contract.PREVIOUS,
+        contract.RELEASES,
+        contract.PUBLISH_LOCK,
+        contract.BLOCKS,
+        contract.meta_key("{release}"),
+        contract.slate_key("{release}", "{slate}"),
+        contract.tracks_key("{release}"),
+        contract.track_ids_key("{release}"),
+        contract.popular_key("{release}"),
+        contract.artists_key("{release}"),
+        contract.artist_ids_key("{release}"),
+        contract.similar_tracks_key("{release}"),
+        contract.similar_artists_key("{release}"),
+        contract.country_popular_key("{release}"),
+        contract.user_countries_key("{release}"),
+    }
+    assert {row[0].strip("`") for row in table("Keys")} == in_code
+    builders = {name for name in vars(contract) if name.endswith("_key")} - {"track_key", "artist_key"}
+    assert len(in_code) == len(builders) + 5, "a key builder is missing from this test"
+
+
+@pytest.mark.parametrize("seeds", [None, i32(-1, 4, 9)])
+def test_a_list_can_be_decoded_by_the_table_of_the_page_alone(seeds: NDArray[np.int32] | None) -> None:
+    packed = contract.pack_lists(np.array([0, 3]), i32(4, 5, 6), f32(0.5, 0.25, 0.125), seeds)[0]
+    decoded: dict[str, tuple[float, ...]] = {}
+    end = 0
+    codes = {"u8": "B", "u16": "H", "i32": "i", "f32": "f"}
+    for offset, kind, count, field in table("Packed list"):
+        if "reason layout 1" in field and decoded["reason layout"] != (1,):
+            continue
+        n = int(decoded["n"][0]) if "n" in decoded else 0
+        ((constant, per_item),) = re.findall(r"^(\d+)(?: \+ (\d+)n)?$", offset)
+        start = int(constant) + int(per_item or 0) * n
+        layout = struct.Struct(f"<{n if count == 'n' else int(count)}{codes[kind]}")
+        decoded[field.split(",")[0]] = layout.unpack_from(packed, start)
+        end = start + layout.size
+    assert end == len(packed), "the table leaves bytes unexplained"
+    expected = {
+        "contract version": (contract.CONTRACT_VERSION,),
+        "reason layout": (0 if seeds is None else 1,),
+        "n": (3,),
+        "track keys": (4, 5, 6),
+        "scores": (0.5, 0.25, 0.125),
+    }
+    assert decoded == (expected if seeds is None else expected | {"seed keys": (-1, 4, 9)})
+
+
+def test_the_page_names_the_version_the_meta_fields_and_the_track_field() -> None:
+    assert f"contract version **{contract.CONTRACT_VERSION}**" in PAGE
+    assert [row[0].strip("`") for row in table("Meta")] == list(orjson.loads(contract.pack_meta(META)))
+    assert (contract.TRACK_FIELD.format, contract.TRACK_FIELD.size) == (">i", 4)
+    assert "big-endian i32: 4 bytes" in PAGE
+    assert f"[{', '.join(RECORDS['track'])}]" in PAGE
+    assert f"[{', '.join(RECORDS['artist'])}]" in PAGE
+    assert f"[{contract.CONTRACT_VERSION}, [track id, ...], [artist id, ...]]" in PAGE
+    assert len(RECORDS["track"]) == len(Track._fields) - 1
+    assert len(RECORDS["artist"]) == len(Artist._fields) - 1
+    assert contract.SEED_REASON_TYPE in PAGE

@@ -26,7 +26,7 @@ def evaluate_lists(connection: dbapi.Connection, as_of: date, slate: Slate, file
 
     The file is as `audotics recommendations` writes it: user_id and track_id (text), rank (from 1); other columns are
     ignored. A user without a list counts as 0, a track that the warehouse does not know as a miss. Returns the form of
-    `evaluation_store.read_evaluation` without a pool, and `unknown` beside it: how many ids of the file the warehouse
+    `store.read_evaluation` without a pool, and `unknown` beside it: how many ids of the file the warehouse
     does not have.
 
     Raises:

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from assets.candidates.als import fit_track_vectors
 from assets.candidates.history import History
 from assets.candidates.popular import Popular, PopularConfig
 from assets.similar.evaluation import METRICS, evaluate, occurrences
@@ -35,8 +36,9 @@ def trials(history: History) -> dict[str, SimilaritySource]:
         found[f"sessions alone, decay {days:g}"] = InSessions(history, replace(DEFAULT, session_decay_days=days))
     for power in (0.0, 0.5):
         found[f"sessions alone, popularity {power}"] = InSessions(history, replace(DEFAULT, session_popularity=power))
+    vectors = fit_track_vectors(history, DEFAULT.als)
     for power in (0.0, 0.5, 1.0):
-        found[f"factors alone, popularity {power}"] = InFactors(history, replace(DEFAULT, factor_popularity=power))
+        found[f"factors alone, popularity {power}"] = InFactors(vectors, replace(DEFAULT, factor_popularity=power))
     for offset in (5.0, 60.0):
         found[f"rank offset {offset:g}"] = similar(history, replace(DEFAULT, rank_offset=offset))
     return found

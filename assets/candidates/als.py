@@ -1,6 +1,7 @@
 """Alternating least squares (`implicit`), users folded in from what they played lately."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -21,42 +22,55 @@ class AlsConfig:
     seed: int = 1
 
 
-class Als:
-    """Score: user vector · track vector of the implicit-feedback factorisation of Hu, Koren and Volinsky (2008).
+def fit_track_vectors(history: History, config: AlsConfig) -> Floats:
+    """The track side of the implicit-feedback factorisation of Hu, Koren and Volinsky (2008), from all of a history.
 
-    Track vectors come from all listens before `as_of`; user vectors are then solved anew (Cholesky, one linear
-    system per user) against plays decayed by exp(-age/decay_days). On one kind of CPU the same history, config and
-    seed give the same bits, whatever `threads` is: each row is solved by one thread, and BLAS runs on one. Another
-    kind of CPU has other BLAS kernels, which round differently.
+    Float32 (tracks, factors), one row per track code. On one kind of CPU the same history, config and seed give the
+    same bits, whatever `threads` is: each row is solved by one thread, and BLAS runs on one. Another kind of CPU has
+    other BLAS kernels, which round differently.
+    """
+    model = _model(config)
+    with _one_blas_thread():
+        model.fit(history.plays(), show_progress=False)
+    vectors: Floats = model.item_factors
+    return vectors
+
+
+class Als:
+    """Score: user vector · track vector of `fit_track_vectors`.
+
+    User vectors are solved (Cholesky, one linear system per user) against plays decayed by exp(-age/decay_days).
     """
 
     name = "als"
 
-    def __init__(self, history: History, config: AlsConfig) -> None:
-        from implicit.cpu.als import AlternatingLeastSquares
-
-        plays = history.plays()
-        # A BLAS that threads inside implicit's own threads is many times slower, and rounds differently.
-        with threadpool_limits(1, "blas"):
-            model = AlternatingLeastSquares(
-                factors=config.factors,
-                alpha=config.alpha,
-                regularization=config.regularization,
-                iterations=config.iterations,
-                num_threads=config.threads,
-                random_state=config.seed,
-            )
-            model.fit(plays, show_progress=False)
-            recent = history.plays(config.decay_days)
+    def __init__(self, history: History, config: AlsConfig, track_vectors: Floats) -> None:
+        model = _model(config)
+        model.item_factors = track_vectors
+        recent = history.plays(config.decay_days)
+        with _one_blas_thread():
             self._users = model.recalculate_user(np.arange(recent.shape[0]), recent)
-        self._tracks: Floats = model.item_factors
-
-    @property
-    def track_vectors(self) -> Floats:
-        """Float32 (tracks, factors), one row per track code."""
-        return self._tracks
+        self._tracks = track_vectors
 
     def scores(self, user_codes: Ints) -> Floats:
         dense = self._users[user_codes] @ self._tracks.T
         dense[user_codes < 0] = ABSENT
         return dense
+
+
+def _model(config: AlsConfig) -> Any:
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    return AlternatingLeastSquares(
+        factors=config.factors,
+        alpha=config.alpha,
+        regularization=config.regularization,
+        iterations=config.iterations,
+        num_threads=config.threads,
+        random_state=config.seed,
+    )
+
+
+def _one_blas_thread() -> threadpool_limits:
+    """A BLAS that threads inside implicit's own threads is many times slower, and rounds differently."""
+    return threadpool_limits(1, "blas")

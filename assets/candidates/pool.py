@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 import numpy as np
 import pandas as pd
 
-from assets.candidates.als import Als, AlsConfig
+from assets.candidates.als import Als, AlsConfig, fit_track_vectors
 from assets.candidates.artist_tracks import ArtistTracksConfig, LovedArtists, SimilarArtists
 from assets.candidates.country_popular import CountryPopular, CountryPopularConfig
 from assets.candidates.ease import Ease, EaseConfig
@@ -170,7 +170,13 @@ def needed_facts(sources: Iterable[str]) -> set[str]:
     return {NEEDED_BY[name] for name in sources if name in NEEDED_BY}
 
 
-def fit_sources(listens: Listens, as_of: date, config: SourcesConfig, catalogue: Catalogue = NOTHING_KNOWN) -> Sources:
+def fit_sources(
+    listens: Listens,
+    as_of: date,
+    config: SourcesConfig,
+    catalogue: Catalogue = NOTHING_KNOWN,
+    track_vectors: Callable[[History, AlsConfig], Floats] = fit_track_vectors,
+) -> Sources:
     """Every source on `listens`, all of which must lie before `as_of` (else ValueError).
 
     Where the catalogue knows nothing, the sources that need artists, tags or countries offer nothing.
@@ -180,7 +186,7 @@ def fit_sources(listens: Listens, as_of: date, config: SourcesConfig, catalogue:
         OwnTracks.name: lambda: OwnTracks(history, config.own_tracks),
         OwnRecency.name: lambda: OwnRecency(history),
         SessionCooccurrence.name: lambda: SessionCooccurrence(history, config.session_cooccurrence),
-        Als.name: lambda: Als(history, config.als),
+        Als.name: lambda: Als(history, config.als, track_vectors(history, config.als)),
         ItemNeighbours.name: lambda: ItemNeighbours(history, config.item_neighbours),
         UserNeighbours.name: lambda: UserNeighbours(history, config.user_neighbours),
         Ease.name: lambda: Ease(history, config.ease),

@@ -6,6 +6,7 @@ import dagster as dg
 
 from assets import plots
 from assets.candidates.history import History
+from assets.candidates.track_vectors import StoredTrackVectors
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.similar.evaluation import METRICS, SIMILAR
 from assets.similar.evaluation_store import evaluate_similar, store_evaluation
@@ -13,6 +14,7 @@ from assets.similar.lists import most_heard, named_examples, read_item_listens, 
 from assets.similar.sources import Item, SimilarConfig
 from assets.similar.store import replace_similar
 from warehouse.engine import adbc_connect, create_engine
+from warehouse.lake import Lake
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
 
@@ -53,7 +55,9 @@ def _materialise(warehouse: WarehouseResource, item: Item, as_of: date) -> dg.Ma
         listens = read_item_listens(connection, item, as_of)
         # Where no artist is known, no two are alike.
         history = History(listens, as_of) if len(listens) else None
-        tables = similar_rows(history, item, SimilarConfig()) if history else ()
+        tables = (
+            similar_rows(history, item, SimilarConfig(), StoredTrackVectors(Lake(warehouse.lake))) if history else ()
+        )
         connection.commit()
         rows = replace_similar(connection, item, as_of, tables)
     examples: list[tuple[str, str]] = []

@@ -6,6 +6,7 @@ from typing import Any
 from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, text
 
+from assets.candidates.als import fit_track_vectors
 from assets.candidates.history import History
 from assets.candidates.popular import Popular, PopularConfig
 from assets.horizon import horizon_is_closed, require_closed_horizon
@@ -18,7 +19,10 @@ from warehouse.errors import AudoticsError
 
 def compared_sources(history: History, config: SimilarConfig) -> dict[str, SimilaritySource]:
     """What is published, what it is blended from, and the baselines, by name."""
-    parts: list[SimilaritySource] = [InSessions(history, config), InFactors(history, config)]
+    parts: list[SimilaritySource] = [
+        InSessions(history, config),
+        InFactors(fit_track_vectors(history, config.als), config),
+    ]
     others = [*parts, PlainCosine(history), Popular(history, PopularConfig())]
     return {SIMILAR: Blend(parts, config), **{source.name: source for source in others}}
 

@@ -1,6 +1,6 @@
 """Makes the lists of similar items of a date from the listens before it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 
 import numpy as np
@@ -8,8 +8,9 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, text
 
+from assets.candidates.als import AlsConfig, fit_track_vectors
 from assets.candidates.history import History
-from assets.listens import Ints, Listens, read_listens
+from assets.listens import Floats, Ints, Listens, read_listens
 from assets.similar.sources import Item, SimilarConfig, nearest, of_artists, similar
 from assets.similar.store import as_rows
 
@@ -30,9 +31,14 @@ def read_item_listens(connection: dbapi.Connection, item: Item, as_of: date, sta
     return of_artists(listens, known["track_key"].to_numpy(), known["artist_key"].to_numpy())
 
 
-def similar_rows(history: History, item: Item, config: SimilarConfig) -> Iterator[pa.Table]:
+def similar_rows(
+    history: History,
+    item: Item,
+    config: SimilarConfig,
+    track_vectors: Callable[[History, AlsConfig], Floats] = fit_track_vectors,
+) -> Iterator[pa.Table]:
     """The lists of every item of a history as rows of the item's table, a batch at a time."""
-    source = similar(history, config)
+    source = similar(history, config, track_vectors)
     for start in range(0, len(history.tracks), _ITEMS_PER_BATCH):
         codes = np.arange(start, min(start + _ITEMS_PER_BATCH, len(history.tracks)))
         found, scores = nearest(source, codes, config.length, len(history.tracks))

@@ -1,5 +1,6 @@
 """Tracks like a track, artists like an artist: what is heard in the same sessions and by the same listeners."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import reduce
@@ -7,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from assets.candidates.als import Als, AlsConfig
+from assets.candidates.als import AlsConfig, fit_track_vectors
 from assets.candidates.history import History
 from assets.candidates.session_cooccurrence import session_weights
 from assets.candidates.source import ABSENT, ranks_within, top_k
@@ -80,8 +81,8 @@ class InFactors:
 
     name = "in_factors"
 
-    def __init__(self, history: History, config: SimilarConfig) -> None:
-        vectors = Als(history, config.als).track_vectors
+    def __init__(self, vectors: Floats, config: SimilarConfig) -> None:
+        """From track vectors, float32 (tracks, factors), one row per track code."""
         length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
         self._from = vectors / length
         self._to = (vectors / length**config.factor_popularity).T.copy()
@@ -127,9 +128,12 @@ class Blend:
         return votes
 
 
-def similar(history: History, config: SimilarConfig) -> Blend:
+def similar(
+    history: History, config: SimilarConfig, track_vectors: Callable[[History, AlsConfig], Floats] = fit_track_vectors
+) -> Blend:
     """The source of the lists that are published, fitted on a history of tracks or of artists."""
-    return Blend([InSessions(history, config), InFactors(history, config)], config)
+    vectors = track_vectors(history, config.als)
+    return Blend([InSessions(history, config), InFactors(vectors, config)], config)
 
 
 def nearest(source: SimilaritySource, codes: Ints, k: int, items: int) -> tuple[Ints, Floats]:

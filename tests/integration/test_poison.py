@@ -19,7 +19,6 @@ from assets.candidates.session_cooccurrence import SessionCooccurrence
 from assets.catalogue import read_catalogue, read_titles
 from assets.dbt import DBT_PROJECT
 from assets.features.dates import MARTS
-from assets.features.join import join_features
 from assets.features.marts import feature_reader
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
@@ -28,10 +27,9 @@ from assets.listens import read_listens
 from assets.metrics.protocol import relevant_tracks
 from assets.publish.country_content import country_popular
 from assets.ranker.dataset import labelled_fold
-from assets.ranker.lists import read_list_rules
-from assets.ranker.scoring import rank
+from assets.ranker.registry import Champion
 from assets.ranker.training import RankerConfig, train
-from assets.recommendations.reasons import with_reasons
+from assets.recommendations.lists import ListMaker
 from assets.similar.lists import read_item_listens, similar_rows
 from assets.similar.sources import Item, SimilarConfig
 from assets.slates import HORIZON_DAYS, Slate
@@ -99,11 +97,9 @@ def made_as_of(dbt: Dbt) -> dict[str, str]:
             model = train([fold], FEW_TREES)
             users = at_date.history.users.astype(np.int32)
             pool = seeds.add_to(at_date.candidates(users, slate))
-            features = feature_reader(connection, AS_OF)(users)
-            matrix = join_features(pool, features)
-            rules = read_list_rules(connection).of_slate(slate, features.user_track)
-            lists = rank(model, pool, matrix, rules)
-            lists = with_reasons(model, lists, pool, matrix, rules)
+            champion = Champion("trained here", AS_OF, model)
+            maker = ListMaker.of_date(connection, AS_OF, {slate: champion})
+            _, lists = next(maker.lists({slate: pool}))
             assert (lists["seed_track_key"] != NO_SEED).mean() > 0.5, "what has no reason cannot change"
             made[f"{slate}: training rows"] = digest(fold.to_frame())
             assert "num_leaves=1\n" not in model.text, "a tree without a split knows nothing"

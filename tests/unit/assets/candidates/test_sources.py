@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from assets.candidates.als import Als, AlsConfig
+from assets.candidates.als import Als, AlsConfig, fit_track_vectors
 from assets.candidates.history import History
 from assets.candidates.own_tracks import OwnRecency, OwnTracks, OwnTracksConfig
 from assets.candidates.popular import Popular, PopularConfig
@@ -93,25 +93,29 @@ class TestSessionCooccurrence(SourceConformance):
         assert scores[2] > 0
 
 
+def fitted_als(history: History, config: AlsConfig) -> Als:
+    return Als(history, config, fit_track_vectors(history, config))
+
+
 class TestAls(SourceConformance):
     def fit(self, history: History) -> CandidateSource:
-        return Als(history, AlsConfig(factors=8, regularization=1.0))
+        return fitted_als(history, AlsConfig(factors=8, regularization=1.0))
 
     def test_a_checkerboard_user_is_offered_the_missing_track_of_its_colour(self) -> None:
         history = History(checkerboard(), AS_OF)
         # Two colours, two factors: a well-posed problem, so the answer holds for any seed and any CPU's BLAS.
-        source = Als(history, AlsConfig(factors=2, regularization=1.0))
+        source = fitted_als(history, AlsConfig(factors=2, regularization=1.0))
         listed = lists_of(source, history, list(range(20)), slate=Slate.DISCOVER, k=1)
         assert listed["track_key"].tolist() == list(range(20))
 
     def test_another_seed_starts_from_other_factors(self) -> None:
         history = History(random_listens(), AS_OF)
-        first, second = (Als(history, AlsConfig(factors=8, iterations=1, seed=seed)) for seed in (1, 2))
+        first, second = (fitted_als(history, AlsConfig(factors=8, iterations=1, seed=seed)) for seed in (1, 2))
         assert not np.array_equal(first.scores(np.array([0])), second.scores(np.array([0])))
 
     def test_the_number_of_threads_does_not_change_a_bit(self) -> None:
         history = History(random_listens(), AS_OF)
-        one, two = (Als(history, AlsConfig(factors=16, threads=threads)) for threads in (1, 2))
+        one, two = (fitted_als(history, AlsConfig(factors=16, threads=threads)) for threads in (1, 2))
         users = np.arange(len(history.users))
         assert np.array_equal(one.scores(users), two.scores(users))
 
@@ -119,6 +123,6 @@ class TestAls(SourceConformance):
         rows = [(u, t, 50.0, u) for u in range(2, 22) for t in range(10) if u % 2 == t % 2]
         rows += [(0, 0, 1.0, 90), (0, 2, 1.0, 90), (0, 1, 360.0, 91), (0, 3, 360.0, 91)]
         history = History(listens_of(rows), AS_OF)
-        source = Als(history, AlsConfig(factors=2, alpha=1.0, regularization=1.0))
+        source = fitted_als(history, AlsConfig(factors=2, alpha=1.0, regularization=1.0))
         listed = lists_of(source, history, [0], slate=Slate.DISCOVER, k=3)
         assert set(listed["track_key"]) == {4, 6, 8}

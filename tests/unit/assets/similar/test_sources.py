@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from assets.candidates.als import Als, AlsConfig
+from assets.candidates.als import AlsConfig, fit_track_vectors
 from assets.candidates.history import History
 from assets.candidates.session_cooccurrence import session_weights
 from assets.listens import Floats, Ints
@@ -130,18 +130,19 @@ class TestInSessions(SimilarityConformance):
 
 class TestInFactors(SimilarityConformance):
     def fit(self, history: History) -> SimilaritySource:
-        return InFactors(history, SMALL)
+        return InFactors(fit_track_vectors(history, SMALL.als), SMALL)
 
     def checkerboard_source(self, history: History) -> SimilaritySource:
         # Two colours, two factors: a well-posed problem, so the answer holds on any CPU.
-        return InFactors(history, SimilarConfig(als=AlsConfig(factors=2, regularization=1.0)))
+        config = SimilarConfig(als=AlsConfig(factors=2, regularization=1.0))
+        return InFactors(fit_track_vectors(history, config.als), config)
 
     @pytest.mark.parametrize("popularity", [0.0, 0.5, 1.0])
     def test_the_score_is_the_cosine_times_a_power_of_the_others_length(self, popularity: float) -> None:
         history = History(random_listens(), AS_OF)
-        vectors = Als(history, SMALL.als).track_vectors
+        vectors = fit_track_vectors(history, SMALL.als)
         config = SimilarConfig(als=SMALL.als, factor_popularity=popularity)
-        score = InFactors(history, config).scores(np.array([3]))[0, 7]
+        score = InFactors(vectors, config).scores(np.array([3]))[0, 7]
         lengths = np.linalg.norm(vectors, axis=1)
         cosine = vectors[3] @ vectors[7] / lengths[3] / lengths[7]
         assert score == pytest.approx(cosine * lengths[7] ** (1 - popularity), rel=1e-4)

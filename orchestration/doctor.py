@@ -6,19 +6,15 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import cast
 
 import psutil
-import redis
 import sqlalchemy
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 import warehouse.migrate
-from serving_api import contract
+from orchestration.doctor_redis import redis_findings
+from orchestration.findings import Finding, failure
 from warehouse.connections import check_redis, check_warehouse
 from warehouse.engine import create_engine
 from warehouse.errors import AudoticsError
@@ -31,7 +27,6 @@ OLDEST_PYTHON = (3, 11)
 # A run on a few hundred thousand listens peaks below this.
 MEMORY_NEEDED = 3 * GIB
 DISK_NEEDED = 2 * GIB
-REDIS_FULL_AT = 0.9
 PACKAGES = (
     "dagster",
     "dagster-dbt",
@@ -50,18 +45,8 @@ PACKAGES = (
 )
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report: what was looked at, whether it is well, what was found, what to do if not."""
-
-    name: str
-    ok: bool
-    value: str
-    advice: str = ""
-
-
 def examine(settings: Settings) -> list[Finding]:
-    """Look at everything Audotics stands on, in the order in which it should be mended.
+    """Look at everything Audotics stands on, in the order in which it should be fixed.
 
     Every finding that is not ok carries an advice. Never raises for what it finds: an unreachable server is a
     finding, and so is each line that cannot be known without it.
@@ -71,21 +56,18 @@ def examine(settings: Settings) -> list[Finding]:
     try:
         postgres, cache = status(settings)
     except AudoticsError as error:
-        return [*findings, _failure("servers", error)]
+        return [*findings, failure("servers", error)]
     warehouse_finding = _server(postgres, check_warehouse)
     findings.append(warehouse_finding)
     findings += _warehouse_contents(postgres.url if warehouse_finding.ok else None)
     redis_finding = _server(cache, check_redis)
     findings.append(redis_finding)
-    findings += _redis_contents(cache.url if redis_finding.ok else None)
-    findings.append(_blocks(postgres.url, cache.url) if warehouse_finding.ok and redis_finding.ok else _NO_BLOCKS)
+    findings += redis_findings(
+        cache.url if redis_finding.ok else None,
+        postgres.url if warehouse_finding.ok else None,
+        settings.redis_timeout_seconds,
+    )
     return findings
-
-
-def _failure(name: str, error: AudoticsError) -> Finding:
-    """Return an error as a finding: what is wrong stands before its first semicolon, what to do after it."""
-    wrong, _, advice = str(error).partition("; ")
-    return Finding(name, False, wrong, advice or "mend that and run `audotics doctor` again")
 
 
 def _python() -> Finding:
@@ -160,7 +142,7 @@ def _landing(landing: Path) -> Finding:
     except ImportError as error:
         return Finding("landing folder", False, f"{landing} (unknown: {error})", "run `make setup`")
     except AudoticsError as error:
-        return _failure("landing folder", error)
+        return failure("landing folder", error)
     return Finding("landing folder", True, f"{landing} ({counted(files, 'file')})")
 
 
@@ -178,7 +160,7 @@ def _server(server: ServerStatus, version_at: Callable[[str], str]) -> Finding:
     try:
         version = version_at(server.url or "")
     except AudoticsError as error:
-        return _failure(server.title, error)
+        return failure(server.title, error)
     return Finding(server.title, True, f"{version} at {server.address} ({kind})")
 
 
@@ -190,7 +172,7 @@ def _warehouse_contents(url: str | None) -> Iterator[Finding]:
     try:
         pending = warehouse.migrate.pending(url)
     except AudoticsError as error:
-        yield _failure("migrations", error)
+        yield failure("migrations", error)
         return
     behind = f"{len(pending)} behind ({', '.join(pending)})"
     advice = "`audotics ingest`, `run` and `up` apply them"
@@ -229,79 +211,6 @@ def _loads(url: str) -> Iterator[Finding]:
         value,
         "every row was rejected: raw.rejected_listens says why; correct the mapping and load again",
     )
-
-
-def _redis_contents(url: str | None) -> Iterator[Finding]:
-    if url is None:
-        for name in ("Redis memory", "live release"):
-            yield Finding(name, False, "unknown", "start Redis first")
-        return
-    with redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as client:
-        try:
-            yield _redis_memory(client)
-            yield _live_release(client)
-        except redis.exceptions.RedisError as error:
-            yield Finding("Redis contents", False, f"cannot be read: {error}", "grant this user INFO and GET")
-
-
-def _redis_memory(client: redis.Redis) -> Finding:
-    memory = client.info("memory")
-    used, limit, policy = memory["used_memory"], memory["maxmemory"], memory["maxmemory_policy"]
-    value = f"{used / 2**20:,.1f} MiB used, " + (f"limit {limit / 2**20:,.0f} MiB" if limit else "no limit")
-    if limit and policy.startswith("allkeys-"):
-        advice = "Redis may drop parts of a live release: set its maxmemory-policy to noeviction"
-        return Finding("Redis memory", False, f"{value}, policy {policy}", advice)
-    full = bool(limit) and used > REDIS_FULL_AT * limit
-    return Finding("Redis memory", not full, value, "nearly full: raise its maxmemory before the next release")
-
-
-def _live_release(client: redis.Redis) -> Finding:
-    advice = "publish one: `audotics run`"
-    live = cast(bytes | None, client.get(contract.LIVE))
-    if live is None:
-        return Finding("live release", False, "none", advice)
-    release = live.decode()
-    packed = cast(bytes | None, client.get(contract.meta_key(release)))
-    if packed is None:
-        return Finding("live release", False, f"{release}, but its keys are gone", advice)
-    try:
-        meta = contract.unpack_meta(packed)
-    except contract.ContractError as error:
-        return Finding("live release", False, f"{release}: {error}", advice)
-    users = ", ".join(f"{slate} {counted(count, 'user')}" for slate, count in sorted(meta.users.items()))
-    value = f"{release}, as of {meta.as_of}, generated {meta.generated_at:%F %T} UTC, {users}"
-    return Finding("live release", True, value)
-
-
-_NO_BLOCKS = Finding("blocks", False, "unknown", "start PostgreSQL and Redis first")
-
-
-def _blocks(warehouse_url: str | None, redis_url: str | None) -> Finding:
-    """Whether readers know what users have blocked."""
-    try:
-        # It needs packages that may be what is missing.
-        from assets.publish.blocks import compare_blocks
-
-        with redis.Redis.from_url(redis_url or "", retry=Retry(NoBackoff(), 0)) as client:
-            found = compare_blocks(create_engine(warehouse_url or ""), client)
-    except ImportError as error:
-        return Finding("blocks", False, f"unknown: {error}", "run `make setup`")
-    except AudoticsError as error:
-        return _failure("blocks", error)
-    except sqlalchemy.exc.DBAPIError as error:
-        wrong = " ".join(str(error.orig).split())
-        return Finding(
-            "blocks", False, f"cannot be read: {wrong}", "apply the migrations, grant this role the raw schema"
-        )
-    if found.differing:
-        compared = counted(found.compared, "user")
-        value = f"Redis says something else of {found.differing:,} of {compared}, such as {found.example}"
-    else:
-        value = f"{counted(found.users, 'user', ('has', 'have'))} blocked something, {found.fields:,} in Redis"
-        value += f"; of {found.compared:,} of them, picked at random, it says the same" if found.compared else ""
-    if not found.differing and found.fields == found.users:
-        return Finding("blocks", True, value)
-    return Finding("blocks", False, value, "`audotics blocks publish` writes them anew, as the next release does")
 
 
 def _gib(size: int) -> str:

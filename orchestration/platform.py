@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-import redis
+from redis import Redis
 from sqlalchemy import Connection
 
 from warehouse.connections import check_redis, check_warehouse
@@ -12,6 +12,7 @@ from warehouse.engine import create_engine
 from warehouse.local.home import prepare_home
 from warehouse.local.servers import ensure_running
 from warehouse.migrate import upgrade
+from warehouse.redis_client import redis_client
 from warehouse.roles import Role
 from warehouse.settings import Settings, load_settings
 
@@ -28,8 +29,8 @@ class Platform:
         """A connection of this role in one transaction: committed at the end, rolled back on an error."""
         return create_engine(self.warehouse_url, role).begin()
 
-    def redis(self) -> redis.Redis:
-        return redis.Redis.from_url(self.redis_url)
+    def redis(self) -> Redis:
+        return redis_client(self.redis_url, self.settings.redis_timeout_seconds)
 
 
 def open_platform() -> Platform:

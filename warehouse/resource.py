@@ -3,9 +3,11 @@
 from functools import cached_property
 
 from dagster import ConfigurableResource
+from redis import Redis
 
 from warehouse.local.servers import Endpoints, ensure_running
 from warehouse.migrate import upgrade
+from warehouse.redis_client import redis_client
 from warehouse.settings import Settings, load_settings
 
 
@@ -30,9 +32,9 @@ class WarehouseResource(ConfigurableResource):
         """Plain `postgresql://` address of the warehouse."""
         return self.endpoints.warehouse_url
 
-    @property
-    def redis_url(self) -> str:
-        return self.endpoints.redis_url
+    def redis(self) -> Redis:
+        """A client of the Redis that releases go to."""
+        return redis_client(self.endpoints.redis_url, self.settings.redis_timeout_seconds)
 
     @property
     def lake(self) -> str:

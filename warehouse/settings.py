@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     home: Annotated[Path, AfterValidator(_absolute), Field(validate_default=True)] = Path(".audotics")
     warehouse_url: str | None = Field(default=None, repr=False)
     redis_url: str | None = Field(default=None, repr=False)
+    redis_timeout_seconds: float = Field(default=10.0, gt=0)
     lake: Annotated[str, AfterValidator(_absolute_unless_remote)] = Field(default_factory=_default_lake)
     landing: Annotated[Path, AfterValidator(_absolute)] = Field(default_factory=_default_landing)
     pg_port: Port | None = None

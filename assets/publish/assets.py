@@ -1,17 +1,20 @@
 """The release: recommendations go live by one pointer flip."""
 
+from dataclasses import asdict
 from datetime import date
+from typing import Any
 
 import dagster as dg
-import redis
 
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.publish.blocks import publish_blocks
-from assets.publish.release import NewerReleaseLiveError, list_releases, publish
+from assets.publish.release import NewerReleaseLiveError, PublishedRelease, list_releases, publish
 from assets.publish.warehouse_content import record_releases, release_content
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
+
+_CHECK = "is_live"
 
 
 @dg.asset(
@@ -31,45 +34,64 @@ from warehouse.roles import Role
         dg.AssetKey(["features", "feat_track"]),
         dg.AssetKey(["features", "feat_user_track"]),
     ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            _CHECK,
+            asset="release",
+            partitions_def=AS_OF_PARTITIONS,
+            description="What was made as of this date is what readers get. A warning where a release of a later date"
+            " is live, which stays.",
+        )
+    ],
 )
 def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """The lists as of this date in Redis, verified and then made live; the release before is kept for rollback.
 
-    While a release of a later date is live, none is published. What users have blocked by now is written in any case.
+    While a release of a later date is live, none is published, which the check `is_live` warns of. What users have
+    blocked by now is written in any case.
     """
     as_of = date.fromisoformat(context.partition_key)
-    client = redis.Redis.from_url(warehouse.redis_url)
+    client = warehouse.redis()
     # Before the flip, and before it is asked whether the release fits into what memory is left.
-    users_with_blocks = publish_blocks(create_engine(warehouse.url, Role.LOADER), client)
+    blocks = {"users_with_blocks": publish_blocks(create_engine(warehouse.url, Role.LOADER), client)}
     with adbc_connect(warehouse.url, Role.SERVICE) as connection:
         try:
             published = publish(client, release_content(connection, as_of))
         except NewerReleaseLiveError as newer:
+            context.log.warning(str(newer))
+            # No row count: nothing was published, and a 0 in its plot would say that a release of nothing was.
             return dg.MaterializeResult(
-                metadata={
-                    "published": False,
-                    "live_release": newer.live,
-                    "users_with_blocks": users_with_blocks,
-                    "dagster/row_count": 0,
-                }
+                metadata=blocks
+                | {"published": False, "live_release": newer.live, "repaired": newer.repaired or "none"},
+                check_results=[_check(False, str(newer))],
             )
     with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
-        record_releases(connection, list_releases(client))
+        record_releases(connection, list_releases(client), {published.meta.release: published.counts})
     return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": sum(published.meta.users.values()),
-            "published": True,
-            "release": published.meta.release,
-            "previous": published.previous or "none",
-            "already_live": published.already_live,
-            "estimated_mib": round(published.estimated_bytes / 2**20, 1),
-            "tracks": published.meta.tracks,
-            "countries": published.countries,
-            "user_countries": published.user_countries,
-            "users_with_blocks": users_with_blocks,
-            **{f"similar_{item}s": lists for item, lists in published.similar.items()},
-            **{f"{slate}/users": users for slate, users in published.meta.users.items()},
-            **{f"{slate}/coverage": round(share, 4) for slate, share in published.coverage.items()},
-            **{f"{slate}/distinct_tracks": count for slate, count in published.distinct_tracks.items()},
-        }
+        metadata=blocks | _metadata(published),
+        check_results=[_check(True, f"{published.meta.release} is live")],
     )
+
+
+def _check(live: bool, description: str) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=_CHECK, passed=live, severity=dg.AssetCheckSeverity.WARN, description=description
+    )
+
+
+def _metadata(published: PublishedRelease) -> dict[str, Any]:
+    counts = asdict(published.counts)
+    users = counts.pop("users")
+    return {
+        "dagster/row_count": sum(users.values()),
+        "published": True,
+        "release": published.meta.release,
+        "previous": published.previous or "none",
+        "already_live": published.already_live,
+        "repaired": published.repaired or "none",
+        "estimated_mib": round(published.estimated_bytes / 2**20, 1),
+        **counts,
+        **{f"{slate}/users": number for slate, number in users.items()},
+        **{f"{slate}/coverage": round(share, 4) for slate, share in published.coverage.items()},
+        **{f"{slate}/distinct_tracks": number for slate, number in published.distinct_tracks.items()},
+    }

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, text
 
 from assets.blocks import LOCK, ItemKind, block, unblock
 from assets.publish.content import ReleaseError
-from assets.publish.release import redis_errors
+from assets.publish.failures import redis_errors
 from assets.recordings import recordings
 from serving_api.contract import BLOCKS, Blocks, pack_blocks
 from warehouse.locks import acquire

@@ -8,7 +8,8 @@ from typing import Any
 import psutil
 from redis import Redis
 
-from assets.publish.content import Plan, ReleaseError
+from assets.publish.content import ReleaseError
+from assets.publish.plan import Plan
 
 
 def require_memory(client: Redis, plan: Plan) -> None:

@@ -6,36 +6,42 @@ a release that is neither the live nor the previous one is a leftover, and is re
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import islice
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from redis import Redis
 from redis.client import Pipeline
-from redis.exceptions import LockNotOwnedError, RedisError
+from redis.exceptions import LockNotOwnedError
 from redis.lock import Lock
 
-from assets.publish.content import Plan, ReleaseError, ReleaseInput, plan_release
+from assets.publish.content import ReleaseError, ReleaseInput
+from assets.publish.failures import SILENT, redis_errors
+from assets.publish.loading import load
 from assets.publish.memory import require_memory
-from assets.publish.verification import SIMILAR_KEYS, read_meta, verify
+from assets.publish.plan import Plan, ReleaseCounts, plan_release
+from assets.publish.verification import DamagedReleaseError, VerifiedRelease, read_meta, verify
 from serving_api import contract
 from serving_api.contract import LIVE, PREVIOUS, PUBLISH_LOCK, RELEASES, ContractError, ReleaseMeta
 
 MIN_COVERAGE = 0.95
 LOCK_SECONDS = 30.0
-# One command of some 1 MB: large enough to be fast, small enough not to hold up readers.
-ENTRIES_PER_COMMAND = 1000
+
+# In place of the digest: names of no release, whose keys are leftovers to everybody else.
+_LOADING_AGAIN = "repaired"
+_REPLACED = "replaced"
 
 
 class NewerReleaseLiveError(ReleaseError):
-    """A release that is not published because one of a later date is live: it is to be looked at, not served."""
+    """A release that is not published because one of a later date is live: it is to be read, not served."""
 
-    def __init__(self, release: str, live: str) -> None:
+    def __init__(self, release: str, live: str, repaired: str | None = None) -> None:
         super().__init__(f"{release} is not published: the live release {live} is of a later date")
         self.live = live
+        self.repaired = repaired
+        """What was damaged of the release, which is the previous one, before it was loaded again."""
 
 
 @dataclass(frozen=True)
@@ -43,19 +49,16 @@ class PublishedRelease:
     """A release that is live."""
 
     meta: ReleaseMeta
+    counts: ReleaseCounts
     previous: str | None
     already_live: bool
-    """True when the same content was live before and nothing was written."""
+    """True when the same content was live before."""
+    repaired: str | None
+    """What was damaged of the release, which Redis held before, and is now loaded again."""
     coverage: dict[str, float]
     """Share of the expected users with a list, per slate."""
     distinct_tracks: dict[str, int]
     """Number of different tracks in the lists, per slate."""
-    similar: dict[str, int]
-    """Number of lists of similar items, of `track` and of `artist`."""
-    countries: int
-    """Number of countries with a popular list."""
-    user_countries: int
-    """Number of users whose country the release says."""
     estimated_bytes: int
 
 
@@ -80,40 +83,36 @@ def publish(
 ) -> PublishedRelease:
     """Make the content the live release; the release that was live becomes the previous one.
 
-    `client` must not decode responses. Content that is live already is verified and left; content that is the
-    previous release is verified and made live again; where its description is damaged it is written anew.
+    `client` must not decode responses. Content that Redis holds already, as the live or the previous release, is read
+    back whole; where it is damaged it is loaded again and put in its place at once, and else nothing of it is written.
     `lock_seconds` is how long a publisher may go without a sign of life before another takes over.
 
-    Raises ReleaseError, leaving the live release as it was, when the content is faulty, Redis has too little memory
-    or fails, another publisher is at work, or what arrived in Redis differs from what was sent or covers less than
-    `min_coverage` of the expected users in some slate; NewerReleaseLiveError when a release of a later date is live,
-    or became so while this one was loaded.
+    Raises ReleaseError, leaving the live release as it was, when the content is faulty or covers less than
+    `min_coverage` of the expected users in some slate, Redis has too little memory or fails, another publisher is at
+    work, or what arrived in Redis differs from what was sent; NewerReleaseLiveError when a release of a later date is
+    live, or became so while this one was loaded.
     """
     plan = plan_release(release)
-    with redis_errors(client), _publish_lock(client, lock_seconds) as lock:
+    coverage = _coverage(plan, release.expected_users, min_coverage)
+    with redis_errors(client), _publishing(client, lock_seconds) as lock:
         live, previous = _pointers(client)
-        _require_not_older(client, live, plan.meta)
-        _remove_leftovers(client, lock)
-        try:
-            held = plan.release in (live, previous)
-            if not held:
-                require_memory(client, plan)
-            if not held or _meta_or_fault(client, plan.release)[0] is None:
-                _load(client, lock, release, plan)
-            coverage, distinct_tracks = verify(client, lock, plan, release.expected_users, min_coverage)
-            if plan.release != live:
-                _flip(client, lock, plan.meta)
-        finally:
-            _remove_leftovers(client, lock)
+        held = plan.release in (live, previous)
+        newer = _newer_live(client, live, plan.meta)
+        if newer and not held:
+            raise NewerReleaseLiveError(plan.release, newer)
+        verified, repaired = _make_whole(client, lock, release, plan, held)
+        if newer:
+            raise NewerReleaseLiveError(plan.release, newer, repaired)
+        if plan.release != live or not {live, previous} - {None} <= _listed(client):
+            _flip(client, lock, plan.meta)
         return PublishedRelease(
             meta=plan.meta,
+            counts=verified.counts,
             previous=_pointers(client)[1],
             already_live=plan.release == live,
+            repaired=repaired,
             coverage=coverage,
-            distinct_tracks=distinct_tracks,
-            similar=plan.similar,
-            countries=len(plan.country_popular),
-            user_countries=plan.user_countries,
+            distinct_tracks=verified.distinct_tracks,
             estimated_bytes=plan.estimated_bytes,
         )
 
@@ -135,27 +134,97 @@ def list_releases(client: Redis) -> list[ListedRelease]:
 def rollback(client: Redis) -> str:
     """Swap the live and the previous release; returns the id that is live now.
 
-    It does not wait for a publisher at work. A second rollback undoes the first. Raises ReleaseError when
-    there is no previous release.
+    The previous release is read whole before. It does not wait for a publisher at work. A second rollback undoes the
+    first. Raises ReleaseError, leaving the live release as it was, when there is no previous release, or it is damaged.
     """
 
     def swap(pipe: Pipeline) -> None:
-        live, previous = _pointers(pipe)
-        if live is None or previous is None:
-            raise ReleaseError("there is no previous release to roll back to; publish again to replace this one")
+        if _pointers(pipe) != (live, previous):
+            raise ReleaseError("another release went live meanwhile; see `audotics releases list`, and roll back again")
         pipe.multi()
-        pipe.set(LIVE, previous)
-        pipe.set(PREVIOUS, live)
-        pipe.get(LIVE)
+        pipe.set(LIVE, cast(str, previous))
+        pipe.set(PREVIOUS, cast(str, live))
 
     with redis_errors(client):
-        *_, live = cast(list[bytes], client.transaction(swap, LIVE, PREVIOUS))
-        return live.decode()
+        live, previous = _pointers(client)
+        if live is None or previous is None:
+            raise ReleaseError("there is no previous release to roll back to; publish again to replace this one")
+        try:
+            verify(client, previous)
+        except DamagedReleaseError as damage:
+            raise ReleaseError(
+                f"{damage}; {live} stays live: materialise `release` as of {previous[:10]}, which loads it again, or"
+                " publish a new release"
+            ) from damage
+        client.transaction(swap, LIVE, PREVIOUS)
+        return previous
+
+
+def _coverage(plan: Plan, expected_users: Mapping[str, int], min_coverage: float) -> dict[str, float]:
+    """The share of the expected users with a list, per slate. Raises ReleaseError when it is too little."""
+    coverage = {slate: users / max(expected_users[slate], 1) for slate, users in sorted(plan.counts.users.items())}
+    for slate, share in coverage.items():
+        if share < min_coverage:
+            raise ReleaseError(
+                f"slate {slate}: {plan.counts.users[slate]} of {expected_users[slate]} users have a list, {share:.1%}"
+                f" of them where {min_coverage:.1%} is the least; the live release stays"
+            )
+    return coverage
+
+
+def _make_whole(
+    client: Redis, lock: Lock, release: ReleaseInput, plan: Plan, held: bool
+) -> tuple[VerifiedRelease, str | None]:
+    """See to it that Redis holds the release as it should be; what was damaged before, if anything was."""
+    published = asdict(plan.counts)
+    repaired = None
+    if held:
+        try:
+            return verify(client, plan.release, published, beat=lock.reacquire), None
+        except DamagedReleaseError as damage:
+            repaired = str(damage)
+    require_memory(client, plan)
+    stored_as = _beside(plan.release, _LOADING_AGAIN) if held else plan.release
+    load(client, release, plan, stored_as, lock.reacquire)
+    try:
+        verified = verify(client, plan.release, published, stored_as=stored_as, beat=lock.reacquire)
+    except DamagedReleaseError as damage:
+        raise ReleaseError(f"{damage}; the live release stays, publish again") from damage
+    if held:
+        _exchange(client, lock, plan.release, stored_as)
+    return verified, repaired
+
+
+def _exchange(client: Redis, lock: Lock, name: str, stored_as: str) -> None:
+    """Put the keys of a release that was loaded again in their place, all at once; those there become leftovers."""
+
+    def keys_of(release: str) -> list[bytes]:
+        return list(client.scan_iter(match=contract.release_key_pattern(release), count=1000))
+
+    def exchange(pipe: Pipeline) -> None:
+        if not lock.owned():
+            raise LockNotOwnedError("the publish lock ran out")
+        pipe.multi()
+        for old, new, keys in ((name, _beside(name, _REPLACED), damaged), (stored_as, name, loaded)):
+            for key in keys:
+                pipe.rename(key, key.replace(old.encode(), new.encode(), 1))
+
+    damaged, loaded = keys_of(name), keys_of(stored_as)
+    client.transaction(exchange, PUBLISH_LOCK)
+
+
+def _beside(release: str, word: str) -> str:
+    """The name under which keys of a release lie that are not in their place."""
+    return f"{release[:-8]}{word}"
 
 
 def _pointers(client: Redis) -> tuple[str | None, str | None]:
     live, previous = cast(list[bytes | None], client.mget(LIVE, PREVIOUS))
     return live.decode() if live else None, previous.decode() if previous else None
+
+
+def _listed(client: Redis) -> set[str]:
+    return {release.decode() for release in cast(list[bytes], client.zrange(RELEASES, 0, -1))}
 
 
 def _meta_or_fault(client: Redis, name: str) -> tuple[ReleaseMeta | None, str | None]:
@@ -166,43 +235,33 @@ def _meta_or_fault(client: Redis, name: str) -> tuple[ReleaseMeta | None, str | 
         return None, str(error)
 
 
-def _require_not_older(client: Redis, live: str | None, meta: ReleaseMeta) -> None:
-    """Raise NewerReleaseLiveError when the live release is of a later date; one that cannot be read is not."""
+def _newer_live(client: Redis, live: str | None, meta: ReleaseMeta) -> str | None:
+    """The live release if it is of a later date; one that cannot be read is not."""
     live_meta = _meta_or_fault(client, live)[0] if live else None
-    if live_meta is not None and live_meta.as_of > meta.as_of:
-        raise NewerReleaseLiveError(meta.release, live_meta.release)
+    return live_meta.release if live_meta is not None and live_meta.as_of > meta.as_of else None
 
 
 @contextmanager
-def redis_errors(client: Redis) -> Iterator[None]:
-    """Turn errors of Redis into a ReleaseError that says which Redis."""
-    address = client.connection_pool.connection_kwargs
-    where = address.get("path") or f"{address.get('host')}:{address.get('port')}"
-    try:
-        yield
-    except LockNotOwnedError as error:
-        raise ReleaseError(
-            f"the lock {PUBLISH_LOCK} in Redis at {where} ran out while publishing, so the release did not"
-            " go live; publish again in smaller batches or with a longer lock"
-        ) from error
-    except ContractError as error:
-        raise ReleaseError(f"Redis at {where} holds a damaged release: {error}; publish a new one") from error
-    except RedisError as error:
-        raise ReleaseError(f"Redis at {where} failed: {error}; check it and AUDOTICS_REDIS_URL") from error
-
-
-@contextmanager
-def _publish_lock(client: Redis, seconds: float) -> Iterator[Lock]:
+def _publishing(client: Redis, seconds: float) -> Iterator[Lock]:
+    """Hold the publish lock; leftovers are removed at the beginning and at the end."""
     lock = client.lock(PUBLISH_LOCK, timeout=seconds)
     # The lock of a publisher that was killed runs out by itself, so wait for as long as that can take.
     if not lock.acquire(blocking_timeout=seconds + 1):
         raise ReleaseError(f"another publisher holds the lock {PUBLISH_LOCK}; publish again when it has finished")
+    silent = False
     try:
+        _remove_leftovers(client, lock)
         yield lock
+    except SILENT:
+        # The lock runs out, and the leftovers go with the next publisher.
+        silent = True
+        raise
     finally:
-        # One that ran out is not ours to release; whoever holds it now keeps it.
-        with suppress(LockNotOwnedError):
-            lock.release()
+        if not silent:
+            _remove_leftovers(client, lock)
+            # One that ran out is not ours to release; whoever holds it now keeps it.
+            with suppress(LockNotOwnedError):
+                lock.release()
 
 
 def _remove_leftovers(client: Redis, lock: Lock) -> None:
@@ -215,46 +274,6 @@ def _remove_leftovers(client: Redis, lock: Lock) -> None:
             client.unlink(key)
 
 
-def _load(client: Redis, lock: Lock, release: ReleaseInput, plan: Plan) -> None:
-    """Write every key of the release; nothing reads them before the flip."""
-    name = plan.release
-    for tracks in release.tracks():
-        fields = [contract.track_field(track.track_key) for track in tracks]
-        records = map(contract.pack_track, tracks)
-        _write(client, contract.tracks_key(name), zip(fields, records, strict=True))
-        public_ids = (track.track_id.encode() for track in tracks)
-        _write(client, contract.track_ids_key(name), zip(public_ids, fields, strict=True))
-        lock.reacquire()
-    for artists in release.artists():
-        fields = [contract.artist_field(artist.artist_key) for artist in artists]
-        _write(client, contract.artists_key(name), zip(fields, map(contract.pack_artist, artists), strict=True))
-        public_ids = (artist.artist_id.encode() for artist in artists)
-        _write(client, contract.artist_ids_key(name), zip(public_ids, fields, strict=True))
-        lock.reacquire()
-    for item, key in SIMILAR_KEYS.items():
-        for similar in release.similar(item):
-            fields = [contract.track_field(each) for each in similar.keys.tolist()]
-            _write(client, key(name), zip(fields, similar.packed(), strict=True))
-            lock.reacquire()
-    _write(client, contract.country_popular_key(name), plan.country_popular.items())
-    for users in release.user_countries():
-        countries = ((user_id.encode(), country.encode()) for user_id, country in users)
-        _write(client, contract.user_countries_key(name), countries)
-        lock.reacquire()
-    for slate in plan.meta.slates:
-        for batch in release.batches(slate):
-            user_ids = (user_id.encode() for user_id in batch.user_ids)
-            _write(client, contract.slate_key(name, slate), zip(user_ids, batch.packed(), strict=True))
-            lock.reacquire()
-    client.mset({contract.popular_key(name): plan.popular, contract.meta_key(name): contract.pack_meta(plan.meta)})
-
-
-def _write(client: Redis, key: str, entries: Iterable[tuple[bytes, bytes]]) -> None:
-    rest = iter(entries)
-    while chunk := dict(islice(rest, ENTRIES_PER_COMMAND)):
-        client.hset(key, mapping=cast(Any, chunk))
-
-
 def _flip(client: Redis, lock: Lock, meta: ReleaseMeta) -> None:
     """Make the release live and the live one previous, in one transaction."""
     name = meta.release
@@ -262,16 +281,23 @@ def _flip(client: Redis, lock: Lock, meta: ReleaseMeta) -> None:
     def flip(pipe: Pipeline) -> None:
         if not lock.owned():
             raise LockNotOwnedError("the publish lock ran out")
-        live, _ = _pointers(pipe)
+        live, previous = _pointers(pipe)
         # A rollback does not take the lock, and may have brought a later date back.
-        _require_not_older(pipe, live, meta)
-        listed = {release.decode() for release in cast(list[bytes], pipe.zrange(RELEASES, 0, -1))}
+        if newer := _newer_live(pipe, live, meta):
+            raise NewerReleaseLiveError(name, newer)
+        before = next((each for each in (live, previous) if each and each != name), None)
+        gone = _listed(pipe) - {name, before}
+        now = time.time()
         pipe.multi()
         pipe.set(LIVE, name)
-        if live and live != name:
-            pipe.set(PREVIOUS, live)
-        pipe.zadd(RELEASES, {name: time.time()})
-        if gone := listed - {name, live}:
+        pipe.zadd(RELEASES, {name: now})
+        if before:
+            pipe.set(PREVIOUS, before)
+            # Listed already, unless the list was lost.
+            pipe.zadd(RELEASES, {before: now}, nx=True)
+        else:
+            pipe.delete(PREVIOUS)
+        if gone:
             pipe.zrem(RELEASES, *gone)
 
-    client.transaction(flip, LIVE, RELEASES, PUBLISH_LOCK)
+    client.transaction(flip, LIVE, PREVIOUS, RELEASES, PUBLISH_LOCK)

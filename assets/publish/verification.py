@@ -1,122 +1,258 @@
-"""Checks a release as it stands in Redis, before it can go live."""
+"""Reads a release back from Redis, all of it: whether it is what was published, before it goes live and ever after.
 
-from collections.abc import Mapping
-from itertools import islice
+Its name follows from its content, so nothing but Redis is needed to tell. What was published, where that is known, says
+in addition what is missing.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from redis import Redis
-from redis.lock import Lock
+from redis.exceptions import ResponseError
 
-from assets.publish.content import Plan, ReleaseError
+from assets.publish import digest
+from assets.publish.content import ReleaseError
+from assets.publish.digest import ContentDigest
+from assets.publish.plan import ReleaseCounts
 from serving_api import contract
-from serving_api.contract import NO_SEED, ReleaseMeta
+from serving_api.contract import NO_SEED, ContractError, RankedList, ReleaseMeta
 
-LISTS_PER_READ = 1000
+ENTRIES_PER_READ = 1000
 
-# By kind of item: the hash of its similar lists, and that of the records of what is in them.
-SIMILAR_KEYS = {"track": contract.similar_tracks_key, "artist": contract.similar_artists_key}
-_RECORDS = {"track": contract.tracks_key, "artist": contract.artists_key}
+Keys = NDArray[np.int32]
+
+_COUNTED = {
+    "tracks": "track records",
+    "artists": "artist records",
+    "popular": "popular tracks",
+    "similar_tracks": "lists of similar tracks",
+    "similar_artists": "lists of similar artists",
+    "countries": "popular lists of countries",
+    "user_countries": "users with a country",
+}
+
+
+class DamagedReleaseError(ReleaseError):
+    """What Redis holds of a release is not what was published."""
+
+
+@dataclass(frozen=True)
+class VerifiedRelease:
+    """A release as Redis holds it, every entry of it read."""
+
+    meta: ReleaseMeta
+    counts: ReleaseCounts
+    distinct_tracks: dict[str, int]
+    """Number of different tracks in the lists, per slate."""
 
 
 def verify(
-    client: Redis, lock: Lock, plan: Plan, expected_users: Mapping[str, int], min_coverage: float
-) -> tuple[dict[str, float], dict[str, int]]:
-    """Compare what Redis holds of a release with its plan.
+    client: Redis,
+    name: str,
+    published: Mapping[str, Any] | None = None,
+    *,
+    stored_as: str | None = None,
+    beat: Callable[[], object] = lambda: None,
+) -> VerifiedRelease:
+    """Read all that Redis holds of a release, and compare it with its name, its description and what was published.
 
-    Returns the share of the expected users with a list, and the number of different tracks in the lists, both
-    per slate. Extends the publish lock as it goes. Raises ReleaseError for a difference or too little
-    coverage, ContractError for bytes that cannot be read.
+    published: numbers by the names of ReleaseCounts, as far as they are known. stored_as: the name that the keys carry
+    where they are not in their place yet. `beat` is called after every read of ENTRIES_PER_READ entries. `client` must
+    not decode responses.
+
+    Raises DamagedReleaseError with the first fault: numbers that differ, an entry that cannot be read, a key without a
+    record, content that another name would follow from.
     """
-    name = plan.release
-    meta = read_meta(client, name)
-    _require_count("track records", client.hlen(contract.tracks_key(name)), plan.meta.tracks)
-    _require_count("public track ids", client.hlen(contract.track_ids_key(name)), plan.meta.tracks)
-    _require_count("artist records", client.hlen(contract.artists_key(name)), plan.artists)
-    _require_count("public artist ids", client.hlen(contract.artist_ids_key(name)), plan.artists)
-    popular = contract.unpack_list(cast(bytes, client.get(contract.popular_key(name)) or b""))
-    _require_count("popular tracks", len(popular.track_keys), meta.popular)
-    _require_records(client, name, "popular list", popular.track_keys)
-    _verify_countries(client, lock, plan)
-    for item, key in SIMILAR_KEYS.items():
-        _require_count(f"lists of similar {item}s", client.hlen(key(name)), plan.similar[item])
-        keys = _distinct_similar(client, lock, key(name))
-        _require_records(client, name, f"similar {item}s", keys, item)
-    coverage, distinct_tracks = {}, {}
-    for slate in plan.meta.slates:
-        users = client.hlen(contract.slate_key(name, slate))
-        _require_count(f"users with a list in the slate {slate}", users, plan.meta.users[slate])
-        coverage[slate] = users / max(expected_users[slate], 1)
-        if coverage[slate] < min_coverage:
-            raise ReleaseError(
-                f"slate {slate}: {users} of {expected_users[slate]} users have a list, {coverage[slate]:.1%} of them"
-                f" where {min_coverage:.1%} is the least; the live release stays"
-            )
-        track_keys, seed_keys = _distinct_keys(client, lock, contract.slate_key(name, slate))
-        _require_records(client, name, f"slate {slate}", np.union1d(track_keys, seed_keys))
-        distinct_tracks[slate] = len(track_keys)
-    return coverage, distinct_tracks
+    stored = stored_as or name
+    with _faults_as_damage(name):
+        meta = read_meta(client, stored)
+        counts = _held_counts(client, stored, meta.slates)
+        for expected in (described_counts(meta), published or {}):
+            _require_counts(counts, expected)
+        found = _Reader(client, stored, beat)
+        tracks = found.records(digest.TRACK, contract.tracks_key, contract.unpack_track)
+        found.public_ids(digest.TRACK_ID, contract.track_ids_key, tracks, "track")
+        artists = found.records(digest.ARTIST, contract.artists_key, contract.unpack_artist)
+        found.public_ids(digest.ARTIST_ID, contract.artist_ids_key, artists, "artist")
+        found.similar("track", contract.similar_tracks_key, tracks)
+        found.similar("artist", contract.similar_artists_key, artists)
+        found.popular(tracks)
+        found.countries(tracks)
+        distinct_tracks = {slate: found.slate(slate, tracks) for slate in meta.slates}
+        if found.digest.release_name(meta.as_of, meta.models) != name:
+            raise DamagedReleaseError("its content is not the one that was published: entries were lost or changed")
+    return VerifiedRelease(meta, counts, distinct_tracks)
 
 
-def _verify_countries(client: Redis, lock: Lock, plan: Plan) -> None:
-    """Compare the popular lists of countries, and the countries of users, with the plan."""
-    lists, users = contract.country_popular_key(plan.release), contract.user_countries_key(plan.release)
-    _require_count("popular lists of countries", client.hlen(lists), len(plan.country_popular))
-    _require_records(client, plan.release, "popular lists of countries", _distinct_keys(client, lock, lists)[0])
-    _require_count("users with a country", client.hlen(users), plan.user_countries)
-    countries = client.hscan_iter(users, count=LISTS_PER_READ)
-    while chunk := {country for _, country in islice(countries, LISTS_PER_READ)}:
-        if unknown := chunk - plan.country_popular.keys():
-            raise ReleaseError(
-                f"a user in Redis is of {unknown.pop().decode(errors='replace')}, which has no popular list;"
-                " the live release stays, publish again"
-            )
-        lock.reacquire()
-
-
-def _distinct_keys(client: Redis, lock: Lock, key: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """The different track keys, and the different seed keys, of all lists of a hash."""
-    track_keys = seed_keys = np.empty(0, np.int32)
-    lists = client.hscan_iter(key, count=LISTS_PER_READ)
-    while chunk := [contract.unpack_list(packed) for _, packed in islice(lists, LISTS_PER_READ)]:
-        track_keys = np.union1d(track_keys, np.concatenate([ranked.track_keys for ranked in chunk]))
-        seed_keys = np.union1d(seed_keys, np.concatenate([ranked.seed_keys for ranked in chunk]))
-        lock.reacquire()
-    return track_keys, seed_keys[seed_keys != NO_SEED]
-
-
-def _distinct_similar(client: Redis, lock: Lock, key: str) -> NDArray[np.int32]:
-    """The different keys of all similar lists, and of the tracks or artists that have one."""
-    keys = np.empty(0, np.int32)
-    lists = client.hscan_iter(key, count=LISTS_PER_READ)
-    while chunk := list(islice(lists, LISTS_PER_READ)):
-        listed = [contract.unpack_list(packed).track_keys for _, packed in chunk]
-        having = np.array([contract.track_key(field) for field, _ in chunk], np.int32)
-        keys = np.union1d(keys, np.concatenate([having, *listed]))
-        lock.reacquire()
-    return keys
-
-
-def _require_records(client: Redis, name: str, where: str, keys: NDArray[np.int32], item: str = "track") -> None:
-    for start in range(0, len(keys), LISTS_PER_READ):
-        chunk = keys[start : start + LISTS_PER_READ].tolist()
-        fields = [contract.track_field(key) for key in chunk]
-        records = cast(list[bytes | None], client.hmget(_RECORDS[item](name), fields))
-        if None in records:
-            raise ReleaseError(
-                f"{where}: the {item} key {chunk[records.index(None)]} has no record in Redis;"
-                " the live release stays, publish again"
-            )
-
-
-def _require_count(what: str, found: Any, sent: int) -> None:
-    if found != sent:
-        raise ReleaseError(
-            f"Redis has {found} {what} of {sent} sent, so some were sent twice or lost; the live release stays"
-        )
+def described_counts(meta: ReleaseMeta) -> dict[str, Any]:
+    """What the description of a release says of its size, by the names of ReleaseCounts."""
+    return {"users": meta.users, "tracks": meta.tracks, "popular": meta.popular}
 
 
 def read_meta(client: Redis, name: str) -> ReleaseMeta:
     """The description of a release, from Redis. Raises ContractError when it is missing or unreadable."""
-    return contract.unpack_meta(cast(bytes, client.get(contract.meta_key(name)) or b""))
+    with _other_types_as_damage():
+        return contract.unpack_meta(cast(bytes, client.get(contract.meta_key(name)) or b""))
+
+
+@contextmanager
+def _faults_as_damage(name: str) -> Iterator[None]:
+    try:
+        with _other_types_as_damage():
+            yield
+    except (ContractError, DamagedReleaseError) as error:
+        raise DamagedReleaseError(f"the release {name} is damaged in Redis: {error}") from error
+
+
+@contextmanager
+def _other_types_as_damage() -> Iterator[None]:
+    try:
+        yield
+    except ResponseError as error:
+        if not str(error).startswith("WRONGTYPE"):
+            raise
+        raise ContractError("one of its keys is of another type") from error
+
+
+def _held_counts(client: Redis, name: str, slates: Sequence[str]) -> ReleaseCounts:
+    """How much Redis says that it holds, without reading it. Raises DamagedReleaseError for ids without a record."""
+    hashes = {
+        "tracks": contract.tracks_key,
+        "track ids": contract.track_ids_key,
+        "artists": contract.artists_key,
+        "artist ids": contract.artist_ids_key,
+        "similar_tracks": contract.similar_tracks_key,
+        "similar_artists": contract.similar_artists_key,
+        "countries": contract.country_popular_key,
+        "user_countries": contract.user_countries_key,
+    }
+    held = {what: client.hlen(key(name)) for what, key in hashes.items()}
+    for item in ("track", "artist"):
+        if (ids := held.pop(f"{item} ids")) != (records := held[f"{item}s"]):
+            raise DamagedReleaseError(f"Redis has {ids:,} public {item} ids and {records:,} {item} records")
+    users = {slate: client.hlen(contract.slate_key(name, slate)) for slate in slates}
+    popular = _unpacked(_packed_popular(client, name), "the popular list")
+    return ReleaseCounts(users=users, popular=len(popular.track_keys), **held)
+
+
+def _require_counts(held: ReleaseCounts, expected: Mapping[str, Any]) -> None:
+    """Raise DamagedReleaseError for the first number that is not the expected one."""
+    found = asdict(held)
+    for slate, users in expected.get("users", {}).items():
+        _require_count(f"users with a list in the slate {slate}", held.users.get(slate, 0), users)
+    for name, what in _COUNTED.items():
+        if name in expected:
+            _require_count(what, found[name], expected[name])
+
+
+def _require_count(what: str, found: int, expected: int) -> None:
+    if found != expected:
+        raise DamagedReleaseError(f"Redis has {found:,} {what}, {expected:,} were published")
+
+
+def _packed_popular(client: Redis, name: str) -> bytes:
+    return cast(bytes, client.get(contract.popular_key(name)) or b"")
+
+
+class _Reader:
+    """Reads the parts of a release one after the other, and adds them to its digest."""
+
+    def __init__(self, client: Redis, name: str, beat: Callable[[], object]) -> None:
+        self.digest = ContentDigest()
+        self._client = client
+        self._name = name
+        self._beat = beat
+
+    def records(self, kind: str, key: Callable[[str], str], unpack: Callable[[bytes, bytes], object]) -> Keys:
+        """The sorted keys of all records, each of which can be read."""
+        keys: list[int] = []
+        for chunk in self._entries(kind, key(self._name)):
+            for field, record in chunk:
+                keys.append(_key(field))
+                unpack(field, record)
+        return np.sort(np.array(keys, np.int32))
+
+    def public_ids(self, kind: str, key: Callable[[str], str], records: Keys, item: str) -> None:
+        """Read the public ids, each of which stands for a record."""
+        for chunk in self._entries(kind, key(self._name)):
+            _require_known(np.array([_key(field) for _, field in chunk], np.int32), records, f"public {item} ids", item)
+
+    def similar(self, item: str, key: Callable[[str], str], records: Keys) -> None:
+        """Read the lists of similar tracks or artists."""
+        what = f"similar {item}s"
+        for chunk in self._entries(digest.SIMILAR[item], key(self._name)):
+            having = np.array([_key(field) for field, _ in chunk], np.int32)
+            listed = [_unpacked(packed, f"{what} of the {item} key {_key(field)}") for field, packed in chunk]
+            _require_known(np.concatenate([having, *(ranked.track_keys for ranked in listed)]), records, what, item)
+
+    def popular(self, tracks: Keys) -> None:
+        """Read the popular list."""
+        packed = _packed_popular(self._client, self._name)
+        self.digest.add(digest.POPULAR, b"", packed)
+        _require_known(_unpacked(packed, "the popular list").track_keys, tracks, "popular list")
+
+    def countries(self, tracks: Keys) -> None:
+        """Read the popular lists of countries, and the countries of users, each of which has a list."""
+        countries: set[bytes] = set()
+        for chunk in self._entries(digest.COUNTRY_POPULAR, contract.country_popular_key(self._name)):
+            for country, packed in chunk:
+                what = f"the popular list of {_text(country)}"
+                _require_known(_unpacked(packed, what).track_keys, tracks, what)
+                countries.add(country)
+        for chunk in self._entries(digest.USER_COUNTRY, contract.user_countries_key(self._name)):
+            if unknown := {country for _, country in chunk} - countries:
+                raise DamagedReleaseError(f"a user is of {_text(min(unknown))}, which has no popular list")
+
+    def slate(self, slate: str, tracks: Keys) -> int:
+        """Read the lists of a slate; returns the number of different tracks in them."""
+        distinct = np.empty(0, np.int32)
+        for chunk in self._entries(slate, contract.slate_key(self._name, slate)):
+            lists = [_unpacked(packed, f"the {slate} list of the user {_text(user)}") for user, packed in chunk]
+            listed = np.concatenate([ranked.track_keys for ranked in lists])
+            anchors = np.concatenate([ranked.seed_keys for ranked in lists])
+            _require_known(np.append(listed, anchors[anchors != NO_SEED]), tracks, f"slate {slate}")
+            distinct = np.union1d(distinct, listed)
+        return len(distinct)
+
+    def _entries(self, kind: str, key: str) -> Iterator[list[tuple[bytes, bytes]]]:
+        """The entries of a hash in chunks, each entry once."""
+        # A hash that Redis is rehashing may hand out an entry twice, which a digest must not take for two.
+        seen: set[bytes] = set()
+        cursor = -1
+        while cursor != 0:
+            cursor, entries = cast(
+                tuple[int, dict[bytes, bytes]], self._client.hscan(key, max(cursor, 0), count=ENTRIES_PER_READ)
+            )
+            if chunk := [(field, payload) for field, payload in entries.items() if field not in seen]:
+                seen.update(field for field, _ in chunk)
+                for field, payload in chunk:
+                    self.digest.add(kind, field, payload)
+                yield chunk
+            self._beat()
+
+
+def _key(field: bytes) -> int:
+    if len(field) != contract.TRACK_FIELD.size:
+        raise DamagedReleaseError(f"{field!r} is not the field of a track or an artist")
+    return contract.track_key(field)
+
+
+def _unpacked(packed: bytes, what: str) -> RankedList:
+    try:
+        return contract.unpack_list(packed)
+    except ContractError as error:
+        raise DamagedReleaseError(f"{what} cannot be read: {error}") from error
+
+
+def _text(field: bytes) -> str:
+    return field.decode(errors="replace")
+
+
+def _require_known(keys: Keys, records: Keys, where: str, item: str = "track") -> None:
+    unknown = keys[~np.isin(keys, records)]
+    if len(unknown):
+        raise DamagedReleaseError(f"{where}: the {item} key {unknown[0]} has no record in Redis")

@@ -1,6 +1,7 @@
 """The content of a release, read from the warehouse in batches; and the record of releases kept there."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
@@ -15,8 +16,10 @@ from assets.blocks import settled_blocks
 from assets.publish.content import PopularTracks, ReleaseInput, SlateBatch
 from assets.publish.country_content import POPULAR_LENGTH, country_popular, user_countries
 from assets.publish.fetching import fetch_in_batches
+from assets.publish.plan import ReleaseCounts
 from assets.publish.release import ListedRelease
 from assets.publish.similar_content import heard_artists, require_similar, similar_lists
+from assets.publish.verification import described_counts
 from assets.slates import FORGOTTEN_AFTER_DAYS, Slate
 from serving_api.contract import NO_SEED, Track
 from warehouse.errors import AudoticsError
@@ -76,11 +79,15 @@ def _expected_users(connection: dbapi.Connection, day: str, slate: str) -> int:
     return int(_fetch(connection, query)["users"].iloc[0])
 
 
-def record_releases(connection: Connection, listed: Sequence[ListedRelease]) -> None:
+def record_releases(
+    connection: Connection, listed: Sequence[ListedRelease], published: Mapping[str, ReleaseCounts] | None = None
+) -> None:
     """Make ml.releases say of each release what Redis says: live, previous, or neither (retired).
 
-    Of one that cannot be read, the row that was written when it could be is kept.
+    published: what was verified to be in releases, by name; of others the counts stay that are on record, or are those
+    of the description. Of one that cannot be read, the row that was written when it could be is kept.
     """
+    verified = {release: asdict(counts) for release, counts in (published or {}).items()}
     connection.execute(text("update ml.releases set status = 'retired'"))
     for release in listed:
         if release.meta is None:
@@ -92,11 +99,17 @@ def record_releases(connection: Connection, listed: Sequence[ListedRelease]) -> 
                 "release": release.release,
                 "as_of": release.meta.as_of,
                 "models": release.meta.models,
-                "counts": {"users": release.meta.users, "tracks": release.meta.tracks},
+                "counts": verified.get(release.release, described_counts(release.meta)),
                 "published_at": release.published_at,
                 "status": release.status,
+                "verified": release.release in verified,
             },
         )
+
+
+def counts_on_record(connection: Connection, release: str) -> dict[str, Any] | None:
+    """What was published in a release, by the names of ReleaseCounts, as ml.releases has it; None where it has not."""
+    return connection.scalar(text("select counts from ml.releases where release = :release"), {"release": release})
 
 
 def read_releases(connection: Connection, listed: Sequence[ListedRelease]) -> list[dict[str, Any]]:
@@ -181,5 +194,6 @@ _UPDATE_STATUS = text("update ml.releases set status = :status where release = :
 _UPSERT = text(
     "insert into ml.releases (release, as_of, models, counts, published_at, status)"
     " values (:release, :as_of, :models, :counts, :published_at, :status)"
-    " on conflict (release) do update set published_at = excluded.published_at, status = excluded.status"
+    " on conflict (release) do update set published_at = excluded.published_at, status = excluded.status,"
+    " counts = case when :verified then excluded.counts else releases.counts end"
 ).bindparams(*(sa.bindparam(name, type_=JSONB) for name in ("models", "counts")))

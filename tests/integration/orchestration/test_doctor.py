@@ -1,18 +1,20 @@
 """`audotics doctor`: what it finds on a bare machine, on a working one, and on broken ones."""
 
-from datetime import UTC, date, datetime
 from pathlib import Path
 
 import psycopg2
 import pytest
 import redis
+from sample_release import sample_release
 
-from orchestration.doctor import Finding, examine
+from assets.publish.release import list_releases, publish
+from assets.publish.warehouse_content import record_releases
+from orchestration.doctor import examine
+from orchestration.findings import Finding
 from serving_api import contract
 from tests.repository import ROOT
+from warehouse.engine import create_engine
 from warehouse.settings import Settings
-
-RELEASE = "2015-01-01-0a1b2c3d"
 
 
 def findings_of(settings: Settings) -> dict[str, Finding]:
@@ -47,19 +49,12 @@ def load(url: str, path: str, read: int, loaded: int, finished: str) -> None:
     )
 
 
-def publish(url: str) -> None:
-    meta = contract.ReleaseMeta(
-        release=RELEASE,
-        as_of=date(2015, 1, 1),
-        generated_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-        models={"for_you": "m1", "discover": "m2"},
-        users={"for_you": 1307, "discover": 1287},
-        tracks=10,
-        popular=5,
-    )
-    with redis.Redis.from_url(url) as client:
-        client.set(contract.LIVE, RELEASE)
-        client.set(contract.meta_key(RELEASE), contract.pack_meta(meta))
+def publish_sample(warehouse_url: str, url: str) -> str:
+    """Publish a release and put it on record, as the asset does; its name."""
+    with redis.Redis.from_url(url) as client, create_engine(warehouse_url).begin() as connection:
+        published = publish(client, sample_release())
+        record_releases(connection, list_releases(client), {published.meta.release: published.counts})
+        return published.meta.release
 
 
 def test_on_a_fresh_machine_the_servers_are_said_to_be_down_and_nothing_is_started(tmp_path: Path) -> None:
@@ -67,7 +62,7 @@ def test_on_a_fresh_machine_the_servers_are_said_to_be_down_and_nothing_is_start
     for name in ("PostgreSQL", "Redis"):
         assert (found[name].ok, found[name].value) == (False, "not running (embedded, never started)")
         assert "audotics up" in found[name].advice
-    for name in ("migrations", "listens", "last load", "Redis memory", "live release", "blocks"):
+    for name in ("migrations", "listens", "last load", "Redis memory", "live release", "previous release", "blocks"):
         assert (found[name].ok, found[name].value) == (False, "unknown")
     assert found["packages"].ok
     assert "dagster 1.13" in found["packages"].value
@@ -108,7 +103,7 @@ def test_listens_the_latest_load_and_the_live_release_are_reported(
         " SELECT 0, 0, timestamptz '2026-01-01 00:00+00' + n * interval '1 hour', 'lastfm-1k', 1"
         " FROM generate_series(1, 1234) AS n",
     )
-    publish(redis_url)
+    release = publish_sample(warehouse_url, redis_url)
     found = findings_of(given)
     assert (found["listens"].ok, found["listens"].value) == (True, "1,234")
     assert found["last load"].ok
@@ -117,8 +112,10 @@ def test_listens_the_latest_load_and_the_live_release_are_reported(
     )
     assert found["live release"].ok
     assert found["live release"].value == (
-        f"{RELEASE}, as of 2015-01-01, generated 2026-01-02 03:04:05 UTC, discover 1,287 users, for_you 1,307 users"
+        f"{release}, as of 2026-11-22, generated 2026-11-22 03:30:00 UTC, discover 49 users, for_you 50 users;"
+        " read back whole"
     )
+    assert (found["previous release"].ok, found["previous release"].value[:8]) == (True, "none yet")
 
 
 def test_blocks_that_redis_does_not_have_are_red(given: Settings, warehouse_url: str, redis_url: str) -> None:
@@ -163,17 +160,24 @@ def test_a_warehouse_without_tables_is_behind_by_every_migration(
     assert found["listens"].value == "unknown"
 
 
-@pytest.mark.parametrize("damage", ["gone", "unreadable"])
-def test_a_live_release_whose_description_is_lost_is_red(given: Settings, redis_url: str, damage: str) -> None:
-    publish(redis_url)
+def test_releases_are_read_and_not_believed(given: Settings, warehouse_url: str, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
-        if damage == "gone":
-            client.delete(contract.meta_key(RELEASE))
-        else:
-            client.set(contract.meta_key(RELEASE), b"{")
-    live = findings_of(given)["live release"]
-    assert not live.ok
-    assert live.value.startswith(RELEASE)
+        name = publish(client, sample_release()).meta.release
+        live = findings_of(given)["live release"]
+        assert (live.ok, live.value) == (False, f"{name} is not on record in ml.releases")
+        assert "`audotics releases list`" in live.advice
+        publish_sample(warehouse_url, redis_url)
+        # What its own description does not say, the warehouse does.
+        client.delete(contract.similar_artists_key(name))
+        live = findings_of(given)["live release"]
+        assert not live.ok
+        assert live.value.endswith("Redis has 0 lists of similar artists, 6 were published")
+        assert f"`audotics run --as-of {name[:10]}`" in live.advice
+        publish_sample(warehouse_url, redis_url)
+        assert findings_of(given)["live release"].ok
+        client.hset(contract.tracks_key(name), contract.track_field(1), b"{damaged")
+        publish(client, sample_release("second"))
+        assert "track 1 has no readable record" in findings_of(given)["previous release"].value
 
 
 def test_a_redis_that_may_evict_a_release_is_red(given: Settings, redis_url: str) -> None:

@@ -21,7 +21,8 @@ from sample_release import (
     sample_track,
 )
 
-from assets.publish.content import PopularTracks, ReleaseError, SlateBatch, plan_release
+from assets.publish.content import PopularTracks, ReleaseError, SlateBatch
+from assets.publish.plan import plan_release
 from assets.publish.release import list_releases, publish, rollback
 from assets.publish.verification import verify
 from serving_api import contract
@@ -60,14 +61,14 @@ def test_what_is_published_is_what_was_given(client: Redis) -> None:
     } == {country: sample_country("first", country) for country in COUNTRIES}
     countries = held[contract.user_countries_key(name)]
     assert {user_id.decode(): country.decode() for user_id, country in countries.items()} == NEWCOMERS
-    assert (published.countries, published.user_countries) == (2, 6)
+    assert (published.counts.countries, published.counts.user_countries) == (2, 6)
     assert client.get(PUBLISH_LOCK) is None
 
 
 def test_a_release_without_countries_has_no_key_of_them(client: Redis) -> None:
     published = publish(client, replace(sample_release(), country_popular={}, user_countries=lambda: iter(())))
     name = published.meta.release
-    assert (published.countries, published.user_countries) == (0, 0)
+    assert (published.counts.countries, published.counts.user_countries) == (0, 0)
     assert client.exists(contract.country_popular_key(name), contract.user_countries_key(name)) == 0
     assert client.exists(contract.popular_key(name)) == 1
 
@@ -195,8 +196,8 @@ def test_a_publisher_whose_lock_ran_out_neither_goes_live_nor_touches_its_succes
         if client.exists(PUBLISH_LOCK):
             overtake()
 
-    def verify_then_overtake(*arguments: Any) -> Any:
-        figures = verify(*arguments)
+    def verify_then_overtake(*arguments: Any, **options: Any) -> Any:
+        figures = verify(*arguments, **options)
         overtake()
         return figures
 

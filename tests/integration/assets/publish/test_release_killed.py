@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 from sample_release import contents, release_ids, sample_release
 
-from assets.publish.content import plan_release
+from assets.publish.plan import plan_release
 from assets.publish.release import publish
 from serving_api.contract import LIVE
 from tests.repository import ROOT
@@ -49,7 +49,7 @@ if instant == "the catalogue is half loaded":
 elif instant == "the lists are half loaded":
     release = replace(release, batches=stalling(release.batches))
 elif instant == "the release is loaded":
-    publishing._load = then_stall(publishing._load)
+    publishing.load = then_stall(publishing.load)
 elif instant == "the release is live":
     publishing._flip = then_stall(publishing._flip)
 publishing.publish(client, release, lock_seconds=1)

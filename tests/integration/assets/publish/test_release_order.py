@@ -56,9 +56,13 @@ def test_a_newer_release_that_a_rollback_brought_back_while_loading_stays(
     newest = publish(client, as_of(AS_OF, "newest")).meta.release
     rollback(client)
     before = contents(client)
+    rolled_back: list[bool] = []
 
-    def verify_then_roll_back(*arguments: Any) -> Any:
-        figures = verify(*arguments)
+    def verify_then_roll_back(*arguments: Any, **options: Any) -> Any:
+        if rolled_back:
+            return verify(*arguments, **options)
+        rolled_back.append(True)
+        figures = verify(*arguments, **options)
         assert rollback(client) == newest
         return figures
 

@@ -46,13 +46,16 @@ class Night:
     """A run of the nightly job.
 
     release: what it made live, or found live already as it would have made it; None where a release of a later date is
-    live, which stays. live_release: what is live after it.
+    live, which stays. live_release: what is live after it. not_published: why nothing was, None where something was.
+    repaired: what was damaged of a release that Redis held, and is loaded again; None where nothing was.
     """
 
     report: RunReport
     landed: list[LandedFolder]
     release: str | None
     live_release: str
+    not_published: str | None
+    repaired: str | None
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, for `--json`."""
@@ -61,7 +64,18 @@ class Night:
             "landed": [asdict(folder) for folder in self.landed],
             "release": self.release,
             "live_release": self.live_release,
+            "not_published": self.not_published,
+            "repaired": self.repaired,
         }
+
+    def release_lines(self) -> list[str]:
+        """What became of the release, for people."""
+        lines = [f"{self.repaired}; it is loaded again"] if self.repaired else []
+        if self.not_published:
+            lines.append(f"lists made as of {self.report.as_of}; {self.not_published}, and stays live")
+        else:
+            lines.append(f"release {self.release} is live")
+        return lines
 
 
 def night(report: RunReport, landing: Path) -> Night:
@@ -71,8 +85,14 @@ def night(report: RunReport, landing: Path) -> Night:
     files = [record.data for record in table.records]
     published = {name: value.value for name, value in report.materialized["release"].items()}
     release = str(published["release"]) if published["published"] else None
-    live = release or str(published["live_release"])
-    return Night(report, landed_folders(files, landing), release, live)
+    return Night(
+        report,
+        landed_folders(files, landing),
+        release,
+        live_release=release or str(published["live_release"]),
+        not_published=None if release else str(published["not_published"]),
+        repaired=str(published["repaired"]) if published["repaired"] != "none" else None,
+    )
 
 
 def landed_folders(files: list[Mapping[str, Any]], landing: Path) -> list[LandedFolder]:

@@ -62,7 +62,12 @@ def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
             # No row count: nothing was published, and a 0 in its plot would say that a release of nothing was.
             return dg.MaterializeResult(
                 metadata=blocks
-                | {"published": False, "live_release": newer.live, "repaired": newer.repaired or "none"},
+                | {
+                    "published": False,
+                    "not_published": str(newer),
+                    "live_release": newer.live,
+                    "repaired": newer.repaired or "none",
+                },
                 check_results=[_check(False, str(newer))],
             )
     with create_engine(warehouse.url, Role.SERVICE).begin() as connection:

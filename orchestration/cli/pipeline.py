@@ -51,10 +51,8 @@ def run(
         OUT.print(folder.line())
     if not done.landed:
         OUT.print(f"nothing lies in the landing folder {platform.settings.landing}")
-    if done.release:
-        OUT.print(f"release {done.release} is live")
-    else:
-        OUT.print(f"lists made as of {day}, none published; release {done.live_release}, of a later date, stays live")
+    for line in done.release_lines():
+        OUT.print(line)
 
 
 def evaluate(

@@ -58,7 +58,12 @@ def test_the_next_night_is_served_by_the_same_champions_can_be_repeated_and_roll
         for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
             patch.setenv(name, pipeline.environment[name])
         older = dg.materialize([release], partition_key=AS_OF, resources={"warehouse": WarehouseResource()})
-    assert older.asset_materializations_for_node("release")[0].metadata["published"].value is False
+    (event,) = older.asset_materializations_for_node("release")
+    assert event.metadata["published"].value is False
+    assert "dagster/row_count" not in event.metadata, "nothing was published, which is no release of 0 lists"
+    (check,) = older.get_asset_check_evaluations()
+    assert (check.check_name, check.passed, check.severity) == ("is_live", False, dg.AssetCheckSeverity.WARN)
+    assert f"the live release {report['release']} is of a later date" in (check.description or "")
     assert pipeline.redis_contents() == keys
 
     assert pipeline.json("releases", "rollback") == {"live": first["release"]}

@@ -36,7 +36,7 @@ def made(files: list[dict[str, Any]], release: Mapping[str, Any]) -> Night:
     return night(RunReport("run", "nightly", date(2026, 6, 1), (), 1.0, materialized), LANDING)
 
 
-PUBLISHED = {"published": True, "release": "2026-06-01-a"}
+PUBLISHED = {"published": True, "release": "2026-06-01-a", "repaired": "none"}
 
 
 def test_rows_are_added_up_by_folder_and_what_was_loaded_before_is_not_counted_again() -> None:
@@ -66,5 +66,18 @@ def test_rows_are_added_up_by_folder_and_what_was_loaded_before_is_not_counted_a
 def test_a_run_that_published_names_its_release_and_one_of_an_older_date_none() -> None:
     published = made([], PUBLISHED)
     assert (published.release, published.live_release, published.landed) == ("2026-06-01-a", "2026-06-01-a", [])
-    older = made([], {"published": False, "live_release": "2026-07-01-b"}).as_json()
-    assert (older["release"], older["live_release"]) == (None, "2026-07-01-b")
+    assert (published.as_json()["not_published"], published.as_json()["repaired"]) == (None, None)
+    assert published.release_lines() == ["release 2026-06-01-a is live"]
+    why = "2026-06-01-a is not published: the live release 2026-07-01-b is of a later date"
+    refused = {"published": False, "not_published": why, "live_release": "2026-07-01-b", "repaired": "none"}
+    older = made([], refused)
+    assert (older.as_json()["release"], older.as_json()["live_release"]) == (None, "2026-07-01-b")
+    assert older.as_json()["not_published"] == why
+    assert older.release_lines() == [f"lists made as of 2026-06-01; {why}, and stays live"]
+
+
+def test_a_run_that_loaded_a_damaged_release_again_says_what_was_damaged() -> None:
+    damage = "the release 2026-06-01-a is damaged in Redis: Redis has 0 artist records, 7 were published"
+    repaired = made([], PUBLISHED | {"repaired": damage})
+    assert repaired.as_json()["repaired"] == damage
+    assert repaired.release_lines() == [f"{damage}; it is loaded again", "release 2026-06-01-a is live"]

@@ -24,9 +24,10 @@ def json_answer(request: Request, document: dict[str, Any], *, visibility: Visib
     body = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
     # Weak, because the same document may be sent gzipped or not.
     etag = f'W/"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
-    headers = {"ETag": etag, "Cache-Control": _CACHE_CONTROL[visibility], "Vary": "Accept-Encoding"}
+    headers = {"ETag": etag, "Cache-Control": _CACHE_CONTROL[visibility]}
     if _has(request.headers.get("if-none-match"), etag):
-        return Response(status_code=304, headers=headers)
+        # Of a whole answer, the middleware that may zip it says so.
+        return Response(status_code=304, headers=headers | {"Vary": "Accept-Encoding"})
     return Response(body, headers=headers, media_type="application/json")
 
 

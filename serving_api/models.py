@@ -38,7 +38,8 @@ class Item(TrackInfo):
 
     rank: int = Field(ge=1, description="Place in the list, after exclusions and blocks; from 1.", examples=[1])
     score: float = Field(
-        description="Comparable within one list only. In a popular list: listens, or listeners in that of a country.",
+        description="Comparable within one list only. In a popular list: how many people heard the track in the last 30"
+        " days, of the country where the list is of one; 0 in the overall list where they are fewer than 3.",
         examples=[0.8125],
     )
     reason: Reason | None
@@ -68,7 +69,8 @@ class List(Provenance):
         examples=[None],
         description="Why a popular list answers: the user has no list at all, or none for this slate, or one of which"
         " they have blocked everything, or the store does not answer and the list is the last overall one that this"
-        " process saw: with blocked items among them if the store is silent altogether. Null without a fallback.",
+        " process saw. If the store is silent altogether, what the user has blocked cannot be read, and may be in the"
+        " list: an app that would rather show nothing drops lists with `store_unavailable`. Null without a fallback.",
     )
     country: str | None = Field(
         examples=[None],
@@ -91,9 +93,13 @@ class Recommendations(List):
 
 
 class Popular(List):
-    """A page of the popular list, overall or of a country."""
+    """A page of the popular list, overall or of a country: by listeners, an account counting once."""
 
     source: Literal["popular"]
+    items: list[Item] = Field(
+        description="Only tracks that at least 3 people heard, in the country where the list is of one. Empty where"
+        " there are none."
+    )
     country: str | None = Field(
         examples=["Finland"],
         description="The country whose listeners the list is of, as profiles name it. Null for the overall list.",
@@ -117,7 +123,9 @@ class SimilarTracks(Provenance):
     """A page of the tracks that are most like a track."""
 
     track: TrackInfo
-    items: list[SimilarTrack] = Field(description="Empty when too little is known of the track.")
+    items: list[SimilarTrack] = Field(
+        description="Only tracks that at least 3 people heard as well as this one; empty where there are none."
+    )
     next_offset: int | None = Field(description="`offset` of the next page; null at the end.", examples=[20])
 
 
@@ -132,7 +140,9 @@ class SimilarArtists(Provenance):
     """A page of the artists who are most like an artist."""
 
     artist: ArtistInfo
-    items: list[SimilarArtist] = Field(description="Empty when too little is known of the artist.")
+    items: list[SimilarArtist] = Field(
+        description="Only artists whom at least 3 people heard as well as this one; empty where there are none."
+    )
     next_offset: int | None = Field(description="`offset` of the next page; null at the end.", examples=[20])
 
 

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from assets.blocks import settled_blocks
-from assets.publish.content import PopularTracks, ReleaseInput, SlateBatch
-from assets.publish.country_content import POPULAR_LENGTH, country_popular, user_countries
-from assets.publish.fetching import fetch_in_batches
+from assets.publish.content import ReleaseInput, SlateBatch
+from assets.publish.fetching import as_sql, fetch_frame, fetch_in_batches, list_offsets
 from assets.publish.plan import ReleaseCounts
+from assets.publish.popular_content import country_popular, popular, user_countries
 from assets.publish.release import ListedRelease
 from assets.publish.similar_content import heard_artists, require_similar, similar_lists
 from assets.publish.verification import described_counts
@@ -37,20 +37,15 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
     Raises:
         AudoticsError: no lists were made as of the date, or others had the lock of blocks for too long.
     """
-    day = f"date '{as_of.isoformat()}'"
+    day = as_sql(as_of)
     generated_at, _ = settled_blocks(connection)
     with connection.cursor() as cursor:
         # A load that commits while the release is made must not come between the plan and what is then loaded.
         cursor.execute("set transaction isolation level repeatable read")
-    made = _fetch(connection, f"select slate, model_version from ml.recommendation_batches where as_of = {day}")
+    made = fetch_frame(connection, f"select slate, model_version from ml.recommendation_batches where as_of = {day}")
     if not len(made):
         raise AudoticsError(f"no lists were made as of {as_of}: materialise `recommendations` first")
     require_similar(connection, as_of)
-    popular = _fetch(
-        connection,
-        f"select track_key, listens_30d from features.feat_track where as_of = {day}"
-        f" order by listens_30d desc, listens desc, track_key limit {POPULAR_LENGTH}",
-    )
     by_country = country_popular(connection, as_of)
     return ReleaseInput(
         as_of=as_of,
@@ -60,7 +55,7 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
         tracks=lambda: _tracks(connection, day),
         artists=lambda: heard_artists(connection, as_of),
         similar=lambda item: similar_lists(connection, as_of, item),
-        popular=PopularTracks(popular["track_key"].to_numpy(np.int32), popular["listens_30d"].to_numpy(np.float32)),
+        popular=popular(connection, as_of),
         country_popular=by_country,
         user_countries=lambda: user_countries(connection, as_of, by_country),
         expected_users={slate: _expected_users(connection, day, slate) for slate in made["slate"]},
@@ -76,7 +71,7 @@ def _expected_users(connection: dbapi.Connection, day: str, slate: str) -> int:
             "select count(*) as users from (select distinct user_key from features.feat_user_track"
             f" where as_of = {day} and days_since_last > {FORGOTTEN_AFTER_DAYS}) as users_with_forgotten_tracks"
         )
-    return int(_fetch(connection, query)["users"].iloc[0])
+    return int(fetch_frame(connection, query)["users"].iloc[0])
 
 
 def record_releases(
@@ -145,14 +140,14 @@ def _batches(connection: dbapi.Connection, day: str, slate: str, at: datetime) -
     while True:
         # Whole users only: the last one of a batch is found first, by the primary key. Every list has a first rank; of
         # distinct users PostgreSQL expects too few to stop early, and would read all lists that are left.
-        members = _fetch(
+        members = fetch_frame(
             connection,
             f"select max(user_key) as last from (select user_key {lists} and rank = 1 and user_key > {last}"
             f" order by user_key limit {_USERS_PER_BATCH}) as members",
         )["last"].iloc[0]
         if pd.isna(members):
             return
-        rows = _fetch(
+        rows = fetch_frame(
             connection,
             f"select user_id, track_key, score, coalesce(seed_track_key, {NO_SEED}) as seed_track_key from"
             f" (select user_key, rank, track_key, score, seed_track_key {lists}"
@@ -163,10 +158,10 @@ def _batches(connection: dbapi.Connection, day: str, slate: str, at: datetime) -
             " case blocks.item_kind when 'track' then lists.track_key else dim_tracks.artist_key end)"
             " order by user_key, rank",
         )
-        starts = np.flatnonzero(rows["user_id"].ne(rows["user_id"].shift()).to_numpy())
+        offsets = list_offsets(rows["user_id"])
         yield SlateBatch(
-            user_ids=rows["user_id"].iloc[starts].tolist(),
-            offsets=np.append(starts, len(rows)).astype(np.int64),
+            user_ids=rows["user_id"].iloc[offsets[:-1]].tolist(),
+            offsets=offsets,
             track_keys=rows["track_key"].to_numpy(np.int32),
             scores=rows["score"].to_numpy(np.float32),
             seed_keys=rows["seed_track_key"].to_numpy(np.int32),
@@ -182,12 +177,6 @@ def _tracks(connection: dbapi.Connection, day: str) -> Iterator[list[Track]]:
     )
     for batch in rows:
         yield [Track(*row) for row in batch]
-
-
-def _fetch(connection: dbapi.Connection, query: str) -> pd.DataFrame:
-    with connection.cursor() as cursor:
-        cursor.execute(query)
-        return cursor.fetch_arrow_table().to_pandas()
 
 
 _UPDATE_STATUS = text("update ml.releases set status = :status where release = :release")

@@ -25,7 +25,7 @@ from assets.ingest.load import load_files
 from assets.ingest.sample_world import SampleWorld, generate
 from assets.listens import read_listens
 from assets.metrics.protocol import relevant_tracks
-from assets.publish.country_content import country_popular
+from assets.publish.popular_content import country_popular, popular
 from assets.ranker.dataset import labelled_fold
 from assets.ranker.registry import Champion
 from assets.ranker.training import RankerConfig, train
@@ -115,6 +115,7 @@ def made_as_of(dbt: Dbt) -> dict[str, str]:
             history = History(read_item_listens(connection, item, AS_OF), AS_OF)
             lists = pa.concat_tables(similar_rows(history, item, SimilarConfig())).to_pandas()
             made[f"similar {item}s"] = digest(lists)
+        made["popular"] = digest(pd.DataFrame(popular(connection, AS_OF)._asdict()))
         for country, tracks in country_popular(connection, AS_OF, least_listeners=1, least_tracks=1).items():
             made[f"popular in {country}"] = digest(pd.DataFrame(tracks._asdict()))
     return made

@@ -1,0 +1,88 @@
+"""What is popular, overall and in a country, and who is to get a country's list, read from the warehouse.
+
+Popular is what many people listen to: an account counts once, however much it plays, and a track that fewer than
+LEAST_LISTENERS people heard is in no list.
+"""
+
+from collections.abc import Collection, Iterator
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from adbc_driver_postgresql import dbapi
+
+from assets.public import LEAST_LISTENERS
+from assets.publish.content import PopularTracks
+from assets.publish.fetching import as_sql, fetch_frame, fetch_in_batches
+
+POPULAR_DAYS = 30
+POPULAR_LENGTH = 100
+# A page, as the API answers without a `limit`. Where fewer tracks have so many listeners, the overall list says more.
+LEAST_TRACKS = 20
+
+
+def popular(connection: dbapi.Connection, as_of: date) -> PopularTracks:
+    """What most people heard in the 30 days before the date; of equals, what most people ever heard.
+
+    Of the tracks that LEAST_LISTENERS people had heard by then; where there are none, the list is empty. The score of a
+    track is its number of listeners in the 30 days, 0 where these are fewer.
+    """
+    rows = fetch_frame(
+        connection,
+        f"select track_key, case when listeners_30d >= {LEAST_LISTENERS} then listeners_30d else 0 end as recent"
+        f" from features.feat_track where as_of = {as_sql(as_of)} and listeners >= {LEAST_LISTENERS}"
+        f" order by recent desc, listeners desc, track_key limit {POPULAR_LENGTH}",
+    )
+    return _tracks(rows["track_key"], rows["recent"])
+
+
+def country_popular(
+    connection: dbapi.Connection,
+    as_of: date,
+    least_listeners: int = LEAST_LISTENERS,
+    least_tracks: int = LEAST_TRACKS,
+) -> dict[str, PopularTracks]:
+    """What most people of a country heard in the 30 days before the date; of equals, what most people anywhere did.
+
+    By country as profiles name it, of those where at least `least_tracks` tracks had `least_listeners` listeners; other
+    tracks are left out. The score of a track is its number of listeners there. Only listens before the date count;
+    the profiles are those of now.
+    """
+    day = as_sql(as_of)
+    rows = fetch_frame(
+        connection,
+        "with recent as (select distinct user_key, track_key from core.fct_listens"
+        f" where listened_on >= {day} - {POPULAR_DAYS} and listened_on < {day}),"
+        " heard as (select country, track_key, count(*) as listeners"
+        " from recent inner join core.dim_users using (user_key) where country is not null"
+        f" group by country, track_key having count(*) >= {least_listeners}),"
+        " anywhere as (select track_key, count(*) as listeners_anywhere from recent group by track_key),"
+        " ranked as (select country, track_key, listeners, count(*) over (partition by country) as tracks,"
+        " row_number() over (partition by country order by listeners desc, listeners_anywhere desc, track_key) as rank"
+        " from heard inner join anywhere using (track_key))"
+        f" select country, track_key, listeners from ranked where rank <= {POPULAR_LENGTH}"
+        f" and tracks >= {least_tracks} order by country, rank",
+    )
+    return {
+        str(country): _tracks(listed["track_key"], listed["listeners"])
+        for country, listed in rows.groupby("country", sort=False)
+    }
+
+
+def user_countries(
+    connection: dbapi.Connection, as_of: date, countries: Collection[str]
+) -> Iterator[list[tuple[str, str]]]:
+    """User id and country of those who had heard nothing before the date and whose profile names one of these."""
+    rows = fetch_in_batches(
+        connection,
+        "select user_id, country from core.dim_users where country is not null"
+        " and not exists (select from features.feat_user"
+        f" where as_of = {as_sql(as_of)} and feat_user.user_key = dim_users.user_key) order by user_key",
+    )
+    for batch in rows:
+        yield [(user_id, country) for user_id, country in batch if country in countries]
+
+
+def _tracks(track_keys: "pd.Series[Any]", scores: "pd.Series[Any]") -> PopularTracks:
+    return PopularTracks(track_keys.to_numpy(np.int32), scores.to_numpy(np.float32))

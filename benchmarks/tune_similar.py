@@ -14,9 +14,11 @@ import numpy as np
 from assets.candidates.als import fit_track_vectors
 from assets.candidates.history import History
 from assets.candidates.popular import Popular, PopularConfig
+from assets.listens import Listens
 from assets.similar.evaluation import METRICS, evaluate, occurrences
+from assets.similar.evaluation_store import Published
 from assets.similar.lists import read_item_listens
-from assets.similar.sources import InFactors, InSessions, Item, PlainCosine, SimilarConfig, SimilaritySource, similar
+from assets.similar.sources import InFactors, InSessions, Item, PlainCosine, SimilarConfig, SimilaritySource
 from assets.slates import HORIZON_DAYS
 from warehouse.engine import adbc_connect
 from warehouse.local.servers import ensure_running
@@ -25,12 +27,14 @@ from warehouse.settings import Settings
 DEFAULT = SimilarConfig()
 
 
-def trials(history: History) -> dict[str, SimilaritySource]:
-    """The sources and settings that are compared, fitted on one history."""
+def trials(listens: Listens, history: History) -> dict[str, SimilaritySource]:
+    """What is compared: what is published, with other settings too, and parts and baselines of everything heard."""
     found: dict[str, SimilaritySource] = {
         "popular": Popular(history, PopularConfig()),
         "plain cosine": PlainCosine(history),
-        "default": similar(history, DEFAULT),
+        "default": Published(listens, history, DEFAULT),
+        "what 2 listeners share": Published(listens, history, replace(DEFAULT, least_listeners=2)),
+        "what 1 listener hears": Published(listens, history, replace(DEFAULT, least_listeners=1)),
     }
     for days in (60.0, 150.0, 400.0, 1e9):
         found[f"sessions alone, decay {days:g}"] = InSessions(history, replace(DEFAULT, session_decay_days=days))
@@ -40,7 +44,7 @@ def trials(history: History) -> dict[str, SimilaritySource]:
     for power in (0.0, 0.5, 1.0):
         found[f"factors alone, popularity {power}"] = InFactors(vectors, replace(DEFAULT, factor_popularity=power))
     for offset in (5.0, 60.0):
-        found[f"rank offset {offset:g}"] = similar(history, replace(DEFAULT, rank_offset=offset))
+        found[f"rank offset {offset:g}"] = Published(listens, history, replace(DEFAULT, rank_offset=offset))
     return found
 
 
@@ -58,9 +62,10 @@ def main() -> None:
         listens = read_item_listens(connection, arguments.item, dates[-1] + timedelta(days=HORIZON_DAYS))
     means: dict[str, list[list[float]]] = {}
     for as_of in dates:
-        history = History(listens.before(as_of), as_of)
+        before = listens.before(as_of)
+        history = History(before, as_of)
         found = occurrences(listens.between(as_of, as_of + timedelta(days=HORIZON_DAYS)), history)
-        result = evaluate(trials(history), found, history)
+        result = evaluate(trials(before, history), found, history)
         print(f"{as_of}: {result.occurrences} occurrences of {result.users} users")
         for name in result.per_user:
             means.setdefault(name, []).append([result.mean(name, metric) for metric in METRICS])

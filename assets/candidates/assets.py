@@ -11,7 +11,6 @@ import pyarrow as pa
 from assets.candidates.pool import Sources, SourcesConfig, fit_sources, needed_facts
 from assets.candidates.seeds import Seeds
 from assets.candidates.session_cooccurrence import SessionCooccurrence
-from assets.candidates.track_vectors import StoredTrackVectors
 from assets.catalogue import read_catalogue, read_titles
 from assets.listens import USERS_PER_BATCH, read_listens
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
@@ -39,11 +38,11 @@ def candidates_path(as_of: date, slate: Slate) -> str:
 def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Tracks put forward for every user with a listen before `as_of`: each source's score and rank, and the seeds."""
     as_of = date.fromisoformat(context.partition_key)
-    lake = Lake(warehouse.lake)
-    sources, names = _read(warehouse, as_of, lake)
+    sources, names = _read(warehouse, as_of)
     seeds = Seeds(sources.history, sources.fitted(SessionCooccurrence), names)
     # Of all the titles, seeds keep a number each.
     del names
+    lake = Lake(warehouse.lake)
     rows = _write(lake, as_of, sources, seeds)
     lake.expire("candidates")
     users = len(sources.history.users)
@@ -57,7 +56,7 @@ def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) 
     )
 
 
-def _read(warehouse: WarehouseResource, as_of: date, lake: Lake) -> tuple[Sources, pd.DataFrame]:
+def _read(warehouse: WarehouseResource, as_of: date) -> tuple[Sources, pd.DataFrame]:
     """The sources of everything before `as_of`, and the names of tracks.
 
     The listens themselves are let go before the first source is fitted.
@@ -69,7 +68,7 @@ def _read(warehouse: WarehouseResource, as_of: date, lake: Lake) -> tuple[Source
         catalogue = read_catalogue(connection, needed_facts(config.sizes))
     if not len(listens):
         raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")
-    return fit_sources(listens, as_of, config, catalogue, StoredTrackVectors(lake)), names
+    return fit_sources(listens, as_of, config, catalogue), names
 
 
 def _write(lake: Lake, as_of: date, sources: Sources, seeds: Seeds) -> dict[Slate, int]:

@@ -170,13 +170,7 @@ def needed_facts(sources: Iterable[str]) -> set[str]:
     return {NEEDED_BY[name] for name in sources if name in NEEDED_BY}
 
 
-def fit_sources(
-    listens: Listens,
-    as_of: date,
-    config: SourcesConfig,
-    catalogue: Catalogue = NOTHING_KNOWN,
-    track_vectors: Callable[[History, AlsConfig], Floats] = fit_track_vectors,
-) -> Sources:
+def fit_sources(listens: Listens, as_of: date, config: SourcesConfig, catalogue: Catalogue = NOTHING_KNOWN) -> Sources:
     """Every source on `listens`, all of which must lie before `as_of` (else ValueError).
 
     Where the catalogue knows nothing, the sources that need artists, tags or countries offer nothing.
@@ -186,7 +180,7 @@ def fit_sources(
         OwnTracks.name: lambda: OwnTracks(history, config.own_tracks),
         OwnRecency.name: lambda: OwnRecency(history),
         SessionCooccurrence.name: lambda: SessionCooccurrence(history, config.session_cooccurrence),
-        Als.name: lambda: Als(history, config.als, track_vectors(history, config.als)),
+        Als.name: lambda: Als(history, config.als, fit_track_vectors(history, config.als)),
         ItemNeighbours.name: lambda: ItemNeighbours(history, config.item_neighbours),
         UserNeighbours.name: lambda: UserNeighbours(history, config.user_neighbours),
         Ease.name: lambda: Ease(history, config.ease),

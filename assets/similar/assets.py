@@ -5,16 +5,13 @@ from datetime import date
 import dagster as dg
 
 from assets import plots
-from assets.candidates.history import History
-from assets.candidates.track_vectors import StoredTrackVectors
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.similar.evaluation import METRICS, SIMILAR
 from assets.similar.evaluation_store import evaluate_similar, store_evaluation
-from assets.similar.lists import most_heard, named_examples, read_item_listens, similar_rows
+from assets.similar.lists import most_heard, named_examples, public_history, read_item_listens, similar_rows
 from assets.similar.sources import Item, SimilarConfig
 from assets.similar.store import replace_similar
 from warehouse.engine import adbc_connect, create_engine
-from warehouse.lake import Lake
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
 
@@ -32,7 +29,10 @@ _LEARNT_FROM = [dg.AssetKey(["core", "fct_listens"]), dg.AssetKey(["core", "dim_
     metadata={"dagster/table_name": "ml.similar_tracks"},
 )
 def similar_tracks(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
-    """The 50 tracks most like each track: heard in the same sessions, and by the same listeners, before this date."""
+    """The 50 tracks most like each track: heard in the same sessions, and by the same listeners, before this date.
+
+    Of a track, those that at least 3 people heard as well: anybody may see the lists.
+    """
     return _materialise(warehouse, Item.TRACK, date.fromisoformat(context.partition_key))
 
 
@@ -52,12 +52,9 @@ def similar_artists(context: dg.AssetExecutionContext, warehouse: WarehouseResou
 
 def _materialise(warehouse: WarehouseResource, item: Item, as_of: date) -> dg.MaterializeResult:
     with adbc_connect(warehouse.url, Role.SERVICE) as connection:
-        listens = read_item_listens(connection, item, as_of)
-        # Where no artist is known, no two are alike.
-        history = History(listens, as_of) if len(listens) else None
-        tables = (
-            similar_rows(history, item, SimilarConfig(), StoredTrackVectors(Lake(warehouse.lake))) if history else ()
-        )
+        # None where no artist is known, or too few people share what they hear.
+        history = public_history(read_item_listens(connection, item, as_of), as_of)
+        tables = similar_rows(history, item, SimilarConfig()) if history else ()
         connection.commit()
         rows = replace_similar(connection, item, as_of, tables)
     examples: list[tuple[str, str]] = []

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
+import numpy as np
 from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, text
 
@@ -10,21 +11,49 @@ from assets.candidates.als import fit_track_vectors
 from assets.candidates.history import History
 from assets.candidates.popular import Popular, PopularConfig
 from assets.horizon import horizon_is_closed, require_closed_horizon
+from assets.listens import Floats, Ints, Listens
 from assets.similar.evaluation import SIMILAR, SimilarityEvaluation, evaluate, occurrences
-from assets.similar.lists import read_item_listens
-from assets.similar.sources import Blend, InFactors, InSessions, Item, PlainCosine, SimilarConfig, SimilaritySource
+from assets.similar.lists import public_history, read_item_listens
+from assets.similar.sources import InFactors, InSessions, Item, PlainCosine, SimilarConfig, SimilaritySource, similar
 from assets.slates import HORIZON_DAYS
 from warehouse.errors import AudoticsError
 
 
-def compared_sources(history: History, config: SimilarConfig) -> dict[str, SimilaritySource]:
-    """What is published, what it is blended from, and the baselines, by name."""
-    parts: list[SimilaritySource] = [
+class Published:
+    """What is published, over all items of a history: of those that too few people heard, nothing."""
+
+    name = SIMILAR
+
+    def __init__(self, listens: Listens, history: History, config: SimilarConfig) -> None:
+        self._items = len(history.tracks)
+        self._public = public_history(listens, history.as_of, config.least_listeners)
+        self._code = np.full(self._items, -1)
+        if self._public is not None:
+            self._columns = np.searchsorted(history.tracks, self._public.tracks)
+            self._code[self._columns] = np.arange(len(self._columns))
+            self._source = similar(self._public, config)
+
+    def scores(self, codes: Ints) -> Floats:
+        scores = np.zeros((len(codes), self._items), np.float32)
+        known = self._code[codes] >= 0
+        if known.any():
+            scores[np.ix_(known, self._columns)] = self._source.scores(self._code[codes[known]])
+        return scores
+
+
+def compared_sources(listens: Listens, history: History, config: SimilarConfig) -> dict[str, SimilaritySource]:
+    """What is published, by name; and beside it its parts, and baselines, of everything that was heard.
+
+    The others may show what one listener alone hears: they are not published.
+    """
+    sources: list[SimilaritySource] = [
+        Published(listens, history, config),
         InSessions(history, config),
         InFactors(fit_track_vectors(history, config.als), config),
+        PlainCosine(history),
+        Popular(history, PopularConfig()),
     ]
-    others = [*parts, PlainCosine(history), Popular(history, PopularConfig())]
-    return {SIMILAR: Blend(parts, config), **{source.name: source for source in others}}
+    return {source.name: source for source in sources}
 
 
 def evaluate_similar(
@@ -47,7 +76,7 @@ def evaluate_similar(
         history = History(before, as_of)
         found = occurrences(read_item_listens(connection, item, end, start=as_of), history)
         if len(found):
-            results[item] = evaluate(compared_sources(history, config), found, history)
+            results[item] = evaluate(compared_sources(before, history, config), found, history)
     if not results:
         raise AudoticsError(
             f"cannot evaluate similar items as of {as_of}: no track heard before was heard next to others after it"

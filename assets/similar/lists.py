@@ -1,6 +1,6 @@
 """Makes the lists of similar items of a date from the listens before it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 
 import numpy as np
@@ -8,9 +8,10 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, text
 
-from assets.candidates.als import AlsConfig, fit_track_vectors
 from assets.candidates.history import History
-from assets.listens import Floats, Ints, Listens, read_listens
+from assets.listens import Ints, Listens, read_listens
+from assets.pairs import pack, seconds
+from assets.public import LEAST_LISTENERS
 from assets.similar.sources import Item, SimilarConfig, nearest, of_artists, similar
 from assets.similar.store import as_rows
 
@@ -31,14 +32,23 @@ def read_item_listens(connection: dbapi.Connection, item: Item, as_of: date, sta
     return of_artists(listens, known["track_key"].to_numpy(), known["artist_key"].to_numpy())
 
 
-def similar_rows(
-    history: History,
-    item: Item,
-    config: SimilarConfig,
-    track_vectors: Callable[[History, AlsConfig], Floats] = fit_track_vectors,
-) -> Iterator[pa.Table]:
+def public_history(listens: Listens, as_of: date, least_listeners: int = LEAST_LISTENERS) -> History | None:
+    """What public lists are learned from: the listens of items that so many people heard; None where there are none.
+
+    Nothing of the others may show, so they take no part at all: whoever plays what nobody else does changes no list.
+    """
+    items, code = np.unique(listens.track_key, return_inverse=True)
+    listeners = np.bincount(seconds(np.unique(pack(listens.user_key, code))), minlength=len(items))
+    kept = (listeners >= least_listeners)[code]
+    if not kept.any():
+        return None
+    columns = (listens.user_key, listens.track_key, listens.listened_at, listens.session_key)
+    return History(Listens(*(column[kept] for column in columns)), as_of)
+
+
+def similar_rows(history: History, item: Item, config: SimilarConfig) -> Iterator[pa.Table]:
     """The lists of every item of a history as rows of the item's table, a batch at a time."""
-    source = similar(history, config, track_vectors)
+    source = similar(history, config)
     for start in range(0, len(history.tracks), _ITEMS_PER_BATCH):
         codes = np.arange(start, min(start + _ITEMS_PER_BATCH, len(history.tracks)))
         found, scores = nearest(source, codes, config.length, len(history.tracks))

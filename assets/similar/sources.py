@@ -1,19 +1,20 @@
 """Tracks like a track, artists like an artist: what is heard in the same sessions and by the same listeners."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import reduce
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from assets.candidates.als import AlsConfig, fit_track_vectors
+from assets.candidates.als import AlsConfig
 from assets.candidates.history import History
 from assets.candidates.session_cooccurrence import session_weights
 from assets.candidates.source import ABSENT, ranks_within, top_k
 from assets.candidates.user_neighbours import unit_rows
 from assets.listens import Floats, Ints, Listens
+from assets.public import LEAST_LISTENERS
 
 # Dense float32 scores of one block of items against all others are held at a time, once per source.
 _BLOCK_BYTES = 32 << 20
@@ -42,7 +43,8 @@ class SimilarConfig:
 
     session_decay_days: of the sessions that testify. session_popularity, factor_popularity: how much an item that is
     everywhere counts less, from 0 (not at all) to 1. considered: items each source puts forward; rank_offset: added to
-    their ranks before these are inverted and summed. length: of the lists.
+    their ranks before these are inverted and summed. length: of the lists. least_listeners: that an item and another
+    must have in common for the one to be in the list of the other.
     """
 
     session_decay_days: float = 400.0
@@ -51,13 +53,15 @@ class SimilarConfig:
     considered: int = 200
     rank_offset: float = 20.0
     length: int = 50
+    least_listeners: int = LEAST_LISTENERS
     als: AlsConfig = field(default_factory=AlsConfig)
 
 
 class InSessions:
     """Score of item j for i: w(i and j) / w(j)^popularity, w the weight of the sessions that hold it, or both.
 
-    A session weighs exp(-age/decay) / sqrt(distinct items), as in SessionCooccurrence.
+    A session weighs exp(-age/decay) / sqrt(distinct items), as in SessionCooccurrence, but all sessions of a listener
+    together no more than one of today: whoever plays the same two items all day long says so once.
     """
 
     name = "in_sessions"
@@ -66,6 +70,9 @@ class InSessions:
         newest = np.full(len(history.sessions), np.inf)
         np.minimum.at(newest, history.session_code, history.age_days)
         decay = np.exp(-newest / config.session_decay_days)
+        listener = np.zeros(len(history.sessions), np.int64)
+        listener[history.session_code] = history.user_code
+        decay /= np.maximum(np.bincount(listener, weights=decay), 1.0)[listener]
         self._holds = session_weights(history.session_code, history.track_code, decay)
         self._by_item = self._holds.T.tocsr()
         alone = np.asarray(self._holds.multiply(self._holds).sum(axis=0)).ravel()
@@ -77,7 +84,10 @@ class InSessions:
 
 
 class InFactors:
-    """Score of item j for i: cosine of their ALS vectors, times the length of j's to the power of 1 - popularity."""
+    """Score of item j for i: cosine of their ALS vectors, times the length of j's to the power of 1 - popularity.
+
+    A baseline: the vectors know how often people play something, so one account that plays all day moves them.
+    """
 
     name = "in_factors"
 
@@ -92,7 +102,7 @@ class InFactors:
 
 
 class PlainCosine:
-    """Score of item j for i: the cosine of their columns of the matrix of who heard what. A baseline."""
+    """Score of item j for i: the cosine of their columns of the matrix of who heard what."""
 
     name = "cosine"
 
@@ -107,20 +117,25 @@ class PlainCosine:
 class Blend:
     """Score of item j for i: the sum over sources of 1 / (rank_offset + j's rank among those most like i).
 
-    Reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): sources need not agree on what a score is.
+    Reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): sources need not agree on what a score is. Ranked
+    is only what `least_listeners` people of the history heard as well as i.
     """
 
     name = "similar"
 
-    def __init__(self, sources: list[SimilaritySource], config: SimilarConfig) -> None:
+    def __init__(self, sources: list[SimilaritySource], history: History, config: SimilarConfig) -> None:
         self._sources = sources
+        self._by_user = history.heard
+        self._by_item = history.heard.T.tocsr()
         self._config = config
 
     def scores(self, codes: Ints) -> Floats:
-        return reduce(np.add, (self._votes(source, codes) for source in self._sources))
+        too_few = (self._by_item[codes] @ self._by_user).toarray() < self._config.least_listeners
+        return reduce(np.add, (self._votes(source, codes, too_few) for source in self._sources))
 
-    def _votes(self, source: SimilaritySource, codes: Ints) -> Floats:
+    def _votes(self, source: SimilaritySource, codes: Ints, too_few: npt.NDArray[np.bool_]) -> Floats:
         scores = _of_others(source, codes)
+        scores[too_few] = ABSENT
         row, column = top_k(scores, self._config.considered)
         rank = ranks_within(row, scores[row, column])
         votes = np.zeros_like(scores)
@@ -128,12 +143,9 @@ class Blend:
         return votes
 
 
-def similar(
-    history: History, config: SimilarConfig, track_vectors: Callable[[History, AlsConfig], Floats] = fit_track_vectors
-) -> Blend:
+def similar(history: History, config: SimilarConfig) -> Blend:
     """The source of the lists that are published, fitted on a history of tracks or of artists."""
-    vectors = track_vectors(history, config.als)
-    return Blend([InSessions(history, config), InFactors(vectors, config)], config)
+    return Blend([InSessions(history, config), PlainCosine(history)], history, config)
 
 
 def nearest(source: SimilaritySource, codes: Ints, k: int, items: int) -> tuple[Ints, Floats]:

@@ -117,11 +117,16 @@ class TestInSessions(SimilarityConformance):
         scores = InSessions(history, config).scores(np.array([0]))[0]
         assert scores[2] / scores[1] == pytest.approx(np.exp(-1), rel=1e-5)
 
-    def test_the_weights_are_those_of_the_candidate_source(self) -> None:
+    def test_the_weights_are_those_of_the_candidate_source_but_of_a_listener_not_above_one(self) -> None:
         history = History(random_listens(), AS_OF)
         newest = np.full(len(history.sessions), np.inf)
         np.minimum.at(newest, history.session_code, history.age_days)
-        holds = session_weights(history.session_code, history.track_code, np.exp(-newest / 150.0))
+        decay = np.exp(-newest / 150.0)
+        # Sessions of random_listens are named after their users.
+        of_user = history.sessions // 10
+        total = np.array([max(decay[of_user == user].sum(), 1.0) for user in of_user])
+        assert (total > 1).any()
+        holds = session_weights(history.session_code, history.track_code, decay / total)
         together = (holds.T @ holds).toarray()
         config = SimilarConfig(session_decay_days=150.0, session_popularity=0.0)
         scores = InSessions(history, config).scores(np.arange(len(history.tracks)))
@@ -162,19 +167,28 @@ class TestBlend(SimilarityConformance):
     def fit(self, history: History) -> SimilaritySource:
         return similar(history, SMALL)
 
-    def checkerboard_source(self, history: History) -> SimilaritySource:
-        return similar(history, SimilarConfig(als=AlsConfig(factors=2, regularization=1.0)))
-
     def test_the_score_is_the_sum_of_reciprocal_ranks_of_what_each_source_puts_forward(self) -> None:
         one = Given([[9, 5, 4, 3], [0, 0, 0, 0], [1, 1, 1, 1], [1, 2, 0, -1]])
         other = Given([[0, 0, 7, 1], [0, 0, 0, 0], [0, 0, 0, 0], [4, 4, 0, 9]])
-        blend = Blend([one, other], SimilarConfig(considered=2, rank_offset=10.0))
+        blend = Blend([one, other], heard_by_all(4), SimilarConfig(considered=2, rank_offset=10.0))
         first, second, third, fourth = blend.scores(np.arange(4))
         # Itself takes no rank; of item 3's three in `one`, two are considered.
         assert first == pytest.approx([0, 1 / 11, 1 / 12 + 1 / 11, 1 / 12])
         assert second.tolist() == [0, 0, 0, 0]
         assert third == pytest.approx([1 / 11, 1 / 12, 0, 0])
         assert fourth == pytest.approx([1 / 12 + 1 / 11, 1 / 11 + 1 / 12, 0, 0])
+
+    def test_what_too_few_heard_as_well_takes_no_place(self) -> None:
+        heard = [(user, track) for track in range(3) for user in range(3)] + [(0, 3), (1, 3)]
+        history = History(listens_of([(u, t, 1.0, u) for u, t in heard]), AS_OF)
+        blend = Blend([Given([[0, 1, 2, 9]] * 4)], history, SimilarConfig(considered=1, rank_offset=10.0))
+        assert blend.scores(np.array([0]))[0] == pytest.approx([0, 0, 1 / 11, 0])
+        assert blend.scores(np.array([3]))[0].tolist() == [0, 0, 0, 0]
+
+
+def heard_by_all(tracks: int) -> History:
+    """Three listeners heard every track."""
+    return History(listens_of([(user, track, 1.0, user) for user in range(3) for track in range(tracks)]), AS_OF)
 
 
 def test_equals_go_to_the_lower_code_and_a_list_is_as_short_as_what_is_known() -> None:

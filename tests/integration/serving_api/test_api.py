@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import numpy as np
 import pytest
 from api_client import document, problem, recommendations, running_api
 from redis import Redis
@@ -23,7 +24,7 @@ from sample_release import (
     sample_track,
 )
 
-from assets.publish.content import SlateBatch
+from assets.publish.content import PopularTracks, SlateBatch
 from assets.publish.release import publish
 from serving_api import contract, models
 from serving_api.answers import record_document
@@ -190,6 +191,20 @@ def test_the_popular_list_has_an_address_of_its_own(api: httpx.Client) -> None:
     body = document(api.get("/v1/popular", params={"limit": 20, "offset": 20}), models.Popular)
     assert [item["track_id"] for item in body["items"]] == [f"t-{key}" for key in range(19, 14, -1)]
     assert (body["source"], body["fallback_reason"], body["next_offset"]) == ("popular", None, None)
+
+
+def test_where_too_few_people_share_anything_the_popular_list_is_empty_and_personal_ones_are_not(
+    client: Redis, redis_url: str
+) -> None:
+    nothing = PopularTracks(np.empty(0, np.int32), np.empty(0, np.float32))
+    release = replace(sample_release(), popular=nothing, country_popular={}, user_countries=lambda: iter(()))
+    publish(client, release)
+    with running_api(redis_url) as api:
+        body = document(api.get("/v1/popular"), models.Popular)
+        assert (body["source"], body["items"], body["next_offset"]) == ("popular", [], None)
+        nobody = recommendations(api, "nobody")
+        assert (nobody["fallback_reason"], nobody["items"]) == ("unknown_user", [])
+        assert len(recommendations(api, "user_7")["items"]) == 12
 
 
 def test_a_country_has_a_popular_list_that_caches_tell_from_every_other(api: httpx.Client, client: Redis) -> None:

@@ -10,8 +10,11 @@ import orjson
 import pytest
 from numpy.typing import NDArray
 
+from assets.public import LEAST_LISTENERS
 from serving_api import contract
+from serving_api.app import create_app
 from serving_api.contract import Artist, Blocks, ContractError, ContractVersionError, ReleaseMeta, Track
+from serving_api.settings import ServingSettings
 from tests.repository import ROOT
 
 PAGE = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
@@ -231,6 +234,14 @@ def test_a_list_can_be_decoded_by_the_table_of_the_page_alone(seeds: NDArray[np.
         "scores": (0.5, 0.25, 0.125),
     }
     assert decoded == (expected if seeds is None else expected | {"seed keys": (-1, 4, 9)})
+
+
+def test_the_page_and_the_api_say_how_many_listeners_make_something_public() -> None:
+    assert f"never show what fewer than **{LEAST_LISTENERS}** people share" in PAGE
+    described = create_app(ServingSettings(redis_url="redis://127.0.0.1:1/0")).openapi()["components"]["schemas"]
+    for document in ("Popular", "SimilarTracks", "SimilarArtists"):
+        assert f"at least {LEAST_LISTENERS} people heard" in described[document]["properties"]["items"]["description"]
+    assert f"fewer than {LEAST_LISTENERS}" in described["Item"]["properties"]["score"]["description"]
 
 
 def test_the_page_names_the_version_the_meta_fields_and_the_track_field() -> None:

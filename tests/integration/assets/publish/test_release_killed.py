@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -67,7 +66,7 @@ def kill_a_publisher_when(instant: str, url: str) -> None:
     publisher = subprocess.Popen(
         [sys.executable, "-c", PUBLISHER, url, instant],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}"},
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests' / 'integration'}"},
         stdout=subprocess.PIPE,
         text=True,
     )

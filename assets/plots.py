@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 import dagster as dg
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
 Row = dict[str, str | int | float | bool | None]
@@ -14,15 +14,13 @@ _BAR = "#3b6ea5"
 _MARKED = "#d1603d"
 
 
-def bars(title: str, values: Mapping[str, float], marked: str | None = None, unit: str = "") -> str:
-    """Horizontal bars, first entry on top, as a Markdown image; `marked` is drawn in another colour."""
+def bars(title: str, values: Mapping[str, float]) -> str:
+    """Horizontal bars, first entry on top, as a Markdown image."""
     figure = Figure(figsize=(7, 0.6 + 0.3 * max(1, len(values))), layout="constrained")
     axes = figure.add_subplot()
     names = list(values)[::-1]
-    colours = [_MARKED if name == marked else _BAR for name in names]
-    axes.barh(names, [values[name] for name in names], color=colours)
+    axes.barh(names, [values[name] for name in names], color=_BAR)
     axes.set_title(title, fontsize=10, loc="left")
-    axes.set_xlabel(unit)
     axes.spines[["top", "right"]].set_visible(False)
     return _markdown(figure, title)
 
@@ -37,28 +35,6 @@ def line(title: str, x: Sequence[date], y: Sequence[float], unit: str = "") -> s
     axes.set_title(title, fontsize=10, loc="left")
     axes.set_ylabel(unit)
     axes.spines[["top", "right"]].set_visible(False)
-    return _markdown(figure, title)
-
-
-def lines(
-    title: str, x: Sequence[date], series: Mapping[str, Sequence[float | None]], marked: str, unit: str = ""
-) -> str:
-    """One line per name over dates, with gaps where a value is None, as a Markdown image; `marked` stands out."""
-    figure = Figure(figsize=(7, 3.2), layout="constrained")
-    axes = figure.add_subplot()
-    for name, values in series.items():
-        y = [float("nan") if value is None else value for value in values]
-        (drawn,) = axes.plot(date2num(list(x)), y, marker=".", label=name, linewidth=2.0 if name == marked else 1.0)
-        if name == marked:
-            drawn.set_color(_MARKED)
-    locator = AutoDateLocator()
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    axes.set_ylim(bottom=0)
-    axes.set_title(title, fontsize=10, loc="left")
-    axes.set_ylabel(unit)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return _markdown(figure, title)
 
 

@@ -1,12 +1,13 @@
 """How good the lists of a date were, beside the baselines."""
 
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
-from assets import plots
 from assets.candidates.pool import SourcesConfig
-from assets.evaluation.store import RANKER, evaluate_recommendations, read_evaluation, read_rolling, store_evaluation
+from assets.evaluation.store import RANKER, evaluate_recommendations, read_evaluation, store_evaluation
 from assets.evaluation.tables import list_rows, metric_rows, pool_rows, segment_rows
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.plots import table_of
@@ -14,9 +15,6 @@ from assets.recommendations.assets import recommendations
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
-
-# Half a year of weekly evaluations.
-_ROLLING_DATES = 26
 
 
 @dg.asset(
@@ -40,7 +38,6 @@ def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseRes
     with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
         store_evaluation(connection, as_of, results)
         stored = read_evaluation(connection, as_of)
-        rolling = read_rolling(connection, as_of, _ROLLING_DATES)
     rows = metric_rows(stored)
     metadata: dict[str, dg.MetadataValue] = {
         "evaluation": table_of(rows),
@@ -49,17 +46,21 @@ def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseRes
         "pool": table_of(pool_rows(stored)),
     }
     for slate, evaluated in stored["slates"].items():
-        models = evaluated["models"]
-        metadata[f"{slate}/users"] = dg.MetadataValue.int(evaluated["users"])
-        metadata[f"{slate}/against_best_baseline"] = dg.MetadataValue.json(evaluated["paired"])
-        metadata[f"{slate}/ndcg@100"] = dg.MetadataValue.md(
-            plots.bars(f"{slate}: NDCG@100", {m: v["ndcg@100"] for m, v in models.items()}, marked=RANKER)
-        )
-    for slate, by_model in rolling.items():
-        dates = sorted({day for of_model in by_model.values() for day in of_model})
-        if len(dates) < 2:
-            continue
-        series = {model: [of_model.get(day) for day in dates] for model, of_model in by_model.items()}
-        title = f"{slate}: NDCG@100 of the last {len(dates)} evaluated dates"
-        metadata[f"{slate}/rolling_ndcg@100"] = dg.MetadataValue.md(plots.lines(title, dates, series, marked=RANKER))
+        metadata |= {f"{slate}/{name}": value for name, value in _figures(evaluated).items()}
     return dg.MaterializeResult(metadata={"dagster/row_count": len(rows), **metadata})
+
+
+def _figures(evaluated: Mapping[str, Any]) -> dict[str, dg.MetadataValue]:
+    """What is followed over the dates, as numbers, which Dagster plots over partitions."""
+    figures: dict[str, dg.MetadataValue] = {"users": dg.MetadataValue.int(evaluated["users"])}
+    for metric, value in evaluated["models"][RANKER].items():
+        figures[metric] = dg.MetadataValue.float(value)
+    if (coverage := evaluated["lists"][RANKER]["coverage@100"]) is not None:
+        figures["coverage@100"] = dg.MetadataValue.float(coverage)
+    if pool := evaluated["pool"]:
+        figures["candidate_recall"] = dg.MetadataValue.float(pool["recall"]["mean"])
+    if paired := evaluated["paired"]:
+        figures["best_baseline"] = dg.MetadataValue.text(paired["against"])
+        for name, value in zip(("delta", "low", "high"), (paired["delta"], *paired["ci95"]), strict=True):
+            figures[f"{paired['metric']}_against_best_baseline/{name}"] = dg.MetadataValue.float(value)
+    return figures

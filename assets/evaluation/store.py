@@ -125,14 +125,6 @@ def read_evaluation(connection: Connection, as_of: date) -> dict[str, Any]:
     return {"as_of": as_of.isoformat(), "horizon_days": HORIZON_DAYS, "slates": slates}
 
 
-def read_rolling(connection: Connection, as_of: date, dates: int) -> dict[str, dict[str, dict[date, float]]]:
-    """NDCG@100 of the last evaluated dates up to `as_of`: slate -> model, the ranker first -> date, oldest first."""
-    rolling: dict[str, dict[str, dict[date, float]]] = {}
-    for row in connection.execute(_ROLLING, {"as_of": as_of, "dates": dates}):
-        rolling.setdefault(row.slate, {}).setdefault(row.model, {})[row.as_of] = row.ndcg_100
-    return rolling
-
-
 def dates_to_evaluate(connection: Connection) -> list[date]:
     """The dates that have lists, a horizon that is over in the data, and no evaluation yet, oldest first."""
     made = dates_with_recommendations(connection)
@@ -231,11 +223,6 @@ _COULD_BE_OVER = text(
     f"select last_day - {HORIZON_DAYS} from (select (min(listened_at) at time zone 'UTC')::date as first_day,"
     " (max(listened_at) at time zone 'UTC')::date as last_day from core.fct_listens) as span"
     f" where last_day - {HORIZON_DAYS} > first_day"
-)
-_ROLLING = text(
-    "select as_of, slate, model, ndcg_100 from ml.model_evaluations where as_of in"
-    " (select distinct as_of from ml.model_evaluations where as_of <= :as_of order by as_of desc limit :dates)"
-    f" order by slate, (model = '{RANKER}') desc, model, as_of"
 )
 # The ranker first, then the baselines from the best down.
 _SELECT = text(

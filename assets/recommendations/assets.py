@@ -1,5 +1,6 @@
 """The lists of every user and slate as of a date."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 
@@ -7,7 +8,6 @@ import dagster as dg
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
-from assets import plots
 from assets.blocks import settled_blocks
 from assets.candidates.assets import candidates_path
 from assets.code_version import code_version
@@ -54,7 +54,7 @@ def recommendations(context: dg.AssetExecutionContext, warehouse: WarehouseResou
     with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
         listens = listens_version(connection, as_of)
     code = code_version(features_version())
-    by_source: dict[str, float] = {}
+    by_source: Counter[str] = Counter()
     with adbc_connect(warehouse.url, Role.SERVICE) as reading, adbc_connect(warehouse.url, Role.SERVICE) as writing:
         made_from = MadeFrom(*settled_blocks(reading), listens, code)
         tables = _ranked(reading, lake, as_of, serving, by_source)
@@ -62,9 +62,8 @@ def recommendations(context: dg.AssetExecutionContext, warehouse: WarehouseResou
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": rows,
-            "by_source": dg.MetadataValue.md(
-                plots.bars("recommended tracks by the source that ranked them highest", by_source)
-            ),
+            # Of each source, the listed tracks that it ranked highest.
+            **{f"listed_from/{source}": count for source, count in sorted(by_source.items())},
             **{f"{slate}/model_version": best.model_version for slate, best in serving.items()},
         }
     )
@@ -75,7 +74,7 @@ def _ranked(
     lake: Lake,
     as_of: date,
     serving: dict[Slate, Champion],
-    by_source: dict[str, float],
+    by_source: Counter[str],
 ) -> Iterator[pa.Table]:
     """Rows of ml.recommendations, one batch of users at a time; counts them per source on the way."""
     maker = ListMaker.of_date(connection, as_of, serving)
@@ -85,6 +84,5 @@ def _ranked(
         if not pools:
             continue
         for slate, lists in maker.lists(pools):
-            for source, count in lists["source"].value_counts().items():
-                by_source[str(source)] = by_source.get(str(source), 0) + int(count)
+            by_source.update(lists["source"])
             yield as_rows(lists, as_of, slate, serving[slate].model_version)

@@ -4,7 +4,6 @@ from datetime import date
 
 import dagster as dg
 
-from assets import plots
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.similar.evaluation import METRICS, SIMILAR
 from assets.similar.evaluation_store import evaluate_similar, store_evaluation
@@ -102,12 +101,6 @@ def similarity_evaluations(context: dg.AssetExecutionContext, warehouse: Warehou
         ]
         metadata[f"{item}/users"] = dg.MetadataValue.int(result.users)
         metadata[f"{item}/occurrences"] = dg.MetadataValue.int(result.occurrences)
-        metadata[f"{item}/recall@50"] = dg.MetadataValue.md(
-            plots.bars(
-                f"similar {item}s: co-listening recall@50",
-                {model: values["recall@50"] for model, values in means.items()},
-                marked=SIMILAR,
-            )
-        )
+        metadata |= {f"{item}/{metric}": dg.MetadataValue.float(value) for metric, value in means[SIMILAR].items()}
     table = dg.MetadataValue.table(records, dg.TableSchema(columns=columns))
     return dg.MaterializeResult(metadata={"dagster/row_count": stored, "evaluation": table, **metadata})

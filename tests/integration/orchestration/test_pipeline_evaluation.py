@@ -193,6 +193,13 @@ def test_the_page_of_the_asset_shows_the_same(pipeline: Pipeline, evaluation: di
         assert isinstance(table, dg.TableMetadataValue)
         assert [dict(record.data) for record in table.records] == rows
         assert [column.name for column in table.schema.columns] == list(rows[0])
+    for slate, evaluated in evaluation["slates"].items():
+        # Numbers, which Dagster plots over partitions.
+        assert metadata[f"{slate}/users"].value == evaluated["users"]
+        assert metadata[f"{slate}/ndcg@100"].value == pytest.approx(evaluated["models"]["ranker"]["ndcg@100"])
+        assert metadata[f"{slate}/coverage@100"].value == pytest.approx(evaluated["lists"]["ranker"]["coverage@100"])
+        assert metadata[f"{slate}/candidate_recall"].value == pytest.approx(evaluated["pool"]["recall"]["mean"])
+        assert metadata[f"{slate}/best_baseline"].value == evaluated["paired"]["against"]
 
 
 def test_lists_of_another_system_are_scored_as_ours_are(pipeline: Pipeline, tmp_path: Path) -> None:

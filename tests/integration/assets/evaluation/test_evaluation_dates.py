@@ -11,7 +11,7 @@ from ranked_lists import lists, replace
 from sqlalchemy import text
 
 from assets.candidates.pool import SourcesConfig
-from assets.evaluation.store import dates_to_evaluate, evaluate_recommendations, newest_date_over, read_rolling
+from assets.evaluation.store import dates_to_evaluate, evaluate_recommendations, newest_date_over
 from assets.slates import HORIZON_DAYS, Slate
 from orchestration.definitions import defs
 from orchestration.jobs import nightly_evaluation, weekly_similarity_evaluation
@@ -161,21 +161,3 @@ def test_the_weekly_similarity_evaluation_asks_for_the_newest_night_that_can_be_
             {"day": AS_OF},
         )
     assert not tick().run_requests
-
-
-def test_the_rolling_figures_are_of_the_last_dates_with_the_ranker_first(warehouse_url: str) -> None:
-    days = [AS_OF - timedelta(days=7 * week) for week in range(4)]
-    with create_engine(warehouse_url).begin() as connection:
-        for day, ndcg in zip(days, (0.4, 0.3, 0.2, 0.1), strict=True):
-            for model, better in (("als", 0.0), ("ranker", 0.05)):
-                connection.execute(
-                    text(
-                        "insert into ml.model_evaluations (as_of, slate, model, users, ndcg_10, ndcg_100, recall_100,"
-                        " horizon_days, evaluated_at) values (:day, 'for_you', :model, 9, 0, :ndcg, 0, 14, now())"
-                    ),
-                    {"day": day, "model": model, "ndcg": ndcg + better},
-                )
-        rolling = read_rolling(connection, days[1], dates=2)
-    assert list(rolling["for_you"]) == ["ranker", "als"]
-    assert rolling["for_you"]["als"] == {days[2]: 0.2, days[1]: 0.3}
-    assert list(rolling["for_you"]["ranker"]) == [days[2], days[1]]

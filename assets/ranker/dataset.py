@@ -100,20 +100,3 @@ def labelled_pools(
         members = users[start : start + batch]
         pool = sources.candidates(members, slate)
         yield LabelledPool(pool, np.isin(pairs_of(pool), wanted), features_of(members))
-
-
-def labelled_fold(
-    as_of: date,
-    slate: Slate,
-    sources: Sources,
-    relevant: pd.DataFrame,
-    features_of: Callable[[Ints], FeatureFrames],
-    negatives: float,
-    seed: int,
-    batch: int = 2000,
-) -> Fold:
-    """The training rows of all `labelled_pools` together; ValueError when nobody has a relevant track."""
-    builder = FoldBuilder(as_of, negatives, seed)
-    for pool in labelled_pools(slate, sources, relevant, features_of, batch):
-        builder.add(pool)
-    return builder.fold()

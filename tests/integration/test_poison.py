@@ -26,13 +26,13 @@ from assets.ingest.sample_world import SampleWorld, generate
 from assets.listens import read_listens
 from assets.metrics.protocol import relevant_tracks
 from assets.publish.popular_content import country_popular, popular
-from assets.ranker.dataset import labelled_fold
 from assets.ranker.registry import Champion
 from assets.ranker.training import RankerConfig, train
 from assets.recommendations.lists import ListMaker
 from assets.similar.lists import read_item_listens, similar_rows
 from assets.similar.sources import Item, SimilarConfig
 from assets.slates import HORIZON_DAYS, Slate
+from tests.folds import labelled_fold
 from warehouse.engine import adbc_connect
 
 UNTIL = date(2026, 6, 1)

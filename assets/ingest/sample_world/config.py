@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import numpy as np
 
@@ -52,11 +52,6 @@ class SampleWorld:
     def start(self) -> date:
         """First day of listening."""
         return self.until - timedelta(days=self.days)
-
-    @property
-    def start_epoch(self) -> int:
-        """First second of listening, in seconds since 1970 UTC."""
-        return int(datetime(self.start.year, self.start.month, self.start.day, tzinfo=UTC).timestamp())
 
     @property
     def _days_into_first_week(self) -> int:

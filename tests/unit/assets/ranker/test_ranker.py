@@ -24,11 +24,12 @@ from assets.features.join import (
 )
 from assets.listens import SECONDS_PER_DAY, Ints, Listens, epoch_seconds
 from assets.metrics.protocol import evaluate, per_user_metrics, relevant_tracks
-from assets.ranker.dataset import Fold, labelled_fold
+from assets.ranker.dataset import Fold
 from assets.ranker.lists import ListRules
 from assets.ranker.scoring import rank
 from assets.ranker.training import RankerConfig, can_learn, train
 from assets.slates import HORIZON_DAYS, Slate
+from tests.folds import labelled_fold
 from warehouse.errors import AudoticsError
 
 AS_OF = date(2020, 3, 1)

@@ -9,6 +9,8 @@ import dagster as dg
 from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
+from assets.markdown import as_is
+
 Row = dict[str, str | int | float | bool | None]
 _BAR = "#3b6ea5"
 _MARKED = "#d1603d"
@@ -19,8 +21,8 @@ def bars(title: str, values: Mapping[str, float]) -> str:
     figure = Figure(figsize=(7, 0.6 + 0.3 * max(1, len(values))), layout="constrained")
     axes = figure.add_subplot()
     names = list(values)[::-1]
-    axes.barh(names, [values[name] for name in names], color=_BAR)
-    axes.set_title(title, fontsize=10, loc="left")
+    axes.barh([_label(name) for name in names], [values[name] for name in names], color=_BAR)
+    axes.set_title(_label(title), fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     return _markdown(figure, title)
 
@@ -32,7 +34,7 @@ def line(title: str, x: Sequence[date], y: Sequence[float], unit: str = "") -> s
     axes.plot(date2num(list(x)), list(y), color=_BAR, linewidth=1.2)
     axes.xaxis_date()
     axes.set_ylim(bottom=0)
-    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_title(_label(title), fontsize=10, loc="left")
     axes.set_ylabel(unit)
     axes.spines[["top", "right"]].set_visible(False)
     return _markdown(figure, title)
@@ -53,7 +55,7 @@ def trials(title: str, values: Sequence[float | None], baseline: float) -> str:
     axes.plot(range(len(y)), y, linestyle="", marker="o", markersize=4, color=_BAR)
     axes.step(range(len(y)), best, where="post", color=_MARKED, linewidth=1.2)
     axes.axhline(baseline, color="#999999", linewidth=0.8, linestyle="--")
-    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_title(_label(title), fontsize=10, loc="left")
     axes.set_xlabel("trial")
     axes.spines[["top", "right"]].set_visible(False)
     return _markdown(figure, title)
@@ -71,17 +73,22 @@ def calibration(title: str, predicted: Sequence[float], observed: Sequence[float
         scale("symlog", linthresh=0.001)
     axes.set_xlim(0, top)
     axes.set_ylim(0, top)
-    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_title(_label(title), fontsize=10, loc="left")
     axes.set_xlabel("predicted")
     axes.set_ylabel("listened to")
     axes.spines[["top", "right"]].set_visible(False)
     return _markdown(figure, title)
 
 
+def _label(name: str) -> str:
+    """A name that Matplotlib draws as it is: between two dollar signs it would read a formula."""
+    return name.replace("$", r"\$")
+
+
 def _markdown(figure: Figure, title: str) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90)
-    return f"![{title}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"
+    return f"![{as_is(title)}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"
 
 
 def table_of(rows: Sequence[Row]) -> dg.MetadataValue:

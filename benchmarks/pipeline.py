@@ -17,7 +17,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from assets.ingest.sample_world import SampleWorld, generate
-from orchestration.cli.rendering import OUT, print_run, print_table
+from orchestration.cli.rendering import print_table, say
+from orchestration.cli.reports import print_run
 from orchestration.pipeline import run_evaluation, run_nightly
 from orchestration.platform import Platform, open_platform
 from orchestration.up import api_child
@@ -40,7 +41,7 @@ def main() -> None:
             platform.settings.landing / "lastfm-1k" / "world",
             SampleWorld(until=until, users=chosen.users, tracks=chosen.tracks, listens=chosen.listens),
         )
-        OUT.print(f"generated {chosen.listens:,} listens at {chosen.listens / (time.perf_counter() - started):,.0f}/s")
+        say(f"generated {chosen.listens:,} listens at {chosen.listens / (time.perf_counter() - started):,.0f}/s")
         print_run(run_nightly(platform, as_of, quietly))
         print_run(run_nightly(platform, as_of + timedelta(days=1), quietly))
         print_run(run_evaluation(platform, as_of, quietly)[0])

@@ -36,7 +36,7 @@ from assets.ranker.training import RankerConfig, RankerModel
 from assets.ranker.training_set import load_folds
 from assets.slates import HORIZON_DAYS, Slate
 from benchmarks.pipeline import own_home, quietly
-from orchestration.cli.rendering import OUT, print_json, print_table
+from orchestration.cli.rendering import print_json, print_table, say
 from orchestration.pipeline import run_nightly
 from orchestration.platform import Platform
 from orchestration.runs import RunReport
@@ -316,7 +316,7 @@ def compare_nights(nights: Sequence[Night]) -> None:
     rows.append(("peak MB", *(f"{each.peak_mb:,.0f}" for each in nights), f"{most.peak_mb / fewest.peak_mb:.2f}"))
     columns = ("stage", *(f"{each.users:,} users" for each in nights), "most / fewest")
     print_table("ms per user", columns, rows)
-    OUT.print()
+    say("")
 
 
 _ROWS = text(

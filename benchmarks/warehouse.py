@@ -30,7 +30,7 @@ from assets.ingest.load import load_files
 from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
 from benchmarks.analytics_questions import Question, read_questions
 from benchmarks.pipeline import own_home
-from orchestration.cli.rendering import OUT, print_json, print_table
+from orchestration.cli.rendering import print_json, print_table, say
 from orchestration.memory import MemorySampler
 from orchestration.platform import Platform
 from warehouse.analysts import analyst_url
@@ -95,7 +95,7 @@ def measure(platform: Platform, listens: int, questions: Sequence[Question]) -> 
             started = time.perf_counter()
             work()
             measured.costs[name] = Cost(time.perf_counter() - started, sampler.peak_bytes() / 2**20)
-        OUT.print(f"{listens:,} listens: {name} {measured.costs[name].seconds:.1f} s", highlight=False)
+        say(f"{listens:,} listens: {name} {measured.costs[name].seconds:.1f} s")
 
     def load(path: Path) -> None:
         load_files(platform.warehouse_url, LastFm1k(), [path])

@@ -16,15 +16,8 @@ from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import PLANTED_FILE, SampleWorld, generate
 from assets.slates import HORIZON_DAYS, Slate
-from orchestration.cli.rendering import (
-    OUT,
-    log_line,
-    print_evaluation,
-    print_json,
-    print_run,
-    print_table,
-    progress_bar,
-)
+from orchestration.cli.rendering import log_line, print_json, print_table, progress_bar, say
+from orchestration.cli.reports import print_evaluation, print_run
 from orchestration.pipeline import run_evaluation, run_nightly
 from orchestration.platform import Platform, open_platform
 from orchestration.runs import Progress
@@ -60,7 +53,7 @@ def run_demo(steps: Steps, as_json: bool) -> None:
     if as_json:
         print_json({**result, "seconds": round(time.monotonic() - started, 1)})
         return
-    OUT.print(f"done in {time.monotonic() - started:.0f} s; look around with `make up`")
+    say(f"done in {time.monotonic() - started:.0f} s; look around with `make up`")
 
 
 def _demo(steps: Steps, platform: Platform, as_json: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
-from orchestration.cli.rendering import OUT
+from orchestration.cli.rendering import say
 from orchestration.instance import dagster_environment
 from orchestration.platform import Platform, open_platform
 from orchestration.processes import Child, require_free_port
@@ -36,23 +36,23 @@ def run_until_interrupted(ui_port: int, api_port: int) -> None:
             try:
                 _run(stack, platform, ui_port, api_port)
             except KeyboardInterrupt:
-                OUT.print("stopping ...")
+                say("stopping ...")
     finally:
         stop(platform.settings)
 
 
 def _run(stack: ExitStack, platform: Platform, ui_port: int, api_port: int) -> None:
-    OUT.print("starting the Dagster UI and the read API ...")
+    say("starting the Dagster UI and the read API ...")
     children = [
         stack.enter_context(dagster_child(platform, ui_port)),
         stack.enter_context(api_child(platform, api_port)),
     ]
     children[0].wait_for(f"http://127.0.0.1:{ui_port}/server_info", _START_SECONDS)
     children[1].wait_for(f"http://127.0.0.1:{api_port}/livez", _START_SECONDS)
-    OUT.print(f"Dagster UI   http://127.0.0.1:{ui_port}")
-    OUT.print(f"read API     http://127.0.0.1:{api_port}/docs")
-    OUT.print(f"logs         {platform.settings.home / 'logs'}")
-    OUT.print("Ctrl-C stops everything.")
+    say(f"Dagster UI   http://127.0.0.1:{ui_port}")
+    say(f"read API     http://127.0.0.1:{api_port}/docs")
+    say(f"logs         {platform.settings.home / 'logs'}")
+    say("Ctrl-C stops everything.")
     while True:
         time.sleep(1)
         for child in children:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection, text
 
 from assets.listens import Floats
+from assets.markdown import as_is
 from assets.metrics.intervals import mean_with_interval
 from assets.metrics.protocol import METRICS, per_user_metrics
 from assets.metrics.segments import by_activity
@@ -88,14 +89,14 @@ def importance(gain: Mapping[str, float]) -> list[dict[str, Any]]:
 
 def page(card: Mapping[str, Any], plots: str = "") -> str:
     """The card as Markdown; `plots` are images that follow the figures they show."""
-    parts = [f"# {card['model_version']}", _about(card), "## Held-out fold"]
+    parts = [f"# {as_is(card['model_version'])}", _about(card), "## Held-out fold"]
     held_out = card["held_out"]
     if held_out:
         parts += [_metrics(held_out)]
         parts += ["### Calibration", _calibration(held_out["calibration"])] if held_out["calibration"] else []
     parts += [plots] if plots else []
     parts += ["## Features", _importance(card["importance"]), "## Known limits"]
-    parts.append("\n".join(f"- {limit}" for limit in card["limits"]))
+    parts.append("\n".join(f"- {as_is(limit)}" for limit in card["limits"]))
     return "\n\n".join(parts)
 
 
@@ -205,8 +206,8 @@ def _about(card: Mapping[str, Any]) -> str:
     lines.append(
         f"Trained on {training['rows']:,} rows of the folds {', '.join(f['as_of'] for f in training['folds'])}."
     )
-    parameters = ", ".join(f"{name} {value}" for name, value in card["parameters"].items())
-    origin = f" ({card['parameters_from']})" if "parameters_from" in card else ""
+    parameters = ", ".join(as_is(f"{name} {value}") for name, value in card["parameters"].items())
+    origin = f" ({as_is(card['parameters_from'])})" if "parameters_from" in card else ""
     return "\n".join(lines) + f"\n\nParameters{origin}: {parameters}."
 
 
@@ -224,7 +225,7 @@ def _metrics(held_out: Mapping[str, Any]) -> str:
             for metric in METRICS
         ]
         low, high = group["listens"]
-        lines.append(f"| {group['segment']} | {low:,} to {high:,} | {group['users']:,} | {' | '.join(cells)} |")
+        lines.append(f"| {as_is(group['segment'])} | {low:,} to {high:,} | {group['users']:,} | {' | '.join(cells)} |")
     lines += [
         "",
         f"{held_out['tracks_listed']:,} distinct tracks are listed; the candidates hold {held_out['pool_recall']:.1%}"
@@ -247,7 +248,7 @@ def _calibration(bins: list[dict[str, Any]]) -> str:
 
 def _importance(features: list[dict[str, Any]]) -> str:
     lines = ["| feature | share of gain |", "|---|---:|"]
-    lines += [f"| {each['feature']} | {each['gain']:.1%} |" for each in features[:_FEATURES_SHOWN]]
+    lines += [f"| {as_is(each['feature'])} | {each['gain']:.1%} |" for each in features[:_FEATURES_SHOWN]]
     return "\n".join([f"{len(features)} features; the strongest:", "", *lines])
 
 

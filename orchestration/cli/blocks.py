@@ -97,7 +97,7 @@ def publish(as_json: AsJson = False) -> None:
     Example: `audotics blocks publish`
     """
     from assets.publish.blocks import publish_blocks
-    from orchestration.cli.rendering import OUT, print_json
+    from orchestration.cli.rendering import print_json, say
     from orchestration.platform import open_platform
     from warehouse.engine import create_engine
     from warehouse.roles import Role
@@ -107,7 +107,7 @@ def publish(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"users": users})
     else:
-        OUT.print(f"Redis has what {counted(users, 'user', ('has', 'have'))} blocked")
+        say(f"Redis has what {counted(users, 'user', ('has', 'have'))} blocked")
 
 
 def _change(
@@ -133,9 +133,9 @@ def _item(track: str | None, artist: str | None) -> "tuple[ItemKind, str]":
 
 
 def _say(user_id: str, kind: "ItemKind", item_id: str, what: str, changed: bool, as_json: bool) -> None:
-    from orchestration.cli.rendering import OUT, print_json
+    from orchestration.cli.rendering import print_json, say
 
     if as_json:
         print_json({"user_id": user_id, str(kind): item_id, "changed": changed})
     else:
-        OUT.print(f"{kind} {item_id} {what} for {user_id}")
+        say(f"{kind} {item_id} {what} for {user_id}")

@@ -66,7 +66,7 @@ def forget(
     Example: `audotics ingest forget 7`
     """
     from assets.ingest.forget import forget_file
-    from orchestration.cli.rendering import OUT, print_json, print_table
+    from orchestration.cli.rendering import print_json, print_table, say
     from orchestration.platform import open_platform
     from warehouse.roles import Role
 
@@ -78,7 +78,7 @@ def forget(
         return
     name = forgotten.file.path if forgotten.file else "a load taken off the record before"
     gone = f"{counted(forgotten.listens, 'listen')}, {counted(forgotten.rejected, 'rejected row')}"
-    OUT.print(f"forgot {name} (file_id {file_id}): {gone}")
+    say(f"forgot {name} (file_id {file_id}): {gone}")
     if forgotten.load_again:
         rows = [(str(each.file_id), each.path, each.format) for each in forgotten.load_again]
         print_table("load these again, in this order", ("file_id", "path", "format"), rows)
@@ -108,7 +108,7 @@ def _ingest(source: "Source", paths: list[Path], as_json: bool) -> None:
 
 def print_reports(reports: "list[LoadReport]") -> None:
     """One row per file, and why rows were rejected."""
-    from orchestration.cli.rendering import OUT, print_table
+    from orchestration.cli.rendering import print_table, say
 
     rows = [
         (
@@ -125,6 +125,6 @@ def print_reports(reports: "list[LoadReport]") -> None:
     for report in reports:
         notes = [f"{count:,} {reason}" for reason, count in report.rejected_by_reason.items()]
         if notes:
-            OUT.print(f"rejected of {Path(report.file).name}: {', '.join(notes)} (see raw.rejected_listens)")
+            say(f"rejected of {Path(report.file).name}: {', '.join(notes)} (see raw.rejected_listens)")
         for column, count in report.nulled.items():
-            OUT.print(f"{Path(report.file).name}: {count:,} unusable values of {column} set to null")
+            say(f"{Path(report.file).name}: {count:,} unusable values of {column} set to null")

@@ -25,7 +25,7 @@ def list_(
     Example: `audotics models list --json`
     """
     from assets.ranker.promotion_store import list_models
-    from orchestration.cli.rendering import OUT, print_json, print_table
+    from orchestration.cli.rendering import print_json, print_table, say
     from orchestration.platform import open_platform
 
     chosen = slate_named(slate) if slate else None
@@ -47,9 +47,9 @@ def list_(
     print_table("rankers", columns, rows, highlight="serving")
     for each in models:
         if each["decision"] == "refused":
-            OUT.print(f"{each['model_version']} was refused: {each['reasons']}", highlight=False)
+            say(f"{each['model_version']} was refused: {each['reasons']}")
         elif each["override_reason"]:
-            OUT.print(f"{each['model_version']} was promoted by {each['decided_by']}: {each['override_reason']}")
+            say(f"{each['model_version']} was promoted by {each['decided_by']}: {each['override_reason']}")
 
 
 @app.command()
@@ -60,7 +60,7 @@ def show(version: Version, as_json: AsJson = False) -> None:
     """
     from assets.ranker.card import page
     from assets.ranker.promotion_store import read_card
-    from orchestration.cli.rendering import OUT, print_json
+    from orchestration.cli.rendering import print_json, print_markdown
     from orchestration.platform import open_platform
 
     with open_platform().transaction() as connection:
@@ -68,9 +68,7 @@ def show(version: Version, as_json: AsJson = False) -> None:
     if as_json:
         print_json(card)
         return
-    from rich.markdown import Markdown
-
-    OUT.print(Markdown(page(card)))
+    print_markdown(page(card))
 
 
 @app.command()
@@ -86,7 +84,7 @@ def promote(
     Example: `audotics models promote for_you-2015-01-01-1f2e3d4c --reason "double plays in the held-out weeks"`
     """
     from assets.ranker.promotion_store import promote as promote_model
-    from orchestration.cli.rendering import OUT, print_json
+    from orchestration.cli.rendering import print_json, say
     from orchestration.platform import open_platform
     from warehouse.lake import Lake
 
@@ -97,7 +95,7 @@ def promote(
         print_json(promoted)
         return
     instead = f" instead of {promoted['incumbent']}" if promoted["incumbent"] else ""
-    OUT.print(f"{version} serves from {promoted['serves_from']} on{instead}; `audotics run` makes lists with it")
+    say(f"{version} serves from {promoted['serves_from']} on{instead}; `audotics run` makes lists with it")
 
 
 def _person() -> str:

@@ -32,7 +32,8 @@ def run(
 
     Example: `audotics run --as-of 2015-01-05 --train`
     """
-    from orchestration.cli.rendering import OUT, print_json, print_run
+    from orchestration.cli.rendering import print_json, say
+    from orchestration.cli.reports import print_run
     from orchestration.platform import open_platform
 
     day = as_of_date(as_of)
@@ -48,11 +49,11 @@ def run(
         return
     print_run(done.report)
     for folder in done.landed:
-        OUT.print(folder.line())
+        say(folder.line())
     if not done.landed:
-        OUT.print(f"nothing lies in the landing folder {platform.settings.landing}")
+        say(f"nothing lies in the landing folder {platform.settings.landing}")
     for line in done.release_lines():
-        OUT.print(line)
+        say(line)
 
 
 def evaluate(
@@ -72,7 +73,8 @@ def evaluate(
 
     Example: `audotics evaluate --as-of 2015-01-01 --lists theirs.parquet --slate discover`
     """
-    from orchestration.cli.rendering import print_evaluation, print_json
+    from orchestration.cli.rendering import print_json
+    from orchestration.cli.reports import print_evaluation
 
     if (lists is None) != (slate is None):
         raise AudoticsError("--lists and --slate go together: the file, and the slate its lists are to be scored as")
@@ -94,12 +96,12 @@ def evaluate(
 def _newest_over() -> date:
     """The date that is evaluated unless another is asked for; says which that is."""
     from assets.evaluation.store import newest_date_over
-    from orchestration.cli.rendering import ERR
+    from orchestration.cli.rendering import note
     from orchestration.platform import open_platform
 
     with open_platform().transaction() as connection:
         day = newest_date_over(connection)
-    ERR.print(f"as of {day}, the newest date with lists whose days are over", highlight=False)
+    note(f"as of {day}, the newest date with lists whose days are over")
     return day
 
 
@@ -135,7 +137,7 @@ def recommendations(
     Example: `audotics recommendations --as-of 2015-01-01 --slate discover --out discover.parquet`
     """
     from assets.recommendations.store import export_recommendations
-    from orchestration.cli.rendering import OUT, print_json
+    from orchestration.cli.rendering import print_json, say
     from orchestration.platform import open_platform
     from warehouse.engine import adbc_connect
     from warehouse.roles import Role
@@ -150,7 +152,7 @@ def recommendations(
     if as_json:
         print_json({"as_of": day.isoformat(), "slate": slate, "rows": rows, "file": str(out)})
     else:
-        OUT.print(f"{counted(rows, 'row')} written to {out}")
+        say(f"{counted(rows, 'row')} written to {out}")
 
 
 def demo(as_json: AsJson = False) -> None:

@@ -21,7 +21,7 @@ def list_(as_json: AsJson = False) -> None:
     Example: `audotics releases list`
     """
     from assets.publish.warehouse_content import read_releases
-    from orchestration.cli.rendering import OUT, print_json, print_table
+    from orchestration.cli.rendering import print_json, print_table, say
     from orchestration.platform import open_platform
 
     platform = open_platform()
@@ -43,7 +43,7 @@ def list_(as_json: AsJson = False) -> None:
     print_table("releases", ("release", "status", "published (UTC)", "lists"), rows, highlight="live")
     for each in releases:
         if each["unreadable"]:
-            OUT.print(f"{each['release']} is unreadable in Redis: {each['unreadable']}; publish again to replace it")
+            say(f"{each['release']} is unreadable in Redis: {each['unreadable']}; publish again to replace it")
 
 
 @app.command()
@@ -53,7 +53,7 @@ def rollback(as_json: AsJson = False) -> None:
     Example: `audotics releases rollback`
     """
     from assets.publish.release import rollback as swap
-    from orchestration.cli.rendering import OUT, print_json
+    from orchestration.cli.rendering import print_json, say
     from orchestration.platform import open_platform
 
     platform = open_platform()
@@ -62,7 +62,7 @@ def rollback(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"live": release})
     else:
-        OUT.print(f"{release} is live")
+        say(f"{release} is live")
 
 
 def _record(platform: "Platform") -> "list[ListedRelease]":

@@ -1,36 +1,59 @@
-"""How the command line shows things: tables and progress for people, JSON for programs."""
+"""How the command line shows things: tables and progress for people, JSON for programs.
+
+The only module that touches Rich. Most of what is shown is data, such as the names that files give to tracks: it is
+printed as it is, whatever brackets or colons it has, and what is painted is painted by a style.
+"""
 
 import io
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.markdown import Markdown
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskProgressColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
-from warehouse.wording import counted
 
-if TYPE_CHECKING:
-    from orchestration.runs import RunReport
+def plain_console(**options: Any) -> Console:
+    """A console that takes text as it is: no markup, no emoji codes, no words painted for what they look like."""
+    return Console(markup=False, emoji=False, highlight=False, **options)
+
 
 # In a file or a pipe no line ends for the sake of a screen: what is in there is to be copied and searched.
-OUT = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200)
-# Progress and notes go to standard error, so that standard output is only what was asked for.
-ERR = Console(stderr=True)
+OUT = plain_console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200)
+# Progress, notes and errors go to standard error, so that standard output is only what was asked for.
+ERR = plain_console(stderr=True)
 # The length of a model's version, the longest name that people copy from a table.
 _LONGEST_NAME = 36
-# The figures of lists that fit in 80 columns, with their headings.
-_LIST_FIGURES = {
-    "coverage@100": "coverage @100",
-    "novelty@10": "novelty @10",
-    "artist_diversity@10": "artists @10",
-    "artist_gini@10": "gini @10",
-    "popularity_ratio@10": "pop. ratio",
-}
+
+
+def say(line: str) -> None:
+    """One line of an answer on standard output, broken by the terminal alone: what is copied from it is whole."""
+    OUT.print(_plain(line), soft_wrap=True)
+
+
+def note(line: str) -> None:
+    """One line about how the answer came to be, on standard error."""
+    ERR.print(_plain(line), soft_wrap=True)
+
+
+def print_error(message: str) -> None:
+    """Why a command failed, in one line on standard error."""
+    ERR.print(Text.assemble(("error:", "bold red"), " ", _plain(message)), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -38,41 +61,65 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201
 
 
+def print_markdown(page: str) -> None:
+    """A page of Markdown; whoever writes the page escapes what is data in it."""
+    OUT.print(Markdown(_plain(page)))
+
+
+def painted(word: str, style: str) -> Text:
+    """The word in a style of Rich's, such as "bold red", as a cell of `print_table`."""
+    return Text(_plain(word), style)
+
+
 def print_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], highlight: str | None = None
 ) -> None:
-    """A table; numbers to the right. The row whose first or second cell is `highlight` is bold."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    """A table; numbers to the right. The row whose first or second cell is `highlight` is bold. Without a title where
+    that is "".
+    """
+    table = Table(title=_plain(title) or None, title_justify="left", title_style="bold", header_style="bold")
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float | None) for row in rows)
         # What a row is about is not broken, as long as there is room for the rest.
         whole = index == 0 and all(len(str(row[0])) <= _LONGEST_NAME for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=whole)
+        table.add_column(Text(_plain(column)), justify="right" if numeric else "left", overflow="fold", no_wrap=whole)
     for row in rows:
-        table.add_row(*(_cell(value) for value in row), style="bold" if highlight in row[:2] else None)
+        bold = highlight is not None and highlight in row[:2]
+        table.add_row(*(_cell(value) for value in row), style="bold" if bold else None)
     OUT.print(table)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any) -> Text:
+    if isinstance(value, Text):
+        return value
     if value is None:
-        return ""
+        return Text()
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return Text("yes" if value else "no")
     if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+        return Text(f"{value:,}")
+    return Text(f"{value:.4f}" if isinstance(value, float) else _plain(str(value)))
+
+
+def _plain(text: str) -> str:
+    """The text without what a terminal obeys, such as escape sequences, in place of which it shows a sign."""
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(each) == "Cc" and each not in "\n\t" else each
+        for each in text
+    )
+
+
+class _Description(ProgressColumn):
+    """What a task does now: file names and the like, as they are."""
+
+    def render(self, task: Task) -> Text:
+        return Text(_plain(task.description))
 
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
     """A progress display on standard error that disappears when done; without a terminal none, but see `log_line`."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-    )
+    columns = (SpinnerColumn(), _Description(), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with (
         _screen() as console,
         Progress(*columns, console=console, transient=True, disable=not console.is_interactive) as progress,
@@ -83,7 +130,7 @@ def progress_bar() -> Iterator[Progress]:
 def log_line(bar: Progress, line: str) -> None:
     """Write a line in place of a progress display that is not shown, as in a file or the log of a CI job."""
     if bar.disable:
-        bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        bar.console.print(_plain(line), soft_wrap=True)
 
 
 @contextmanager
@@ -97,86 +144,4 @@ def _screen() -> Iterator[Console]:
         return
     with os.fdopen(descriptor, "w", encoding=sys.stderr.encoding, errors="backslashreplace") as screen:
         # Colours may be asked for without a terminal (FORCE_COLOR), but a display is drawn over and over.
-        yield Console(file=screen, force_interactive=None if screen.isatty() else False)
-
-
-def print_run(report: "RunReport") -> None:
-    """Each step of a run with its wall time and peak memory."""
-    rows: list[tuple[str, str, int]] = [
-        (stage.name, f"{stage.seconds:.1f}", round(stage.peak_mb)) for stage in report.stages
-    ]
-    seconds = sum(stage.seconds for stage in report.stages)
-    rows.append(("total", f"{seconds:.1f}", round(report.peak_mb)))
-    print_table(f"{report.job} as of {report.as_of}", ("step", "seconds", "peak MB"), rows, highlight="total")
-
-
-def print_evaluation(evaluation: Mapping[str, Any], subject: str = "ranker") -> None:
-    """Of each slate the metrics, the subject against the best of the others, what lists are like, segments."""
-    for slate, result in evaluation["slates"].items():
-        metrics = ("ndcg@10", "ndcg@100", "recall@100")
-        rows = [(model, *(values[metric] for metric in metrics)) for model, values in result["models"].items()]
-        users = counted(result["users"], "user")
-        title = f"{slate}: {users}, {evaluation['horizon_days']} days from {evaluation['as_of']}"
-        print_table(title, ("model", *metrics), rows, highlight=subject)
-        if paired := result["paired"]:
-            low, high = paired["ci95"]
-            OUT.print(
-                f"{subject} minus {paired['against']}: {paired['delta']:+.4f} {paired['metric']},"
-                f" 95 % interval {low:+.4f} to {high:+.4f}\n"
-            )
-        _print_lists(slate, result["lists"], subject)
-        _print_segments(slate, result["segments"], subject)
-        _print_pool(slate, result["pool"])
-    if unknown := {kind: count for kind, count in evaluation.get("unknown", {}).items() if count}:
-        OUT.print(f"not in the warehouse: {', '.join(f'{count:,} {kind}' for kind, count in unknown.items())}")
-
-
-def _print_lists(slate: str, lists: Mapping[str, Mapping[str, Any]], subject: str) -> None:
-    """Some of the figures of each model's lists; --json has all of them."""
-    rows = [(model, *(figures[name] for name in _LIST_FIGURES)) for model, figures in lists.items()]
-    columns = ("model", *_LIST_FIGURES.values())
-    print_table(f"{slate}: what the lists are like (novelty in bits)", columns, rows, highlight=subject)
-
-
-def _print_segments(slate: str, segments: Sequence[Mapping[str, Any]], subject: str) -> None:
-    """The subject beside the best of the others: NDCG of users by segment, recall of relevant tracks by theirs."""
-    for metric in dict.fromkeys(segment["metric"] for segment in segments):
-        of_metric = [segment for segment in segments if segment["metric"] == metric]
-        best = sorted({model for segment in of_metric for model in segment["models"]} - {subject})
-        rows = [
-            (
-                segment["segment"],
-                segment["users"],
-                *(segment["models"][model]["mean"] for model in (subject, *best)),
-                _ahead(segment["paired"]),
-            )
-            for segment in of_metric
-        ]
-        kind = "relevant tracks" if of_metric[0]["by"] == "tracks" else "listeners"
-        # The name of a baseline is wider than its figures, and the intervals need the width.
-        against = "".join(f", against {model}" for model in best)
-        columns = (kind, "users", subject, *("baseline" for _ in best), "ahead by, 95 % interval")
-        print_table(f"{slate}: {metric} by {kind}{against}", columns, rows)
-
-
-def _print_pool(slate: str, pool: Mapping[str, Any] | None) -> None:
-    """How much of what is relevant the candidates hold, and what each source has there that no other of them does."""
-    if pool is None:
-        return
-    rows = [("pool", f"{pool['size']:.1f}", pool["recall"]["mean"], "")]
-    for source in sorted(pool["sources"], key=lambda each: not each["in_pool"]):
-        name = source["source"] if source["in_pool"] else f"({source['source']})"
-        alone = _with_interval(source["marginal"]["mean"], source["marginal"]["ci95"])
-        rows.append((name, f"{source['offered']:.1f}", source["recall"], alone))
-    title = f"{slate}: recall of the pool; (in brackets) what others would add"
-    print_table(title, ("source", "tracks", "recall", "by no other, 95 % interval"), rows, highlight="pool")
-
-
-def _ahead(paired: Mapping[str, Any] | None) -> str:
-    if paired is None:
-        return ""
-    return _with_interval(paired["delta"], paired["ci95"])
-
-
-def _with_interval(value: float, ci95: Sequence[float]) -> str:
-    return f"{value:+.4f} [{ci95[0]:+.4f}, {ci95[1]:+.4f}]"
+        yield plain_console(file=screen, force_interactive=None if screen.isatty() else False)

@@ -87,7 +87,7 @@ def _named(item: Mapping[str, Any]) -> str:
 
 
 def _print(day: date, slates: "Mapping[Slate, SlateComparison]", lists: Sequence[Mapping[str, Any]]) -> None:
-    from orchestration.cli.rendering import OUT, print_table
+    from orchestration.cli.rendering import print_table, say
 
     for each in lists:
         rows = [
@@ -97,6 +97,6 @@ def _print(day: date, slates: "Mapping[Slate, SlateComparison]", lists: Sequence
         title = f"{each['user_id']}, {each['slate']}, as of {day}"
         print_table(title, ("rank", "track, artist, track_id", "score", "source"), rows)
     for slate, compared in slates.items():
-        OUT.print(f"{slate} by {compared.verdict(day)}", soft_wrap=True)
+        say(f"{slate} by {compared.verdict(day)}")
     if not slates:
-        OUT.print(f"nobody asked for had listened before {day} or has a list of it")
+        say(f"nobody asked for had listened before {day} or has a list of it")

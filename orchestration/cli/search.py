@@ -52,10 +52,10 @@ def search(
 def _print(slate: str, trials: list[dict[str, Any]]) -> None:
     """The best trials of a slate beside the default, and what was chosen."""
     from assets.search.store import described_choice
-    from orchestration.cli.rendering import OUT, print_table
+    from orchestration.cli.rendering import print_table, say
 
     if not trials:
-        OUT.print(f"{slate}: nothing to search on yet")
+        say(f"{slate}: nothing to search on yet")
         return
     whole = sorted((each for each in trials if each["state"] == "complete"), key=lambda each: -each["ndcg_100"])
     shown = whole[:_BEST] + [each for each in whole[_BEST:] if each["trial"] == 0]
@@ -78,7 +78,7 @@ def _print(slate: str, trials: list[dict[str, Any]]) -> None:
     # Without its underscores a heading is broken into lines between words.
     names = tuple(name.replace("_", " ") for name in _SHOWN)
     print_table(f"{slate}: what they were trained with", ("trial", *names), parameters)
-    OUT.print(f"{slate}: {described_choice(next(each for each in trials if each['chosen']))}\n", highlight=False)
+    say(f"{slate}: {described_choice(next(each for each in trials if each['chosen']))}\n")
 
 
 def _ahead(trial: dict[str, Any]) -> str:

@@ -29,7 +29,7 @@ def down(as_json: AsJson = False) -> None:
 
     Example: `audotics down`
     """
-    from orchestration.cli.rendering import OUT, print_json
+    from orchestration.cli.rendering import print_json, say
     from warehouse.local.servers import stop
     from warehouse.settings import load_settings
 
@@ -37,7 +37,7 @@ def down(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"stopped": stopped})
     else:
-        OUT.print(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+        say(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
 
 
 def doctor(as_json: AsJson = False) -> None:
@@ -47,7 +47,7 @@ def doctor(as_json: AsJson = False) -> None:
     """
     from dataclasses import asdict
 
-    from orchestration.cli.rendering import OUT, print_json
+    from orchestration.cli.rendering import painted, print_json, print_table
     from orchestration.doctor import examine
     from warehouse.settings import load_settings
 
@@ -55,13 +55,12 @@ def doctor(as_json: AsJson = False) -> None:
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
-        from rich.table import Table
-
-        table = Table("", "what", "found", "what to do", header_style="bold")
-        for finding in findings:
-            mark = "[green]ok[/]" if finding.ok else "[bold red]no[/]"
-            table.add_row(mark, finding.name, finding.value, "" if finding.ok else finding.advice)
-        OUT.print(table)
+        ok, no = painted("ok", "green"), painted("no", "bold red")
+        rows = [
+            (ok, each.name, each.value, "") if each.ok else (no, each.name, each.value, each.advice)
+            for each in findings
+        ]
+        print_table("", ("", "what", "found", "what to do"), rows)
     wrong = [finding.name for finding in findings if not finding.ok]
     if wrong:
         raise AudoticsError(f"{len(wrong)} of {counted(len(findings), 'check')} failed: {', '.join(wrong)}")
@@ -81,7 +80,7 @@ def env() -> None:
     import shlex
 
     from assets.dbt import dbt_environment, prepare_metrics
-    from orchestration.cli.rendering import OUT
+    from orchestration.cli.rendering import say
     from orchestration.instance import dagster_environment
     from orchestration.platform import open_platform
 
@@ -90,7 +89,7 @@ def env() -> None:
     prepare_metrics(url)
     variables = {"AUDOTICS_HOME": str(platform.settings.home), **dagster_environment(platform.settings, url)}
     for name, value in {**dbt_environment(url), **variables}.items():
-        OUT.print(f"export {name}={shlex.quote(value)}", markup=False, highlight=False, soft_wrap=True)
+        say(f"export {name}={shlex.quote(value)}")
 
 
 def analyst_url(
@@ -101,7 +100,7 @@ def analyst_url(
 
     Example: `psql "$(audotics analyst-url)"`
     """
-    from orchestration.cli.rendering import OUT, print_json
+    from orchestration.cli.rendering import print_json, say
     from orchestration.platform import open_platform
     from warehouse.analysts import analyst_url as url_of
 
@@ -110,4 +109,4 @@ def analyst_url(
     if as_json:
         print_json({"url": url})
     else:
-        OUT.print(url, markup=False, highlight=False, soft_wrap=True)
+        say(url)

@@ -5,7 +5,6 @@ from datetime import date, timedelta
 import dagster as dg
 import pytest
 from pipeline_process import Pipeline
-from rich.console import Console
 from sample_pipeline import AS_OF
 from typer.testing import CliRunner
 
@@ -17,6 +16,7 @@ from assets.ranker.training import RankerConfig
 from assets.ranker.training_config import Recipe
 from assets.slates import Slate
 from orchestration.cli.app import app
+from orchestration.cli.rendering import plain_console
 from orchestration.instance import open_instance
 from warehouse.engine import create_engine
 from warehouse.errors import AudoticsError
@@ -140,7 +140,7 @@ def test_who_asks_for_a_training_gets_one_where_the_champions_would_serve(
 def test_models_and_releases_fit_in_80_columns_by_whole_names(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestration.cli.rendering.OUT", Console(width=80))
+    monkeypatch.setattr("orchestration.cli.rendering.OUT", plain_console(width=80))
     for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
         monkeypatch.setenv(name, pipeline.environment[name])
     names = pipeline.query("select model_version from ml.models"), pipeline.query("select release from ml.releases")

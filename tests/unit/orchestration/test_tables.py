@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from assets.ranker.training import RankerConfig
-from orchestration.cli import replay, search
+from orchestration.cli import rendering, replay, search
 from warehouse.wording import counted
 
 TRACK_IDS = ["66d1d76f-aa3e-456c-b04d-10880efa08c0", "nm-0f343b0931126a20f133d67c2b018a3b"]
@@ -17,7 +17,7 @@ TRACK_IDS = ["66d1d76f-aa3e-456c-b04d-10880efa08c0", "nm-0f343b0931126a20f133d67
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> Console:
     """A screen of 80 columns in place of standard output, which keeps what it was shown."""
-    console = Console(width=80, record=True)
+    console = rendering.plain_console(width=80, record=True)
     monkeypatch.setattr("orchestration.cli.rendering.OUT", console)
     return console
 

@@ -6,7 +6,8 @@ import pytest
 
 from assets.evaluation.tables import list_rows, metric_rows, pool_rows, segment_rows
 from assets.metrics.lists import FIGURES
-from orchestration.cli.rendering import print_evaluation
+from orchestration.cli import rendering
+from orchestration.cli.reports import print_evaluation
 
 
 def measured(mean: float) -> dict[str, Any]:
@@ -116,7 +117,7 @@ def test_the_rows_of_a_pool_begin_with_the_whole_and_say_which_sources_are_in_it
 def test_the_command_prints_every_table_in_80_columns(
     stored: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(rendering, "OUT", rendering.plain_console(width=80))
     print_evaluation(stored)
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= 80

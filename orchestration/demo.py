@@ -1,9 +1,10 @@
-"""`audotics demo`: the sample world from files to recommendations over HTTP."""
+"""The demo: the sample world from files to recommendations over HTTP."""
 
 import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,17 @@ from sqlalchemy import text
 
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
-from assets.ingest.sample_world import PLANTED_FILE, SampleWorld, generate
+from assets.ingest.sample_world import PLANTED_FILE, PROFILE_FILE, SampleWorld, generate
 from assets.slates import HORIZON_DAYS, Slate
-from orchestration.cli.rendering import log_line, print_json, print_table, progress_bar, say
-from orchestration.cli.reports import print_evaluation, print_run
 from orchestration.pipeline import run_evaluation, run_nightly
 from orchestration.platform import Platform, open_platform
-from orchestration.runs import Progress
+from orchestration.runs import Progress, RunReport
 from orchestration.up import api_child
 from warehouse.errors import AudoticsError
 from warehouse.local.server import any_free_port
 from warehouse.local.servers import status, stop
 from warehouse.settings import load_settings
+from warehouse.wording import counted
 
 _WORLD = "sample-world-"
 _TRACKS_SHOWN = 5
@@ -34,69 +34,84 @@ _API_SECONDS = 60.0
 Steps = Callable[[str], AbstractContextManager[Progress]]
 
 
-def run_demo(steps: Steps, as_json: bool) -> None:
+@dataclass(frozen=True)
+class Demo:
+    """What a demo did.
+
+    rows: of what was read, loaded, rejected and duplicate, the number planted and the number found. answers: of three
+    users and each slate, the request, the user's most played artists and the answer of the read API.
+    """
+
+    rows: dict[str, dict[str, int]]
+    run: RunReport
+    evaluation_run: RunReport
+    evaluation: dict[str, Any]
+    answers: list[dict[str, Any]]
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, for `--json`."""
+        return {
+            "ingest": self.rows,
+            "run": self.run.as_json(),
+            "evaluation_run": self.evaluation_run.as_json(),
+            "evaluation": self.evaluation,
+            "answers": self.answers,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def run_demo(steps: Steps, users: int | None = None) -> Demo:
     """Generate the world, run the nightly job two weeks before its end, evaluate on those weeks, ask the API.
 
-    Servers that were running before stay up; those started here are stopped.
+    users: how many the world has; None for the number of the one that is there, else that of `SampleWorld`. Servers
+    that were running before stay up; those started here are stopped.
 
     Raises:
-        AudoticsError: a step failed, or what was loaded is not what was planted.
+        AudoticsError: a step failed, a world of another size is there, or what was loaded is not what was planted.
     """
     started = time.monotonic()
     settings = load_settings()
     were_running = any(server.running for server in status(settings))
     try:
-        result = _demo(steps, open_platform(), as_json)
+        platform = open_platform()
+        folder, until = sample_world(platform.settings.landing / "lastfm-1k", users, steps)
+        # A day more than the horizon: what became of recommendations is told once a later day has listens.
+        as_of = until - timedelta(days=HORIZON_DAYS + 1)
+        with steps(f"as of {as_of}") as on_progress:
+            run = run_nightly(platform, as_of, on_progress)
+        rows = _compare_with_planted(platform, folder)
+        with steps("evaluating") as on_progress:
+            evaluation_run, evaluation = run_evaluation(platform, as_of, on_progress)
+        answers = _ask(platform, _users_to_show(platform, as_of))
     finally:
         if not were_running:
             stop(settings)
-    if as_json:
-        print_json({**result, "seconds": round(time.monotonic() - started, 1)})
-        return
-    say(f"done in {time.monotonic() - started:.0f} s; look around with `make up`")
+    return Demo(rows, run, evaluation_run, evaluation, answers, time.monotonic() - started)
 
 
-def _demo(steps: Steps, platform: Platform, as_json: bool) -> dict[str, Any]:
-    folder, until = _sample_world(platform.settings.landing / "lastfm-1k")
-    # A day more than the horizon: what became of recommendations is told once a later day has listens.
-    as_of = until - timedelta(days=HORIZON_DAYS + 1)
-    with steps(f"as of {as_of}") as on_progress:
-        run = run_nightly(platform, as_of, on_progress)
-    ingest = _compare_with_planted(platform, folder)
-    if not as_json:
-        rows = [(name.removeprefix("rows_"), ingest[name]["planted"], ingest[name]["found"]) for name in ingest]
-        print_table("sample world: rows", ("", "planted", "found"), rows)
-        print_run(run)
-    with steps("evaluating") as on_progress:
-        evaluation_run, evaluation = run_evaluation(platform, as_of, on_progress)
-    if not as_json:
-        print_run(evaluation_run)
-        print_evaluation(evaluation)
-    answers = _ask(platform, _users_to_show(platform, as_of))
-    if not as_json:
-        for answer in answers:
-            _print_answer(answer)
-    return {
-        "ingest": ingest,
-        "run": run.as_json(),
-        "evaluation_run": evaluation_run.as_json(),
-        "evaluation": evaluation,
-        "answers": answers,
-    }
+def sample_world(landing: Path, users: int | None, steps: Steps) -> tuple[Path, date]:
+    """The folder of the sample world and the date it ends; generated unless one has landed before.
 
-
-def _sample_world(landing: Path) -> tuple[Path, date]:
-    """The folder of the sample world and the date it ends; generated unless one has landed before."""
+    Raises:
+        AudoticsError: one has landed that has another number of users than was asked for.
+    """
     finished = sorted(landing.glob(f"{_WORLD}*/{PLANTED_FILE}"))
     if finished:
         folder = finished[-1].parent
+        there = len((folder / PROFILE_FILE).read_bytes().splitlines()) - 1
+        if users is not None and users != there:
+            raise AudoticsError(
+                f"a sample world of {counted(there, 'user')} is in {folder} already; leave --users out to go on with"
+                f" it, or set AUDOTICS_HOME to a new folder for one of {counted(users, 'user')}"
+            )
         return folder, date.fromisoformat(folder.name.removeprefix(_WORLD))
     until = datetime.now(UTC).date()
     folder = landing / f"{_WORLD}{until.isoformat()}"
-    with progress_bar() as bar:
-        task = bar.add_task("generating the sample world", total=None)
-        generate(folder, SampleWorld(until=until), lambda done, total: bar.update(task, completed=done, total=total))
-        log_line(bar, f"generated the sample world in {folder}")
+    world = SampleWorld(until=until) if users is None else SampleWorld.of_users(users, until)
+    with steps("generating the sample world") as on_progress:
+        generate(folder, world, lambda done, total: on_progress("", done, total, []))
+        on_progress("", world.listens, world.listens, [f"generated the sample world in {folder}"])
     return folder, until
 
 
@@ -135,19 +150,6 @@ def _ask(platform: Platform, users: list[tuple[str, list[str]]]) -> list[dict[st
                     body = orjson.loads(response.read())
                 answers.append({"request": f"GET {path}", "most_played_artists": artists, "response": body})
     return answers
-
-
-def _print_answer(answer: dict[str, Any]) -> None:
-    body = answer["response"]
-    title = (
-        f"{answer['request']}\n{body['user_id']} mostly plays {', '.join(answer['most_played_artists'])};"
-        f" {body['source']} list of release {body['release']}"
-    )
-    rows = [
-        (item["rank"], item["title"], item["artist"], item["score"], (item["reason"] or {}).get("title"))
-        for item in body["items"]
-    ]
-    print_table(title, ("rank", "title", "artist", "score", "because of"), rows)
 
 
 _USERS = text(

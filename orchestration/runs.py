@@ -26,11 +26,15 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of a run: its asset or check, wall seconds, and peak memory as `run_job` says."""
+    """One step of a run: its asset or check, wall seconds, and peak memory as `run_job` says.
+
+    only_checks: it made nothing, but checked what others had made.
+    """
 
     name: str
     seconds: float
     peak_mb: float
+    only_checks: bool = False
 
 
 @dataclass(frozen=True)
@@ -164,11 +168,12 @@ def _events(instance: dg.DagsterInstance, run_id: str, kind: DagsterEventType) -
 
 def _stages(instance: dg.DagsterInstance, run_id: str, sampler: MemorySampler) -> tuple[Stage, ...]:
     started = {event.step_key: event.timestamp for event in _events(instance, run_id, DagsterEventType.STEP_START)}
+    made = {event.step_key for event in _events(instance, run_id, DagsterEventType.ASSET_MATERIALIZATION)}
     stages = []
     for event in _events(instance, run_id, DagsterEventType.STEP_SUCCESS):
         start = started[event.step_key]
         peak = sampler.peak_bytes(start, event.timestamp) / 2**20
-        stages.append(Stage(str(event.step_key), event.timestamp - start, peak))
+        stages.append(Stage(str(event.step_key), event.timestamp - start, peak, event.step_key not in made))
     return tuple(stages)
 
 

@@ -3,11 +3,11 @@
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
-from orchestration.cli.rendering import say
 from orchestration.instance import dagster_environment
 from orchestration.platform import Platform, open_platform
 from orchestration.processes import Child, require_free_port
@@ -18,8 +18,8 @@ _WORKSPACE = Path(__file__).parents[1] / "workspace.yaml"
 _START_SECONDS = 120.0
 
 
-def run_until_interrupted(ui_port: int, api_port: int) -> None:
-    """Run everything until Ctrl-C or SIGTERM, then stop everything, the embedded servers last.
+def run_until_interrupted(ui_port: int, api_port: int, say: Callable[[str], None]) -> None:
+    """Run everything until Ctrl-C or SIGTERM, then stop everything, the embedded servers last. Says what is where.
 
     Raises:
         AudoticsError: the ports are one or taken, or a process ended or did not start.
@@ -34,14 +34,14 @@ def run_until_interrupted(ui_port: int, api_port: int) -> None:
     try:
         with ExitStack() as stack:
             try:
-                _run(stack, platform, ui_port, api_port)
+                _run(stack, platform, ui_port, api_port, say)
             except KeyboardInterrupt:
                 say("stopping ...")
     finally:
         stop(platform.settings)
 
 
-def _run(stack: ExitStack, platform: Platform, ui_port: int, api_port: int) -> None:
+def _run(stack: ExitStack, platform: Platform, ui_port: int, api_port: int, say: Callable[[str], None]) -> None:
     say("starting the Dagster UI and the read API ...")
     children = [
         stack.enter_context(dagster_child(platform, ui_port)),

@@ -72,17 +72,28 @@ def painted(word: str, style: str) -> Text:
 
 
 def print_table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], highlight: str | None = None
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    highlight: str | None = None,
+    *,
+    compact: bool = False,
 ) -> None:
     """A table; numbers to the right. The row whose first or second cell is `highlight` is bold. Without a title where
-    that is "".
+    that is "". A compact one has no frame, and a line per row, in which cells that are too long are cut.
     """
-    table = Table(title=_plain(title) or None, title_justify="left", title_style="bold", header_style="bold")
+    look: dict[str, Any] = {"box": None, "pad_edge": False, "padding": (0, 2, 0, 0)} if compact else {}
+    table = Table(title=_plain(title) or None, title_justify="left", title_style="bold", header_style="bold", **look)
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float | None) for row in rows)
         # What a row is about is not broken, as long as there is room for the rest.
-        whole = index == 0 and all(len(str(row[0])) <= _LONGEST_NAME for row in rows)
-        table.add_column(Text(_plain(column)), justify="right" if numeric else "left", overflow="fold", no_wrap=whole)
+        whole = compact or (index == 0 and all(len(str(row[0])) <= _LONGEST_NAME for row in rows))
+        table.add_column(
+            Text(_plain(column)),
+            justify="right" if numeric else "left",
+            overflow="ellipsis" if compact else "fold",
+            no_wrap=whole,
+        )
     for row in rows:
         bold = highlight is not None and highlight in row[:2]
         table.add_row(*(_cell(value) for value in row), style="bold" if bold else None)

@@ -9,6 +9,7 @@ from warehouse.wording import counted
 if TYPE_CHECKING:
     from orchestration.runs import RunReport
 
+METRICS = ("ndcg@10", "ndcg@100", "recall@100")
 # The figures of lists that fit in 80 columns, with their headings.
 _LIST_FIGURES = {
     "coverage@100": "coverage @100",
@@ -32,11 +33,10 @@ def print_run(report: "RunReport") -> None:
 def print_evaluation(evaluation: Mapping[str, Any], subject: str = "ranker") -> None:
     """Of each slate the metrics, the subject against the best of the others, what lists are like, segments."""
     for slate, result in evaluation["slates"].items():
-        metrics = ("ndcg@10", "ndcg@100", "recall@100")
-        rows = [(model, *(values[metric] for metric in metrics)) for model, values in result["models"].items()]
+        rows = [(model, *(values[metric] for metric in METRICS)) for model, values in result["models"].items()]
         users = counted(result["users"], "user")
         title = f"{slate}: {users}, {evaluation['horizon_days']} days from {evaluation['as_of']}"
-        print_table(title, ("model", *metrics), rows, highlight=subject)
+        print_table(title, ("model", *METRICS), rows, highlight=subject)
         if paired := result["paired"]:
             low, high = paired["ci95"]
             say(

@@ -19,9 +19,10 @@ def up(ui_port: UiPort = 3000, api_port: ApiPort = 8080) -> None:
 
     Example: `audotics up --ui-port 3001`
     """
+    from orchestration.cli.rendering import say
     from orchestration.up import run_until_interrupted
 
-    run_until_interrupted(ui_port, api_port)
+    run_until_interrupted(ui_port, api_port, say)
 
 
 def down(as_json: AsJson = False) -> None:

@@ -15,6 +15,7 @@ FRIDAY = 4
 # Above this a listener would have no room left for half-hour pauses between sessions.
 MOST_LISTENS_PER_DAY = 60
 SHORTEST_MEMBERSHIP_DAYS = 14
+_FEWEST_TRACKS = 8 * len(GENRES)
 
 
 class SampleWorldError(AudoticsError):
@@ -39,7 +40,7 @@ class SampleWorld:
     def __post_init__(self) -> None:
         fewest = {
             "users": 1,
-            "tracks": 8 * len(GENRES),
+            "tracks": _FEWEST_TRACKS,
             "listens": 1,
             "days": 2 * SHORTEST_MEMBERSHIP_DAYS,
             "seed": 0,
@@ -47,6 +48,13 @@ class SampleWorld:
         for option, least in fewest.items():
             if getattr(self, option) < least:
                 raise SampleWorldError(f"sample world: {option} is {getattr(self, option)}, give at least {least}")
+
+    @classmethod
+    def of_users(cls, users: int, until: date) -> SampleWorld:
+        """A world of this many users that is as busy as the default one: listens and tracks in the same proportion."""
+        scale = users / cls.users
+        tracks = max(_FEWEST_TRACKS, round(cls.tracks * scale))
+        return cls(until=until, users=users, tracks=tracks, listens=round(cls.listens * scale))
 
     @property
     def start(self) -> date:

@@ -2,7 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+# What running needs, and on top of it what tests, linters and MetricFlow need.
+RUNTIME := $(VENV)/.runtime
+DEV := $(VENV)/.dev
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
 CODE := warehouse serving_api quality assets orchestration tests benchmarks
 
 .DEFAULT_GOAL := help
@@ -11,49 +14,56 @@ CODE := warehouse serving_api quality assets orchestration tests benchmarks
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 11
 
-setup: $(STAMP)  ## Create .venv with the pinned dependencies
+setup: $(DEV)  ## Create .venv with all pinned dependencies: those of running, of tests and linters, and mf
 
-$(STAMP): requirements/dev.txt pyproject.toml
+$(RUNTIME): requirements/runtime.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "audotics needs Python 3.11 or newer; set PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) install $(INSTALL_OPTIONS) -r requirements/runtime.txt
+	$(PIP) install --no-compile --no-deps --no-build-isolation --editable .
 	touch $@
 
-demo: setup  ## Sample world to live recommendations, end to end
+$(DEV): requirements/dev.txt $(RUNTIME)
+	$(PIP) install $(INSTALL_OPTIONS) -r requirements/dev.txt
+	touch $@
+
+# Python compiles what it imports by itself; all there is would take 250 MB more.
+INSTALL_OPTIONS := --require-hashes --no-compile
+
+demo: $(RUNTIME)  ## Sample world to live recommendations, end to end
 	$(BIN)/audotics demo
 
-up: setup  ## Servers, Dagster UI and daemon, read API, until Ctrl-C
+up: $(RUNTIME)  ## Servers, Dagster UI and daemon, read API, until Ctrl-C
 	$(BIN)/audotics up
 
-down: setup  ## Stop the embedded servers
+down: $(RUNTIME)  ## Stop the embedded servers
 	$(BIN)/audotics down
 
-test: setup  ## All tests but the slow ones, on real servers that they start themselves
+test: $(DEV)  ## All tests but the slow ones, on real servers that they start themselves
 	$(BIN)/pytest -m "not slow"
 
-test-unit: setup  ## The tests that need no server
+test-unit: $(DEV)  ## The tests that need no server
 	$(BIN)/pytest tests/unit tests/test_architecture.py
 
-test-slow: setup  ## Kills, long histories and other proofs that take long
+test-slow: $(DEV)  ## Kills, long histories and other proofs that take long
 	$(BIN)/pytest -m slow
 
-lint: setup  ## Format, imports, types, SQL
+lint: $(DEV)  ## Format, imports, types, SQL
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy warehouse serving_api quality assets orchestration
 	$(BIN)/mypy --package benchmarks
 	$(BIN)/sqlfluff lint dbt_project/models
 
-format: setup  ## Rewrite the code in the project's format
+format: $(DEV)  ## Rewrite the code in the project's format
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/sqlfluff fix dbt_project/models
 
-bench: setup  ## Print what the benchmarks measure
+bench: $(RUNTIME)  ## Print what the benchmarks measure
 	$(BIN)/python -m benchmarks.pipeline
 
-docs: setup  ## Build the docs site of the warehouse: models, columns, metrics, lineage; one file to open in a browser
+docs: $(RUNTIME)  ## Build the docs site of the warehouse: models, columns, metrics, lineage; one file to open in a browser
 	@environment=$$($(BIN)/audotics env) && eval "$$environment" && \
 	$(BIN)/dbt docs generate --static --quiet --target-path $(DOCS)
 	@echo "docs site: $(DOCS)/static_index.html"
@@ -62,7 +72,7 @@ docs: setup  ## Build the docs site of the warehouse: models, columns, metrics, 
 # Apart from the manifest that Dagster and mf read.
 DOCS := $(CURDIR)/dbt_project/target/docs
 
-lock: setup  ## Resolve requirements anew, with hashes and without download addresses
+lock: $(DEV)  ## Resolve requirements again, with hashes and without download addresses
 	$(BIN)/uv pip compile pyproject.toml --extra dev -o requirements/dev.txt $(LOCK_OPTIONS)
 	$(BIN)/uv pip compile pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt $(LOCK_OPTIONS)
 

@@ -1,9 +1,11 @@
 """Imports go one way, and each package knows only what it may know."""
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -137,3 +139,15 @@ def test_definitions_only_compose() -> None:
     tree = ast.parse((ROOT / "orchestration" / "definitions.py").read_text())
     kinds = {type(node) for node in tree.body}
     assert kinds <= {ast.Expr, ast.Import, ast.ImportFrom, ast.Assign}
+
+
+def test_what_runs_imports_nothing_that_only_development_installs() -> None:
+    def named(distribution: str) -> str:
+        return re.sub(r"[-_.]+", "-", distribution).lower()
+
+    pinned = re.findall(r"^([A-Za-z0-9_.-]+)[[=]", (ROOT / "requirements" / "runtime.txt").read_text(), re.MULTILINE)
+    installed = {named(distribution) for distribution in pinned}
+    distributions = packages_distributions()
+    for path in modules():
+        for package in {name.split(".")[0] for name in imported(path)} - set(PACKAGES) - sys.stdlib_module_names:
+            assert {named(each) for each in distributions[package]} & installed, f"{path}: {package}"

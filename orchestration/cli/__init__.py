@@ -1,7 +1,6 @@
 """The `audotics` command."""
 
 import sys
-import warnings
 
 from orchestration.cli.app import app
 from warehouse.errors import AudoticsError
@@ -9,8 +8,6 @@ from warehouse.errors import AudoticsError
 
 def main() -> None:
     """Run the command line; a failure that people can fix is one line on standard error and exit code 1."""
-    # Dagster marks backfill policies and partitioned checks as new; whoever runs a command cannot act on that.
-    warnings.filterwarnings("ignore", message=".*currently in (beta|preview).*")
     try:
         app(prog_name="audotics")
     except AudoticsError as error:

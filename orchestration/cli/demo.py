@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from orchestration.cli.rendering import print_table, say
+from orchestration.cli.rendering import print_lines, print_table, say
 from orchestration.cli.reports import METRICS, print_evaluation, print_run
 from warehouse.wording import counted
 
 if TYPE_CHECKING:
     from orchestration.demo import Demo
     from orchestration.runs import Stage
+
+# In place of the first track of an empty list.
+_NOTHING = {"title": None, "artist": None, "reason": None}
 
 
 def print_screen(done: "Demo") -> None:
@@ -19,7 +22,7 @@ def print_screen(done: "Demo") -> None:
     peak = max(done.run.peak_mb, done.evaluation_run.peak_mb)
     total = ("total", f"{sum(seconds for _, seconds, _ in stages):.1f}", round(peak))
     rows = [*((name, f"{seconds:.1f}", round(peak)) for name, seconds, peak in stages), total]
-    print_table("", ("step", "seconds", "peak MB"), rows, highlight="total", compact=True)
+    print_lines("", ("step", "seconds", "peak MB"), rows, highlight="total")
     for slate, result in done.evaluation["slates"].items():
         _print_slate(slate, result, done.evaluation)
     _print_users(done.answers)
@@ -45,7 +48,7 @@ def print_details(done: "Demo") -> None:
 
 def _print_rows(done: "Demo") -> None:
     found = ", ".join(f"{count['found']:,} {name.removeprefix('rows_')}" for name, count in done.rows.items())
-    say(f"rows of the sample world: {found}; each count is the one that was planted\n")
+    say(f"sample world: {found}; as planted")
 
 
 def _stages(stages: "Sequence[Stage]") -> list[tuple[str, float, float]]:
@@ -63,21 +66,24 @@ def _print_slate(slate: str, result: Mapping[str, Any], evaluation: Mapping[str,
     against = result["paired"]["against"] if result["paired"] else None
     shown = [each for each in result["models"] if each in ("ranker", against, "popular")]
     rows = [(model, *(result["models"][model][metric] for metric in METRICS)) for model in shown]
-    title = f"{slate}: {counted(result['users'], 'user')}, {evaluation['horizon_days']} days from {evaluation['as_of']}"
-    print_table(f"\n{title}", ("model", *METRICS), rows, highlight="ranker", compact=True)
+    users = counted(result["users"], "user")
+    title = f"{slate}: {users}, {evaluation['horizon_days']} days from {evaluation['as_of']}"
+    say("")
+    print_lines(title, ("model", *METRICS), rows, highlight="ranker")
 
 
 def _print_users(answers: Sequence[Mapping[str, Any]]) -> None:
-    """The first track of each list."""
-    rows: list[tuple[Any, ...]] = []
+    """Of each user the first track of each list, and why it is there."""
     say("")
-    for answer in answers:
-        body = answer["response"]
-        if not rows or rows[-1][0] != body["user_id"]:
-            say(f"{body['user_id']} mostly plays {', '.join(answer['most_played_artists'])}")
-        first = body["items"][0] if body["items"] else {"title": "", "artist": "", "reason": None}
-        rows.append((body["user_id"], body["slate"], first["title"], first["artist"], _reason(first)))
-    print_table("", ("user", "slate", "first track", "artist", "because of"), rows, compact=True)
+    columns = ("slate", "first track", "artist", "because of")
+    for user_id in dict.fromkeys(answer["response"]["user_id"] for answer in answers):
+        of_user = [answer for answer in answers if answer["response"]["user_id"] == user_id]
+        rows = []
+        for answer in of_user:
+            first = (answer["response"]["items"] or [_NOTHING])[0]
+            rows.append((answer["response"]["slate"], first["title"], first["artist"], _reason(first)))
+        print_lines(f"{user_id} mostly plays {', '.join(of_user[0]['most_played_artists'])}", columns, rows)
+        columns = ("",) * len(columns)
 
 
 def _reason(item: Mapping[str, Any]) -> str | None:

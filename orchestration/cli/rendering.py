@@ -11,7 +11,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markdown import Markdown
@@ -39,6 +39,8 @@ OUT = plain_console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ
 ERR = plain_console(stderr=True)
 # The length of a model's version, the longest name that people copy from a table.
 _LONGEST_NAME = 36
+# Between the columns of a table without a frame.
+_GAP = 2
 
 
 def say(line: str) -> None:
@@ -72,28 +74,51 @@ def painted(word: str, style: str) -> Text:
 
 
 def print_table(
-    title: str,
-    columns: Sequence[str],
-    rows: Sequence[Sequence[Any]],
-    highlight: str | None = None,
-    *,
-    compact: bool = False,
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], highlight: str | None = None
 ) -> None:
     """A table; numbers to the right. The row whose first or second cell is `highlight` is bold. Without a title where
-    that is "". A compact one has no frame, and a line per row, in which cells that are too long are cut.
+    that is "".
     """
-    look: dict[str, Any] = {"box": None, "pad_edge": False, "padding": (0, 2, 0, 0)} if compact else {}
-    table = Table(title=_plain(title) or None, title_justify="left", title_style="bold", header_style="bold", **look)
+    table = Table(title=_plain(title) or None, title_justify="left", title_style="bold", header_style="bold")
     for index, column in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[index], int | float | None) for row in rows)
         # What a row is about is not broken, as long as there is room for the rest.
-        whole = compact or (index == 0 and all(len(str(row[0])) <= _LONGEST_NAME for row in rows))
-        table.add_column(
-            Text(_plain(column)),
-            justify="right" if numeric else "left",
-            overflow="ellipsis" if compact else "fold",
-            no_wrap=whole,
-        )
+        whole = index == 0 and all(len(str(row[0])) <= _LONGEST_NAME for row in rows)
+        table.add_column(Text(_plain(column)), justify=_justified(rows, index), overflow="fold", no_wrap=whole)
+    _fill(table, rows, highlight)
+
+
+def print_lines(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], highlight: str | None = None
+) -> None:
+    """A table like that of `print_table`, without a frame and with a line per row: what is too long for that is cut.
+
+    Without a line of headings where all columns are "".
+    """
+    OUT.print(Text(_plain(title), "bold"), no_wrap=True, overflow="ellipsis")
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold", show_header=any(columns))
+    cells = [[Text(_plain(column)), *(_cell(row[index]) for row in rows)] for index, column in enumerate(columns)]
+    widths = _fitting([max(each.cell_len for each in column) for column in cells], OUT.width - _GAP * len(columns))
+    for index, (column, width) in enumerate(zip(columns, widths, strict=True)):
+        justify = _justified(rows, index)
+        table.add_column(Text(_plain(column)), justify=justify, overflow="ellipsis", no_wrap=True, width=width)
+    _fill(table, rows, highlight)
+
+
+def _fitting(widths: list[int], room: int) -> list[int]:
+    """Widths of columns that fit in the room together: the widest ones give way."""
+    fitting = list(widths)
+    while sum(fitting) > max(room, len(fitting)):
+        fitting[fitting.index(max(fitting))] -= 1
+    return fitting
+
+
+def _justified(rows: Sequence[Sequence[Any]], index: int) -> Literal["left", "right"]:
+    numeric = bool(rows) and all(isinstance(row[index], int | float | None) for row in rows)
+    return "right" if numeric else "left"
+
+
+def _fill(table: Table, rows: Sequence[Sequence[Any]], highlight: str | None) -> None:
+    """Add the rows to a table and print it."""
     for row in rows:
         bold = highlight is not None and highlight in row[:2]
         table.add_row(*(_cell(value) for value in row), style="bold" if bold else None)

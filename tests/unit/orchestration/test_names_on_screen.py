@@ -73,11 +73,16 @@ def print_table(name: str) -> None:
     )
 
 
+def print_lines(name: str) -> None:
+    rendering.print_lines(f"title {name}", (f"head {name}", ""), [(name, f"cell {name}")], name)
+
+
 SHOWING: dict[Callable[[str], None], list[str]] = {
     rendering.say: [""],
     rendering.note: [""],
     rendering.print_error: ["error: "],
     print_table: ["title ", "head ", "ok ", ""],
+    print_lines: ["title ", "head ", "cell ", ""],
     print_reports: ["reason ", "column "],
     print_replay: ["user ", "id ", "by ", "for_you by model ", "they were made by ", ""],
     print_evaluation: ["slate ", "against ", "lists ", "country ", "best ", "(source ", "unknown ", ""],

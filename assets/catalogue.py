@@ -8,8 +8,10 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
+from sqlalchemy import Connection, text
 
 from assets.listens import Ints
+from warehouse.errors import AudoticsError
 from warehouse.frames import fetch_frame
 
 
@@ -116,6 +118,23 @@ def keys_by_id(connection: dbapi.Connection, kind: str, ids: Sequence[str]) -> "
         )
         found = cursor.fetch_arrow_table().to_pandas()
     return found.set_index(f"{kind}_id")[f"{kind}_key"]
+
+
+def known_user_keys(connection: Connection, ids: Sequence[str]) -> list[int]:
+    """The keys of users by their public ids, also of those whom the models do not know yet. The role has to be the
+    loader's.
+
+    Raises:
+        AudoticsError: some of the ids are nobody's.
+    """
+    found = connection.execute(text("select user_id, user_key from raw.users where user_id = any(:ids)"), {"ids": ids})
+    keys = {row.user_id: row.user_key for row in found}
+    if unknown := [each for each in ids if each not in keys]:
+        raise AudoticsError(
+            f"the warehouse knows no user {', '.join(map(repr, unknown))}; users go by the ids that their source gave,"
+            " as in core.dim_users"
+        )
+    return [keys[each] for each in ids]
 
 
 def user_ids(connection: dbapi.Connection, user_keys: Ints) -> dict[int, str]:

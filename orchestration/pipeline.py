@@ -5,7 +5,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from assets.catalogue import keys_by_id
+import numpy as np
+
 from assets.code_version import code_version
 from assets.dbt import features_version
 from assets.evaluation.store import read_evaluation
@@ -20,7 +21,6 @@ from orchestration.instance import open_instance
 from orchestration.platform import Platform
 from orchestration.runs import Progress, RunReport, run_job
 from warehouse.engine import adbc_connect
-from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 from warehouse.local.servers import status
 from warehouse.roles import Role
@@ -81,31 +81,30 @@ def run_search(
 
 
 def run_replay(
-    platform: Platform, as_of: date, model_version: str | None, user_ids: Sequence[str], on_progress: Progress
+    platform: Platform, as_of: date, model_version: str | None, user_keys: Sequence[int], on_progress: Progress
 ) -> Iterator[Replayed]:
     """Lists as of a date by the models that made them then, else by its champions, or by one model.
 
     Features are built first where there are none.
 
-    Without user ids, those of everyone with a listen before the date, a batch at a time.
+    Without user keys, those of everyone with a listen before the date, a batch at a time.
 
     Raises:
-        AudoticsError: no such user or model, nothing to replay, or a step failed.
+        AudoticsError: no such model, nothing to replay, or a step failed.
     """
     with platform.transaction() as connection:
         models = models_to_replay(connection, Lake(platform.settings.lake), as_of, model_version)
     with platform.transaction(Role.TRANSFORMER) as connection:
         stale = stale_feature_dates(connection, [as_of], features_version())
-    with adbc_connect(platform.warehouse_url, Role.SERVICE) as connection:
-        keys = keys_by_id(connection, "user", user_ids)
-    unknown = [user_id for user_id in user_ids if user_id not in keys]
-    if unknown:
-        raise AudoticsError(f"the warehouse knows no user {', '.join(map(repr, unknown))}")
+
+    def tell(stage: str, done: int, total: int) -> None:
+        on_progress(stage, done, total, [f"{stage}: {done:,} of {total:,} users" if total else stage])
+
     if stale:
         with open_instance(platform.settings, platform.warehouse_url) as instance:
             run_job(defs, instance, "features", as_of, _logs(platform), on_progress, embedded_pids(platform))
     with adbc_connect(platform.warehouse_url, Role.SERVICE) as connection:
-        yield from replay(connection, as_of, models, keys.to_numpy() if user_ids else None)
+        yield from replay(connection, as_of, models, np.array(user_keys, np.int32) if user_keys else None, tell)
 
 
 def explain_replay(platform: Platform, as_of: date, slates: dict[Slate, SlateComparison]) -> None:

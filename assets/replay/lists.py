@@ -1,8 +1,8 @@
 """What users would have got on a date under a model: the same steps as a night, and no list is stored."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
@@ -24,12 +24,14 @@ from warehouse.lake import Lake
 class Replayed:
     """Lists of a batch of users for one slate: user_key, track_key, rank (from 1), score, source; and what
     ml.recommendations holds for the same users and date: user_key, track_key, rank, score. Either may be empty.
+    blocks: when each of the blocks was added that the lists hold to.
     """
 
     slate: Slate
     champion: Champion
     lists: pd.DataFrame
     made_then: pd.DataFrame
+    blocks: Sequence[datetime] = ()
 
     @property
     def users(self) -> int:
@@ -37,11 +39,12 @@ class Replayed:
         return int(self.lists["user_key"].nunique())
 
     @property
-    def users_with_other_lists(self) -> int:
-        """How many users have another list than then: other tracks, in another order, or none at one of the times."""
+    def users_with_other_lists(self) -> list[int]:
+        """The users with another list than then: other tracks, in another order, or none at one of the times."""
         both = self.lists.merge(self.made_then, on=["user_key", "rank"], how="outer", suffixes=("", "_then"))
         # A comparison with a missing track is never equal.
-        return int(both.loc[both["track_key"] != both["track_key_then"], "user_key"].nunique())
+        other = both.loc[both["track_key"] != both["track_key_then"], "user_key"].unique()
+        return sorted(int(key) for key in other)
 
 
 def models_to_replay(
@@ -57,22 +60,33 @@ def models_to_replay(
     return models or champions(connection, lake, as_of)
 
 
+def _untold(stage: str, done: int, total: int) -> None:
+    """For a replay that nobody watches."""
+
+
 def replay(
-    connection: dbapi.Connection, as_of: date, models: Mapping[Slate, Champion], user_keys: Ints | None
+    connection: dbapi.Connection,
+    as_of: date,
+    models: Mapping[Slate, Champion],
+    user_keys: Ints | None,
+    tell: Callable[[str, int, int], None] = _untold,
 ) -> Iterator[Replayed]:
     """Lists as of a date by batch of users and slate: of these users, or of everyone who had listened before the date
     or has a list of it.
 
-    Needs the features as of the date. Blocks and titles are today's.
+    Needs the features as of the date. Blocks and titles are today's. tell: is told each stage as it begins, and in the
+    last how many users are done, of how many.
 
     Raises:
         AudoticsError: there are no listens before the date or no features as of it.
     """
-    sources = _sources(connection, as_of)
+    sources = _sources(connection, as_of, tell)
+    blocks = _blocks(connection)
     maker = ListMaker.of_date(connection, as_of, models)
     everyone = sources.history.users.astype(np.int32)
     # In the batches of a night: products of other shapes may differ in their last bits.
     for start in range(0, len(everyone), USERS_PER_BATCH):
+        tell("making the lists", start, len(everyone))
         batch = everyone[start : start + USERS_PER_BATCH]
         asked = batch if user_keys is None else np.intersect1d(batch, user_keys).astype(np.int32)
         if not len(asked):
@@ -82,21 +96,30 @@ def replay(
             for slate, pool in sources.candidates_by_slate(batch, list(models)).items()
         }
         for slate, lists in maker.lists(pools, reasons=False):
-            yield Replayed(slate, models[slate], lists, read_lists(connection, as_of, slate, asked))
+            yield Replayed(slate, models[slate], lists, read_lists(connection, as_of, slate, asked), blocks)
     for slate, model in models.items():
         gone = np.setdiff1d(_users_with_lists(connection, as_of, slate), everyone)
         gone = gone if user_keys is None else np.intersect1d(gone, user_keys)
         if len(gone):
             nothing = pd.DataFrame({"user_key": gone[:0], "track_key": gone[:0], "rank": gone[:0]})
-            yield Replayed(slate, model, nothing, read_lists(connection, as_of, slate, gone.astype(np.int32)))
+            yield Replayed(slate, model, nothing, read_lists(connection, as_of, slate, gone.astype(np.int32)), blocks)
 
 
-def _sources(connection: dbapi.Connection, as_of: date) -> Sources:
+def _sources(connection: dbapi.Connection, as_of: date, tell: Callable[[str, int, int], None]) -> Sources:
+    tell("reading the listens", 0, 0)
     listens = read_listens(connection, as_of)
     if not len(listens):
         raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")
+    tell(f"fitting the candidate sources on {len(listens):,} listens", 0, 0)
     config = SourcesConfig()
     return fit_sources(listens, as_of, config, read_catalogue(connection, needed_facts(config.sizes)))
+
+
+def _blocks(connection: dbapi.Connection) -> list[datetime]:
+    """When each of the blocks that there are was added."""
+    with connection.cursor() as cursor:
+        cursor.execute("select created_at from raw.blocks")
+        return cursor.fetch_arrow_table()["created_at"].to_pylist()
 
 
 def _users_with_lists(connection: dbapi.Connection, as_of: date, slate: Slate) -> Ints:

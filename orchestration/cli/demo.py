@@ -75,7 +75,7 @@ def _print_slate(slate: str, result: Mapping[str, Any], evaluation: Mapping[str,
 def _print_users(answers: Sequence[Mapping[str, Any]]) -> None:
     """Of each user the first track of each list, and why it is there."""
     say("")
-    columns = ("slate", "first track", "artist", "because of")
+    columns: tuple[str, ...] = ("slate", "first track", "artist", "because of")
     for user_id in dict.fromkeys(answer["response"]["user_id"] for answer in answers):
         of_user = [answer for answer in answers if answer["response"]["user_id"] == user_id]
         rows = []

@@ -200,7 +200,7 @@ def steps(what: str) -> "Iterator[Progress]":
         task = bar.add_task(what, total=None)
 
         def show(step: str, done: int, total: int, lines: Sequence[str]) -> None:
-            bar.update(task, description=f"{what}: {step}" if step else what, completed=done, total=total)
+            bar.update(task, description=f"{what}: {step}" if step else what, completed=done, total=total or None)
             for line in lines:
                 log_line(bar, line)
 

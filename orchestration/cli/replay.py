@@ -38,18 +38,24 @@ def replay(
 
     Example: `audotics replay --as-of 2015-01-01 --model for_you-2014-12-01-9b1e44d0 --json`
     """
-    from assets.replay.comparison import SlateComparison, count
+    from assets.catalogue import known_user_keys
     from orchestration.cli.pipeline import steps
     from orchestration.cli.rendering import print_json
-    from orchestration.pipeline import explain_replay, run_replay
     from orchestration.platform import open_platform
+    from warehouse.roles import Role
 
     day, users = as_of_date(as_of), user or []
     platform = open_platform()
+    with platform.transaction(Role.LOADER) as connection:
+        keys = known_user_keys(connection, users)
+    # Dagster and dbt take seconds to load, so what cannot be replayed is refused before.
+    from assets.replay.comparison import SlateComparison, count
+    from orchestration.pipeline import explain_replay, run_replay
+
     slates: dict[Slate, SlateComparison] = {}
     lists: list[dict[str, Any]] = []
     with steps(f"replaying {day}") as on_progress:
-        for part in run_replay(platform, day, model, users, on_progress):
+        for part in run_replay(platform, day, model, keys, on_progress):
             count(slates, part)
             if users:
                 lists += _shown(platform, part, limit)

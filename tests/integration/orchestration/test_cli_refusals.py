@@ -158,6 +158,12 @@ def test_a_slate_that_does_not_exist(empty: Pipeline, tmp_path: Path) -> None:
     refused(done, "mood", "for_you, discover, rediscover")
 
 
+def test_a_user_whom_nobody_knows_is_refused_before_a_replay_begins(empty: Pipeline) -> None:
+    done = empty.run("replay", "--as-of", "2015-01-01", "--user", "[nobody]", "--user", "b")
+    refused(done, r"knows no user '\[nobody\]', 'b'", "core.dim_users")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_load_that_was_never_made_cannot_be_forgotten(empty: Pipeline) -> None:
     refused(empty.run("ingest", "forget", "7"), "no load with the file_id 7", "raw.ingest_files")
 

@@ -1,5 +1,6 @@
 """The lists that a run made: what they hold, why, and the same ones again."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
@@ -183,7 +184,10 @@ def test_a_replay_makes_the_lists_that_were_made_then(pipeline: Pipeline) -> Non
     (shown,) = (each["items"] for each in replayed["lists"] if each["slate"] == "discover")
     assert [tuple(item.values()) for item in shown] == [(*row[:4], pytest.approx(row[4]), row[5]) for row in made]
 
-    everyone = pipeline.json("replay", "--as-of", AS_OF)
+    done = pipeline.run("replay", "--as-of", AS_OF, "--json")
+    for stage in ("reading the listens", "fitting the candidate sources on ", "making the lists: 0 of "):
+        assert f"\n{stage}" in f"\n{done.stderr}"
+    everyone = json.loads(done.stdout)
     assert everyone["lists"] == []
     assert {slate: counts["users"] for slate, counts in everyone["slates"].items()} == {
         slate: users for slate, users, _ in batches
@@ -230,7 +234,8 @@ def test_a_replay_in_dagster_finds_the_lists_of_then_until_a_block_comes_and_the
     assert (check.passed, slates["discover"]["users_with_other_lists"]) == (False, 1)
     assert slates["rediscover"]["users_with_other_lists"] == 0
     assert {row["changed_since"] for row in slates.values()} == {"1 block was added"}
-    assert "1 differs from those made then. Since then: 1 block was added" in (check.description or "")
+    said = f"1 differs from those made then (of {user_id}). Since then: 1 block was added"
+    assert said in (check.description or "")
     assert pipeline.query("select slate, users, model_version from ml.recommendation_batches order by slate") == made
 
 

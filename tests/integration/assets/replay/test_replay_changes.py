@@ -42,8 +42,17 @@ def made(warehouse_url: str) -> datetime:
     return read_at
 
 
-def changes(url: str, code: str = "abc", model: str = "for_you-1") -> list[Change]:
-    slates = {Slate.FOR_YOU: SlateComparison(model, AS_OF)}
+def blocks(url: str) -> list[datetime]:
+    """When each of the blocks was added, as a replay reads them."""
+    with create_engine(url).connect() as connection:
+        return list(connection.scalars(text("select created_at from raw.blocks")))
+
+
+def changes(
+    url: str, code: str = "abc", model: str = "for_you-1", replayed_with: list[datetime] | None = None
+) -> list[Change]:
+    held = blocks(url) if replayed_with is None else replayed_with
+    slates = {Slate.FOR_YOU: SlateComparison(model, AS_OF, blocks=held)}
     with create_engine(url, Role.TRANSFORMER).connect() as connection:
         note_changes(connection, AS_OF, slates, code)
     return slates[Slate.FOR_YOU].changes
@@ -87,6 +96,13 @@ def test_blocks_models_and_code_are_told_apart(warehouse_url: str, made: datetim
         Change("model", "they were made by for_you-1"),
         Change("code", "the code is another one (abc then, def now)"),
     ]
+
+
+def test_a_block_that_came_and_went_while_the_replay_ran_is_told(warehouse_url: str, made: datetime) -> None:
+    then = blocks(warehouse_url)
+    came = [*then, made + timedelta(minutes=1)]
+    assert changes(warehouse_url, replayed_with=came) == [Change("blocks", "1 block was added")]
+    assert changes(warehouse_url, replayed_with=[]) == [Change("blocks", "1 block was taken back")]
 
 
 def test_a_block_that_is_taken_back_while_the_lists_are_made_is_told_as_well(warehouse_url: str) -> None:

@@ -34,6 +34,7 @@ def test_lists_in_another_order_shorter_or_at_one_of_the_times_alone_are_other_l
     others = batch({2: [7, 8], 3: [7], 4: [7]}, {2: [8, 7], 3: [7, 8], 5: [7]})
     compared = compare([same, others])[Slate.FOR_YOU]
     assert (compared.users, compared.lists_made_then, compared.other_lists, compared.same) == (4, 4, 4, False)
+    assert compared.others == [2, 3, 4, 5]
     assert compare([same])[Slate.FOR_YOU].same
     nothing_then = compare([batch({1: [7]}, {})])[Slate.FOR_YOU]
     assert nothing_then.same
@@ -47,7 +48,14 @@ def test_the_verdict_names_what_changed_only_where_lists_differ() -> None:
     compared.other_lists = 2
     said = "for_you-1: 3 lists, 2 differ from those made then. Since then: "
     assert compared.verdict(AS_OF) == f"{said}1 block was added; the code is another one"
-    compared.changes = []
+    compared.others_named = ["user_1", "[unknown]"]
+    assert compared.verdict(AS_OF).startswith(
+        "for_you-1: 3 lists, 2 differ from those made then (of user_1, [unknown])."
+    )
+    compared.others_named = ["user_1"]
+    assert "(of user_1 and 1 more). Since then: 1 block was added" in compared.verdict(AS_OF)
+    assert compared.as_json()["other_lists_of"] == ["user_1"]
+    compared.changes, compared.others_named = [], []
     assert compared.verdict(AS_OF).startswith(f"{said}nothing that is on record has changed")
     assert "had seen what came after" in compared.verdict(date(2026, 5, 1))
 

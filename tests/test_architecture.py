@@ -145,7 +145,7 @@ def test_what_runs_imports_nothing_that_only_development_installs() -> None:
     def named(distribution: str) -> str:
         return re.sub(r"[-_.]+", "-", distribution).lower()
 
-    pinned = re.findall(r"^([A-Za-z0-9_.-]+)[[=]", (ROOT / "requirements" / "runtime.txt").read_text(), re.MULTILINE)
+    pinned = re.findall(r"^([A-Za-z0-9_.-]+)[\[=]", (ROOT / "requirements" / "runtime.txt").read_text(), re.MULTILINE)
     installed = {named(distribution) for distribution in pinned}
     distributions = packages_distributions()
     for path in modules():

@@ -42,7 +42,8 @@ def print_reports(name: str) -> None:
 
 def print_replay(name: str) -> None:
     item = {"rank": 1, "track_id": f"id {name}", "title": name, "artist": f"by {name}", "score": 0.5, "source": name}
-    compared = SlateComparison(f"model {name}", DAY, 2, 2, 1, [Change("model", f"they were made by {name}")])
+    compared = SlateComparison(f"model {name}", DAY, users=2, lists_made_then=2, other_lists=1)
+    compared.changes, compared.others_named = [Change("model", f"they were made by {name}")], [f"one {name}"]
     replay._print(DAY, {Slate.FOR_YOU: compared}, [{"user_id": f"user {name}", "slate": "for_you", "items": [item]}])
 
 
@@ -84,7 +85,7 @@ SHOWING: dict[Callable[[str], None], list[str]] = {
     print_table: ["title ", "head ", "ok ", ""],
     print_lines: ["title ", "head ", "cell ", ""],
     print_reports: ["reason ", "column "],
-    print_replay: ["user ", "id ", "by ", "for_you by model ", "they were made by ", ""],
+    print_replay: ["user ", "id ", "by ", "for_you by model ", "they were made by ", "(of one ", ""],
     print_evaluation: ["slate ", "against ", "lists ", "country ", "best ", "(source ", "unknown ", ""],
     print_run: ["job ", ""],
 }

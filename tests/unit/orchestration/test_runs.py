@@ -1,6 +1,5 @@
 """What a run says while it goes on, and how it ends when somebody interrupts it."""
 
-import os
 import re
 import signal
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import dagster as dg
+import psutil
 import pytest
 
 from orchestration.runs import run_job
@@ -32,8 +32,11 @@ def search(context: dg.AssetExecutionContext) -> None:
 
 @dg.asset(partitions_def=DAYS)
 def interrupted() -> None:
-    """A step in which somebody presses Ctrl-C."""
-    os.kill(os.getpid(), signal.SIGINT)
+    """A step in which somebody presses Ctrl-C, which a terminal sends to every process of the command."""
+    helpers = psutil.Process().children()
+    assert any("watch_orphans" in " ".join(helper.cmdline()) for helper in helpers)
+    for process in [*helpers, psutil.Process()]:
+        process.send_signal(signal.SIGINT)
 
 
 def run(assets: list[dg.AssetsDefinition], log_folder: Path, telling: Sequence[str] = ()) -> list[str]:
@@ -46,7 +49,7 @@ def run(assets: list[dg.AssetsDefinition], log_folder: Path, telling: Sequence[s
 
     jobs = [dg.define_asset_job("nightly", dg.AssetSelection.all())]
     configs = {step: {} for step in telling}
-    with dg.DagsterInstance.ephemeral() as instance:
+    with dg.DagsterInstance.local_temp(str(log_folder), {"telemetry": {"enabled": False}}) as instance:
         run_job(dg.Definitions(assets, jobs=jobs), instance, "nightly", DAY, log_folder, show, step_config=configs)
     return lines
 
@@ -58,6 +61,9 @@ def test_each_step_gets_one_line_when_it_is_done_and_one_that_is_asked_tells_wha
     assert between == ["trial 1 of 3", "trial 2 of 3", "trial 3 of 3"]
 
 
-def test_an_interrupted_run_says_so_in_a_sentence(tmp_path: Path) -> None:
+def test_an_interrupted_run_says_so_in_a_sentence_and_nothing_else(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(AudoticsError, match=r"^nightly as of 2026-06-01 was interrupted; .* run it again"):
         run([interrupted], tmp_path)
+    assert capfd.readouterr().err == ""

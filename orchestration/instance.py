@@ -41,7 +41,7 @@ def open_instance(settings: Settings, warehouse_url: str) -> dg.DagsterInstance:
     """The instance, opened in this process, which keeps its connections: a run records hundreds of events."""
     os.environ.update(dagster_environment(settings, warehouse_url))
     instance = dg.DagsterInstance.from_config(str(Path(os.environ["DAGSTER_HOME"])))
-    # Without it, Dagster connects anew for each event, which takes as long as a third of a small run.
+    # Without it, Dagster connects again for each event, which takes as long as a third of a small run.
     instance.optimize_for_webserver(statement_timeout=0, pool_recycle=3600, max_overflow=10)
     return instance
 

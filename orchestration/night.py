@@ -17,7 +17,7 @@ _COUNTS = ("rows_read", "rows_loaded", "rows_rejected", "rows_duplicate")
 class LandedFolder:
     """The files of one folder of the landing folder and of one format.
 
-    files: that were loaded now, of which the rows are. loaded_before: files that a run had loaded before.
+    files: those loaded now, whose rows are counted. loaded_before: files that a run had loaded before.
     """
 
     folder: str

@@ -79,7 +79,7 @@ def add(user_id: UserId, track: Track = None, artist: Artist = None, as_json: As
 
 @app.command()
 def remove(user_id: UserId, track: Track = None, artist: Artist = None, as_json: AsJson = False) -> None:
-    """Take a block back: the read API shows again what it left out of the user's lists.
+    """Remove a block: the read API shows again what it left out of the user's lists.
 
     Example: `audotics blocks remove USER --artist ARTIST`
     """
@@ -92,7 +92,7 @@ def remove(user_id: UserId, track: Track = None, artist: Artist = None, as_json:
 
 @app.command()
 def publish(as_json: AsJson = False) -> None:
-    """Write all blocks to Redis anew, as every release does; `audotics doctor` says when they differ.
+    """Write all blocks to Redis again, as every release does; `audotics doctor` says when they differ.
 
     Example: `audotics blocks publish`
     """

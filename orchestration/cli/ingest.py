@@ -58,7 +58,7 @@ def forget(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Take a load back: its listens and rejected rows go, as if the file had never been loaded.
+    """Undo a load: its listens and rejected rows go, as if the file had never been loaded.
 
     Later files that had rows in common with it are named: load them again, and those rows are back. What still lies
     in the landing folder is loaded by the next run anyway, the forgotten file included, unless you move it away.

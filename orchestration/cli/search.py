@@ -21,10 +21,10 @@ def search(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Try training parameters of the rankers on closed dates before a date, and choose what is surely better.
+    """Try training parameters of the rankers on closed dates before a date, and choose what is significantly better.
 
     Trainings as of that date and later use the choice, and the gate decides about their rankers as always. Where
-    nothing is surely better, the default stays. Every trial is a row of ml.ranker_trials.
+    nothing is significantly better, the default stays. Every trial is a row of ml.ranker_trials.
 
     Example: `audotics search --as-of 2014-12-01`
 

@@ -40,8 +40,8 @@ training = dg.define_asset_job(
 search = dg.define_asset_job(
     "search",
     selection=FEATURES | SEARCH,
-    description="Try training parameters on the newest closed folds, and choose those that are significantly better than"
-    " the default. By hand, monthly or after new sources and features; listens are taken as the last build left them.",
+    description="Try training parameters on the newest closed folds, and choose those that are significantly better"
+    " than the default. By hand, monthly or after new sources and features; listens are taken as the last build left them.",
 )
 training_and_release = dg.define_asset_job(
     "training_and_release",

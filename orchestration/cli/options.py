@@ -33,7 +33,7 @@ def as_of_date(as_of: str | None) -> date:
     try:
         chosen = datetime.strptime(as_of, "%Y-%m-%d").date() if as_of is not None else today
     except ValueError as error:
-        raise AudoticsError(f"--as-of {as_of!r} is not a valid date; write one as YYYY-MM-DD, such as {today}") from error
+        raise AudoticsError(f"--as-of {as_of!r} is not a valid date; write YYYY-MM-DD, such as {today}") from error
     if chosen > today:
         raise AudoticsError(f"--as-of {chosen} is in the future; the latest possible date is {today}")
     if chosen.year < FIRST_YEAR:

@@ -142,7 +142,7 @@ def test_a_date_in_the_future(empty: Pipeline) -> None:
 
 @pytest.mark.parametrize("value", ["01.02.2026", "2026-02-30", ""])
 def test_a_date_that_is_none(value: str) -> None:
-    with pytest.raises(AudoticsError, match=rf"--as-of '{re.escape(value)}' is not a valid date; write one as YYYY-MM-DD"):
+    with pytest.raises(AudoticsError, match=rf"--as-of '{re.escape(value)}' is not a valid date; write YYYY-MM-DD"):
         CliRunner().invoke(app, ["run", "--as-of", value], catch_exceptions=False)
 
 

@@ -41,7 +41,8 @@ search = dg.define_asset_job(
     "search",
     selection=FEATURES | SEARCH,
     description="Try training parameters on the newest closed folds, and choose those that are significantly better"
-    " than the default. By hand, monthly or after new sources and features; listens are taken as the last build left them.",
+    " than the default. By hand, monthly or after new sources and features; listens are taken as the last build left"
+    " them.",
 )
 training_and_release = dg.define_asset_job(
     "training_and_release",

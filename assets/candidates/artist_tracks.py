@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from assets.candidates.history import History, rows_of
+from assets.candidates.history import History, decayed, rows_of
 from assets.candidates.session_cooccurrence import conditional, session_weights
 from assets.candidates.source import only_positive
 from assets.catalogue import Catalogue, artist_codes
@@ -73,13 +73,12 @@ def _by_artist(history: History, catalogue: Catalogue) -> sparse.csr_matrix:
 def _shares(history: History, by_track: sparse.csr_matrix, decay_days: float) -> sparse.csr_matrix:
     """The share of each track in the decayed plays of its artist: float32 CSR (artists, tracks)."""
     plays = np.bincount(
-        history.track_code, weights=np.exp(-history.age_days / decay_days), minlength=len(history.tracks)
+        history.track_code, weights=decayed(history.age_days, decay_days), minlength=len(history.tracks)
     )
     of_artist = plays @ by_track
     shares = by_track.T.tocsr()
     row = np.repeat(np.arange(shares.shape[0]), np.diff(shares.indptr))
-    # Of an artist whose plays are too long ago to count in float64 nothing is offered.
-    shares.data = (plays[shares.indices] / np.maximum(of_artist[row], np.finfo(np.float64).tiny)).astype(np.float32)
+    shares.data = (plays[shares.indices] / of_artist[row]).astype(np.float32)
     return shares
 
 
@@ -91,6 +90,6 @@ def _similar(history: History, catalogue: Catalogue, config: ArtistTracksConfig)
         return sparse.csr_matrix((artists, artists), dtype=np.float32)
     newest = np.full(len(history.sessions), np.inf)
     np.minimum.at(newest, history.session_code, history.age_days)
-    decay = np.exp(-newest / config.session_decay_days)
+    decay = decayed(newest, config.session_decay_days)
     holds = session_weights(history.session_code[known], artist[history.track_code[known]], decay)
     return conditional(holds, config.shrinkage, config.neighbours)

@@ -4,12 +4,23 @@ from datetime import date
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
 from assets.listens import SECONDS_PER_DAY, Ints, Listens, epoch_seconds
 
 # Keys that are looked up at a time.
 _BLOCK = 1_000_000
+# Of a decayed listen: float32 holds it, and its product with another one. Reached after 34.5 times the decay.
+LEAST_WEIGHT = 1e-15
+
+
+def decayed(age_days: npt.NDArray[np.float64], decay_days: float) -> npt.NDArray[np.float64]:
+    """What is left of 1 after these ages: exp(-age/decay_days), and never less than LEAST_WEIGHT.
+
+    So what was heard twenty years ago still counts for more than what was never heard.
+    """
+    return np.maximum(np.exp(-age_days / decay_days), LEAST_WEIGHT)
 
 
 class History:
@@ -35,8 +46,8 @@ class History:
         self.heard.data[:] = 1.0
 
     def plays(self, decay_days: float | None = None) -> sparse.csr_matrix:
-        """Listens per (user, track), each weighted by exp(-age/decay_days) when that is given: float32 CSR."""
-        weight = np.ones(len(self.age_days)) if decay_days is None else np.exp(-self.age_days / decay_days)
+        """Listens per (user, track), each weighted by `decayed` when decay_days is given: float32 CSR."""
+        weight = np.ones(len(self.age_days)) if decay_days is None else decayed(self.age_days, decay_days)
         shape = (len(self.users), len(self.tracks))
         # SciPy sums duplicates in float64 here; the cast comes last.
         return sparse.csr_matrix((weight, (self.user_code, self.track_code)), shape=shape).astype(np.float32)

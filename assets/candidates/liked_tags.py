@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from assets.candidates.history import History, rows_of
+from assets.candidates.history import History, decayed, rows_of
 from assets.candidates.source import only_positive
 from assets.candidates.user_neighbours import unit_rows
 from assets.catalogue import Catalogue, memberships
@@ -37,7 +37,7 @@ class LikedTags:
         tagged = unit_rows(tagged)
         self._taste = (history.plays(config.play_decay_days) @ tagged).tocsr()
         plays = np.bincount(
-            history.track_code, weights=np.exp(-history.age_days / config.popularity_decay_days), minlength=tracks
+            history.track_code, weights=decayed(history.age_days, config.popularity_decay_days), minlength=tracks
         )
         self._tagged = sparse.csr_matrix(tagged.T.multiply(np.log1p(plays)[None, :]), dtype=np.float32)
 

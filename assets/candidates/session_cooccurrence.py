@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from assets.candidates.history import History, rows_of
+from assets.candidates.history import History, decayed, rows_of
 from assets.candidates.source import only_positive, strongest
 from assets.listens import Floats, Ints
 
@@ -43,7 +43,7 @@ class SessionCooccurrence:
     def __init__(self, history: History, config: SessionCooccurrenceConfig) -> None:
         newest = np.full(len(history.sessions), np.inf)
         np.minimum.at(newest, history.session_code, history.age_days)
-        decay = np.exp(-newest / config.session_decay_days)
+        decay = decayed(newest, config.session_decay_days)
         holds = session_weights(history.session_code, history.track_code, decay)
         self.neighbours = conditional(holds, config.shrinkage, config.neighbours)
         self.plays = history.plays(config.play_decay_days)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from assets.candidates.history import History, rows_of
+from assets.candidates.history import History, decayed, rows_of
 from assets.candidates.source import only_positive, strongest
 from assets.listens import Floats, Ints
 
@@ -52,7 +52,7 @@ def _followed(history: History, config: TransitionsConfig) -> sparse.csr_matrix:
     total = sparse.csr_matrix((tracks, tracks))
     for steps in range(1, config.reach + 1):
         follows = (session[steps:] == session[:-steps]) & (track[steps:] != track[:-steps])
-        weight = np.exp(-history.age_days[steps:][follows] / config.session_decay_days) / steps
+        weight = decayed(history.age_days[steps:][follows], config.session_decay_days) / steps
         pairs = (track[:-steps][follows], track[steps:][follows])
         total = total + sparse.csr_matrix((weight, pairs), shape=(tracks, tracks))
     return total.tocsr()

@@ -66,5 +66,5 @@ class UserNeighbours:
 def unit_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     """The matrix with every row scaled to length 1; empty rows stay empty."""
     norm = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    scale = np.repeat(1.0 / np.maximum(norm, 1e-12), np.diff(matrix.indptr))
+    scale = np.repeat(1.0 / np.maximum(norm, np.finfo(np.float32).tiny), np.diff(matrix.indptr))
     return sparse.csr_matrix(((matrix.data * scale).astype(np.float32), matrix.indices, matrix.indptr), matrix.shape)

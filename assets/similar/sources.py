@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assets.candidates.als import AlsConfig
-from assets.candidates.history import History
+from assets.candidates.history import History, decayed
 from assets.candidates.session_cooccurrence import session_weights
 from assets.candidates.source import ABSENT, ranks_within, top_k
 from assets.candidates.user_neighbours import unit_rows
@@ -69,7 +69,7 @@ class InSessions:
     def __init__(self, history: History, config: SimilarConfig) -> None:
         newest = np.full(len(history.sessions), np.inf)
         np.minimum.at(newest, history.session_code, history.age_days)
-        decay = np.exp(-newest / config.session_decay_days)
+        decay = decayed(newest, config.session_decay_days)
         listener = np.zeros(len(history.sessions), np.int64)
         listener[history.session_code] = history.user_code
         decay /= np.maximum(np.bincount(listener, weights=decay), 1.0)[listener]

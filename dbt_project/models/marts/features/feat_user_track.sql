@@ -32,8 +32,8 @@ select
     count(*) filter (where age_days <= 30) as listens_30d,
     count(*) filter (where age_days <= 90) as listens_90d,
     count(*) filter (where is_first_in_session) as sessions,
-    -- Whole billionths: a sum of floats depends on the order in which rows arrive.
-    cast(sum(cast(exp(-age_days / 60) * 1000000000 as bigint)) as double precision) / 1000000000 as decayed_listens,
+    -- Oldest first: a sum of floats depends on the order of its terms. Float32, and a product in it, holds the least.
+    sum(greatest(exp(-age_days / 60), 1e-15) order by age_days desc) as decayed_listens,
     max(age_days) as days_since_first,
     min(age_days) as days_since_last,
     count(*) filter (where is_skipped) as skips,

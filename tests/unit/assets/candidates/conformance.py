@@ -127,6 +127,18 @@ class SourceConformance(ABC):
         else:
             assert listed.empty
 
+    def test_who_last_listened_twenty_years_ago_is_offered_something_like_who_did_this_month(
+        self, history: History
+    ) -> None:
+        gone = history.users[::2].tolist()
+        offered = []
+        for age in (25.0, 20 * 365.25):
+            pairs = zip(*(part.tolist() for part in pairs_heard(history)), strict=True)
+            rows = [(user, track, age if user in gone else 3.0, user) for user, track in pairs]
+            aged = History(listens_of(rows), AS_OF)
+            offered.append(set(lists_of(self.fit(aged), aged, gone, slate=Slate.FOR_YOU)["user_key"]))
+        assert offered == [set(gone), set(gone)]
+
     def test_no_users_give_an_empty_list(self, source: CandidateSource, history: History) -> None:
         assert lists_of(source, history, [], slate=Slate.FOR_YOU).empty
 

@@ -18,7 +18,8 @@ def list_(
 ) -> None:
     """List rankers, newest first: which serve, and what the gate measured on a fold that neither model had seen.
 
-    The dates and the incumbents are in --json.
+    NDCG@100 of different folds is of different weeks and users: only the difference from the incumbent, measured on
+    the same fold, says which is better. The incumbents are in --json.
 
     Example: `audotics models list --slate for_you`
 
@@ -38,12 +39,12 @@ def list_(
         (
             each["model_version"],
             "serving" if each["serving"] else each["decision"],
-            each["ndcg@100"]["challenger"],
+            _measured(each),
             _difference(each),
         )
         for each in models
     ]
-    columns = ("model_version", "status", "NDCG@100", "ahead of incumbent")
+    columns = ("model_version", "status", "NDCG@100 on fold", "ahead of incumbent")
     print_table("rankers", columns, rows, highlight="serving")
     for each in models:
         if each["decision"] == "refused":
@@ -107,6 +108,12 @@ def _person() -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return f"uid {os.getuid()}"
+
+
+def _measured(model: dict[str, Any]) -> str | None:
+    """The figure above the fold that it is of: figures of different folds do not compare."""
+    figure = model["ndcg@100"]["challenger"]
+    return None if figure is None else f"{figure:.4f}\n{model['held_out']}"
 
 
 def _difference(model: dict[str, Any]) -> str | None:

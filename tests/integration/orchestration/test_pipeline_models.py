@@ -51,6 +51,8 @@ def test_the_first_rankers_are_promoted_with_a_card_of_what_they_did_on_a_fold_t
         assert ndcg["mean"] == pytest.approx(model["ndcg@100"]["challenger"])
         assert measured["calibration"][-1]["listened"] > 2 * measured["calibration"][4]["listened"]
         assert card["data"]["last_listen"] < AS_OF
+    table = pipeline.run("models", "list").stdout
+    assert table.count(held_out.isoformat()) == len(listed), "a figure of a fold stands above the fold's date"
     page = pipeline.run("models", "show", listed[0]["model_version"]).stdout
     for shown in ("Held-out fold", "heavy", "Calibration", "Features", "Known limits"):
         assert shown in page

@@ -188,7 +188,7 @@ def _exported(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 # Of what is written after the core models are built.
-_STAGING_OF_ML = "stg_recommendations stg_recommendation_batches stg_similar_tracks stg_similar_artists"
+_STAGING_OF_ML = "stg_recommendations stg_recommendation_batches stg_releases stg_similar_tracks stg_similar_artists"
 
 
 @dbt_assets(

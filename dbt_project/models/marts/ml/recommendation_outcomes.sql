@@ -3,7 +3,8 @@
         unique_key='as_of',
         indexes=[{'columns': ['as_of', 'slate', 'rank'], 'unique': true}],
         rebuild_where="as_of >= " ~ add_days('__rebuild_date__', '-' ~ var('horizon_days'))
-        ~ " or " ~ add_days('as_of', var('horizon_days')) ~ " > (select max(listened_on) from analytics.listening_daily)",
+        ~ " or " ~ add_days('as_of', var('horizon_days')) ~ " > (select max(listened_on) from analytics.listening_daily)"
+        ~ " or (as_of, made_at) not in (select as_of, made_at from ml.recommendation_batches)",
         meta={'test_every_row': true},
     )
 }}
@@ -23,6 +24,16 @@ batches as (
         made.made_at
     from {{ ref('stg_recommendation_batches') }} as made
     inner join last_days on {{ add_days('made.as_of', var('horizon_days')) }} <= last_days.listened_on
+    -- Lists of a date that were made or published after it, by a backfill or a replay, are lists that nobody was shown.
+    where
+        exists (
+            select 1
+            from {{ ref('stg_releases') }} as releases
+            where
+                releases.as_of = made.as_of
+                and releases.published_at >= made.made_at
+                and releases.published_at < {{ utc_midnight(add_days('made.as_of', 1)) }}
+        )
 
 ),
 

@@ -1,0 +1,23 @@
+with source as (
+
+    select * from {{ source('ml', 'releases') }}
+
+),
+
+renamed as (
+
+    select
+        -- ids
+        release,
+        as_of,
+
+        -- text
+        status,
+
+        -- timestamps
+        published_at
+    from source
+
+)
+
+select * from renamed

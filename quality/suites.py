@@ -38,7 +38,7 @@ def _no_rows(description: str, query: str) -> Expectation:
 
 
 # Files are numbered as they are loaded, so the recent ones are those from the first recent one on, and a small index
-# finds their rows. Forgotten loads may leave listens without any file on record: then every row is looked at.
+# finds their rows. Forgotten loads may leave listens without any file on record: then every row is checked.
 _FIRST_RECENT_FILE = (
     "(select coalesce(min(file_id), 0) from raw.ingest_files where finished_at >= "
     "(select max(finished_at) from raw.ingest_files where rows_loaded > 0) - interval '7 days')"
@@ -47,7 +47,7 @@ _FIRST_RECENT_FILE = (
 
 def raw_listens() -> Suite:
     """Listens of the files loaded in the 7 days up to the last load that brought any: plausible times and durations,
-    known keys, and every row of these files accounted for. The rows of older files were looked at when they came; of
+    known keys, and every row of these files accounted for. The rows of older files were checked when they came; of
     these only the counts on record have to add up.
     """
     return Suite(

@@ -22,6 +22,15 @@
     date_trunc('{{ period }}', {{ day }})::date
 {%- endmacro %}
 
+{# First date after the week (a Monday) or month that begins on a date. #}
+{% macro next_start_of(period, first_day) -%}
+    ({{ first_day }} + interval '1 {{ period }}')::date
+{%- endmacro %}
+
+{% macro add_milliseconds(instant, milliseconds) -%}
+    ({{ instant }} + {{ milliseconds }} * interval '1 millisecond')
+{%- endmacro %}
+
 {# Whole months from the first date of a month to that of a later one. #}
 {% macro months_between(earlier, later) -%}
     (

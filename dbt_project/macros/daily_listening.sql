@@ -7,7 +7,7 @@ with listening as (
         listened_on,
         count(*) as listens,
         count(distinct user_key) as listeners,
-        count(*) filter (where is_skipped) as skips,
+        case when count(is_skipped) > 0 then count(*) filter (where is_skipped) end as skips,
         count(is_skipped) as listens_with_skip_known,
         cast(sum(ms_played) as bigint) as ms_played
     from {{ listens }}

@@ -43,6 +43,9 @@ select
     charts.listens,
     charts.listener_days,
 
+    -- booleans
+    {{ is_complete('week', 'charts.week') }} as is_complete,
+
     -- timestamps
     charts.week
 from charts

@@ -9,7 +9,7 @@ from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import SampleWorld, generate
 
-WORLD = SampleWorld(until=date(2026, 6, 1), users=60, tracks=200, listens=4_000, days=75)
+WORLD = SampleWorld(until=date(2026, 6, 1), users=60, tracks=200, listens=5_000, days=100)
 
 # The Last.fm layout knows neither: half of the users get both.
 _PLAYED_AND_SKIPPED = """

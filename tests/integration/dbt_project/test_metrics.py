@@ -158,13 +158,22 @@ def test_metrics_over_windows_look_back_from_every_day(dbt: Dbt, ask: Callable[.
     answered = ask("active_listeners_28d,listens_growth", "metric_time__day")
     expected = dbt.query(
         """
+        with whole as (
+            select month from (select distinct month from analytics.days) as months
+            where
+                month >= (select min(listened_on) from core.fct_listens)
+                and month + interval '1 month' <= (select max(listened_on) from core.fct_listens)
+        )
         select
             day,
             (
                 select count(distinct user_key) from core.fct_listens
                 where listened_on <= day and listened_on > day - 28
             ),
-            counted.listens::float / before.listens - 1
+            case
+                when month in (select * from whole) and (month - interval '1 month')::date in (select * from whole)
+                    then counted.listens::float / before.listens - 1
+            end
         from analytics.days
         left join analytics.listening_daily as counted on counted.listened_on = day
         left join analytics.listening_daily as before on before.listened_on = (day - interval '1 month')::date
@@ -172,5 +181,6 @@ def test_metrics_over_windows_look_back_from_every_day(dbt: Dbt, ask: Callable[.
         """
     )
     assert_same(answered, expected)
+    assert {day[:7] for day, _, growth in answered if growth is not None} == {"2026-04"}, "March and April are whole"
     silent = next(row for row in answered if row[0] == "2026-05-05")
-    assert silent[1] and silent[2] is None, "a day without a listen has a window all the same"
+    assert silent[1], "a day without a listen has a window all the same"

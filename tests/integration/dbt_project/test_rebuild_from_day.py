@@ -12,7 +12,8 @@ from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
 
-UNTIL = date(2026, 6, 1)
+# The last days are a Sunday, the last of May, and a Monday: a week and a month end between them.
+UNTIL = date(2026, 6, 2)
 WORLD = SampleWorld(until=UNTIL, users=150, tracks=400, listens=12_000, days=100)
 LATE_DAYS = [UNTIL - timedelta(days=days) for days in (71, 33, 6)]
 LAST_DAYS = [UNTIL - timedelta(days=days) for days in (2, 1)]
@@ -26,7 +27,10 @@ insert into ml.recommendations (as_of, slate, user_key, rank, track_key, score, 
 select date '{UNTIL}' - days, 'for_you', user_key, rank, (7 * user_key + rank) % 100, 0, 'popular', 'm1'
 from raw.users cross join generate_series(13, 61) as days cross join generate_series(1, 40) as rank;
 insert into ml.recommendation_batches (as_of, slate, model_version, users, rows, made_at)
-select as_of, slate, 'm1', count(distinct user_key), count(*), now() from ml.recommendations group by as_of, slate;
+select as_of, slate, 'm1', count(distinct user_key), count(*), as_of + interval '3 hours'
+from ml.recommendations group by as_of, slate;
+insert into ml.releases (release, as_of, models, counts, published_at, status)
+select as_of::text, as_of, '{{}}', '{{}}', as_of + interval '4 hours', 'retired' from ml.recommendation_batches;
 """
 
 

@@ -17,7 +17,7 @@ from tests.repository import ROOT
 
 ANALYTICS = [
     *("artist_charts_weekly", "artist_daily", "catalogue_long_tail_monthly", "days", "listener_daily", "listeners"),
-    *("listener_history", "listening_daily", "listens", "new_releases", "retention_monthly", "sessions"),
+    *("listener_history", "listening_daily", "listens", "months", "new_releases", "retention_monthly", "sessions"),
     *("track_charts_weekly", "track_daily", "track_skips_monthly"),
 ]
 ASSET_KEYS = [
@@ -40,7 +40,10 @@ ASSET_KEYS = [
     *(f"similar_{name}" for name in ("artists", "tracks")),
     "similarity_evaluations",
     *(f"snapshots/{name}_history" for name in ("artists", "tracks", "users")),
-    *(f"staging/stg_{name}" for name in ("artists", "listens", "recommendation_batches", "recommendations")),
+    *(
+        f"staging/stg_{name}"
+        for name in ("artists", "listens", "recommendation_batches", "recommendations", "releases")
+    ),
     *(f"staging/stg_{name}" for name in ("similar_artists", "similar_tracks", "tracks", "users")),
     "training_set",
 ]

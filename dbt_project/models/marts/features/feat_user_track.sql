@@ -36,7 +36,7 @@ select
     sum(greatest(exp(-age_days / 60), 1e-15) order by age_days desc) as decayed_listens,
     max(age_days) as days_since_first,
     min(age_days) as days_since_last,
-    count(*) filter (where is_skipped) as skips,
+    case when count(is_skipped) > 0 then count(*) filter (where is_skipped) end as skips,
     count(is_skipped) as listens_with_skip_known
 from listens
 group by as_of, user_key, track_key

@@ -1,6 +1,7 @@
 {{
     config(
         indexes=[{'columns': ['week', 'rank'], 'unique': true}],
+        post_hook="{{ mark_finished({'is_complete': is_complete('week', 'week')}) }}",
         rebuild_where="week >= " ~ start_of('week', '__rebuild_date__'),
     )
 }}

@@ -1,6 +1,7 @@
 {{
     config(
         indexes=[{'columns': ['month', 'decile'], 'unique': true}],
+        post_hook="{{ mark_finished({'is_complete': is_complete('month', 'month')}) }}",
         rebuild_where="month >= " ~ start_of('month', '__rebuild_date__'),
     )
 }}
@@ -46,6 +47,9 @@ select
     tracks,
     listens,
     cast(listens as double precision) / sum(listens) over (partition by month) as listens_share,
+
+    -- booleans
+    {{ is_complete('month', 'month') }} as is_complete,
 
     -- timestamps
     month

@@ -14,8 +14,10 @@ with listening as (
         listened_on,
         count(*) as listens,
         count(distinct track_key) as tracks,
-        count(distinct session_key) as sessions,
-        count(*) filter (where is_skipped) as skips,
+        count(distinct session_key) filter (
+            where {{ utc_date('session_started_at') }} = listened_on
+        ) as sessions_started,
+        case when count(is_skipped) > 0 then count(*) filter (where is_skipped) end as skips,
         count(is_skipped) as listens_with_skip_known,
         cast(sum(ms_played) as bigint) as ms_played
     from {{ ref('fct_listens') }}
@@ -47,7 +49,7 @@ select
     -- numerics
     listening.listens,
     listening.tracks,
-    listening.sessions,
+    listening.sessions_started,
     coalesce(first_listens.discoveries, 0) as discoveries,
     listening.skips,
     listening.listens_with_skip_known,

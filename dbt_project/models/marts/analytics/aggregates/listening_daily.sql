@@ -1,4 +1,9 @@
-{{ config(indexes=[{'columns': ['listened_on'], 'unique': true}]) }}
+{{
+    config(
+        indexes=[{'columns': ['listened_on'], 'unique': true}],
+        post_hook="{{ mark_finished({'is_complete': is_over(add_days('listened_on', 1), this)}) }}",
+    )
+}}
 
 with listeners as (
 
@@ -47,13 +52,13 @@ artists as (
 sessions as (
 
     select
-        {{ utc_date('started_at') }} as listened_on,
+        started_on as listened_on,
         count(*) as sessions
     from {{ ref('fct_sessions') }}
     {% if is_incremental() %}
-    where started_at >= {{ rebuild_instant() }}
+    where started_on >= {{ rebuild_date() }}
     {% endif %}
-    group by {{ utc_date('started_at') }}
+    group by started_on
 
 ),
 
@@ -83,6 +88,10 @@ select
     listeners.skips,
     listeners.listens_with_skip_known,
     listeners.ms_played,
+
+    -- booleans
+    {{ is_over(add_days('listeners.listened_on', 1), ref('listener_daily')) }} as is_complete,
+    {{ is_left_censored('listeners.listened_on', ref('listener_daily')) }} as is_left_censored,
 
     -- timestamps
     listeners.listened_on

@@ -1,6 +1,7 @@
 {{
     config(
         indexes=[{'columns': ['track_key'], 'unique': true}, {'columns': ['first_listened_on']}],
+        post_hook="{{ mark_finished({'is_complete_7d': is_over(add_days('first_listened_on', 7)), 'is_complete_28d': is_over(add_days('first_listened_on', 28))}) }}",
         rebuild_where='first_listened_on > ' ~ add_days('__rebuild_date__', -28),
     )
 }}
@@ -61,6 +62,11 @@ select
     early_days.listens_28d,
     early_days.listeners_7d,
     early_days.listeners_28d,
+
+    -- booleans
+    {{ is_over(add_days('firsts.first_listened_on', 7)) }} as is_complete_7d,
+    {{ is_over(add_days('firsts.first_listened_on', 28)) }} as is_complete_28d,
+    {{ is_left_censored('firsts.first_listened_on') }} as is_left_censored,
 
     -- timestamps
     firsts.first_listened_on

@@ -1,6 +1,7 @@
 {{
     config(
         indexes=[{'columns': ['cohort_month', 'activity_month'], 'unique': true}],
+        post_hook="{{ mark_finished({'is_complete': is_complete('month', 'activity_month')}) }}",
         rebuild_where="activity_month >= " ~ start_of('month', '__rebuild_date__'),
     )
 }}
@@ -55,6 +56,10 @@ select
     sizes.cohort_listeners,
     retained.active_listeners,
     cast(retained.active_listeners as double precision) / sizes.cohort_listeners as retention,
+
+    -- booleans
+    {{ is_complete('month', 'retained.activity_month') }} as is_complete,
+    {{ is_left_censored('retained.cohort_month') }} as is_left_censored,
 
     -- timestamps
     retained.cohort_month,

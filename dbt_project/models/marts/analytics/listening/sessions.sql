@@ -8,6 +8,8 @@ select
 
     -- timestamps
     sessions.started_at,
-    sessions.last_listened_at
+    sessions.started_on,
+    sessions.last_listened_at,
+    sessions.ended_at
 from {{ ref('fct_sessions') }} as sessions
 left join {{ ref('stg_users') }} as users on sessions.user_key = users.user_key

@@ -5,7 +5,7 @@
         indexes=[
             {'columns': ['session_key'], 'unique': true},
             {'columns': ['last_listened_at']},
-            {'columns': ['started_at']},
+            {'columns': ['started_on']},
         ],
     )
 }}
@@ -66,19 +66,49 @@ of_sessions as (
     select * from their_beginnings
     {% endif %}
 
+),
+
+sessions as (
+
+    select
+        session_key,
+        user_key,
+        session_started_at as started_at,
+        max(listened_at) as last_listened_at,
+        count(*) as listens,
+        count(*) filter (where is_first_in_session) as tracks
+    from of_sessions
+    group by session_key, user_key, session_started_at
+
+),
+
+last_listens as (
+
+    select
+        sessions.session_key,
+        max(of_sessions.ms_played) as ms_played
+    from sessions
+    inner join of_sessions
+        on
+            sessions.session_key = of_sessions.session_key
+            and sessions.last_listened_at = of_sessions.listened_at
+    group by sessions.session_key
+
 )
 
 select
     -- ids
-    session_key,
-    user_key,
+    sessions.session_key,
+    sessions.user_key,
 
     -- numerics
-    count(*) as listens,
-    count(*) filter (where is_first_in_session) as tracks,
+    sessions.listens,
+    sessions.tracks,
 
     -- timestamps
-    session_started_at as started_at,
-    max(listened_at) as last_listened_at
-from of_sessions
-group by session_key, user_key, session_started_at
+    sessions.started_at,
+    {{ utc_date('sessions.started_at') }} as started_on,
+    sessions.last_listened_at,
+    {{ add_milliseconds('sessions.last_listened_at', 'last_listens.ms_played') }} as ended_at
+from sessions
+inner join last_listens on sessions.session_key = last_listens.session_key

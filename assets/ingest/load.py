@@ -59,12 +59,7 @@ def load_files(
             loaded; of the file itself nothing does.
     """
     files = [file for path in paths for file in _find(source, path)]
-    try:
-        connection = adbc_connect(warehouse_url, Role.LOADER)
-    except adbc_driver_manager.Error as error:
-        check_warehouse(warehouse_url)
-        raise AudoticsError(f"cannot load into the warehouse: {error}; run `audotics doctor`") from error
-    with connection:
+    with _connect(warehouse_url) as connection:
         reports = []
         for file in files:
             try:
@@ -74,6 +69,19 @@ def load_files(
                     raise
                 refused.append(error)
         return reports
+
+
+def _connect(warehouse_url: str) -> dbapi.Connection:
+    try:
+        connection = adbc_connect(warehouse_url, Role.LOADER)
+        with connection.cursor() as cursor:
+            cursor.execute(merge_sql.SESSION_SETTING)
+        # Committed, it outlives the transactions of the files.
+        connection.commit()
+    except adbc_driver_manager.Error as error:
+        check_warehouse(warehouse_url)
+        raise AudoticsError(f"cannot load into the warehouse: {error}; run `audotics doctor`") from error
+    return connection
 
 
 def _find(source: Source, path: Path) -> list[Path]:
@@ -200,7 +208,7 @@ def _load_new(
 
 def _stage(cursor: dbapi.Cursor, source: Source, path: Path, now: datetime, progress: ProgressCallback) -> Tally:
     """Read the file into temporary tables and return what was counted on the way."""
-    for statement in (*merge_sql.SETTINGS, *merge_sql.STAGING):
+    for statement in (merge_sql.TRANSACTION_SETTING, *merge_sql.STAGING):
         cursor.execute(statement)
     parser, mentions, tally = Parser(source.rules, now), MentionCounter(), Tally()
     for batch in source.read(path):

@@ -2,8 +2,10 @@
 
 from warehouse.locks import Lock
 
-# Room for the sorts and hash tables of one merge; the temporary tables are written and read once.
-SETTINGS = ("SET temp_buffers = '64MB'", "SET LOCAL work_mem = '128MB'")
+# The temporary tables are written and read once. A session can change this only before it touches the first of them.
+SESSION_SETTING = "SET temp_buffers = '64MB'"
+# Room for the sorts and hash tables of one merge.
+TRANSACTION_SETTING = "SET LOCAL work_mem = '128MB'"
 
 # The key is also in the triggers of warehouse/migrations/baseline/builds.py.
 LOCK = Lock("168624130", "loading")

@@ -12,7 +12,7 @@ import pytest
 from loading import load, query, state_of, tabular, write_csv, write_lastfm
 
 from assets.ingest import lines
-from assets.ingest.lastfm_1k import PROFILE_NAME, LastFm1k
+from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.mapping import read_mapping
 from assets.ingest.records import Progress
@@ -258,30 +258,6 @@ def test_the_row_shown_in_each_example_mapping_loads(
         " INNER JOIN raw.users USING (user_key) INNER JOIN raw.tracks USING (track_key)"
         " INNER JOIN raw.artists USING (artist_key)",
     ) == [expected]
-
-
-def test_profiles_fill_known_users_and_a_second_load_changes_nothing(warehouse_url: str, tmp_path: Path) -> None:
-    row = ("u1", "2009-05-04T23:08:57Z", "", "Deep Dish", "", "Roads")
-    write_lastfm(tmp_path, row, ("u2", *row[1:]), ("u3", *row[1:]))
-    profile = tmp_path / PROFILE_NAME
-    profile.write_text(
-        "#id\tgender\tage\tcountry\tregistered\n"
-        "u1\tm\t22\tPeru\tAug 13, 2006\nu2\t\told\t\tsoon\nstranger\tf\t30\tPeru\tAug 13, 2006\n"
-    )
-    load(warehouse_url, LastFm1k(), tmp_path)
-    profiles = "SELECT user_id, gender, age, country, registered_on FROM raw.users ORDER BY user_key"
-    expected = [
-        ("u1", "m", 22, "Peru", date(2006, 8, 13)),
-        ("u2", None, None, None, None),
-        ("u3", None, None, None, None),
-    ]
-    assert query(warehouse_url, profiles) == expected
-    before = state_of(warehouse_url)
-    assert load(warehouse_url, LastFm1k(), tmp_path).already_loaded
-    assert state_of(warehouse_url) == before
-    profile.write_text(profile.read_text().replace("u2\t\told", "u2\tf\t41"))
-    assert load(warehouse_url, LastFm1k(), tmp_path).already_loaded
-    assert query(warehouse_url, profiles)[1] == ("u2", "f", 41, None, None)
 
 
 def test_values_that_were_replaced_by_null_are_counted_in_the_report(warehouse_url: str, tmp_path: Path) -> None:

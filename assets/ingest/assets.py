@@ -20,7 +20,7 @@ _DAYS_SHOWN = 90
 
 _TABLES = {
     "listens": "Listens, one row per (user, start of playback, track), each with the file it came from.",
-    "rejected_listens": "Rows that could not be loaded: file, line, reason and original text.",
+    "rejected_listens": "Rows that could not be loaded: file, line, reason and the mapped fields.",
     "ingest_files": "Files loaded, with rows read = loaded + rejected + duplicates.",
     "users": "Users, with the profile where a source gives one.",
     "tracks": "Tracks, with their dense key and public id.",

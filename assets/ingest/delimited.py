@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from assets.ingest.duck import connect_offline
 from assets.ingest.lines import LineBatch, read_lines
-from assets.ingest.records import REJECT_SCHEMA, RawBatch
+from assets.ingest.records import REJECT_SCHEMA, RawBatch, unsplit
 from warehouse.errors import AudoticsError
 
 # A quoted field that is still open after this many lines is taken for a stray quotation mark.
@@ -136,16 +136,14 @@ def _pick(
     fits = pc.equal(pc.list_value_length(fields), width)
     good = lines.filter(fits)
     flat = pc.list_flatten(fields.filter(fits)).combine_chunks()
-    columns: dict[str, pa.ChunkedArray | pa.Array] = {"line": good["line"], "original": good["text"]}
+    columns: dict[str, pa.ChunkedArray | pa.Array] = {"line": good["line"]}
     for field, position in positions.items():
         if position is None:
             columns[field] = pa.nulls(good.num_rows, pa.string())
         else:
             column = flat.take(pa.array(np.arange(position, len(flat), width)))
             columns[field] = unquote(column) if unquote else column
-    bad = lines.filter(pc.invert(fits))
-    reasons = pa.array(["wrong_column_count"] * bad.num_rows, pa.string())
-    return pa.table(columns), pa.table([bad["line"], reasons, bad["text"]], schema=REJECT_SCHEMA)
+    return pa.table(columns), unsplit(lines["line"].filter(pc.invert(fits)), "wrong_column_count")
 
 
 class _QuotedSplitter:

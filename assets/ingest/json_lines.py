@@ -10,12 +10,19 @@ import pyarrow.compute as pc
 from assets.ingest.delimited import missing_column
 from assets.ingest.duck import connect_offline
 from assets.ingest.lines import read_lines
-from assets.ingest.records import REJECT_SCHEMA, RawBatch
+from assets.ingest.records import RawBatch, unsplit
 from warehouse.errors import AudoticsError
 
 _IS_OBJECT = "CASE WHEN json_valid(text) THEN json_type(text) = 'OBJECT' ELSE false END"
+# An object or a list is not the value of a field, and holds what the mapping does not name.
 _VALUES = f"""
-SELECT line, text, is_object, CASE WHEN is_object THEN json_extract_string(text, $paths) END AS found
+SELECT
+    line,
+    is_object,
+    CASE WHEN is_object THEN list_transform(
+        list_zip(json_extract_string(text, $paths), json_type(text, $paths)),
+        lambda found: CASE WHEN found[2] NOT IN ('OBJECT', 'ARRAY') THEN found[1] END
+    ) END AS found
 FROM (SELECT *, {_IS_OBJECT} AS is_object FROM lines)
 """
 _FOUND_PATHS = f"""
@@ -35,7 +42,8 @@ def json_path(dotted: str) -> str:
 def read_json_lines(path: Path, columns: Mapping[str, str], optional: Sequence[str] = ()) -> Iterator[RawBatch]:
     """Yield the file's objects, one text column per key of `columns`, whose values are dotted paths.
 
-    Lines that are not a JSON object are rejected as `malformed_json`. A path that an object lacks is null.
+    Lines that are not a JSON object are rejected as `malformed_json`. A path that an object lacks, or that leads to an
+    object or a list, is null.
 
     Raises:
         AudoticsError: no object of the first batch has the path of a field that is not in `optional`.
@@ -50,12 +58,10 @@ def read_json_lines(path: Path, columns: Mapping[str, str], optional: Sequence[s
         if good.num_rows and not checked:
             _check_paths(path, connection, columns, optional)
             checked = True
-        rows = {"line": good["line"], "original": good["text"]}
+        rows = {"line": good["line"]}
         for position, field in enumerate(columns):
             rows[field] = pc.list_element(good["found"], position)
-        bad = table.filter(pc.invert(table["is_object"]))
-        reasons = pa.array(["malformed_json"] * bad.num_rows, pa.string())
-        malformed = pa.table([bad["line"], reasons, bad["text"]], schema=REJECT_SCHEMA)
+        malformed = unsplit(table["line"].filter(pc.invert(table["is_object"])), "malformed_json")
         yield RawBatch(pa.table(rows), pa.concat_tables([batch.rejects, malformed]), batch.done)
 
 

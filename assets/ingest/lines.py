@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.ingest.records import REJECT_SCHEMA
-from assets.ingest.utf8 import escaped, invalid_rows
+from assets.ingest.utf8 import invalid_rows
 from warehouse.errors import AudoticsError
 
 BLOCK_BYTES = 8 << 20
@@ -87,7 +87,7 @@ def _batch(block: bytes, first_line: int, done: float) -> LineBatch:
         {
             "line": numbers[bad],
             "reason": np.where(np.isin(bad, invalid), "invalid_utf8", "nul_byte").astype(object),
-            "original": [escaped(rows[int(row)].as_py()) for row in bad],
+            "fields": pa.nulls(len(bad), pa.string()),
         },
         schema=REJECT_SCHEMA,
     )

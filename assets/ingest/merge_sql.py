@@ -22,7 +22,7 @@ STAGING = (
         line bigint, user_mention integer, track_mention integer, listened_at timestamptz, ms_played integer,
         skipped boolean
     ) ON COMMIT DROP""",
-    """CREATE TEMPORARY TABLE staged_rejects (line bigint, reason text, original text) ON COMMIT DROP""",
+    """CREATE TEMPORARY TABLE staged_rejects (line bigint, reason text, fields text) ON COMMIT DROP""",
 )
 
 STAGED_PROFILES = """
@@ -103,8 +103,8 @@ def merge_statements(file_id: int, source: str) -> dict[str, str]:
         "analyse keys": _ANALYSE_KEYS,
         "listens": _insert_listens(file_id, source),
         "rejects": f"""
-INSERT INTO raw.rejected_listens (file_id, line, reason, original)
-SELECT {file_id}, line, reason, original FROM staged_rejects ORDER BY line
+INSERT INTO raw.rejected_listens (file_id, line, reason, fields)
+SELECT {file_id}, line, reason, fields::jsonb FROM staged_rejects ORDER BY line
 """,
     }
 

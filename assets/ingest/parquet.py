@@ -33,7 +33,9 @@ def read_parquet(path: Path, columns: Mapping[str, str], optional: Sequence[str]
                 if _resolve(schema, column) is None and field not in optional:
                     raise AudoticsError(missing_column(path, field, column, schema.names))
             total, done = max(file.metadata.num_rows, 1), 0
-            for batch in file.iter_batches(batch_size=BATCH_ROWS):
+            # What no field needs is not read.
+            wanted = sorted({steps[0] for column in columns.values() if (steps := _resolve(schema, column))})
+            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
                 yield _raw_batch(batch, columns, done, (done + batch.num_rows) / total)
                 done += batch.num_rows
     except (pa.ArrowException, OSError) as error:
@@ -71,9 +73,8 @@ def _raw_batch(batch: pa.RecordBatch, columns: Mapping[str, str], rows_before: i
             value = value.cast(pa.binary())
             invalid = np.union1d(invalid, invalid_rows(value.fill_null(b"")))
         values[field] = value
-    originals = pa.StructArray.from_arrays(batch.columns, fields=list(batch.schema))
-    rows = pa.table({**values, "row": originals})
-    rejects = _rejects(batch, lines, invalid)
+    rows = pa.table(values)
+    rejects = _rejects(rows.take(pa.array(invalid)))
     if len(invalid):
         rows = rows.take(pa.array(np.delete(np.arange(len(rows)), invalid)))
     return RawBatch(_text_as_strings(rows), rejects, done)
@@ -99,13 +100,13 @@ def _text_as_strings(rows: pa.Table) -> pa.Table:
     return rows
 
 
-def _rejects(batch: pa.RecordBatch, lines: np.ndarray, invalid: np.ndarray) -> pa.Table:
-    binary = [column.cast(pa.binary()) if _is_text(column.type) else column for column in batch.columns]
-    originals = []
-    for row in invalid:
-        values = {name: column[int(row)].as_py() for name, column in zip(batch.schema.names, binary, strict=True)}
-        originals.append(json.dumps(values, default=_as_text, ensure_ascii=False))
-    return pa.table([lines[invalid], ["invalid_utf8"] * len(invalid), originals], schema=REJECT_SCHEMA)
+def _rejects(rows: pa.Table) -> pa.Table:
+    """Return the rejects for rows in which the bytes of some text are not UTF-8."""
+    texts = [
+        json.dumps({name: _as_text(value) for name, value in row.items() if name != "line" and value is not None})
+        for row in rows.select([field.name for field in rows.schema if not pa.types.is_nested(field.type)]).to_pylist()
+    ]
+    return pa.table([rows["line"], ["invalid_utf8"] * rows.num_rows, texts], schema=REJECT_SCHEMA)
 
 
 def _as_text(value: object) -> str:

@@ -12,7 +12,8 @@ from assets.ingest.parse_sql import listens_query
 from assets.ingest.records import FIELDS, REJECT_SCHEMA, TIME_REASONS, ParseRules, RawBatch
 from warehouse.errors import AudoticsError
 
-_ORIGINAL_CHARACTERS = 65_536
+# Of each field of a rejected row.
+_KEPT_CHARACTERS = 1000
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Parser:
     def parse(self, batch: RawBatch) -> ParsedBatch:
         """Return the batch's listens and rejects."""
         if batch.rows.num_rows == 0:
-            return ParsedBatch(batch.rows, _shortened(batch.rejects), {}, [])
+            return ParsedBatch(batch.rows, batch.rejects, {}, [])
         kinds = {
             field.name: _kind(batch.rows.schema.field(field.name).type)
             for field in FIELDS
@@ -67,22 +68,17 @@ class Parser:
             odd = refused.filter(pc.is_in(refused["reason"], pa.array(TIME_REASONS)))
             odd_times = [text for text in odd["time"].slice(0, 5).to_pylist() if text is not None]
         nulled = {name: count for name, count in nulled.items() if count}
-        return ParsedBatch(listens, _shortened(rejects), nulled, odd_times)
+        return ParsedBatch(listens, rejects, nulled, odd_times)
 
     def _refused(self, batch: RawBatch, parsed: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
+        """Return the rejects of the batch's rows, with the text of their `time`."""
         self._connection.register("refused", batch.rows.filter(mask))
-        original = "to_json(row)::VARCHAR" if "row" in batch.rows.column_names else "original"
         texts = self._connection.sql(
-            f"SELECT {original} AS original, listened_at::VARCHAR AS time FROM refused"
+            f"SELECT {_kept_fields(batch.rows.schema)} AS fields, listened_at::VARCHAR AS time FROM refused"
         ).to_arrow_table()
         found = parsed.filter(mask)
         return pa.table(
-            {
-                "line": found["line"],
-                "reason": found["reason"],
-                "original": texts["original"],
-                "time": texts["time"],
-            }
+            {"line": found["line"], "reason": found["reason"], "fields": texts["fields"], "time": texts["time"]}
         )
 
     def _check_time_rule(self) -> None:
@@ -103,10 +99,18 @@ class Parser:
                 ) from error
 
 
-def _shortened(rejects: pa.Table) -> pa.Table:
-    position = rejects.column_names.index("original")
-    texts = pc.utf8_slice_codeunits(rejects["original"], 0, _ORIGINAL_CHARACTERS)
-    return rejects.set_column(position, "original", texts)
+def _kept_fields(schema: pa.Schema) -> str:
+    """Return the expression for what is kept of a rejected row: JSON of the mapped fields' texts, nulls left out.
+
+    NUL, which PostgreSQL cannot store, is written as `\\x00`. A struct or a list may hold what the mapping does not
+    name, so it is left out as well.
+    """
+    texts = (
+        f"'{field.name}': replace(({field.name}::VARCHAR)[:{_KEPT_CHARACTERS}], chr(0), '\\x00')"
+        for field in schema
+        if field.name != "line" and not pa.types.is_nested(field.type)
+    )
+    return f"json_merge_patch('{{}}', to_json({{{', '.join(texts)}}}))::VARCHAR"
 
 
 def _trimmed(rows: pa.Table) -> pa.Table:

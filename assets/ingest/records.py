@@ -7,7 +7,9 @@ from typing import Literal, NamedTuple, Protocol
 
 import pyarrow as pa
 
-REJECT_SCHEMA = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("original", pa.string())])
+# `fields` is a JSON object of the mapped fields' texts, null where a row could not be split into fields: what the
+# mapping leaves out, an IP address or a user agent, is nowhere in it.
+REJECT_SCHEMA = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("fields", pa.string())])
 PROFILE_SCHEMA = pa.schema(
     [
         ("user_id", pa.string()),
@@ -46,9 +48,8 @@ class RawBatch:
     """Some rows of a file, split into fields but not yet understood.
 
     Attributes:
-        rows: `line` (int64, from 1), one column per field that the source has, in the type the file gave it, and
-            either `original` (the row's text) or `row` (a struct of all the columns of a Parquet row).
-        rejects: rows that could not be split into fields, in REJECT_SCHEMA.
+        rows: `line` (int64, from 1) and one column per field that the source has, in the type the file gave it.
+        rejects: rows that could not be split into fields, or whose texts are not text, in REJECT_SCHEMA.
         done: how much of the file has been read, 0 to 1.
     """
 
@@ -60,6 +61,12 @@ class RawBatch:
     def rows_read(self) -> int:
         """Rows of the file in this batch, whether or not they could be split."""
         return self.rows.num_rows + self.rejects.num_rows
+
+
+def unsplit(lines: pa.ChunkedArray, reason: str) -> pa.Table:
+    """Return the rejects for lines that could not be split into fields: nothing of their text is kept."""
+    reasons = pa.array([reason] * len(lines), pa.string())
+    return pa.table([lines, reasons, pa.nulls(len(lines), pa.string())], schema=REJECT_SCHEMA)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class Tally:
     rejected: Counter[str] = field(default_factory=Counter)
     nulled: Counter[str] = field(default_factory=Counter)
     odd_times: list[str] = field(default_factory=list)
-    first_reject: tuple[int, str] | None = None
+    first_reject: tuple[int, str | None] | None = None
 
     def add(self, rows_read: int, parsed: ParsedBatch) -> None:
         """Count one more batch."""
@@ -58,10 +58,9 @@ def refusal(file: Path, tally: Tally, rules: ParseRules, now: datetime) -> str |
         return f"{file}: {_odd_times(odd, tally, rules, now)}; nothing of it was loaded"
     if nothing_left:
         reason, count = next(iter(tally.by_reason().items()))
-        line, original = tally.first_reject or (0, "")
         return (
-            f"{file}: none of its {tally.rows_read:,} rows can be loaded; {count:,} are refused as {reason}, "
-            f"line {line} is {_shortened(original)}; check that the file is of this format"
+            f"{file}: none of its {tally.rows_read:,} rows can be loaded; {count:,} are refused as {reason}"
+            f"{_where(tally.first_reject)}; check that the file is of this format"
         )
     return None
 
@@ -111,9 +110,16 @@ def _is_iso_8601(text: str) -> bool:
     return not text.isdigit()
 
 
-def _first(rejects: pa.Table) -> tuple[int, str]:
+def _first(rejects: pa.Table) -> tuple[int, str | None]:
     row = rejects.sort_by("line").slice(0, 1).to_pylist()[0]
-    return row["line"], row["original"]
+    return row["line"], row["fields"]
+
+
+def _where(first_reject: tuple[int, str | None] | None) -> str:
+    if first_reject is None:
+        return ""
+    line, fields = first_reject
+    return f", the first is line {line}" + (f" with {_shortened(fields)}" if fields else "")
 
 
 def _shortened(text: str) -> str:

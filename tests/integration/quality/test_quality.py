@@ -21,7 +21,7 @@ RAW = """
 insert into raw.ingest_files (file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected,
     rows_duplicate, started_at, finished_at) overriding system value
     values (1, repeat('a', 64), 'lastfm-1k', 'x', 1, 3, 2, 1, 0, now(), now());
-insert into raw.rejected_listens (file_id, line, reason, original) values (1, 3, 'empty_user', 'x');
+insert into raw.rejected_listens (file_id, line, reason) values (1, 3, 'empty_user');
 insert into raw.users (user_key, user_id, listener_key, file_id) values (0, 'ann', 1, 1);
 insert into raw.tracks (track_key, natural_key, track_id, file_id) values (0, 'x:a', 'a', 1), (1, 'x:b', 'b', 1);
 insert into raw.listens (user_key, track_key, listened_at, ms_played, source, file_id, ingested_at) values
@@ -123,7 +123,7 @@ insert into raw.ingest_files (file_id, sha256, format, path, bytes, rows_read, r
     values (2, repeat('b', 64), 'lastfm-1k', 'y', 1, 3, 1, 1, 1, now(), now() - interval '32 days');
 insert into raw.listens (user_key, track_key, listened_at, source, file_id, ingested_at) values
     (0, 0, '2026-03-01 11:00+00', 'x', 2, '2026-03-02 00:00+00');
-insert into raw.rejected_listens (file_id, line, reason, original) values (2, 1, 'empty_user', 'x');
+insert into raw.rejected_listens (file_id, line, reason) values (2, 1, 'empty_user');
 """
 ONLY_DUPLICATES = """
 insert into raw.ingest_files (file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected,

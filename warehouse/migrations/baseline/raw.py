@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 from warehouse.migrations.baseline.columns import INSTANT, column
 
@@ -155,7 +156,12 @@ def _create_rejected_listens() -> None:
         column("file_id", sa.Integer, "raw.ingest_files"),
         column("line", sa.BigInteger, "Line in the file from 1; row number from 1 for Parquet"),
         column("reason", sa.Text, "The first rule that the row broke"),
-        column("original", sa.Text, "The row as it stood in the file, unprintable bytes escaped"),
+        column(
+            "fields",
+            JSONB,
+            "Text of each mapped field, cut after 1,000 characters; null for a line that has no fields",
+            null=True,
+        ),
         sa.PrimaryKeyConstraint("file_id", "line", name="rejected_listens_pkey"),
         schema="raw",
         comment="One row per row of a file that could not become a listen",

@@ -70,7 +70,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Path], Path], str]] = {
     "header only": (lambda folder: write_csv(folder), r"holds no listens"),
     "only malformed rows": (
         lambda folder: write_csv(folder, "a", "b"),
-        r"none of its 2 rows can be loaded; 2 are refused as wrong_column_count, line 2 is 'a'",
+        r"none of its 2 rows can be loaded; 2 are refused as wrong_column_count, the first is line 2;",
     ),
 }
 

@@ -1,5 +1,6 @@
 """From fields to listens: times, reasons and their order, keys, durations."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -27,7 +28,7 @@ NAMES_REQUIRED = ParseRules(source="lastfm-1k", time=TimeRule("iso8601"), names_
 def _parse(rules: ParseRules, **columns: Sequence[object] | pa.Array) -> ParsedBatch:
     arrays = {name: values if isinstance(values, pa.Array) else pa.array(values) for name, values in columns.items()}
     count = len(next(iter(arrays.values())))
-    rows = pa.table({"line": pa.array(range(1, count + 1), pa.int64()), "original": ["as it was"] * count, **arrays})
+    rows = pa.table({"line": pa.array(range(1, count + 1), pa.int64()), **arrays})
     return Parser(rules, NOW).parse(RawBatch(rows, REJECT_SCHEMA.empty_table(), 1.0))
 
 
@@ -195,7 +196,7 @@ def test_a_rejected_row_does_not_count_as_nulled() -> None:
 )
 def test_each_fault_has_its_reason_and_spoils_no_other_row(change: dict[str, str | None], reason: str) -> None:
     parsed = _rows(NAMES_REQUIRED, {}, change, {})
-    assert parsed.rejects.to_pylist() == [{"line": 2, "reason": reason, "original": "as it was"}]
+    assert _reasons(parsed) == [(2, reason)]
     assert parsed.listens["line"].to_pylist() == [1, 3]
 
 
@@ -272,10 +273,16 @@ def test_constants_fill_their_field_in_every_row_quotes_and_all() -> None:
     assert parsed.listens["user_id"].to_pylist() == ["o'brien"] * 2
 
 
-def test_the_original_of_a_parquet_row_is_its_json_and_a_long_one_is_cut() -> None:
-    row = pa.array([{"u": "ada", "n": 1}, {"u": "x" * 100_000, "n": 2}])
-    rows = pa.table({"line": [1, 2], "user_id": ["", ""], "listened_at": ["", ""], "track_id": ["", ""], "row": row})
-    parsed = Parser(ISO, NOW).parse(RawBatch(rows, REJECT_SCHEMA.empty_table(), 1.0))
-    originals = parsed.rejects["original"].to_pylist()
-    assert originals[0] == '{"u":"ada","n":1}'
-    assert len(originals[1]) == 65_536
+def test_of_a_rejected_row_the_text_of_each_mapped_field_is_kept_nulls_and_what_holds_others_apart() -> None:
+    parsed = _parse(
+        ISO,
+        user_id=["", "x" * 100_000],
+        listened_at=[" soon", None],
+        track_id=["a\0'b", 'say "x"'],
+        title=pa.array([7, None], pa.int64()),
+        artist_name=[{"name": "X", "ip": "203.0.113.7"}, None],
+    )
+    assert [json.loads(fields) for fields in parsed.rejects["fields"].to_pylist()] == [
+        {"user_id": "", "listened_at": " soon", "track_id": "a\\x00'b", "title": "7"},
+        {"user_id": "x" * 1000, "track_id": 'say "x"'},
+    ]

@@ -17,8 +17,8 @@ def _rules(unit: str) -> ParseRules:
     return ParseRules(source="shop", time=TimeRule(unit), times_are_from="shop.toml")
 
 
-def _tally(rows_read: int, odd_times: tuple[str, ...] = (), **rejected: int) -> Tally:
-    return Tally(rows_read, Counter(rejected), odd_times=list(odd_times), first_reject=(3, "the row"))
+def _tally(rows_read: int, odd_times: tuple[str, ...] = (), fields: str | None = None, **rejected: int) -> Tally:
+    return Tally(rows_read, Counter(rejected), odd_times=list(odd_times), first_reject=(3, fields))
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,12 @@ def test_a_file_with_nothing_to_load_is_refused_however_small() -> None:
         'they look like ms: set unit = "ms" under [time] in shop.toml; nothing of it was loaded'
     )
     assert refusal(FILE, _tally(2, wrong_column_count=2), _rules("s"), NOW) == (
-        "log.csv: none of its 2 rows can be loaded; 2 are refused as wrong_column_count, line 3 is 'the row'; "
+        "log.csv: none of its 2 rows can be loaded; 2 are refused as wrong_column_count, the first is line 3; "
         "check that the file is of this format"
+    )
+    assert refusal(FILE, _tally(2, fields='{"user_id":""}', empty_user=2), _rules("s"), NOW) == (
+        "log.csv: none of its 2 rows can be loaded; 2 are refused as empty_user, the first is line 3 with "
+        """'{"user_id":""}'; check that the file is of this format"""
     )
     assert refusal(FILE, _tally(0), _rules("s"), NOW) == "log.csv holds no listens; give a file that does"
 

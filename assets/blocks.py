@@ -80,6 +80,8 @@ def settled_blocks(connection: dbapi.Connection) -> tuple[datetime, int]:
 
 
 def _keys(connection: Connection, user_id: str, kind: ItemKind, item_id: str) -> dict[str, object]:
+    # Before the keys are read: an undone load, which may take user and item away, holds it as well.
+    acquire(connection.connection.cursor(), LOCK)
     user_key = connection.scalar(text("select user_key from raw.users where user_id = :id"), {"id": user_id})
     if user_key is None:
         raise AudoticsError(f"the warehouse knows no user {user_id!r}")
@@ -89,7 +91,6 @@ def _keys(connection: Connection, user_id: str, kind: ItemKind, item_id: str) ->
         raise AudoticsError(
             f"the warehouse knows no {kind} {item_id!r}; ids are those of core.dim_{kind}s and of the read API"
         )
-    acquire(connection.connection.cursor(), LOCK)
     return {"user_key": user_key, "kind": str(kind), "item_key": item_key}
 
 

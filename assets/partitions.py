@@ -4,6 +4,8 @@ import warnings
 
 import dagster as dg
 
+from warehouse.history import EARLIEST_DAY
+
 # Known and accepted, so nobody has to read it in each process that loads the assets: what stays as it is as long as
 # Dagster's version is pinned.
 for _feature in ("Parameter `backfill_policy` of function `asset`", "Specifying a partitions_def on an AssetCheckSpec"):
@@ -11,7 +13,6 @@ for _feature in ("Parameter `backfill_policy` of function `asset`", "Specifying 
 
 OWNERS = ["team:data-engineering"]
 
-# No listen is loaded of a day before 2000. The partition of a date exists from its own midnight on, when everything
-# before it has been heard: hence the offset.
-AS_OF_PARTITIONS = dg.DailyPartitionsDefinition(start_date="2000-01-01", end_offset=1)
+# The partition of a date exists from its own midnight on, when everything before it has been heard: hence the offset.
+AS_OF_PARTITIONS = dg.DailyPartitionsDefinition(start_date=EARLIEST_DAY.isoformat(), end_offset=1)
 ONE_DATE_PER_RUN = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)

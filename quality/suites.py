@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from warehouse.history import EARLIEST_DAY
+
 _DAY_MS = 86_400_000
 
 
@@ -38,7 +40,7 @@ def _no_rows(description: str, query: str) -> Expectation:
 
 
 # Files are numbered as they are loaded, so the recent ones are those from the first recent one on, and a small index
-# finds their rows. Forgotten loads may leave listens without any file on record: then every row is checked.
+# finds their rows.
 _FIRST_RECENT_FILE = (
     "(select coalesce(min(file_id), 0) from raw.ingest_files where finished_at >= "
     "(select max(finished_at) from raw.ingest_files where rows_loaded > 0) - interval '7 days')"
@@ -60,8 +62,8 @@ def raw_listens() -> Suite:
             _expect("ExpectColumnMinToBeBetween", column="track_key", min_value=0),
             _expect("ExpectColumnValuesToBeBetween", column="ms_played", min_value=0, max_value=_DAY_MS),
             _no_rows(
-                "no listen before 2000 or more than a day after it was loaded",
-                "select * from {batch} where listened_at < timestamptz '2000-01-01 00:00:00+00' "
+                f"no listen before {EARLIEST_DAY.year} or more than a day after it was loaded",
+                f"select * from {{batch}} where listened_at < timestamptz '{EARLIEST_DAY} 00:00:00+00' "
                 "or listened_at > ingested_at + interval '1 day'",
             ),
             _no_rows(

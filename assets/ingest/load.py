@@ -104,7 +104,7 @@ def _load(connection: dbapi.Connection, source: Source, path: Path, progress: Pr
             if report is None:
                 report = _load_new(cursor, source, file, started, progress)
             if profiles is not None:
-                _update_profiles(cursor, profiles)
+                _keep_profiles(cursor, report.file_id, profiles)
         connection.commit()
         return report
     except OSError as error:
@@ -140,6 +140,7 @@ def _already_loaded(cursor: dbapi.Cursor, source: Source, file: _File, started: 
     file_id, rows_read, rows_loaded, rows_rejected, rows_duplicate = row
     cursor.execute(merge_sql.REJECTED_BY_REASON, (file_id,))
     return LoadReport(
+        file_id=file_id,
         file=str(file.path),
         format=source.format,
         sha256=file.sha256,
@@ -161,7 +162,7 @@ def _refuse_second_reading(cursor: dbapi.Cursor, source: Source, file: _File) ->
         file_id, read_as, path = row
         raise AudoticsError(
             f"{file.path} has the same bytes as {path}, which was loaded as {read_as} (file_id {file_id}): read as"
-            f" {source.format}, its listens would be there twice; take that load back first with"
+            f" {source.format}, its listens would be there twice; undo that load first with"
             f" `audotics ingest forget {file_id}`"
         )
 
@@ -183,7 +184,10 @@ def _load_new(
     cursor.execute(merge_sql.NEXT_FILE_ID)
     (file_id,) = cursor.fetchone()
     loaded = _merge(
-        cursor, source, file_id, lambda done: progress(Progress(file.path, "writing", done, tally.rows_read))
+        cursor,
+        merge_sql.merge_statements(file_id, source.rules.source),
+        tally.rows_read - tally.rows_rejected,
+        lambda done: progress(Progress(file.path, "writing", done, tally.rows_read)),
     )
     duplicate = tally.rows_read - tally.rows_rejected - loaded
     counts = tally.rows_read, loaded, tally.rows_rejected, duplicate
@@ -192,6 +196,7 @@ def _load_new(
         (file_id, file.sha256, source.format, str(file.path.resolve()), file.size, *counts, started_at),
     )
     return LoadReport(
+        file_id=file_id,
         file=str(file.path),
         format=source.format,
         sha256=file.sha256,
@@ -230,12 +235,12 @@ def _ingest(cursor: dbapi.Cursor, table: str, rows: pa.Table) -> None:
         cursor.adbc_ingest(table, rows, mode="append", temporary=True)
 
 
-def _merge(cursor: dbapi.Cursor, source: Source, file_id: int, progress: Callable[[float], None]) -> int:
-    """Move the staged rows into raw.* and return how many listens were new."""
-    statements = merge_sql.merge_statements(file_id, source.rules.source)
+def _merge(cursor: dbapi.Cursor, statements: dict[str, str], staged: int, progress: Callable[[float], None]) -> int:
+    """Move the staged rows into raw.* and return how many of the `staged` listens were new."""
     loaded = 0
     for position, (name, statement) in enumerate(statements.items(), 1):
-        cursor.execute(statement)
+        if name != "duplicates" or loaded < staged:
+            cursor.execute(statement)
         if name == "listens":
             loaded = cursor.rowcount
         progress(position / len(statements))
@@ -247,11 +252,12 @@ def _lock(cursor: dbapi.Cursor) -> None:
     acquire(cursor, merge_sql.LOCK)
 
 
-def _update_profiles(cursor: dbapi.Cursor, profiles: pa.Table) -> None:
+def _keep_profiles(cursor: dbapi.Cursor, file_id: int, profiles: pa.Table) -> None:
     _lock(cursor)
     cursor.execute(merge_sql.STAGED_PROFILES)
     _ingest(cursor, "staged_profiles", profiles)
-    cursor.execute(merge_sql.UPDATE_PROFILES)
+    cursor.execute(merge_sql.keep_profiles(file_id))
+    cursor.execute(merge_sql.describe_users(merge_sql.USERS_OF_PROFILES))
 
 
 def _stops_every_load(cause: BaseException | None) -> bool:

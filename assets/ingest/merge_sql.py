@@ -31,25 +31,14 @@ CREATE TEMPORARY TABLE staged_profiles (
 ) ON COMMIT DROP
 """
 
-# The lock is held, so the highest id is final. The identity's own sequence would leave gaps after a rolled-back load:
-# it moves only when loads are forgotten, and remembers how far ids had come.
-NEXT_FILE_ID = """
-SELECT greatest(
-    (SELECT max(file_id) FROM raw.ingest_files),
-    pg_sequence_last_value(pg_get_serial_sequence('raw.ingest_files', 'file_id')),
-    0
-) + 1
-"""
 
-# Needs LOCK; nothing where no file was ever loaded.
-KEEP_HIGHEST_FILE_ID = """
-SELECT setval(sequence, greatest(highest, pg_sequence_last_value(sequence)))
-FROM (
-    SELECT pg_get_serial_sequence('raw.ingest_files', 'file_id')::regclass AS sequence, max(file_id) AS highest
-    FROM raw.ingest_files
-) AS given
-WHERE highest IS NOT NULL
-"""
+def _highest_key(kind: str, in_use: str) -> str:
+    """Return the expression for the highest key ever given, those of undone loads included; null when none was."""
+    return f"greatest({in_use}, (SELECT highest FROM raw.given_keys WHERE kind = '{kind}'))"
+
+
+# The lock is held, so the highest id is final.
+NEXT_FILE_ID = f"SELECT coalesce({_highest_key('file', 'max(file_id)')}, 0) + 1 FROM raw.ingest_files"
 
 ALREADY_LOADED = """
 SELECT file_id, rows_read, rows_loaded, rows_rejected, rows_duplicate FROM raw.ingest_files
@@ -68,22 +57,55 @@ RECORD_FILE = """
 INSERT INTO raw.ingest_files (
     file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected, rows_duplicate, started_at, finished_at
 )
-OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock_timestamp())
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock_timestamp())
 """
 
-UPDATE_PROFILES = """
-UPDATE raw.users AS users
-SET gender = staged.gender, age = staged.age, country = staged.country, registered_on = staged.registered_on
-FROM staged_profiles AS staged
+USERS_OF_PROFILES = "SELECT user_id FROM staged_profiles"
+
+
+def keep_profiles(file_id: int) -> str:
+    """Return the statement for the profiles beside a file: only what changed is newer than what other loads say."""
+    return f"""
+INSERT INTO raw.user_profiles (file_id, user_id, gender, age, country, registered_on, stated_at)
+SELECT {file_id}, user_id, gender, age, country, registered_on, clock_timestamp() FROM staged_profiles
+ON CONFLICT (file_id, user_id) DO UPDATE
+SET
+    gender = excluded.gender, age = excluded.age, country = excluded.country, registered_on = excluded.registered_on,
+    stated_at = excluded.stated_at
 WHERE
-    users.user_id = staged.user_id
-    AND (users.gender, users.age, users.country, users.registered_on)
-    IS DISTINCT FROM (staged.gender, staged.age, staged.country, staged.registered_on)
+    (user_profiles.gender, user_profiles.age, user_profiles.country, user_profiles.registered_on)
+    IS DISTINCT FROM (excluded.gender, excluded.age, excluded.country, excluded.registered_on)
+"""
+
+
+def describe_users(described: str) -> str:
+    """Return the statement that gives users the newest profile that any load has of them, or none.
+
+    Args:
+        described: a query for the user_id of those whose profile may have changed.
+    """
+    return f"""
+WITH described AS (SELECT user_id FROM ({described}) AS users),
+newest AS (
+    SELECT DISTINCT ON (user_id) profiles.*
+    FROM described INNER JOIN raw.user_profiles AS profiles USING (user_id)
+    ORDER BY user_id, stated_at DESC, file_id DESC
+)
+UPDATE raw.users AS known
+SET gender = newest.gender, age = newest.age, country = newest.country, registered_on = newest.registered_on
+FROM described LEFT JOIN newest USING (user_id)
+WHERE
+    known.user_id = described.user_id
+    AND (known.gender, known.age, known.country, known.registered_on)
+    IS DISTINCT FROM (newest.gender, newest.age, newest.country, newest.registered_on)
 """
 
 
 _ANALYSE_STAGED = "ANALYZE staged_users, staged_artists, staged_tracks, staged_listens"
 _ANALYSE_KEYS = "ANALYZE user_keys, track_keys"
+_STAGED_LISTENS = """FROM staged_listens AS staged
+INNER JOIN user_keys ON user_keys.mention = staged.user_mention
+INNER JOIN track_keys ON track_keys.mention = staged.track_mention"""
 
 
 def merge_statements(file_id: int, source: str) -> dict[str, str]:
@@ -96,12 +118,25 @@ def merge_statements(file_id: int, source: str) -> dict[str, str]:
         "analyse staged": _ANALYSE_STAGED,
         "users": _insert_users(file_id),
         "user keys": _keys("user", "user_id"),
+        "user mentions": f"""
+INSERT INTO raw.user_mentions (file_id, user_key) SELECT DISTINCT {file_id}, user_key FROM user_keys
+""",
+        "users of blocks": f"""
+UPDATE raw.users AS known SET file_id = {file_id} FROM user_keys
+WHERE known.user_key = user_keys.user_key AND known.file_id IS NULL
+""",
+        "profiles": describe_users(f"SELECT user_id FROM raw.users WHERE file_id = {file_id}"),
         "artists": _insert_named("artist", "name", file_id),
         "artist keys": _keys("artist", "natural_key"),
+        "artist mentions": _insert_mentions("artist", "name", file_id),
+        "artists of blocks": _adopt("artist", "name = said.name", file_id),
         "tracks": _insert_named("track", "title", file_id),
         "track keys": _keys("track", "natural_key"),
+        "track mentions": _insert_mentions("track", "title", file_id),
+        "tracks of blocks": _adopt("track", "title = said.title, artist_key = said.artist_key", file_id),
         "analyse keys": _ANALYSE_KEYS,
         "listens": _insert_listens(file_id, source),
+        "duplicates": _insert_duplicates(file_id, source),
         "rejects": f"""
 INSERT INTO raw.rejected_listens (file_id, line, reason, fields)
 SELECT {file_id}, line, reason, fields::jsonb FROM staged_rejects ORDER BY line
@@ -113,7 +148,7 @@ def _insert_users(file_id: int) -> str:
     return f"""
 INSERT INTO raw.users (user_key, user_id, listener_key, file_id)
 SELECT
-    (SELECT coalesce(max(user_key) + 1, 0) FROM raw.users) + row_number() OVER (ORDER BY min(staged.line)) - 1,
+    {_first_key("user")} + row_number() OVER (ORDER BY min(staged.line)) - 1,
     staged.user_id,
     raw.listener_key(staged.user_id),
     {file_id}
@@ -121,6 +156,11 @@ FROM staged_users AS staged
 WHERE NOT EXISTS (SELECT FROM raw.users AS known WHERE known.user_id = staged.user_id)
 GROUP BY staged.user_id
 """
+
+
+def _first_key(kind: str) -> str:
+    """Return the expression for the next dense key."""
+    return f"(SELECT coalesce({_highest_key(kind, f'max({kind}_key)')} + 1, 0) FROM raw.{kind}s)"
 
 
 def _keys(kind: str, identity: str) -> str:
@@ -132,22 +172,70 @@ FROM staged_{kind}s AS staged INNER JOIN raw.{kind}s AS known USING ({identity})
 """
 
 
+def _insert_mentions(kind: str, name: str, file_id: int) -> str:
+    """Return the statement for what the file says first of each artist or track."""
+    column, value, artist_join = (
+        (
+            ", artist_key",
+            ", artist_keys.artist_key",
+            "LEFT JOIN artist_keys ON artist_keys.mention = staged.artist_mention",
+        )
+        if kind == "track"
+        else ("", "", "")
+    )
+    return f"""
+INSERT INTO raw.{kind}_mentions (file_id, {kind}_key, line, source_id, {name}{column})
+SELECT DISTINCT ON ({kind}_keys.{kind}_key)
+    {file_id}, {kind}_keys.{kind}_key, staged.line, staged.source_id, staged.{name}{value}
+FROM staged_{kind}s AS staged INNER JOIN {kind}_keys USING (mention) {artist_join}
+ORDER BY {kind}_keys.{kind}_key, staged.line
+"""
+
+
+def _adopt(kind: str, description: str, file_id: int) -> str:
+    """Return the statement for artists or tracks that only a block had kept: the file is the first to name them."""
+    return f"""
+UPDATE raw.{kind}s AS known SET file_id = {file_id}, {description}
+FROM raw.{kind}_mentions AS said
+WHERE said.file_id = {file_id} AND known.{kind}_key = said.{kind}_key AND known.file_id IS NULL
+"""
+
+
 def _insert_listens(file_id: int, source: str) -> str:
     """Return the statement for the listens; of rows that are the same listen, the first line wins.
 
     In the order of the primary key, its index grows in one direction instead of all over.
     """
-    literal = "'" + source.replace("'", "''") + "'"
     return f"""
 INSERT INTO raw.listens (user_key, track_key, listened_at, ms_played, skipped, source, file_id)
 SELECT
-    user_keys.user_key, track_keys.track_key, staged.listened_at, staged.ms_played, staged.skipped, {literal}, {file_id}
-FROM staged_listens AS staged
-INNER JOIN user_keys ON user_keys.mention = staged.user_mention
-INNER JOIN track_keys ON track_keys.mention = staged.track_mention
+    user_keys.user_key, track_keys.track_key, staged.listened_at, staged.ms_played, staged.skipped, {_quoted(source)},
+    {file_id}
+{_STAGED_LISTENS}
 ORDER BY staged.listened_at, user_keys.user_key, track_keys.track_key, staged.line
 ON CONFLICT DO NOTHING
 """
+
+
+def _insert_duplicates(file_id: int, source: str) -> str:
+    """Return the statement for the listens that an earlier file has brought, as the first line has them here."""
+    return f"""
+INSERT INTO raw.duplicate_listens (user_key, track_key, listened_at, ms_played, skipped, source, file_id)
+SELECT DISTINCT ON (staged.listened_at, user_keys.user_key, track_keys.track_key)
+    user_keys.user_key, track_keys.track_key, staged.listened_at, staged.ms_played, staged.skipped, {_quoted(source)},
+    {file_id}
+{_STAGED_LISTENS}
+INNER JOIN raw.listens AS known
+    ON known.listened_at = staged.listened_at
+    AND known.user_key = user_keys.user_key
+    AND known.track_key = track_keys.track_key
+    AND known.file_id <> {file_id}
+ORDER BY staged.listened_at, user_keys.user_key, track_keys.track_key, staged.line
+"""
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _insert_named(kind: str, name: str, file_id: int) -> str:
@@ -178,7 +266,7 @@ new AS (
     WHERE NOT EXISTS (SELECT FROM raw.{kind}s AS known WHERE known.natural_key = first_mentions.natural_key)
 )
 SELECT
-    (SELECT coalesce(max({kind}_key) + 1, 0) FROM raw.{kind}s) + row_number() OVER (ORDER BY new.line) - 1,
+    {_first_key(kind)} + row_number() OVER (ORDER BY new.line) - 1,
     new.natural_key,
     CASE WHEN new.id_is_free THEN new.wanted_id ELSE new.natural_key END,
     new.mbid,

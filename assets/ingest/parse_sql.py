@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from assets.ingest.records import FIELDS, ParseRules
+from assets.ingest.records import FIELDS, TOO_OLD, ParseRules
+from warehouse.history import EARLIEST_DAY
 
 LONGEST_FIELD_CHARACTERS = 1000
 # PostgreSQL refuses index entries above 2,704 bytes.
 LONGEST_INDEXED_BYTES = 2600
 _INDEXED = ("user_id", "track_id", "artist_id", "track_natural_key", "artist_natural_key")
 LONGEST_PLAY_MS = 24 * 60 * 60 * 1000
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+EARLIEST = datetime(EARLIEST_DAY.year, EARLIEST_DAY.month, EARLIEST_DAY.day, tzinfo=UTC)
 
 _MBID = "'[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}'"
 _ISO_8601 = r"'\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?'"
@@ -80,7 +81,7 @@ def _reason(kinds: Mapping[str, str], rules: ParseRules, latest: datetime) -> st
         WHEN {" OR ".join(f"contains({name}, chr(0))" for name in texts)} THEN 'nul_byte'
         WHEN user_id IS NULL THEN 'empty_user'
         WHEN listened_us IS NULL THEN 'bad_timestamp'
-        WHEN listened_us < {_microseconds(EARLIEST)} THEN 'before_2000'
+        WHEN listened_us < {_microseconds(EARLIEST)} THEN '{TOO_OLD}'
         WHEN listened_us > {_microseconds(latest)} THEN 'in_the_future'
         WHEN {no_artist} THEN 'empty_artist_name'
         WHEN {names} AND title IS NULL OR track_natural_key IS NULL THEN 'empty_track_name'

@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple, Protocol
 
 import pyarrow as pa
 
+from warehouse.history import EARLIEST_DAY
+
 # `fields` is a JSON object of the mapped fields' texts, null where a row could not be split into fields: what the
 # mapping leaves out, an IP address or a user agent, is nowhere in it.
 REJECT_SCHEMA = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("fields", pa.string())])
@@ -19,7 +21,8 @@ PROFILE_SCHEMA = pa.schema(
         ("registered_on", pa.date32()),
     ]
 )
-TIME_REASONS = ("bad_timestamp", "before_2000", "in_the_future")
+TOO_OLD = f"before_{EARLIEST_DAY.year}"
+TIME_REASONS = ("bad_timestamp", TOO_OLD, "in_the_future")
 
 
 class Field(NamedTuple):
@@ -132,12 +135,14 @@ class LoadReport:
     """What became of one file; rows_read = rows_loaded + rows_rejected + rows_duplicate.
 
     Attributes:
+        file_id: the key of the load in raw.ingest_files, by which it can be undone.
         rejected_by_reason: rejected rows per reason, most frequent first.
         nulled: rows per field whose value was not usable and was replaced by null; the listen itself stays. Empty
             for a file that was loaded before.
         already_loaded: the same bytes are in the warehouse in this format; the counts are those of that load.
     """
 
+    file_id: int
     file: str
     format: str
     sha256: str

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from assets.ingest.parse import ParsedBatch
 from assets.ingest.parse_sql import EARLIEST
-from assets.ingest.records import TIME_REASONS, ParseRules
+from assets.ingest.records import TIME_REASONS, TOO_OLD, ParseRules
 
 # From this many refused times on, a file of which they are the greater part is taken for misread.
 _FEWEST_ODD_TIMES = 10
@@ -66,7 +66,7 @@ def refusal(file: Path, tally: Tally, rules: ParseRules, now: datetime) -> str |
 
 
 def units_that_fit(texts: list[str], now: datetime) -> list[str]:
-    """Return the time units under which all the texts are times between 2000 and now, likeliest first."""
+    """Return the time units under which all the texts are times from the earliest possible to now, likeliest first."""
     fitting = []
     for unit, per_second in _PER_SECOND.items():
         moments = [_moment(text, per_second) for text in texts]
@@ -79,7 +79,7 @@ def units_that_fit(texts: list[str], now: datetime) -> list[str]:
 
 def _odd_times(odd: int, tally: Tally, rules: ParseRules, now: datetime) -> str:
     most = max(TIME_REASONS, key=lambda reason: tally.rejected[reason])
-    what = {"bad_timestamp": "not times", "before_2000": "before 2000", "in_the_future": "in the future"}[most]
+    what = {"bad_timestamp": "not times", TOO_OLD: f"before {EARLIEST.year}", "in_the_future": "in the future"}[most]
     sample = tally.odd_times[0] if tally.odd_times else ""
     message = (
         f"{odd:,} of its {tally.rows_read:,} times are refused, as {what} when read as {rules.time.unit} "

@@ -58,30 +58,32 @@ def forget(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Undo a load: its listens and rejected rows go, as if the file had never been loaded.
+    """Undo a load: the raw tables are then as if the file had never been loaded.
 
-    Later files that had rows in common with it are named: load them again, and those rows are back. What still lies
-    in the landing folder is loaded by the next run anyway, the forgotten file included, unless you move it away.
+    What other files say as well stays: their listens, and the users, tracks and artists that they name, with the
+    titles, names and profiles that they give. The next run rebuilds what follows from it; lists and releases made
+    before stay as they are until then. A file that still lies in the landing folder is loaded again by the next run,
+    unless you move it away.
 
     Example: `audotics ingest forget 7`
     """
-    from assets.ingest.forget import forget_file
-    from orchestration.cli.rendering import print_json, print_table, say
+    from assets.ingest.undo import undo_load
+    from orchestration.cli.rendering import print_json, say
     from orchestration.platform import open_platform
     from warehouse.roles import Role
 
     platform = open_platform()
     with platform.transaction(Role.LOADER) as connection:
-        forgotten = forget_file(connection, file_id)
+        undone = undo_load(connection, file_id)
     if as_json:
-        print_json(asdict(forgotten))
+        print_json(asdict(undone))
         return
-    name = forgotten.file.path if forgotten.file else "a load taken off the record before"
-    gone = f"{counted(forgotten.listens, 'listen')}, {counted(forgotten.rejected, 'rejected row')}"
-    say(f"forgot {name} (file_id {file_id}): {gone}")
-    if forgotten.load_again:
-        rows = [(str(each.file_id), each.path, each.format) for each in forgotten.load_again]
-        print_table("load these again, in this order", ("file_id", "path", "format"), rows)
+    say(f"undid the load of {undone.path} (file_id {file_id}); gone:")
+    say(f"  {counted(undone.listens - undone.listens_kept, 'listen')}, {counted(undone.rejected, 'rejected row')}")
+    named = (counted(undone.users, "user"), counted(undone.artists, "artist"), counted(undone.tracks, "track"))
+    say(f"  {', '.join(named)} that no other file names")
+    if undone.listens_kept:
+        say(f"  not gone: {counted(undone.listens_kept, 'listen')} that other files have as well")
 
 
 def _ingest(source: "Source", paths: list[Path], as_json: bool) -> None:

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from warehouse.errors import AudoticsError
+from warehouse.history import EARLIEST_DAY
 
 if TYPE_CHECKING:
     from assets.slates import Slate
-
-# Listens before it are refused at ingest, and no partition of the jobs is older.
-FIRST_YEAR = 2000
 
 
 def as_of_option(help: str) -> Any:
@@ -36,8 +34,10 @@ def as_of_date(as_of: str | None) -> date:
         raise AudoticsError(f"--as-of {as_of!r} is not a valid date; write YYYY-MM-DD, such as {today}") from error
     if chosen > today:
         raise AudoticsError(f"--as-of {chosen} is in the future; the latest possible date is {today}")
-    if chosen.year < FIRST_YEAR:
-        raise AudoticsError(f"--as-of {chosen} is before {FIRST_YEAR}, and so before any listen; choose a later date")
+    if chosen < EARLIEST_DAY:
+        raise AudoticsError(
+            f"--as-of {chosen} is before {EARLIEST_DAY.year}, and so before any listen; choose a later date"
+        )
     return chosen
 
 

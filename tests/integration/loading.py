@@ -34,6 +34,38 @@ def until_somebody_waits(warehouse_url: str, done: Callable[[], bool]) -> None:
         assert not done(), "it did not wait"
 
 
+_LOAD = "(SELECT sha256 || format FROM raw.ingest_files AS files WHERE files.file_id = t.file_id)"
+_USER = "(SELECT user_id FROM raw.users WHERE users.user_key = t.user_key)"
+_TRACK = "(SELECT natural_key FROM raw.tracks WHERE tracks.track_key = t.track_key)"
+_ARTIST = "(SELECT natural_key FROM raw.artists WHERE artists.artist_key = t.artist_key)"
+_LISTEN = f"{_LOAD}, {_USER}, {_TRACK}, listened_at, ms_played, skipped, source"
+_BY_NATURAL_KEYS = {
+    "ingest_files": "sha256, format, bytes, rows_read, rows_loaded, rows_rejected, rows_duplicate",
+    "users": f"user_id, listener_key, gender, age, country, registered_on, {_LOAD}",
+    "artists": f"natural_key, artist_id, artist_mbid, name, {_LOAD}",
+    "tracks": f"natural_key, track_id, recording_mbid, title, {_ARTIST}, {_LOAD}",
+    "listens": _LISTEN,
+    "duplicate_listens": _LISTEN,
+    "rejected_listens": f"{_LOAD}, line, reason, fields",
+    "user_mentions": f"{_LOAD}, {_USER}",
+    "artist_mentions": f"{_LOAD}, {_ARTIST}, line, source_id, name",
+    "track_mentions": f"{_LOAD}, {_TRACK}, line, source_id, title, {_ARTIST}",
+    "user_profiles": f"{_LOAD}, user_id, gender, age, country, registered_on",
+    "track_tags": f"{_TRACK}, tag, weight",
+    "blocks": f"{_USER}, item_kind, item_key",
+}
+
+
+def natural_state(url: str) -> dict[str, list[str]]:
+    """Return the rows of each raw table by what they say, whatever the keys: users, tracks, artists and files go by
+    their natural keys.
+    """
+    return {
+        table: sorted(str(row) for row in query(url, f"SELECT {columns} FROM raw.{table} AS t"))
+        for table, columns in _BY_NATURAL_KEYS.items()
+    }
+
+
 def state_of(url: str) -> dict[str, tuple[int, str]]:
     """Return each raw table's row count and checksum, times of loading and places of files apart."""
     state = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 
+from assets.ingest.records import TOO_OLD
 from assets.ingest.sample_world.config import SampleWorld
 
 # Planted per 400,000 clean listens, in the order in which a reader tests a row for faults.
@@ -14,7 +15,7 @@ REJECTED_PER_400K = {
     "wrong_column_count": 300,
     "empty_user": 30,
     "bad_timestamp": 150,
-    "before_2000": 90,
+    TOO_OLD: 90,
     "in_the_future": 60,
     "empty_artist_name": 120,
     "empty_track_name": 180,
@@ -80,7 +81,7 @@ def _bad_timestamp(fields: Fields, turn: int, until: date) -> Fields:
     return fields
 
 
-def _before_2000(fields: Fields, turn: int, until: date) -> Fields:
+def _too_old(fields: Fields, turn: int, until: date) -> Fields:
     # A player whose clock starts at the epoch.
     fields[1] = f"1970-01-01T{turn % 24:02d}:{turn // 24 % 60:02d}:07Z".encode()
     return fields
@@ -124,7 +125,7 @@ _SPOILERS: dict[str, Callable[[Fields, int, date], Fields]] = {
     "wrong_column_count": _wrong_column_count,
     "empty_user": _empty_user,
     "bad_timestamp": _bad_timestamp,
-    "before_2000": _before_2000,
+    TOO_OLD: _too_old,
     "in_the_future": _in_the_future,
     "empty_artist_name": _empty_artist_name,
     "empty_track_name": _empty_track_name,

@@ -11,6 +11,9 @@ from assets.dbt import dbt_arguments
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
+from assets.ingest.undo import undo_load
+from warehouse.engine import create_engine
+from warehouse.roles import Role
 
 # The last days are a Sunday, the last of May, and a Monday: a week and a month end between them.
 UNTIL = date(2026, 6, 2)
@@ -50,14 +53,28 @@ def files(session_folder: Path) -> dict[str, Path]:
     return paths
 
 
+@pytest.fixture(scope="module")
+def wrong_file(files: dict[str, Path]) -> Path:
+    """Rows of the last days of the history whose artists are wrong, and users and tracks that no other file has."""
+    path = files["history"].with_name("wrong.tsv")
+    rows = [line.split(b"\t") for line in files["history"].read_bytes().splitlines()[-300:]]
+    rows = [row for row in rows if len(row) == 6 and row[4]]
+    wrong = [
+        (b"wrong_%d" % (number % 9), time, b"", b"Wrong " + artist, mbid if number % 2 else b"", title)
+        for number, (_, time, _, artist, mbid, title) in enumerate(rows)
+    ]
+    path.write_bytes(b"\n".join(b"\t".join(row) for row in wrong))
+    return path
+
+
 def rows_written(dbt: Dbt) -> dict[str, date | None]:
     """The first day that the last build wrote, by model."""
     return dict(dbt.query("select model, replayed_from from builds.models"))
 
 
 @pytest.mark.timeout(600)
-def test_increments_late_days_and_deletions_give_what_a_full_refresh_gives(
-    warehouse_url: str, files: dict[str, Path]
+def test_increments_late_days_and_undone_loads_give_what_a_full_refresh_gives(
+    warehouse_url: str, files: dict[str, Path], wrong_file: Path
 ) -> None:
     dbt = Dbt(warehouse_url)
 
@@ -68,6 +85,7 @@ def test_increments_late_days_and_deletions_give_what_a_full_refresh_gives(
         dbt(*BUILD, *arguments)
         return dbt.contents()
 
+    (wrong,) = load_files(warehouse_url, LastFm1k(), [wrong_file])
     load("history")
     dbt.query(LISTS)
     contents = [build()]
@@ -83,7 +101,9 @@ def test_increments_late_days_and_deletions_give_what_a_full_refresh_gives(
     assert set(rows_written(dbt).values()) == {min(LATE_DAYS)}
     assert build("--full-refresh", *WITHOUT_TESTS) == contents[-1]
 
-    dbt.query("delete from raw.listens where user_key % 7 = 0 and listened_at >= now() - interval '1 year'")
+    with create_engine(warehouse_url, Role.LOADER).begin() as connection:
+        undone = undo_load(connection, wrong.file_id)
+    assert min(undone.listens, undone.users, undone.artists, undone.tracks) > 0
     contents.append(build())
     assert build("--full-refresh", *WITHOUT_TESTS) == contents[-1]
 

@@ -42,10 +42,10 @@ def execute(url: str, *statements: str) -> None:
 def load(url: str, path: str, read: int, loaded: int, finished: str) -> None:
     execute(
         url,
-        "INSERT INTO raw.ingest_files (sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected,"
+        "INSERT INTO raw.ingest_files (file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected,"
         " rows_duplicate, started_at, finished_at)"
-        f" VALUES ('{path}', 'lastfm-1k', '{path}', 1, {read}, {loaded}, {read - loaded}, 0,"
-        f" '{finished}', '{finished}')",
+        f" SELECT count(*) + 1, '{path}', 'lastfm-1k', '{path}', 1, {read}, {loaded}, {read - loaded}, 0,"
+        f" '{finished}', '{finished}' FROM raw.ingest_files",
     )
 
 

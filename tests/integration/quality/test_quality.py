@@ -19,7 +19,7 @@ from warehouse.roles import Role
 AS_OF = date(2026, 3, 2)
 RAW = """
 insert into raw.ingest_files (file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected,
-    rows_duplicate, started_at, finished_at) overriding system value
+    rows_duplicate, started_at, finished_at)
     values (1, repeat('a', 64), 'lastfm-1k', 'x', 1, 3, 2, 1, 0, now(), now());
 insert into raw.rejected_listens (file_id, line, reason) values (1, 3, 'empty_user');
 insert into raw.users (user_key, user_id, listener_key, file_id) values (0, 'ann', 1, 1);
@@ -119,7 +119,7 @@ def test_rows_are_looked_at_where_they_are(warehouse_url: str) -> None:
 OLDER = """
 update raw.ingest_files set finished_at = now() - interval '40 days';
 insert into raw.ingest_files (file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected,
-    rows_duplicate, started_at, finished_at) overriding system value
+    rows_duplicate, started_at, finished_at)
     values (2, repeat('b', 64), 'lastfm-1k', 'y', 1, 3, 1, 1, 1, now(), now() - interval '32 days');
 insert into raw.listens (user_key, track_key, listened_at, source, file_id, ingested_at) values
     (0, 0, '2026-03-01 11:00+00', 'x', 2, '2026-03-02 00:00+00');
@@ -127,7 +127,7 @@ insert into raw.rejected_listens (file_id, line, reason) values (2, 1, 'empty_us
 """
 ONLY_DUPLICATES = """
 insert into raw.ingest_files (file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected,
-    rows_duplicate, started_at, finished_at) overriding system value
+    rows_duplicate, started_at, finished_at)
     values (3, repeat('c', 64), 'lastfm-1k', 'z', 1, 1, 0, 0, 1, now(), now())
 """
 
@@ -158,7 +158,7 @@ def test_the_raw_suite_looks_at_every_row_when_no_load_is_on_record(sound: str) 
 def test_the_raw_suite_finds_its_rows_by_the_index_of_files(warehouse_url: str) -> None:
     load = """
     insert into raw.ingest_files (file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected,
-        rows_duplicate, started_at, finished_at) overriding system value
+        rows_duplicate, started_at, finished_at)
         select id, id::text, 'f', 'x', 1, 1000, 1000, 0, 0, now(), now() - (200 - id) * interval '1 day'
         from generate_series(1, 200) as id;
     insert into raw.listens (user_key, track_key, listened_at, source, file_id)

@@ -11,7 +11,7 @@ import pytest
 from loading import load, query, state_of, tabular, write_csv
 
 from assets.ingest import merge_sql
-from assets.ingest.forget import forget_file
+from assets.ingest.undo import undo_load
 from assets.recommendations.store import replace_recommendations
 from warehouse import migrate
 from warehouse.engine import MODELS_LOCK, adbc_connect, create_engine, exclusive
@@ -47,19 +47,19 @@ def build(url: str) -> None:
         pass
 
 
-def forget(url: str) -> None:
+def undo(url: str) -> None:
     with create_engine(url, Role.LOADER).begin() as connection:
-        forget_file(connection, 1)
+        undo_load(connection, 1)
 
 
 @pytest.mark.parametrize(
     ("lock", "work", "attempt"),
     [
-        (merge_sql.LOCK, "loading", forget),
+        (merge_sql.LOCK, "loading", undo),
         (MODELS_LOCK, "building models", build),
         (migrate._UPGRADE_LOCK, "migrating", migrate.upgrade),
     ],
-    ids=["forget", "build", "migrate"],
+    ids=["undo", "build", "migrate"],
 )
 @pytest.mark.usefixtures("impatient")
 def test_who_waits_in_vain_names_the_session_that_has_the_lock(

@@ -22,8 +22,9 @@ WHERE
     AND (obj_description(pg_class.oid) IS NULL OR col_description(pg_class.oid, attnum) IS NULL)
 """
 LOADED = (
-    "INSERT INTO raw.ingest_files (sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected, rows_duplicate,"
-    " started_at, finished_at) VALUES ('a', 'f', '/x', 1, {counts}, now(), now())"
+    "INSERT INTO raw.ingest_files (file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected,"
+    " rows_duplicate, started_at, finished_at)"
+    " SELECT count(*) + 1, 'a', 'f', '/x', 1, {counts}, now(), now() FROM raw.ingest_files"
 )
 
 
@@ -68,7 +69,8 @@ def test_the_raw_tables_are_there_and_dagster_has_an_empty_schema(warehouse_url:
     tables = _rows(warehouse_url, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'raw'")
     assert {name for (name,) in tables} == {
         *("ingest_files", "users", "artists", "tracks", "listens", "listen_days"),
-        *("rejected_listens", "track_tags", "blocks", "pseudonym_key"),
+        *("rejected_listens", "track_tags", "blocks", "pseudonym_key", "duplicate_listens", "user_mentions"),
+        *("artist_mentions", "track_mentions", "user_profiles", "given_keys"),
     }
     assert _rows(warehouse_url, "SELECT * FROM information_schema.tables WHERE table_schema = 'dagster'") == []
 

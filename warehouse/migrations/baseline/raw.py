@@ -16,6 +16,7 @@ def create() -> None:
     _create_catalogue()
     _create_listens()
     _create_rejected_listens()
+    _create_what_files_say()
     _create_tags_and_blocks()
 
 
@@ -51,12 +52,8 @@ def _create_pseudonyms() -> None:
 def _create_ingest_files() -> None:
     op.create_table(
         "ingest_files",
-        sa.Column(
-            "file_id",
-            sa.Integer,
-            sa.Identity(always=True),
-            primary_key=True,
-            comment="Surrogate key of the load; gaps mean loads that were rolled back",
+        column(
+            "file_id", sa.Integer, "Key of the load from 1, in the order of loads; gaps mean loads that were undone"
         ),
         column("sha256", sa.Text, "SHA-256 of the file's bytes as they lay on disk, in hex"),
         column("format", sa.Text, "Reader and, for tabular files, a digest of the mapping it was read with"),
@@ -68,6 +65,7 @@ def _create_ingest_files() -> None:
         column("rows_duplicate", sa.BigInteger, "Rows whose user, time and track had been seen before"),
         column("started_at", INSTANT, "When reading began"),
         column("finished_at", INSTANT, "When the load was about to commit"),
+        sa.PrimaryKeyConstraint("file_id", name="ingest_files_pkey"),
         sa.UniqueConstraint("sha256", "format", name="ingest_files_sha256_format_key"),
         sa.CheckConstraint(
             "rows_read = rows_loaded + rows_rejected + rows_duplicate", name="ingest_files_rows_accounted_for"
@@ -86,13 +84,13 @@ def _create_users() -> None:
         column("age", sa.SmallInteger, "Years, as stated in the profile, unchecked", null=True),
         column("country", sa.Text, "As stated in the profile", null=True),
         column("registered_on", sa.Date, "Day of sign-up at the source", null=True),
-        column("file_id", sa.Integer, "The load in which the user first appeared", null=True),
+        column("file_id", sa.Integer, "The first load that names the user; null when only a block does", null=True),
         column("listener_key", sa.BigInteger, "Keyed hash of user_id: the pseudonym that analysts see"),
         sa.PrimaryKeyConstraint("user_key", name="users_pkey"),
         sa.UniqueConstraint("user_id", name="users_user_id_key"),
         sa.UniqueConstraint("listener_key", name="users_listener_key_key"),
         schema="raw",
-        comment="One row per user who appears in a loaded file or profile",
+        comment="One row per user who has a listen in a loaded file",
     )
 
 
@@ -104,7 +102,7 @@ def _create_catalogue() -> None:
         column("artist_id", sa.Text, "Public id: the source's id, else the MBID, else nm-<md5 of natural_key>"),
         column("artist_mbid", sa.Text, "MusicBrainz id", null=True),
         column("name", sa.Text, "Name at first mention", null=True),
-        column("file_id", sa.Integer, "The load in which the artist first appeared", null=True),
+        column("file_id", sa.Integer, "The first load that names the artist; null when only a block does", null=True),
         sa.PrimaryKeyConstraint("artist_key", name="artists_pkey"),
         sa.UniqueConstraint("natural_key", name="artists_natural_key_key"),
         sa.UniqueConstraint("artist_id", name="artists_artist_id_key"),
@@ -119,7 +117,7 @@ def _create_catalogue() -> None:
         column("recording_mbid", sa.Text, "MusicBrainz recording id", null=True),
         column("title", sa.Text, "Title at first mention", null=True),
         column("artist_key", sa.Integer, "raw.artists; null where the source names no artist", null=True),
-        column("file_id", sa.Integer, "The load in which the track first appeared", null=True),
+        column("file_id", sa.Integer, "The first load that names the track; null when only a block does", null=True),
         sa.PrimaryKeyConstraint("track_key", name="tracks_pkey"),
         sa.UniqueConstraint("natural_key", name="tracks_natural_key_key"),
         sa.UniqueConstraint("track_id", name="tracks_track_id_key"),
@@ -140,7 +138,7 @@ def _create_listens() -> None:
         column("skipped", sa.Boolean, "Whether the source says the listener skipped", null=True),
         column("source", sa.Text, "The service or data set the listen comes from"),
         column("file_id", sa.Integer, "The load that brought the listen"),
-        column("ingested_at", INSTANT, "When the load's transaction began", default=sa.func.now()),
+        column("ingested_at", INSTANT, "When the transaction that brought the row began", default=sa.func.now()),
         # In the order of time a load appends to the key's index, and a day is one stretch of it.
         sa.PrimaryKeyConstraint("listened_at", "user_key", "track_key", name="listens_pkey"),
         schema="raw",
@@ -165,6 +163,75 @@ def _create_rejected_listens() -> None:
         sa.PrimaryKeyConstraint("file_id", "line", name="rejected_listens_pkey"),
         schema="raw",
         comment="One row per row of a file that could not become a listen",
+    )
+
+
+def _create_what_files_say() -> None:
+    """What each file says beyond what the tables above show of it, so that any load can be undone."""
+    op.create_table(
+        "duplicate_listens",
+        column("listened_at", INSTANT, "Start of playback"),
+        column("user_key", sa.Integer, "raw.users"),
+        column("track_key", sa.Integer, "raw.tracks"),
+        column("file_id", sa.Integer, "The load that has the listen as well"),
+        column("ms_played", sa.Integer, "As in raw.listens", null=True),
+        column("skipped", sa.Boolean, "As in raw.listens", null=True),
+        column("source", sa.Text, "As in raw.listens"),
+        sa.PrimaryKeyConstraint("listened_at", "user_key", "track_key", "file_id", name="duplicate_listens_pkey"),
+        schema="raw",
+        comment="One row per listen of raw.listens and later load that has it too, to tell it once the first is undone",
+    )
+    op.create_table(
+        "user_mentions",
+        column("file_id", sa.Integer, "raw.ingest_files"),
+        column("user_key", sa.Integer, "raw.users"),
+        sa.PrimaryKeyConstraint("file_id", "user_key", name="user_mentions_pkey"),
+        schema="raw",
+        comment="One row per load and user that has a listen in it",
+    )
+    op.create_table(
+        "artist_mentions",
+        column("file_id", sa.Integer, "raw.ingest_files"),
+        column("artist_key", sa.Integer, "raw.artists"),
+        column("line", sa.BigInteger, "First line that names the artist"),
+        column("source_id", sa.Text, "The source's id there", null=True),
+        column("name", sa.Text, "The name there", null=True),
+        sa.PrimaryKeyConstraint("file_id", "artist_key", name="artist_mentions_pkey"),
+        schema="raw",
+        comment="One row per load and artist that it names, with what it says first",
+    )
+    op.create_table(
+        "track_mentions",
+        column("file_id", sa.Integer, "raw.ingest_files"),
+        column("track_key", sa.Integer, "raw.tracks"),
+        column("line", sa.BigInteger, "First line that names the track"),
+        column("source_id", sa.Text, "The source's id there", null=True),
+        column("title", sa.Text, "The title there", null=True),
+        column("artist_key", sa.Integer, "The artist there: raw.artists", null=True),
+        sa.PrimaryKeyConstraint("file_id", "track_key", name="track_mentions_pkey"),
+        schema="raw",
+        comment="One row per load and track that it names, with what it says first",
+    )
+    op.create_table(
+        "user_profiles",
+        column("file_id", sa.Integer, "The load of the listens that the profiles lay beside: raw.ingest_files"),
+        column("user_id", sa.Text, "The user, who may have no listen yet"),
+        column("gender", sa.Text, "As stated", null=True),
+        column("age", sa.SmallInteger, "As stated, in years", null=True),
+        column("country", sa.Text, "As stated", null=True),
+        column("registered_on", sa.Date, "As stated", null=True),
+        column("stated_at", INSTANT, "When it was read first, as it is now; of several, raw.users has the newest"),
+        sa.PrimaryKeyConstraint("file_id", "user_id", name="user_profiles_pkey"),
+        schema="raw",
+        comment="One row per load and user that a profile beside it describes",
+    )
+    op.create_table(
+        "given_keys",
+        column("kind", sa.Text, "file, user, artist or track"),
+        column("highest", sa.Integer, "The highest key that was ever given when a load was last undone"),
+        sa.PrimaryKeyConstraint("kind", name="given_keys_pkey"),
+        schema="raw",
+        comment="Keys of undone loads are never given again: old lists and releases may name them",
     )
 
 

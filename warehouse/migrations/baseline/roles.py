@@ -42,6 +42,14 @@ _LOADED = ", ".join(
         *("listens", "rejected_listens", "track_tags", "blocks"),
     )
 )
+# What only loads and their undoing need.
+_SAID = ", ".join(
+    f"raw.{table}"
+    for table in (
+        *("duplicate_listens", "user_mentions", "artist_mentions", "track_mentions"),
+        *("user_profiles", "given_keys"),
+    )
+)
 _WRITTEN_BY_SERVICE = ", ".join(
     f"ml.{table}"
     for table in (
@@ -54,9 +62,7 @@ _PARTITIONED = ("ml.recommendations", "ml.similar_tracks", "ml.similar_artists")
 
 _GRANTS = (
     f"GRANT USAGE ON SCHEMA raw TO {_WORKING}",
-    f"GRANT SELECT, INSERT, UPDATE, DELETE ON {_LOADED} TO {_LOADER}",
-    # It hands out the ids of files itself, and remembers in the sequence how far they had come.
-    f"GRANT SELECT, UPDATE ON SEQUENCE raw.ingest_files_file_id_seq TO {_LOADER}",
+    f"GRANT SELECT, INSERT, UPDATE, DELETE ON {_LOADED}, {_SAID} TO {_LOADER}",
     f"GRANT SELECT ON raw.listen_days TO {_LOADER}",
     f"GRANT SELECT ON {_LOADED}, raw.listen_days TO {_TRANSFORMER}",
     f"GRANT SELECT ON raw.blocks, raw.track_tags TO {_SERVICE}",

@@ -1,0 +1,129 @@
+"""Whatever was loaded, in whatever order, an undone load leaves the raw tables as if it had never been."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from loading import load, natural_state, tabular, write_lastfm
+
+from assets.ingest.lastfm_1k import LISTENS_NAME, PROFILE_NAME, LastFm1k
+from assets.ingest.records import Source
+from assets.ingest.undo import undo_load
+from warehouse.engine import create_engine
+from warehouse.roles import Role
+
+_MBIDS = [f"{digit * 8}-bd35-4e99-8624-24a6e15f133a" for digit in "abc"]
+_COLUMNS = {
+    "user_id": "u",
+    "listened_at": "t",
+    "track_id": "id",
+    "title": "title",
+    "artist_id": "by",
+    "artist_name": "name",
+    "recording_mbid": "mbid",
+    "artist_mbid": "artist",
+    "ms_played": "ms",
+}
+_USERS = ("ada", "bob", "cyd", "dan", "eve", "")
+_NAMES = ("Björk", "BJÖRK", "Portishead", "portishead ", "")
+
+
+def _row(rng: random.Random) -> str:
+    """A listen of few users, tracks and times, whose names, ids and artists are told in several ways."""
+    return ",".join(
+        (
+            rng.choice(_USERS),
+            str(1400000000 + rng.randrange(6)),
+            rng.choice(("1", "2", "3", "")),
+            rng.choice(("Roads", "ROADS", "Glory Box", "")),
+            rng.choice(("1", "2", "")),
+            rng.choice(_NAMES),
+            rng.choice((*_MBIDS, "", "", "")),
+            rng.choice((_MBIDS[0], "", "")),
+            rng.choice(("1000", "2000", "")),
+        )
+    )
+
+
+def _tabular_file(folder: Path, rng: random.Random, number: int) -> tuple[Source, Path]:
+    path = folder / f"{number}.csv"
+    rows = [_row(rng) for _ in range(rng.randrange(1, 40))]
+    # A row that loads, so that the file is never refused.
+    certain = f"zoe,{1400000000 + number % 3},1,,,,,,"
+    path.write_text("\n".join([",".join(_COLUMNS.values()), certain, *rows]), encoding="utf-8")
+    return tabular(columns=_COLUMNS, source=rng.choice(("shop", "club"))), path
+
+
+def _lastfm_file(folder: Path, rng: random.Random, number: int) -> tuple[Source, Path]:
+    drop = folder / str(number)
+    drop.mkdir()
+    times = [f"2014-05-13T16:53:2{second}Z" for second in range(6)]
+    rows = [
+        (rng.choice(_USERS), rng.choice(times), rng.choice((_MBIDS[0], "")), rng.choice(_NAMES), "", "Roads")
+        for _ in range(20)
+    ]
+    write_lastfm(drop, ("zoe", times[number % 6], "", "Björk", "", "Roads"), *rows)
+    return LastFm1k(), drop / LISTENS_NAME
+
+
+def _profiles(rng: random.Random) -> str:
+    users = [user for user in _USERS[:5] if rng.random() < 0.6]
+    rows = [f"{user}\t{rng.choice('mf')}\t{rng.randrange(20, 23)}\tPeru\tAug 13, 2006" for user in users]
+    return "\n".join(["#id\tgender\tage\tcountry\tregistered", *rows])
+
+
+class _Load(NamedTuple):
+    """A file that was loaded, or loaded again: its profiles may have changed."""
+
+    file_id: int
+    source: Source
+    path: Path
+    profiles: str
+
+    def repeat(self, url: str) -> int:
+        if isinstance(self.source, LastFm1k):
+            self.path.with_name(PROFILE_NAME).write_text(self.profiles, encoding="utf-8")
+        return load(url, self.source, self.path).file_id
+
+
+def _undo(url: str, file_id: int) -> None:
+    with create_engine(url, Role.LOADER).begin() as connection:
+        undo_load(connection, file_id)
+
+
+def _check_world(seed: int, folder: Path, new_warehouse: Callable[[], str]) -> None:
+    """Load files in a random order, undoing some on the way; then load only what is left into another warehouse."""
+    rng = random.Random(seed)
+    files = [(_lastfm_file if number % 3 == 0 else _tabular_file)(folder, rng, number) for number in range(5)]
+    url, rest, loads = new_warehouse(), new_warehouse(), list[_Load]()
+    undo_now = (*(rng.random() < 0.2 for _ in range(7)), True)
+    for undo in undo_now:
+        if undo and loads:
+            undone = rng.choice(loads).file_id
+            _undo(url, undone)
+            loads = [each for each in loads if each.file_id != undone]
+        else:
+            done = _Load(0, *rng.choice(files), _profiles(rng))
+            loads.append(done._replace(file_id=done.repeat(url)))
+    for each in loads:
+        each.repeat(rest)
+    found, expected = natural_state(url), natural_state(rest)
+    for table, rows in expected.items():
+        assert found[table] == rows, (seed, table)
+
+
+def test_undoing_leaves_what_loading_only_the_rest_gives(new_warehouse: Callable[[], str], tmp_path: Path) -> None:
+    _check_worlds(range(5), tmp_path, new_warehouse)
+
+
+@pytest.mark.slow
+def test_undoing_leaves_it_in_many_worlds(new_warehouse: Callable[[], str], tmp_path: Path) -> None:
+    _check_worlds(range(100, 200), tmp_path, new_warehouse)
+
+
+def _check_worlds(seeds: range, folder: Path, new_warehouse: Callable[[], str]) -> None:
+    for seed in seeds:
+        (folder / str(seed)).mkdir()
+        _check_world(seed, folder / str(seed), new_warehouse)

@@ -46,7 +46,7 @@ def landed(folder: Path) -> list[tuple[Source, list[Path]]]:
 def load_landed(warehouse_url: str, folder: Path) -> list[LoadReport]:
     """Load what lies in the landing folder; files that are in the warehouse already are reported as such.
 
-    Nothing of a drop is loaded of which `landed` complains, and nothing of a file that is refused. Everything else is,
+    Nothing is loaded of a drop that `landed` complains about, nor of a file that is refused. Everything else is,
     so that a fault of one sender holds up the files of no other: the error comes at the end, and names all faults.
     Where the warehouse itself fails, it comes at once, and names them too.
 
@@ -144,7 +144,7 @@ def _stray_fault(folder: Path, strays: list[Path]) -> str:
 
 
 def _strays(folder: Path, faults: list[str]) -> Iterator[Path]:
-    """Everything that no reader would look at; what may not be read is added to the faults."""
+    """Everything that no reader reads; what may not be read is added to the faults."""
     for path in _entries(folder):
         with _noted(path, faults):
             if path.name not in ("lastfm-1k", "tabular") or not path.is_dir():

@@ -12,7 +12,7 @@ from assets.ingest.parse import ParsedBatch
 from assets.ingest.parse_sql import EARLIEST
 from assets.ingest.records import TIME_REASONS, TOO_OLD, ParseRules
 
-# From this many refused times on, a file of which they are the greater part is taken for misread.
+# From this many refused times on, a file in which they are the greater part is taken for misread.
 _FEWEST_ODD_TIMES = 10
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 

@@ -29,7 +29,7 @@ class Tabular:
 
     @property
     def format(self) -> str:
-        """`tabular` and a digest of the mapping: read anew under another mapping, a file is another file."""
+        """`tabular` and a digest of the mapping: read under another mapping, a file is another file."""
         return f"tabular/{self.mapping.digest}"
 
     @property

@@ -119,8 +119,8 @@ SELECT user_id FROM raw.user_profiles WHERE file_id = {file_id}
 
 
 def _redescribe(kind: str, name: str, file_id: int) -> dict[str, str]:
-    """Return the statements that describe what the file was the first to name as the next file does; nobody's lose
-    their description.
+    """Return the statements that describe what the file was the first to name as the next file does; what no other file
+    names loses its description.
     """
     key = f"{kind}_key"
     artist, known_artist, said_artist = (

@@ -93,7 +93,7 @@ def test_the_same_bytes_twice_change_nothing_and_are_reported_as_loaded(warehous
     assert (first.rows_read, first.rows_loaded, first.rows_rejected, first.rows_duplicate) == (4, 2, 1, 1)
 
 
-def test_the_same_bytes_under_another_mapping_are_refused_with_the_way_to_take_the_load_back(
+def test_the_same_bytes_under_another_mapping_are_refused_with_the_way_to_undo_the_load(
     warehouse_url: str, tmp_path: Path
 ) -> None:
     path = write_csv(tmp_path, "ann,1700000000,a")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from assets.ingest.lastfm_1k import LISTENS_NAME, PROFILE_NAME, LastFm1k
+from assets.ingest.lastfm_1k import LISTENS_NAMES, PROFILE_NAMES, LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.mapping import read_mapping
 from assets.ingest.records import LoadReport, Source
@@ -22,8 +22,6 @@ from warehouse.errors import AudoticsError
 MAPPING_NAME = "mapping.toml"
 LAYOUT = f"lastfm-1k/ for the Last.fm 1K layout, tabular/<name>/ with a {MAPPING_NAME} for anything else"
 
-_LISTENS = (LISTENS_NAME, f"{LISTENS_NAME}.gz")
-_PROFILES = (PROFILE_NAME, f"{PROFILE_NAME}.gz")
 _STRAYS_NAMED = 3
 
 
@@ -79,7 +77,7 @@ def _survey(folder: Path) -> tuple[list[tuple[Source, list[Path]]], list[str]]:
     lastfm, drops = LastFm1k(), []
     for drop in _drops(folder / "lastfm-1k", faults):
         with _noted(drop, faults):
-            if drop.name not in _PROFILES and _files(drop):
+            if drop.name not in PROFILE_NAMES and _files(drop):
                 lastfm.find(drop)
                 drops.append(drop)
     if drops:
@@ -165,14 +163,14 @@ def _strays(folder: Path, faults: list[str]) -> Iterator[Path]:
 
 def _is_read_with(drop: Path, path: Path) -> bool:
     """Whether a file of a Last.fm folder is one of the data set's two, or none of listens, such as a README."""
-    beside = path.parent == drop and path.name in (*_LISTENS, *_PROFILES)
+    beside = path.parent == drop and path.name in (*LISTENS_NAMES, *PROFILE_NAMES)
     return beside or not path.name.endswith((".tsv", ".tsv.gz"))
 
 
 def _lonely_profiles(folder: Path) -> Iterator[Path]:
     """Profiles that are not read because the data set's listens do not lie beside them."""
-    if not any((folder / name).is_file() for name in _LISTENS):
-        yield from (path for path in _entries(folder) if path.name in _PROFILES)
+    if not any((folder / name).is_file() for name in LISTENS_NAMES):
+        yield from (path for path in _entries(folder) if path.name in PROFILE_NAMES)
 
 
 def _files(path: Path) -> list[Path]:

@@ -16,6 +16,9 @@ from warehouse.errors import AudoticsError
 
 LISTENS_NAME = "userid-timestamp-artid-artname-traid-traname.tsv"
 PROFILE_NAME = "userid-profile.tsv"
+# Either may be compressed.
+LISTENS_NAMES = (LISTENS_NAME, f"{LISTENS_NAME}.gz")
+PROFILE_NAMES = (PROFILE_NAME, f"{PROFILE_NAME}.gz")
 _COLUMNS = ("user_id", "listened_at", "artist_mbid", "artist_name", "recording_mbid", "title")
 _PROFILE_COLUMNS = {
     "user_id": "#id",
@@ -62,7 +65,7 @@ class LastFm1k:
         """
         if not path.is_dir():
             return [path]
-        for name in (LISTENS_NAME, f"{LISTENS_NAME}.gz"):
+        for name in LISTENS_NAMES:
             if (path / name).is_file():
                 return [path / name]
         raise AudoticsError(
@@ -82,7 +85,7 @@ class LastFm1k:
         Raises:
             AudoticsError: the profile file lacks one of the data set's columns.
         """
-        for name in (PROFILE_NAME, f"{PROFILE_NAME}.gz"):
+        for name in PROFILE_NAMES:
             profile = file.with_name(name)
             if file.name.startswith(LISTENS_NAME) and profile.is_file():
                 return _read_profiles(profile)

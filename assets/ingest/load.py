@@ -50,8 +50,8 @@ def load_files(
     Each file is one transaction. A file whose bytes are in the warehouse in the same format is left alone and reported
     as it was loaded. Other processes may load at the same time: they read in parallel and merge one after the other.
 
-    With `refused`, a file that is damaged or misread, or whose rows PostgreSQL refuses, is no error: the reason is
-    added there, and the others are loaded.
+    With `refused`, a file that is damaged or misread, or whose rows PostgreSQL refuses, raises nothing: the reason
+    is added there, and the others are loaded.
 
     Raises:
         AudoticsError: a path does not exist or holds no listens (before anything is loaded), a file is damaged or

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from assets.ingest.records import ParseRules, TimeRule
+from assets.ingest.records import PER_SECOND, ParseRules, TimeRule
 from warehouse.errors import AudoticsError
 
 FormatName = Literal["csv", "tsv", "jsonl", "parquet"]
@@ -27,7 +27,6 @@ FieldName = Literal[
 ConstantName = Literal["user_id", "title", "artist_id", "artist_name", "artist_mbid"]
 Text = Annotated[str, StringConstraints(min_length=1)]
 SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
-_NUMBER_UNITS = ("s", "ms", "us", "ns")
 # These begin the natural keys of tracks and artists that belong to no source.
 _RESERVED_SOURCES = ("mbid", "name")
 
@@ -50,7 +49,7 @@ class Time(_Strict):
 
     @model_validator(mode="after")
     def _unit_is_known(self) -> Self:
-        if self.unit not in (*_NUMBER_UNITS, "iso8601") and "%" not in self.unit:
+        if self.unit not in (*PER_SECOND, "iso8601") and "%" not in self.unit:
             raise ValueError("unit is one of s, ms, us, ns, iso8601, or a strptime format such as '%d %b %Y, %H:%M'")
         return self
 

@@ -1,5 +1,6 @@
 """The statements of a load: stage in temporary tables, then merge set by set. Pure text."""
 
+from assets.ingest.parse_sql import quoted
 from warehouse.locks import Lock
 
 # The temporary tables are written and read once. A session can change this only before it touches the first of them.
@@ -209,7 +210,7 @@ def _insert_listens(file_id: int, source: str) -> str:
     return f"""
 INSERT INTO raw.listens (user_key, track_key, listened_at, ms_played, skipped, source, file_id)
 SELECT
-    user_keys.user_key, track_keys.track_key, staged.listened_at, staged.ms_played, staged.skipped, {_quoted(source)},
+    user_keys.user_key, track_keys.track_key, staged.listened_at, staged.ms_played, staged.skipped, {quoted(source)},
     {file_id}
 {_STAGED_LISTENS}
 ORDER BY staged.listened_at, user_keys.user_key, track_keys.track_key, staged.line
@@ -222,7 +223,7 @@ def _insert_duplicates(file_id: int, source: str) -> str:
     return f"""
 INSERT INTO raw.duplicate_listens (user_key, track_key, listened_at, ms_played, skipped, source, file_id)
 SELECT DISTINCT ON (staged.listened_at, user_keys.user_key, track_keys.track_key)
-    user_keys.user_key, track_keys.track_key, staged.listened_at, staged.ms_played, staged.skipped, {_quoted(source)},
+    user_keys.user_key, track_keys.track_key, staged.listened_at, staged.ms_played, staged.skipped, {quoted(source)},
     {file_id}
 {_STAGED_LISTENS}
 INNER JOIN raw.listens AS known
@@ -232,10 +233,6 @@ INNER JOIN raw.listens AS known
     AND known.file_id <> {file_id}
 ORDER BY staged.listened_at, user_keys.user_key, track_keys.track_key, staged.line
 """
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _insert_named(kind: str, name: str, file_id: int) -> str:

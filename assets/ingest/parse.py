@@ -122,7 +122,7 @@ def _trimmed(rows: pa.Table) -> pa.Table:
 
 
 def _kind(kind: pa.DataType) -> str:
-    """Return how a column of this type is to be read: text, integer, real, instant, boolean or other."""
+    """Return how a column of this type is to be read: text, integer, real or instant."""
     if pa.types.is_integer(kind):
         return "integer"
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from assets.ingest.records import FIELDS, TOO_OLD, ParseRules
+from assets.ingest.records import FIELDS, PER_SECOND, TOO_OLD, ParseRules
 from warehouse.history import EARLIEST_DAY
 
 LONGEST_FIELD_CHARACTERS = 1000
@@ -17,7 +17,6 @@ _MBID = "'[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F
 _ISO_8601 = r"'\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?'"
 _INTEGER = r"'[+-]?\d{1,19}'"
 _REAL = r"'[+-]?\d{1,19}(\.\d*)?([eE][+-]?\d{1,2})?'"
-_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 # Numbers are clamped to the years 1900 to 2200 before they are multiplied, so that no multiplication overflows.
 _CLAMP_SECONDS = (-2_208_988_800, 7_258_118_400)
 
@@ -51,13 +50,13 @@ WITH fields AS (
     SELECT *,
         CASE
             WHEN recording_mbid IS NOT NULL THEN 'mbid:' || recording_mbid
-            WHEN track_id IS NOT NULL THEN {_quoted(rules.source + ":")} || track_id
+            WHEN track_id IS NOT NULL THEN {quoted(rules.source + ":")} || track_id
             WHEN title IS NOT NULL AND artist_name IS NOT NULL
             THEN 'name:' || {_normalised("artist_name")} || chr(31) || {_normalised("title")}
         END AS track_natural_key,
         CASE
             WHEN artist_mbid IS NOT NULL THEN 'mbid:' || artist_mbid
-            WHEN artist_id IS NOT NULL THEN {_quoted(rules.source + ":")} || artist_id
+            WHEN artist_id IS NOT NULL THEN {quoted(rules.source + ":")} || artist_id
             WHEN artist_name IS NOT NULL THEN 'name:' || {_normalised("artist_name")}
         END AS artist_natural_key
     FROM timed
@@ -95,7 +94,7 @@ def _reason(kinds: Mapping[str, str], rules: ParseRules, latest: datetime) -> st
 
 def _text(name: str, kinds: Mapping[str, str], rules: ParseRules) -> str:
     if name in rules.constants:
-        return _quoted(rules.constants[name])
+        return quoted(rules.constants[name])
     if kinds.get(name) == "real":
         # Whole numbers become real ones when a tool that knows no missing integers writes them: 7.0 is the id 7.
         return f"CASE WHEN isfinite({name}::DOUBLE) THEN regexp_replace({name}::VARCHAR, '\\.0+$', '') END"
@@ -129,7 +128,7 @@ def _time(kind: str, rules: ParseRules) -> str:
     unit = rules.time.unit
     if kind == "instant":
         return "epoch_us(listened_at::TIMESTAMPTZ)"
-    if unit in _PER_SECOND:
+    if unit in PER_SECOND:
         if kind == "integer":
             return _whole("listened_at", unit)
         if kind == "real":
@@ -141,21 +140,21 @@ def _time(kind: str, rules: ParseRules) -> str:
     text = "listened_at::VARCHAR"
     if unit == "iso8601":
         return f"CASE WHEN regexp_full_match({text}, {_ISO_8601}) THEN epoch_us(try_cast({text} AS TIMESTAMPTZ)) END"
-    return f"epoch_us(try_strptime({text}, {_quoted(unit)})::TIMESTAMPTZ)"
+    return f"epoch_us(try_strptime({text}, {quoted(unit)})::TIMESTAMPTZ)"
 
 
 def _whole(value: str, unit: str) -> str:
-    low, high = (second * _PER_SECOND[unit] for second in _CLAMP_SECONDS)
+    low, high = (second * PER_SECOND[unit] for second in _CLAMP_SECONDS)
     clamped = f"greatest(least(try_cast({value} AS BIGINT), {high}), {low})"
     if unit == "ns":
         return f"CASE WHEN try_cast({value} AS BIGINT) IS NOT NULL THEN {clamped} // 1000 END"
-    return f"CASE WHEN try_cast({value} AS BIGINT) IS NOT NULL THEN {clamped} * {1_000_000 // _PER_SECOND[unit]} END"
+    return f"CASE WHEN try_cast({value} AS BIGINT) IS NOT NULL THEN {clamped} * {1_000_000 // PER_SECOND[unit]} END"
 
 
 def _fractional(value: str, unit: str) -> str:
-    low, high = (second * _PER_SECOND[unit] for second in _CLAMP_SECONDS)
+    low, high = (second * PER_SECOND[unit] for second in _CLAMP_SECONDS)
     number = f"try_cast({value} AS DOUBLE)"
-    scaled = f"round(greatest(least({number}, {high}), {low}) * {1_000_000 / _PER_SECOND[unit]})::BIGINT"
+    scaled = f"round(greatest(least({number}, {high}), {low}) * {1_000_000 / PER_SECOND[unit]})::BIGINT"
     return f"CASE WHEN isfinite({number}) THEN {scaled} END"
 
 
@@ -167,5 +166,6 @@ def _microseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1_000_000)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"

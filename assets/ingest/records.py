@@ -21,6 +21,8 @@ PROFILE_SCHEMA = pa.schema(
         ("registered_on", pa.date32()),
     ]
 )
+# Units of times that are numbers, counted from 1970 UTC.
+PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 TOO_OLD = f"before_{EARLIEST_DAY.year}"
 TIME_REASONS = ("bad_timestamp", TOO_OLD, "in_the_future")
 

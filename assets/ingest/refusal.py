@@ -10,11 +10,10 @@ import pyarrow.compute as pc
 
 from assets.ingest.parse import ParsedBatch
 from assets.ingest.parse_sql import EARLIEST
-from assets.ingest.records import TIME_REASONS, TOO_OLD, ParseRules
+from assets.ingest.records import PER_SECOND, TIME_REASONS, TOO_OLD, ParseRules
 
 # From this many refused times on, a file in which they are the greater part is taken for misread.
 _FEWEST_ODD_TIMES = 10
-_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
 @dataclass
@@ -68,7 +67,7 @@ def refusal(file: Path, tally: Tally, rules: ParseRules, now: datetime) -> str |
 def units_that_fit(texts: list[str], now: datetime) -> list[str]:
     """Return the time units under which all the texts are times from the earliest possible to now, likeliest first."""
     fitting = []
-    for unit, per_second in _PER_SECOND.items():
+    for unit, per_second in PER_SECOND.items():
         moments = [_moment(text, per_second) for text in texts]
         if moments and all(moment is not None and EARLIEST <= moment <= now for moment in moments):
             fitting.append(unit)

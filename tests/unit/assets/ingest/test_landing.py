@@ -88,7 +88,7 @@ def test_of_many_strays_some_are_named_and_all_counted(tmp_path: Path) -> None:
         landed(tmp_path)
 
 
-def test_an_empty_folder_is_no_stray(tmp_path: Path) -> None:
+def test_an_empty_folder_is_not_a_stray(tmp_path: Path) -> None:
     (tmp_path / "inbox").mkdir()
     assert landed(tmp_path) == []
 

@@ -24,7 +24,7 @@ def _rejects(batches: list[LineBatch]) -> list[tuple[int, str, str | None]]:
     return [(row["line"], row["reason"], row["fields"]) for batch in batches for row in batch.rejects.to_pylist()]
 
 
-def test_empty_lines_are_no_rows_but_count_in_line_numbers(tmp_path: Path) -> None:
+def test_empty_lines_are_not_rows_but_count_in_line_numbers(tmp_path: Path) -> None:
     batches = list(read_lines(_write(tmp_path, b"\nalpha\n\n\nbeta\n\n")))
     assert _rows(batches) == [(2, "alpha"), (5, "beta")]
 

@@ -62,7 +62,7 @@ def test_numbers_are_times_in_each_unit_down_to_the_microsecond() -> None:
     assert _times("ms", ["1.421165674e12", "1421165674500.0"]) == expected
 
 
-def test_what_is_no_number_is_no_time_and_numbers_far_away_do_not_overflow() -> None:
+def test_what_is_not_a_number_is_not_a_time_and_numbers_far_away_do_not_overflow() -> None:
     texts = ["", "soon", "NaN", "inf", "0x10", "1_0", "12:30", "9" * 25, "1e400", "9223372036854775807", "-5"]
     assert _times("s", texts) == ["bad_timestamp"] * 8 + ["bad_timestamp", "in_the_future", "before_2000"]
     assert _times("ns", ["9223372036854775807", "-9223372036854775808"]) == ["in_the_future", "before_2000"]
@@ -105,7 +105,7 @@ def test_iso_8601_times_with_an_offset_ignore_the_zone_and_those_without_take_it
         "20090504",
     ],
 )
-def test_what_is_no_iso_8601_time_is_refused(text: str) -> None:
+def test_what_is_not_an_iso_8601_time_is_refused(text: str) -> None:
     assert _times("iso8601", [text]) == ["bad_timestamp"]
 
 

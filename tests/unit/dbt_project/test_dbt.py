@@ -1,6 +1,5 @@
 """Arguments, environment and manifest of the dbt project, without a server."""
 
-import json
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -9,9 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from dagster_dbt import DbtProject
 
-from assets.dbt import DBT_PROJECT, dbt_arguments, dbt_environment, libpq_environment, manifest_path
+from assets.dbt import DBT_PROJECT, dbt_arguments, dbt_environment, libpq_environment
 from assets.slates import HORIZON_DAYS
 from tests.repository import ROOT
 
@@ -58,58 +56,49 @@ def test_dbt_and_mf_find_the_project_from_any_folder() -> None:
     assert (Path(environment["DBT_PROFILES_DIR"]) / "profiles.yml").is_file()
 
 
-def test_the_manifest_is_parsed_anew_when_a_model_comes_or_goes(tmp_path: Path) -> None:
-    for name in ("dbt_project.yml", "profiles.yml"):
-        (tmp_path / name).write_bytes((DBT_PROJECT.project_dir / name).read_bytes())
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "first.sql").write_text("select 1 as one\n")
-    project = DbtProject(project_dir=tmp_path)
-    assert "model.audotics.first" in manifest_path(project).read_text()
-    with manifest_path(project).open() as before:
-        (tmp_path / "models" / "second.sql").write_text("select 2 as two\n")
-        assert "model.audotics.second" in manifest_path(project).read_text()
-        assert "model.audotics.second" not in json.load(before)["nodes"], "read whole while it is replaced"
-    (tmp_path / "models" / "first.sql").unlink()
-    assert "model.audotics.first" not in manifest_path(project).read_text()
+def described(model: Path) -> dict[str, Any]:
+    """What the YAML beside a model says of it."""
+    (found,) = yaml.safe_load(model.with_suffix(".yml").read_text())["models"]
+    return dict(found)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
-def test_a_model_has_its_own_yaml_that_states_its_grain_and_describes_every_column(model: Path) -> None:
-    (described,) = yaml.safe_load(model.with_suffix(".yml").read_text())["models"]
-    assert described["name"] == model.stem
-    assert "Grain: " in described["description"]
-    assert described["columns"]
-    assert all(column["description"] for column in described["columns"])
+def test_a_model_has_its_own_yaml_that_states_its_grain_and_describes_every_column() -> None:
+    for model in MODELS:
+        found = described(model)
+        assert found["name"] == model.stem
+        assert "Grain: " in found["description"], model
+        assert found["columns"], model
+        assert all(column["description"] for column in found["columns"]), model
 
 
-@pytest.mark.parametrize("model", MARTS, ids=lambda path: path.stem)
-def test_a_mart_never_reads_a_source(model: Path) -> None:
-    assert "source(" not in model.read_text()
+def test_a_mart_never_reads_a_source() -> None:
+    for model in MARTS:
+        assert "source(" not in model.read_text(), model
 
 
-@pytest.mark.parametrize("model", MARTS, ids=lambda path: path.stem)
-def test_the_grain_that_a_mart_states_is_tested(model: Path) -> None:
-    (described,) = yaml.safe_load(model.with_suffix(".yml").read_text())["models"]
-    tested = {frozenset(columns) for columns in unique_columns(described)}
-    assert tested, "neither a unique column nor a unique_grain"
-    # A grain of several columns is stated as "Grain: one ... (column, column)."
-    stated = re.search(r"Grain: [^(.]*\(([^)]*)\)", described["description"])
-    assert stated is None or frozenset(stated[1].split(", ")) in tested
+def test_the_grain_that_a_mart_states_is_tested() -> None:
+    for model in MARTS:
+        found = described(model)
+        tested = {frozenset(columns) for columns in unique_columns(found)}
+        assert tested, f"{model}: neither a unique column nor a unique_grain"
+        # A grain of several columns is stated as "Grain: one ... (column, column)."
+        stated = re.search(r"Grain: [^(.]*\(([^)]*)\)", found["description"])
+        assert stated is None or frozenset(stated[1].split(", ")) in tested, model
 
 
-def unique_columns(described: dict[str, Any]) -> Iterator[list[str]]:
+def unique_columns(model: dict[str, Any]) -> Iterator[list[str]]:
     """The column lists that the tests in a model's YAML hold unique."""
-    for test in described.get("data_tests", []):
+    for test in model.get("data_tests", []):
         if "unique_grain" in test:
             yield test["unique_grain"]["arguments"]["columns"]
-    for column in described["columns"]:
+    for column in model["columns"]:
         if "unique" in column.get("data_tests", []):
             yield [column["name"]]
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
-def test_a_model_spells_sql_as_other_databases_read_it(model: Path) -> None:
-    assert POSTGRESQL_ONLY.findall(model.read_text()) == []
+def test_a_model_spells_sql_as_other_databases_read_it() -> None:
+    for model in MODELS:
+        assert POSTGRESQL_ONLY.findall(model.read_text()) == [], model
 
 
 @pytest.mark.parametrize(

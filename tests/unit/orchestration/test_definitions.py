@@ -62,13 +62,12 @@ def test_the_assets_are_these() -> None:
     assert sorted(specs()) == sorted(ASSET_KEYS)
 
 
-@pytest.mark.parametrize("key", ASSET_KEYS)
-def test_an_asset_has_a_description_a_group_kinds_and_an_owner(key: str) -> None:
-    spec = specs()[key]
-    assert spec.description and len(spec.description) > 15
-    assert spec.group_name not in (None, "default")
-    assert spec.kinds
-    assert spec.owners
+def test_an_asset_has_a_description_a_group_kinds_and_an_owner() -> None:
+    for key, spec in specs().items():
+        assert spec.description and len(spec.description) > 15, key
+        assert spec.group_name not in (None, "default"), key
+        assert spec.kinds, key
+        assert spec.owners, key
 
 
 def test_the_graph_of_groups_runs_one_way() -> None:

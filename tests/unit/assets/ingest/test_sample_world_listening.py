@@ -11,6 +11,8 @@ from scipy import sparse
 from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
 from assets.ingest.sample_world.catalogue import Catalogue, build_catalogue
 
+pytestmark = pytest.mark.slow
+
 DAY = 86_400
 TIME = re.compile(rb"202[56]-\d\d-\d\dT[0-2]\d:[0-5]\d:\d\dZ")
 

@@ -1,6 +1,7 @@
-"""Real servers for the tests: one embedded PostgreSQL and one embedded Redis for the whole session."""
+"""Real servers for the tests: one embedded PostgreSQL and one embedded Redis for all workers of a session."""
 
 import os
+import random
 import secrets
 import shutil
 import tempfile
@@ -8,14 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 import redis
-from psycopg2 import sql
-from xdist.scheduler import LoadFileScheduling
+from shared_servers import SharedServers, start
 
-from warehouse.local.servers import Endpoints, ensure_running, stop
-from warehouse.roles import WORKING_ROLES, Role
+from tests.repository import ROOT
+from warehouse.local.servers import Endpoints, stop
 from warehouse.settings import Settings
 
 pytest.register_assert_rewrite("tests.unit.assets.candidates.conformance")
@@ -24,26 +23,73 @@ pytest.register_assert_rewrite("tests.unit.assets.candidates.conformance")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-_REPOSITORY = Path(__file__).resolve().parent.parent
-_TEMPLATE = "migrated_template"
+_FOLDER = pytest.StashKey[Path]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="run files, and the tests of each, in random order")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    of_controller = getattr(config, "workerinput", {}).get("folder")
+    config.stash[_FOLDER] = Path(of_controller or tempfile.mkdtemp(prefix="audotics-tests-"))
+    # Other system users may enter it, as PostgreSQL must when the tests run as root.
+    config.stash[_FOLDER].chmod(0o755)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker where the controller put the session's folder."""
+    node.workerinput["folder"] = str(node.config.stash[_FOLDER])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the servers of the session, if any test asked for them, once all workers are done."""
+    if not hasattr(config, "workerinput"):
+        stop(Settings(home=config.stash[_FOLDER] / "home"))
+        shutil.rmtree(config.stash[_FOLDER], ignore_errors=True)
+
+
+# What takes longest starts first, so that no worker waits for it at the end: of the files of the pipeline one, which
+# makes what the others copy.
+_FIRST = ("test_pipeline_lists", "test_rebuild_from_day", "test_replay_bookkeeping", "test_pipeline", "test_poison")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    seed = config.getoption("--shuffle")
+    if seed is None:
+        items.sort(key=_turn)
+    else:
+        _shuffle(items, random.Random(seed))
+
+
+def _turn(item: pytest.Item) -> int:
+    return next((turn for turn, name in enumerate(_FIRST) if item.path.name.startswith(name)), len(_FIRST))
+
+
+def _shuffle(items: list[pytest.Item], drawn: random.Random) -> None:
+    """Bring the files into another order, and the tests within each."""
+    files = sorted({item.path for item in items})
+    drawn.shuffle(files)
+    drawn.shuffle(items)
+    items.sort(key=lambda item: files.index(item.path))
 
 
 @pytest.fixture(scope="session")
-def session_folder() -> Iterator[Path]:
-    """A folder that other system users may enter, as PostgreSQL must when the tests run as root."""
-    folder = Path(tempfile.mkdtemp(prefix="audotics-tests-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+def session_folder(request: pytest.FixtureRequest, worker_id: str) -> Path:
+    """A folder of this worker that other system users may enter."""
+    folder = request.config.stash[_FOLDER] / worker_id
+    folder.mkdir(mode=0o755)
+    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_environment(session_folder: Path) -> Iterator[None]:
+def own_environment(request: pytest.FixtureRequest) -> Iterator[None]:
     """Keep the developer's own AUDOTICS_ settings, and with them their servers and data, out of the tests."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AUDOTICS_")]:
             patch.delenv(name)
-        patch.setenv("AUDOTICS_HOME", str(session_folder / "home"))
+        patch.setenv("AUDOTICS_HOME", str(request.config.stash[_FOLDER] / "home"))
         patch.setenv("GX_ANALYTICS_ENABLED", "false")
         patch.setenv("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
         patch.setenv("DAGSTER_DISABLE_TELEMETRY", "yes")
@@ -51,11 +97,9 @@ def own_environment(session_folder: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def settings(session_folder: Path, own_environment: None) -> Iterator[Settings]:
-    """Settings of the session's home; the servers under it are stopped at the end, and only those."""
-    settings = Settings(home=session_folder / "home")
-    yield settings
-    stop(settings)
+def settings(own_environment: None) -> Settings:
+    """Settings of the home under which the session's servers run."""
+    return Settings()
 
 
 @pytest.fixture
@@ -67,133 +111,78 @@ def fresh_home(session_folder: Path) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="session")
-def endpoints(settings: Settings) -> Endpoints:
+def servers(request: pytest.FixtureRequest, settings: Settings) -> SharedServers:
+    """The session's PostgreSQL and Redis, and what is made on them once for all workers."""
+    return start(settings, request.config.stash[_FOLDER])
+
+
+@pytest.fixture(scope="session")
+def endpoints(servers: SharedServers) -> Endpoints:
     """The session's PostgreSQL and Redis."""
-    return ensure_running(settings)
+    return servers.endpoints
 
 
 @pytest.fixture(scope="session")
-def new_database(endpoints: Endpoints) -> Callable[[str | None], str]:
-    """A function that creates a database, copied from a template if one is named, and returns its URL.
-
-    Databases that nobody drops go with the session's server.
-    """
-
-    def create(template: str | None = None) -> str:
-        name = f"test_{secrets.token_hex(6)}"
-        copied = sql.SQL(" TEMPLATE {}").format(sql.Identifier(template)) if template else sql.SQL("")
-        _execute(endpoints, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)) + copied)
-        return _url_of(endpoints, name)
-
-    return create
-
-
-@pytest.fixture(scope="session")
-def migrated_template(endpoints: Endpoints) -> str:
-    """The name of a migrated, empty database from which `new_warehouse` copies."""
-    import warehouse.migrate
-
-    _execute(endpoints, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_TEMPLATE)))
-    warehouse.migrate.upgrade(_url_of(endpoints, _TEMPLATE))
-    return _TEMPLATE
-
-
-@pytest.fixture(scope="session")
-def new_warehouse(new_database: Callable[[str | None], str], migrated_template: str) -> Callable[[], str]:
+def new_warehouse(servers: SharedServers) -> Callable[[], str]:
     """A function that returns the URL of a fresh migrated warehouse, for fixtures of a wider scope."""
-    return lambda: new_database(migrated_template)
+    return lambda: servers.create(servers.migrated())
 
 
 @pytest.fixture(scope="session")
-def new_owned_database(
-    endpoints: Endpoints, new_database: Callable[[str | None], str], migrated_template: str
-) -> Callable[[], str]:
-    """A function that creates a database, not migrated yet, whose owner is no superuser but may work as every role, and
-    returns the owner's URL.
+def new_owned_database(servers: SharedServers) -> Callable[[], str]:
+    """A function that creates a database whose owner is no superuser but may work as every role, migrates it as that
+    owner, and returns the owner's URL.
     """
-    _execute(endpoints, sql.SQL("CREATE ROLE plain_owner LOGIN CREATEROLE PASSWORD 'secret'"))
-    # The template's migrations made the roles, so the administrator has to let this owner use them.
-    _execute(endpoints, sql.SQL(f"GRANT {', '.join(WORKING_ROLES)} TO plain_owner"))
-    _execute(endpoints, sql.SQL(f"GRANT {Role.ANALYST} TO plain_owner WITH ADMIN OPTION"))
-
-    def create() -> str:
-        url = new_database(None)
-        name = sql.Identifier(url.rpartition("/")[2])
-        _execute(endpoints, sql.SQL("ALTER DATABASE {} OWNER TO plain_owner").format(name))
-        return f"postgresql://plain_owner:secret@{url.rpartition('@')[2]}"
-
-    return create
+    return lambda: servers.create(servers.owned(), servers.owner())
 
 
 @pytest.fixture
-def warehouse_url(new_warehouse: Callable[[], str], endpoints: Endpoints) -> Iterator[str]:
+def warehouse_url(new_warehouse: Callable[[], str], servers: SharedServers) -> Iterator[str]:
     """The URL of a fresh migrated warehouse for this test alone."""
     url = new_warehouse()
     yield url
-    _drop(endpoints, url.rpartition("/")[2])
+    servers.drop(url)
 
 
 @pytest.fixture
-def empty_database_url(new_database: Callable[[str | None], str], endpoints: Endpoints) -> Iterator[str]:
+def empty_database_url(servers: SharedServers) -> Iterator[str]:
     """The URL of a fresh database without any table, for tests of the migrations themselves."""
-    url = new_database(None)
+    # The roles belong to the whole server: made before, several may be migrated at once.
+    servers.migrated()
+    url = servers.create()
     yield url
-    _drop(endpoints, url.rpartition("/")[2])
+    servers.drop(url)
+
+
+@pytest.fixture(scope="session")
+def worker_redis_url(servers: SharedServers) -> Iterator[str]:
+    """A database of the session's Redis for this worker."""
+    with servers.redis() as url:
+        yield url
 
 
 @pytest.fixture
-def redis_url(endpoints: Endpoints) -> str:
-    """The session's Redis, emptied before this test."""
-    with redis.Redis.from_url(endpoints.redis_url) as client:
-        client.flushall()
-    return endpoints.redis_url
+def redis_url(worker_redis_url: str) -> str:
+    """A database of the session's Redis, emptied before this test."""
+    with redis.Redis.from_url(worker_redis_url) as client:
+        client.flushdb()
+    return worker_redis_url
+
+
+@pytest.fixture(scope="module")
+def module_redis_url(servers: SharedServers) -> Iterator[str]:
+    """A database of the session's Redis for this module, empty at first."""
+    with servers.redis() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real listening logs, for tests marked `realdata`."""
-    folder = _REPOSITORY.parent / "shared" / "data"
+    folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         message = f"no real data in {folder}"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
     return folder
-
-
-def _url_of(endpoints: Endpoints, database: str) -> str:
-    return f"{endpoints.warehouse_url.rpartition('/')[0]}/{database}"
-
-
-def _drop(endpoints: Endpoints, database: str) -> None:
-    _execute(endpoints, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
-
-
-def _execute(endpoints: Endpoints, statement: sql.Composable) -> None:
-    connection = psycopg2.connect(endpoints.warehouse_url)
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-    finally:
-        connection.close()
-
-
-class _ByFile(LoadFileScheduling):
-    """A file's tests run in one worker, which has made their fixtures; those of all test_pipeline*.py share one."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = str(super()._split_scope(nodeid))
-        return "pipeline" if Path(file).name.startswith("test_pipeline") else file
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
-    return _ByFile(config, log)
-
-
-# By far the longest: started last, they would leave the other workers idle.
-_FIRST = ("test_pipeline", "test_run_killed", "test_replay")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.path.name.startswith(_FIRST))

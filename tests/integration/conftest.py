@@ -1,33 +1,41 @@
 """Fixtures that the tests of publishing, of the read API and of the pipeline share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from api_client import running_api
+from api_client import running_api, running_redis
+from dbt_process import Dbt
 from pipeline_process import Pipeline
 from redis import Redis
-from sample_pipeline import WORLD, run_once
+from sample_pipeline import PipelineTemplate, copy_pipeline, pipeline_template
 from sample_release import sample_release
+from sample_warehouse import build_sample
+from shared_servers import SharedServers
 
-from assets.ingest.sample_world import generate
 from assets.publish.release import publish
-from warehouse.local.servers import Endpoints
 
 
 @pytest.fixture
 def client(redis_url: str) -> Iterator[Redis]:
-    """A client of the session's Redis, which is empty."""
+    """A client of an empty database of Redis."""
     with Redis.from_url(redis_url) as connected:
         yield connected
 
 
 @pytest.fixture
-def other_client(redis_url: str) -> Iterator[Redis]:
-    """Another, empty database of the same Redis, for the run that nothing disturbs."""
-    with Redis.from_url(f"{redis_url.rpartition('/')[0]}/1") as connected:
+def other_client(servers: SharedServers) -> Iterator[Redis]:
+    """A client of another one, for the run that nothing disturbs."""
+    with servers.redis() as url, Redis.from_url(url) as connected:
         yield connected
+
+
+@pytest.fixture(scope="module")
+def own_redis_url() -> Iterator[str]:
+    """A Redis of this module alone, for tests that set or read what holds for a whole server."""
+    with running_redis() as (_, url):
+        yield url
 
 
 @pytest.fixture
@@ -39,14 +47,39 @@ def api(client: Redis, redis_url: str) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def planted(session_folder: Path) -> dict[str, int]:
-    """The counts that the world of `pipeline` says were planted in it."""
-    return dict(generate(session_folder / "pipeline" / "landing" / "lastfm-1k" / "world", WORLD))
+def sample_world(servers: SharedServers) -> Path:
+    """The folder of the world of `sample`, to read."""
+    return servers.folder / "sample"
+
+
+@pytest.fixture(scope="module")
+def sample(servers: SharedServers, sample_world: Path) -> Dbt:
+    """The sample warehouse (`build_sample`), in a copy for this module."""
+
+    def fill(url: str) -> None:
+        build_sample(url, sample_world)
+
+    return Dbt(servers.create(servers.template("sample", fill, start=servers.migrated())))
 
 
 @pytest.fixture(scope="session")
+def pipeline_made(servers: SharedServers) -> PipelineTemplate:
+    """The pipeline that has run once, for `pipeline` to copy."""
+    return pipeline_template(servers)
+
+
+@pytest.fixture(scope="session")
+def planted(pipeline_made: PipelineTemplate) -> dict[str, int]:
+    """The counts that the world of `pipeline` says were planted in it."""
+    return pipeline_made.planted
+
+
+@pytest.fixture(scope="module")
 def pipeline(
-    session_folder: Path, endpoints: Endpoints, new_owned_database: Callable[[], str], planted: dict[str, int]
+    servers: SharedServers,
+    pipeline_made: PipelineTemplate,
+    module_redis_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Pipeline:
-    """A pipeline that has run once (`run_once`). All tests that ask for it run in one worker, file by file."""
-    return run_once(session_folder / "pipeline", endpoints, new_owned_database)
+    """A pipeline that has run once (`run_once`), in a copy for this module."""
+    return copy_pipeline(servers, pipeline_made, module_redis_url, tmp_path_factory.mktemp("pipeline") / "home")

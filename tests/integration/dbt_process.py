@@ -1,13 +1,21 @@
-"""Runs dbt on a warehouse as a process of its own, and compares what its models hold."""
+"""Runs dbt on a warehouse, in this process and on a manifest parsed once, and compares what its models hold."""
 
 import hashlib
+import io
 import os
 import subprocess
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import psycopg2
+from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
 
 from assets.dbt import DBT_PROJECT, dbt_command, libpq_environment
 
@@ -18,6 +26,8 @@ where table_schema in ('intermediate', 'core', 'analytics', 'features')
     or (table_schema, table_name) = ('ml', 'recommendation_outcomes')
 order by 1
 """
+# Stands for the database in the manifest, where it is part of every relation's name.
+_ANY_DATABASE = "any_database"
 
 
 @dataclass(frozen=True)
@@ -28,20 +38,19 @@ class Dbt:
     project: Path = DBT_PROJECT.project_dir
 
     @property
-    def _target(self) -> Path:
+    def environment(self) -> dict[str, str]:
+        """What dbt finds in its environment."""
         # mf reads target/ in one test process while dbt writes in another.
-        return self.project / "target" / os.environ.get("PYTEST_XDIST_WORKER", "test")
+        target = self.project / "target" / os.environ.get("PYTEST_XDIST_WORKER", "test")
+        return {**libpq_environment(self.warehouse_url), "DBT_TARGET_PATH": str(target)}
 
-    def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run dbt to its end; fails, showing what it printed, when it exits other than 0 and `check` is left on."""
-        done = subprocess.run(
-            dbt_command(*arguments, project=self.project),
-            env={**os.environ, **libpq_environment(self.warehouse_url), "DBT_TARGET_PATH": str(self._target)},
-            capture_output=True,
-            text=True,
-            timeout=280,
-        )
-        assert not check or done.returncode == 0, done.stdout + done.stderr
+    def __call__(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run dbt to its end; fails, showing what it printed, when it ends other than well and `check` is left on."""
+        unchanged = self.project == DBT_PROJECT.project_dir
+        manifest = _manifest(self.environment["PGDATABASE"]) if unchanged else None
+        command = dbt_command(*arguments, project=self.project)
+        done = _run(command, self.environment | environment, manifest)
+        assert not check or done.returncode == 0, done.stdout
         return done
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
@@ -61,3 +70,35 @@ class Dbt:
     def _checksum(self, model: str) -> str:
         rows = self.query(f"select md5(to_jsonb(each)::text) from {model} as each")
         return f"{len(rows)} rows {hashlib.sha256(repr(sorted(rows)).encode()).hexdigest()}"
+
+
+def _run(
+    command: Sequence[str], environment: dict[str, str], manifest: Manifest | None = None
+) -> subprocess.CompletedProcess[str]:
+    """What the command line would do and print, without its process; dbt parses the project if no manifest is given."""
+    printed = io.StringIO()
+    with patch.dict(os.environ, environment | {"DBT_LOG_LEVEL_FILE": "none"}), redirect_stdout(printed):
+        result = dbtRunner(manifest).invoke(list(command[1:]))
+    if result.exception:
+        printed.write(f"{result.exception}\n")
+    code = 0 if result.success else 2 if result.exception else 1
+    return subprocess.CompletedProcess(command, code, printed.getvalue(), "")
+
+
+def _manifest(database: str) -> Manifest:
+    """The project's manifest for a database. A run changes it, so each gets one of its own."""
+    manifest = Manifest.from_msgpack(_parsed())
+    for node in chain(manifest.nodes.values(), manifest.sources.values()):
+        node.database = database
+        if node.relation_name:
+            node.relation_name = node.relation_name.replace(_ANY_DATABASE, database)
+    return manifest
+
+
+@cache
+def _parsed() -> bytes:
+    command = dbt_command("parse", "--quiet", "--no-partial-parse", "--no-write-json")
+    with patch.dict(os.environ, {"PGDATABASE": _ANY_DATABASE, "DBT_LOG_LEVEL_FILE": "none"}):
+        parsed = dbtRunner().invoke(command[1:])
+    assert isinstance(parsed.result, Manifest), parsed.exception
+    return bytes(parsed.result.to_msgpack())

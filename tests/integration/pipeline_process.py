@@ -1,18 +1,25 @@
-"""Runs the `audotics` command as a process of its own, and compares what two pipelines left behind."""
+"""Runs the `audotics` command, in this process or as one of its own, and compares what two pipelines left behind."""
 
 import hashlib
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import psycopg2
 import redis
+from rich.console import Console
 
+from orchestration.cli import main
+
+_COLUMNS = 200
 AUDOTICS = Path(sys.executable).with_name("audotics")
 
 # What goes to standard error of a process without a terminal as steps finish and as files are read.
@@ -72,12 +79,31 @@ class Pipeline:
             "AUDOTICS_WAREHOUSE_URL": self.warehouse_url,
             "AUDOTICS_REDIS_URL": self.redis_url,
             "AUDOTICS_HOME": str(self.home),
-            "COLUMNS": "200",
+            "COLUMNS": str(_COLUMNS),
             **({"PYTHONPATH": str(self.code)} if self.code else {}),
         }
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `audotics` to its end, whatever its exit code."""
+        """Run `audotics` to its end, whatever its exit code; in this process, unless it is to run other code."""
+        if self.code:
+            return self.run_process(*arguments)
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            patch.dict(os.environ, self.environment),
+            patch.object(sys, "argv", [str(AUDOTICS), *arguments]),
+            patch("orchestration.cli.rendering.OUT", Console(width=_COLUMNS)),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            try:
+                main()
+                code = 0
+            except SystemExit as end:
+                code = int(end.code or 0)
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+    def run_process(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `audotics` as its users do, to its end, whatever its exit code."""
         command = [str(AUDOTICS), *arguments]
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=280)
 

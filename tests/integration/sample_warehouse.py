@@ -27,7 +27,7 @@ def load_sample(warehouse_url: str, folder: Path) -> None:
     load_files(warehouse_url, LastFm1k(), [folder])
 
 
-def build_sample(warehouse_url: str, folder: Path) -> Dbt:
+def build_sample(warehouse_url: str, folder: Path) -> None:
     """Load the world into a migrated warehouse, with three days of silence, and build and test every model."""
     load_sample(warehouse_url, folder)
     dbt = Dbt(warehouse_url)
@@ -35,4 +35,3 @@ def build_sample(warehouse_url: str, folder: Path) -> Dbt:
     dbt.query(_SILENT_DAYS)
     # Unit tests of increments take their columns from relations that stand already.
     dbt("build", "--exclude-resource-type", "unit_test")
-    return dbt

@@ -10,13 +10,12 @@ from pipeline_process import Pipeline
 
 from assets.ingest.sample_world import SampleWorld, generate
 from tests.repository import ROOT
-from warehouse.local.servers import Endpoints
 
 WORLD = SampleWorld(until=date(2026, 6, 1), users=50, tracks=300, listens=3_000, days=60)
 
 
 def test_a_renamed_column_fails_the_build_and_stops_what_reads_the_mart(
-    session_folder: Path, endpoints: Endpoints, new_warehouse: Callable[[], str]
+    session_folder: Path, redis_url: str, new_warehouse: Callable[[], str]
 ) -> None:
     copy = session_folder / "broken"
     for folder in ("warehouse", "serving_api", "quality", "assets", "orchestration", "dbt_project"):
@@ -27,7 +26,6 @@ def test_a_renamed_column_fails_the_build_and_stops_what_reads_the_mart(
     renamed["name"] = "recording_key"
     contract.write_text(yaml.safe_dump(content))
 
-    redis_url = f"{endpoints.redis_url.rpartition('/')[0]}/10"
     pipeline = Pipeline(new_warehouse(), redis_url, session_folder / "contract", code=copy)
     generate(pipeline.home / "landing" / "lastfm-1k" / "world", WORLD)
     done = pipeline.run("run", "--as-of", "2026-05-18")

@@ -1,14 +1,14 @@
 """What a SQL client, the docs site and `dbt source freshness` show of the warehouse."""
 
 import json
-from collections.abc import Callable
+import shutil
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 import yaml
 from dbt_process import WITHOUT_TESTS, Dbt
-from sample_warehouse import build_sample, load_sample
+from sample_warehouse import load_sample
 
 from assets.dbt import DBT_PROJECT, manifest_path
 from assets.ingest.lastfm_1k import LastFm1k
@@ -37,8 +37,8 @@ def comments(dbt: Dbt, *schemas: str) -> dict[tuple[str, str | None], str]:
 
 
 @pytest.fixture(scope="module")
-def dbt(new_warehouse: Callable[[], str], session_folder: Path) -> Dbt:
-    return build_sample(new_warehouse(), session_folder / "documented")
+def dbt(sample: Dbt) -> Dbt:
+    return sample
 
 
 def test_every_relation_and_column_of_the_models_carries_its_description(dbt: Dbt) -> None:
@@ -102,8 +102,10 @@ def test_freshness_tells_how_long_ago_a_file_was_loaded(
     }
 
 
-def test_a_changed_profile_is_shown_as_two_versions_and_an_unchanged_one_as_one(dbt: Dbt, session_folder: Path) -> None:
-    folder = session_folder / "documented"
+def test_a_changed_profile_is_shown_as_two_versions_and_an_unchanged_one_as_one(
+    dbt: Dbt, sample_world: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(sample_world, tmp_path / "world")
     profiles = (folder / PROFILE_FILE).read_text().splitlines()
     changed, unchanged = (line.split("\t") for line in profiles[1:3])
     before = changed[3]

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from dbt_process import Dbt
-from sample_warehouse import build_sample
 
 from assets.dbt import DBT_PROJECT, dbt_environment, prepare_metrics
 
@@ -38,8 +37,8 @@ SKIP_RATE = "count(*) filter (where is_skipped)::float / nullif(count(is_skipped
 
 
 @pytest.fixture(scope="module")
-def dbt(new_warehouse: Callable[[], str], session_folder: Path) -> Dbt:
-    return build_sample(new_warehouse(), session_folder / "metrics")
+def dbt(sample: Dbt) -> Dbt:
+    return sample
 
 
 @pytest.fixture(scope="module")

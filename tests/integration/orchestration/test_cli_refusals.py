@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 from orchestration.cli.app import app
 from warehouse.errors import AudoticsError
 from warehouse.local.server import any_free_port
-from warehouse.local.servers import Endpoints
 
 MAPPING = """
 source = "shop"
@@ -30,9 +29,9 @@ unit = "{unit}"
 
 
 @pytest.fixture(scope="module")
-def empty(session_folder: Path, endpoints: Endpoints, new_warehouse: Callable[[], str]) -> Pipeline:
+def empty(session_folder: Path, module_redis_url: str, new_warehouse: Callable[[], str]) -> Pipeline:
     """A pipeline without data; every test must leave it so."""
-    return Pipeline(new_warehouse(), f"{endpoints.redis_url.rpartition('/')[0]}/8", session_folder / "empty")
+    return Pipeline(new_warehouse(), module_redis_url, session_folder / "empty")
 
 
 @pytest.fixture

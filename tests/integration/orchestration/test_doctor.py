@@ -17,6 +17,14 @@ from warehouse.engine import create_engine
 from warehouse.settings import Settings
 
 
+@pytest.fixture
+def redis_url(own_redis_url: str) -> str:
+    """Whose limits and counters are nobody else's; empty."""
+    with redis.Redis.from_url(own_redis_url) as client:
+        client.flushall()
+    return own_redis_url
+
+
 def findings_of(settings: Settings) -> dict[str, Finding]:
     findings = examine(settings)
     assert not [finding.name for finding in findings if not finding.ok and not finding.advice]

@@ -13,7 +13,6 @@ import redis
 from pipeline_process import Pipeline
 
 from assets.ingest.sample_world import SampleWorld, generate
-from warehouse.local.servers import Endpoints
 
 UNTIL = date(2026, 6, 1)
 AS_OF = (UNTIL - timedelta(days=14)).isoformat()
@@ -21,10 +20,7 @@ WORLD = SampleWorld(until=UNTIL, users=200, tracks=400, listens=12_000, days=120
 DEADLINE_SECONDS = 200.0
 
 
-def pipeline(
-    name: str, database: int, folder: Path, endpoints: Endpoints, new_warehouse: Callable[[], str]
-) -> Pipeline:
-    redis_url = f"{endpoints.redis_url.rpartition('/')[0]}/{database}"
+def prepared(name: str, redis_url: str, folder: Path, new_warehouse: Callable[[], str]) -> Pipeline:
     made = Pipeline(new_warehouse(), redis_url, folder / name)
     generate(made.home / "landing" / "lastfm-1k" / "world", WORLD)
     return made
@@ -53,12 +49,12 @@ def statement_is_running(made: Pipeline, pattern: str) -> bool:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_run_killed_in_load_dbt_features_and_release_ends_as_an_undisturbed_one(
-    session_folder: Path, endpoints: Endpoints, new_warehouse: Callable[[], str]
+    session_folder: Path, redis_url: str, module_redis_url: str, new_warehouse: Callable[[], str]
 ) -> None:
-    undisturbed = pipeline("undisturbed", 6, session_folder, endpoints, new_warehouse)
+    undisturbed = prepared("undisturbed", redis_url, session_folder, new_warehouse)
     undisturbed.json("run", "--as-of", AS_OF)
 
-    killed = pipeline("killed", 7, session_folder, endpoints, new_warehouse)
+    killed = prepared("killed", module_redis_url, session_folder, new_warehouse)
     with redis.Redis.from_url(killed.redis_url) as client:
         kill_when(
             killed.start("run", "--as-of", AS_OF), lambda: statement_is_running(killed, "%insert into raw.listens%")

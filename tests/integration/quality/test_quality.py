@@ -13,7 +13,6 @@ from pipeline_process import Pipeline, error_line
 from quality import suites
 from quality.suites import Suite
 from quality.validate import ValidationOutcome, validate
-from warehouse.local.servers import Endpoints
 from warehouse.roles import Role
 
 AS_OF = date(2026, 3, 2)
@@ -173,9 +172,8 @@ def test_the_raw_suite_finds_its_rows_by_the_index_of_files(warehouse_url: str) 
 
 
 def test_a_failing_suite_stops_the_run_before_anything_is_built_on_it(
-    session_folder: Path, endpoints: Endpoints, new_warehouse: Callable[[], str]
+    session_folder: Path, redis_url: str, new_warehouse: Callable[[], str]
 ) -> None:
-    redis_url = f"{endpoints.redis_url.rpartition('/')[0]}/9"
     pipeline = Pipeline(new_warehouse(), redis_url, session_folder / "blocked")
     execute(pipeline.warehouse_url, RAW + "delete from raw.rejected_listens")
     done = pipeline.run("run", "--as-of", AS_OF.isoformat())

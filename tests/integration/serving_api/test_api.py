@@ -31,6 +31,14 @@ from serving_api.answers import record_document
 from serving_api.contract import Track
 
 
+@pytest.fixture
+def redis_url(own_redis_url: str) -> str:
+    """Whose limits and counters are nobody else's; empty."""
+    with Redis.from_url(own_redis_url) as client:
+        client.flushall()
+    return own_redis_url
+
+
 def expected_items(marker: str, slate: str, user: int) -> list[dict[str, Any]]:
     items = []
     drawn = zip(*sample_list(marker, slate, user), sample_scores(12).tolist(), strict=True)

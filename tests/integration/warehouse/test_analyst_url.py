@@ -1,6 +1,6 @@
 """`audotics analyst-url`, as a process of its own: a URL that connects, and stays the same until it is rotated."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import psycopg2
 import pytest
 from pipeline_process import Pipeline
+from shared_servers import SharedServers
 
 from warehouse.analysts import PASSWORD_FILE
 from warehouse.local.servers import Endpoints
@@ -19,10 +20,16 @@ from warehouse.settings import Settings
 ANALYST = Role.ANALYST
 
 
+@pytest.fixture(scope="module", autouse=True)
+def analysts_password(servers: SharedServers) -> Iterator[None]:
+    with servers.alone("analysts_password"):
+        yield
+
+
 @pytest.fixture(scope="module")
-def platform(session_folder: Path, endpoints: Endpoints, new_warehouse: Callable[[], str]) -> Pipeline:
+def platform(session_folder: Path, module_redis_url: str, new_warehouse: Callable[[], str]) -> Pipeline:
     """A migrated warehouse without data."""
-    return Pipeline(new_warehouse(), f"{endpoints.redis_url.rpartition('/')[0]}/7", session_folder / "analysts")
+    return Pipeline(new_warehouse(), module_redis_url, session_folder / "analysts")
 
 
 def execute(url: str, statement: str) -> list[tuple[Any, ...]]:

@@ -3,7 +3,7 @@
 Its owner is no superuser: what works here works on a server where Audotics has a user like any other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
@@ -15,13 +15,13 @@ from dbt_process import Dbt
 from pipeline_process import Pipeline
 from psycopg2.errors import InsufficientPrivilege, QueryCanceled, ReadOnlySqlTransaction
 from ranked_lists import lists
+from shared_servers import SharedServers
 
 from assets.dbt import DBT_PROJECT, dbt_arguments
 from assets.ingest.sample_world import SampleWorld, generate
 from assets.recommendations.store import replace_recommendations
 from benchmarks.analytics_questions import Question, read_questions
 from warehouse.engine import adbc_connect, session_url
-from warehouse.local.servers import Endpoints
 from warehouse.roles import WORKING_ROLES, Role
 
 UNTIL = date(2026, 6, 1)
@@ -31,12 +31,18 @@ OWNER = "plain_owner"
 LOADER, TRANSFORMER, SERVICE, ANALYST = Role.LOADER, Role.TRANSFORMER, Role.SERVICE, Role.ANALYST
 
 
+@pytest.fixture(scope="module", autouse=True)
+def analysts_password(servers: SharedServers) -> Iterator[None]:
+    with servers.alone("analysts_password"):
+        yield
+
+
 @pytest.fixture(scope="module")
-def platform(session_folder: Path, endpoints: Endpoints, new_owned_database: Callable[[], str]) -> Pipeline:
+def platform(session_folder: Path, module_redis_url: str, new_owned_database: Callable[[], str]) -> Pipeline:
     """A warehouse owned by a plain user: a sample world loaded by the command line, models built, lists made."""
     folder = session_folder / "roles"
     generate(folder / "world", WORLD)
-    made = Pipeline(new_owned_database(), f"{endpoints.redis_url.rpartition('/')[0]}/6", folder / "home")
+    made = Pipeline(new_owned_database(), module_redis_url, folder / "home")
     made.json("ingest", "lastfm-1k", str(folder / "world"))
     Dbt(made.warehouse_url)(*dbt_arguments([AS_OF]))
     made_lists = lists(AS_OF, "m", users=1)

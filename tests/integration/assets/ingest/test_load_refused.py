@@ -123,7 +123,6 @@ def test_a_server_that_goes_away_in_the_middle_is_one_line_and_loads_nothing(
     assert state_of(warehouse_url) == before
 
 
-@pytest.mark.usefixtures("migrated_template")  # the server knows the roles, as one with another warehouse does
 def test_an_empty_database_asks_to_be_migrated(empty_database_url: str, tmp_path: Path) -> None:
     with pytest.raises(AudoticsError, match="no raw tables yet"):
         load_files(empty_database_url, tabular(), [write_csv(tmp_path, "ada,1400000000,x")])

@@ -14,6 +14,14 @@ from assets.publish.release import publish
 from serving_api import contract
 
 
+@pytest.fixture
+def redis_url(own_redis_url: str) -> str:
+    """Whose limits and counters are nobody else's; empty."""
+    with Redis.from_url(own_redis_url) as client:
+        client.flushall()
+    return own_redis_url
+
+
 def with_lists(release: ReleaseInput, batch: SlateBatch) -> ReleaseInput:
     return replace(release, batches=lambda slate: iter([batch]))
 

@@ -9,7 +9,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 CODE := warehouse serving_api quality assets orchestration tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-slow up down lint format bench docs lock clean
+.PHONY: help setup demo test test-unit test-slow coverage up down lint format bench docs lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 11
@@ -39,14 +39,25 @@ up: $(RUNTIME)  ## Servers, Dagster UI and daemon, read API, until Ctrl-C
 down: $(RUNTIME)  ## Stop the embedded servers
 	$(BIN)/audotics down
 
-test: $(DEV)  ## All tests but the slow ones, on real servers that they start themselves
-	$(BIN)/pytest -m "not slow"
+# make test SEED=7 runs files and tests in an order drawn from 7.
+SHUFFLE := $(if $(SEED),--shuffle $(SEED))
+
+test: $(DEV)  ## All tests but the slow ones, on real servers that they start themselves; SEED=n shuffles them
+	$(BIN)/pytest -m "not slow" $(SHUFFLE)
 
 test-unit: $(DEV)  ## The tests that need no server
-	$(BIN)/pytest tests/unit tests/test_architecture.py
+	$(BIN)/pytest -m "not slow" tests/unit tests/test_architecture.py
 
 test-slow: $(DEV)  ## Kills, long histories and other proofs that take long
 	$(BIN)/pytest -m slow
+
+coverage: $(DEV)  ## How much of the code all tests run, by folder; processes that they start count
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	@for folder in warehouse serving_api quality $(wildcard assets/[a-z]*/.) orchestration; do \
+	  $(BIN)/coverage report --include="$${folder%/.}/**" --format=total | sed "s|^|$${folder%/.}: |; s|$$| %|"; done
+	@$(BIN)/coverage report --format=total | sed 's|^|all: |; s|$$| %|'
 
 lint: $(DEV)  ## Format, imports, types, SQL
 	$(BIN)/ruff format --check $(CODE)
@@ -80,5 +91,5 @@ lock: $(DEV)  ## Resolve requirements again, with hashes and without download ad
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-header --quiet
 
 clean:  ## Remove caches and build results; .venv and .audotics stay
-	rm -rf dbt_project/target dbt_project/logs build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf dbt_project/target dbt_project/logs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage*
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -15,9 +15,8 @@ from unittest.mock import patch
 
 import psycopg2
 import redis
-from rich.console import Console
 
-from orchestration.cli import main
+from orchestration.cli import main, rendering
 
 _COLUMNS = 200
 AUDOTICS = Path(sys.executable).with_name("audotics")
@@ -91,7 +90,7 @@ class Pipeline:
         with (
             patch.dict(os.environ, self.environment),
             patch.object(sys, "argv", [str(AUDOTICS), *arguments]),
-            patch("orchestration.cli.rendering.OUT", Console(width=_COLUMNS)),
+            patch.object(rendering, "OUT", rendering.plain_console(width=_COLUMNS)),
             redirect_stdout(out),
             redirect_stderr(err),
         ):

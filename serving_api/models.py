@@ -67,8 +67,8 @@ class List(Provenance):
     source: Literal["personal", "popular"]
     fallback_reason: FallbackReason | None = Field(
         examples=[None],
-        description="Why a popular list answers: the user has no list at all, or none for this slate, or one of which"
-        " they have blocked everything, or the store does not answer and the list is the last overall one that this"
+        description="Why a popular list answers: the user has no list at all, or none for this slate, or they"
+        " have blocked everything in it, or the store does not answer and the list is the last overall one that this"
         " process saw. If the store is silent altogether, what the user has blocked cannot be read, and may be in the"
         " list: an app that would rather show nothing drops lists with `store_unavailable`. Null without a fallback.",
     )

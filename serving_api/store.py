@@ -302,7 +302,7 @@ def _unpacked_blocks(packed: bytes | None) -> Blocks:
     try:
         return contract.unpack_blocks(packed)
     except contract.ContractError as error:
-        raise UnreadableBlocksError(f"{error}; `audotics blocks publish` writes all of them anew") from error
+        raise UnreadableBlocksError(f"{error}; `audotics blocks publish` writes all of them again") from error
 
 
 @contextmanager

@@ -34,11 +34,11 @@ class BlocksInRedis:
     users: int
     """Users who have blocked something, in the warehouse."""
     fields: int
-    """Users of whom Redis has blocks."""
+    """Users whose blocks Redis has."""
     compared: int
     """Of the users in the warehouse, those whose blocks were compared."""
     differing: int
-    """Of these, those of whom Redis says something else."""
+    """Of these, those whose blocks are others in Redis."""
     example: str | None
     """Id of one of these."""
 
@@ -165,7 +165,7 @@ def _versions(connection: Connection, track_keys: Sequence[int]) -> dict[int, li
 
 
 def _fields(client: Redis) -> Iterator[list[bytes]]:
-    """The fields of all users of whom Redis has blocks, in batches."""
+    """The fields of all users whose blocks Redis has, in batches."""
     with redis_errors(client):
         found = client.hscan_iter(BLOCKS, count=FIELDS_PER_BATCH)
         while chunk := [field for field, _ in islice(found, FIELDS_PER_BATCH)]:

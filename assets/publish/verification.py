@@ -168,7 +168,7 @@ class _Reader:
         self._beat = beat
 
     def records(self, kind: str, key: Callable[[str], str], unpack: Callable[[bytes, bytes], object]) -> Keys:
-        """The sorted keys of all records, each of which can be read."""
+        """The sorted keys of all records, which all can be read."""
         keys: list[int] = []
         for chunk in self._entries(kind, key(self._name)):
             for field, record in chunk:
@@ -177,7 +177,7 @@ class _Reader:
         return np.sort(np.array(keys, np.int32))
 
     def public_ids(self, kind: str, key: Callable[[str], str], records: Keys, item: str) -> None:
-        """Read the public ids, each of which stands for a record."""
+        """Read the public ids, which all stand for a record."""
         for chunk in self._entries(kind, key(self._name)):
             _require_known(np.array([_key(field) for _, field in chunk], np.int32), records, f"public {item} ids", item)
 
@@ -196,7 +196,7 @@ class _Reader:
         _require_known(_unpacked(packed, "the popular list").track_keys, tracks, "popular list")
 
     def countries(self, tracks: Keys) -> None:
-        """Read the popular lists of countries, and the countries of users, each of which has a list."""
+        """Read the popular lists of countries, and the countries of users, which all have a list."""
         countries: set[bytes] = set()
         for chunk in self._entries(digest.COUNTRY_POPULAR, contract.country_popular_key(self._name)):
             for country, packed in chunk:

@@ -82,7 +82,7 @@ def _materialise(warehouse: WarehouseResource, item: Item, as_of: date) -> dg.Ma
 )
 def similarity_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Similar tracks and artists as of this date, and plain cosine beside them, against the sessions of the 14 days
-    after it. The lists are made anew: those of old dates are not kept.
+    after it. The lists are made again: those of old dates are not kept.
     """
     as_of = date.fromisoformat(context.partition_key)
     with adbc_connect(warehouse.url, Role.SERVICE) as connection:

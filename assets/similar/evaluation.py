@@ -22,7 +22,7 @@ HEADLINE = "recall@50"
 LIST_LENGTH = max(METRICS.values())
 SIMILAR = "similar"
 
-# Occurrences whose lists are looked at a time.
+# Occurrences whose lists are checked at a time.
 _BLOCK = 20_000
 _SEED = 1
 
@@ -79,7 +79,7 @@ def occurrences(horizon: Listens, history: History) -> Occurrences:
 
 
 def evaluate(sources: dict[str, SimilaritySource], found: Occurrences, history: History) -> SimilarityEvaluation:
-    """Every source's lists for the same occurrences, of which there must be some."""
+    """Every source's lists for the same occurrences; there must be some."""
     codes, seed = np.unique(found.code, return_inverse=True)
     users, user = np.unique(found.user_key, return_inverse=True)
     times = np.bincount(user)

@@ -61,7 +61,7 @@ def evaluate_similar(
 ) -> dict[Item, SimilarityEvaluation]:
     """Compare lists learnt from the listens before the date with the sessions of the 14 days from it on.
 
-    Items of which nothing can be judged are left out, as artists are where none is known.
+    Items that nothing can be judged of are left out, as artists are where none is known.
 
     Raises:
         AudoticsError: the horizon is not over in the data, or nothing at all can be judged.
@@ -85,7 +85,7 @@ def evaluate_similar(
 
 
 def date_to_evaluate(connection: Connection) -> date | None:
-    """The newest date of which recommendations were made and whose horizon is over in the data.
+    """The newest date that recommendations were made as of and whose horizon is over in the data.
 
     None when there is no such date, or it has been evaluated.
     """

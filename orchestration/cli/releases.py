@@ -50,6 +50,8 @@ def list_(as_json: AsJson = False) -> None:
 def rollback(as_json: AsJson = False) -> None:
     """Make the previous release live again; the live one becomes the previous one.
 
+    All of the previous release is read before; where it is damaged, the live one stays, and the error says what to do.
+
     Example: `audotics releases rollback`
     """
     from assets.publish.release import rollback as swap

@@ -10,6 +10,7 @@ import dagster as dg
 import psutil
 import pytest
 
+from orchestration.cli import main
 from orchestration.runs import run_job
 from warehouse.errors import AudoticsError
 
@@ -67,3 +68,17 @@ def test_an_interrupted_run_says_so_in_a_sentence_and_nothing_else(
     with pytest.raises(AudoticsError, match=r"^nightly as of 2026-06-01 was interrupted; .* run it again"):
         run([interrupted], tmp_path)
     assert capfd.readouterr().err == ""
+
+
+def test_a_command_that_is_interrupted_says_so_in_a_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("orchestration.platform.open_platform", interrupt)
+    monkeypatch.setattr("sys.argv", ["audotics", "releases", "list"])
+    with pytest.raises(SystemExit, match="130"):
+        main()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "error: interrupted; what was finished before stays: run the command again"

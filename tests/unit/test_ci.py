@@ -43,6 +43,8 @@ def test_running_installs_what_running_needs_and_testing_the_rest_on_top(
         commands = subprocess.run(make, capture_output=True, text=True, check=True).stdout
         return re.findall(r"pip .*install .*-r requirements/(\S+)", commands)
 
+    # The project itself is installed without a build environment of its own.
+    assert "\nsetuptools==" in (ROOT / "requirements" / "runtime.txt").read_text()
     for name in ("Makefile", "pyproject.toml", "requirements"):
         (tmp_path / name).symlink_to(ROOT / name)
     assert asked_for() == installed

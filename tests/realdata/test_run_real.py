@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pipeline_process import Pipeline
 
-pytestmark = [pytest.mark.realdata, pytest.mark.slow]
+pytestmark = [pytest.mark.realdata, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_lastfm_1k_goes_from_its_files_to_a_live_release(

@@ -11,7 +11,7 @@ from pipeline_process import Pipeline
 
 from warehouse.local.servers import Endpoints
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 AS_OF = datetime(2024, 7, 1, tzinfo=UTC)
 FIRST = datetime(2004, 2, 1, tzinfo=UTC)

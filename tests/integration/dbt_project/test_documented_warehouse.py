@@ -14,6 +14,7 @@ from assets.dbt import DBT_PROJECT, manifest_path
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import PROFILE_FILE
+from assets.slates import Slate
 
 BUILT = ("model", "snapshot")
 
@@ -68,6 +69,12 @@ def test_the_sources_describe_every_raw_table_and_every_column_of_theirs(dbt: Db
     # The secret of the pseudonyms is no model's source.
     others = {relation for relation, _ in shown if relation.startswith("raw.")} - {"raw.pseudonym_key"}
     assert described == {(relation, column) for relation, column in shown if column and relation in tables | others}
+
+
+def test_every_column_of_slates_names_them_all(dbt: Dbt) -> None:
+    said = {relation: text for (relation, column), text in comments(dbt, "ml").items() if column == "slate"}
+    assert len(said) > 6
+    assert {relation: text for relation, text in said.items() if not all(slate in text for slate in Slate)} == {}
 
 
 def test_the_docs_site_is_one_file_that_holds_every_relation_with_its_columns(dbt: Dbt, tmp_path: Path) -> None:

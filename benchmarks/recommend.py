@@ -183,7 +183,9 @@ def night(platform: Platform, until: date, users: int, tracks: int, rankers: dic
     pool = sum(
         table.num_rows
         for slate in Slate
-        for table in lake.read_parquet(candidates_assets.candidates_path(until, slate), columns=["user_key"])
+        for table in lake.read_parquet(
+            candidates_assets.candidates_path(until, slate), made_by="candidates", columns=["user_key"]
+        )
     )
     stages = stages_of(report, seconds, {name: int(count) for name, count in counts.items()} | {"pool": pool})
     return Night(users, stages, report.peak_mb, str(digest))

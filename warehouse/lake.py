@@ -53,8 +53,14 @@ class Lake:
         with self._replacing(path) as stream:
             stream.write(text.encode())
 
-    def read_text(self, path: str) -> str:
-        return str(self._filesystem.cat_file(self._full(path)).decode())
+    def read_text(self, path: str, *, made_by: str) -> str:
+        """A text file.
+
+        Raises:
+            AudoticsError: as `read_parquet`.
+        """
+        with self._reading(path, made_by) as stream:
+            return str(stream.read().decode())
 
     def write_parquet(self, path: str, tables: Iterable[pa.Table]) -> int:
         """Write tables of one schema as row groups of one file; return the number of rows.
@@ -82,15 +88,35 @@ class Lake:
                 raise ValueError(f"nothing to write to {path}")
             writer.close()
 
-    def read_parquet(self, path: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        """The row groups of a file, one table each; all columns, or those named."""
-        with self._filesystem.open(self._full(path), "rb") as stream:
+    def read_parquet(self, path: str, *, made_by: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """The row groups of a file, one table each; all columns, or those named.
+
+        Args:
+            made_by: the asset that writes the file, for whoever misses it.
+
+        Raises:
+            AudoticsError: there is no such file, or it is damaged.
+        """
+        with self._reading(path, made_by) as stream:
             file = pq.ParquetFile(stream)
             for group in range(file.num_row_groups):
                 yield file.read_row_group(group, columns=columns)
 
     def _full(self, path: str) -> str:
         return f"{self._root}/{path}"
+
+    @contextmanager
+    def _reading(self, path: str, made_by: str) -> Iterator[IO[Any]]:
+        again = f"materialise `{made_by}` for the same date again"
+        try:
+            with self._filesystem.open(self._full(path), "rb") as stream:
+                yield stream
+        except FileNotFoundError as error:
+            raise AudoticsError(
+                f"{path} is not in the lake at {self._root}, from where old files are removed: {again}"
+            ) from error
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+            raise AudoticsError(f"{path} in the lake at {self._root} is damaged ({error}): {again}") from error
 
     @contextmanager
     def _replacing(self, path: str) -> Iterator[IO[Any]]:

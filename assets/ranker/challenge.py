@@ -93,7 +93,7 @@ def _incumbent(connection: Connection, lake: Lake, slate: Slate, as_of: date, he
         load_model(lake, row)
     except AudoticsError as error:
         return _Incumbent(row.model_version, None, f"the incumbent cannot serve: {error}", can_serve=False)
-    columns = next(lake.read_parquet(held_out.path)).column_names
+    columns = next(lake.read_parquet(held_out.path, made_by="training_set")).column_names
     gone = sorted(set(row.features) - set(feature_names(columns)))
     if gone:
         obstacle = f"the incumbent cannot serve: it needs features that are no more ({', '.join(gone)})"
@@ -118,7 +118,7 @@ def _compare(
             models["incumbent"] = incumbent.model
     rehearsed: tuple[Audience, dict[str, Rehearsal]] | None = None
     if models:
-        rehearsed = rehearse(models, lake.read_parquet(held_out.path))
+        rehearsed = rehearse(models, lake.read_parquet(held_out.path, made_by="training_set"))
     decision = _decide(incumbent, rehearsed, gate)
     if decision.figures:
         decision = replace(decision, figures={"held_out": held_out.as_of.isoformat(), **decision.figures})

@@ -166,7 +166,7 @@ def _read(lake: Lake, row: Any, file: str, sha256: str) -> str:
             f"the file of model {row.model_version} is not in the lake ({file}): restore it, or run the"
             f" `training` job as of {row.trained_as_of} again"
         )
-    model_text = lake.read_text(file)
+    model_text = lake.read_text(file, made_by="rankers")
     if _digest(model_text) != sha256:
         raise AudoticsError(
             f"the file of model {row.model_version} ({file}) is not the one that was registered: restore it, or"

@@ -101,7 +101,7 @@ def load_folds(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> l
         folder = _folder(_TRAINING, fold_date)
         for name in lake.names(folder):
             if name.startswith(f"{slate}-"):
-                frames = [table.to_pandas() for table in lake.read_parquet(f"{folder}/{name}")]
+                frames = [table.to_pandas() for table in lake.read_parquet(f"{folder}/{name}", made_by="training_set")]
                 folds.append(thinned(Fold.from_frame(fold_date, pd.concat(frames, ignore_index=True)), config))
             else:
                 others = True
@@ -189,7 +189,7 @@ def _build(
 
 def _describe(lake: Lake, fold_date: date, slate: Slate, path: str, built: bool) -> StoredFold:
     rows = positives = 0
-    for table in lake.read_parquet(path, columns=["label"]):
+    for table in lake.read_parquet(path, made_by="training_set", columns=["label"]):
         rows += table.num_rows
         positives += int(table["label"].to_numpy().sum())
     return StoredFold(fold_date, slate, path, rows, positives, built)

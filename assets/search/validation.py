@@ -58,14 +58,17 @@ class Validation:
 
 def read_validation(lake: Lake, fold: HeldOut, most_users: int) -> Validation | None:
     """A stored whole fold: all its users, or so many of them, drawn by date. None when nobody has a candidate."""
-    keys = [table["user_key"].to_numpy() for table in lake.read_parquet(fold.path, columns=["user_key"])]
+    keys = [
+        table["user_key"].to_numpy()
+        for table in lake.read_parquet(fold.path, made_by="training_set", columns=["user_key"])
+    ]
     users = np.unique(np.concatenate(keys)).astype(np.int32)
     if not len(users):
         return None
     if len(users) > most_users:
         draw = np.random.default_rng([_SEED, fold.as_of.toordinal()])
         users = np.sort(draw.choice(users, most_users, replace=False))
-    frames = (table.to_pandas() for table in lake.read_parquet(fold.path))
+    frames = (table.to_pandas() for table in lake.read_parquet(fold.path, made_by="training_set"))
     frame = pd.concat([each[each["user_key"].isin(users)] for each in frames], ignore_index=True)
     frame = frame.sort_values("user_key", kind="stable", ignore_index=True)
     _, first, position = np.unique(frame["user_key"].to_numpy(np.int32), return_index=True, return_inverse=True)

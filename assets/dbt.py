@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,14 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt import (
+    DagsterDbtTranslator,
+    DagsterDbtTranslatorSettings,
+    DbtCliInvocation,
+    DbtCliResource,
+    DbtProject,
+    dbt_assets,
+)
 from filelock import FileLock
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import Engine
@@ -26,6 +34,7 @@ from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from warehouse.connections import plain_url
 from warehouse.engine import MODELS_LOCK, create_engine, exclusive
 from warehouse.errors import AudoticsError
+from warehouse.locks import HeldLock
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
 from warehouse.row_counts import row_count
@@ -155,6 +164,7 @@ def _dbt_cli() -> DbtCliResource:
 def _build(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
+    lock: HeldLock,
     as_of_dates: Sequence[date] = (),
     tests: Literal["eager", "buildable"] = "eager",
 ) -> Iterator[Any]:
@@ -163,13 +173,33 @@ def _build(
             # Under MODELS_LOCK. dbt finds there what it parsed the last time; other variables would make it parse anew.
             target = warehouse.settings.home / "dbt" / ("dates" if as_of_dates else "models")
             invocation = _dbt_cli().cli(dbt_arguments(as_of_dates), context=context, target_path=target)
-        for event in invocation.stream():
+        for event in _under(lock, invocation):
             if isinstance(event, dg.Output):
                 schema, model = context.asset_key_for_output(event.output_name).path
                 counted = row_count(connection, schema, model)
                 yield event.with_metadata({**event.metadata, **(counted.metadata() if counted else {})})
             else:
                 yield event
+
+
+def _under(lock: HeldLock, invocation: DbtCliInvocation) -> Iterator[Any]:
+    """The events of a dbt command, which is stopped when the lock that it works under is lost.
+
+    Raises:
+        AudoticsError: it was lost.
+    """
+    try:
+        for event in invocation.stream():
+            lock.require()
+            yield event
+        lock.require()
+    finally:
+        if invocation.process.poll() is None:
+            invocation.process.send_signal(signal.SIGINT)
+            try:
+                invocation.process.wait(invocation.termination_timeout_seconds)
+            except subprocess.TimeoutExpired:
+                invocation.process.kill()
 
 
 @contextmanager
@@ -202,8 +232,8 @@ _STAGING_OF_ML = "stg_recommendations stg_recommendation_batches stg_releases st
 def core_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
     """Staging, intermediate, core and analytics models with their tests, rebuilt from the first changed day on."""
     # Not eager: that would run the tests that compare features with dimensions before there are features.
-    with exclusive(warehouse.url, MODELS_LOCK, Role.TRANSFORMER):
-        yield from _build(context, warehouse, tests="buildable")
+    with exclusive(warehouse.url, MODELS_LOCK, Role.TRANSFORMER) as lock:
+        yield from _build(context, warehouse, lock, tests="buildable")
 
 
 @dbt_assets(
@@ -215,8 +245,8 @@ def core_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource)
 )
 def ml_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
     """What became of the recommendations, judged once the days after them are over; and similar items by name."""
-    with exclusive(warehouse.url, MODELS_LOCK, Role.TRANSFORMER):
-        yield from _build(context, warehouse)
+    with exclusive(warehouse.url, MODELS_LOCK, Role.TRANSFORMER) as lock:
+        yield from _build(context, warehouse, lock)
 
 
 @dbt_assets(
@@ -239,17 +269,18 @@ def feature_models(context: dg.AssetExecutionContext, warehouse: WarehouseResour
     needed = [as_of, *(fold_dates(as_of) if updates_training_set(context.job_def) else ())]
     engine = create_engine(warehouse.url, Role.TRANSFORMER)
     # From the question of what is stale to the deletion: another run may build and delete in between.
-    with exclusive(warehouse.url, MODELS_LOCK, Role.TRANSFORMER):
+    with exclusive(warehouse.url, MODELS_LOCK, Role.TRANSFORMER) as lock:
         with engine.begin() as connection:
             require_listens_before(connection, as_of)
             build = begin_features(connection, needed, features_version())
         if build.stale:
-            yield from _build(context, warehouse, build.stale)
+            yield from _build(context, warehouse, lock, build.stale)
         else:
             yield from _found(context, engine)
         if _builds_and_tests_all(context):
             with engine.begin() as connection:
                 expired = finish_features(connection, build, FOLDS)
+                lock.require()
             context.log.info("features built as of %s; deleted those as of %s", build.stale, expired)
 
 

@@ -175,10 +175,10 @@ def _warehouse_contents(url: str | None) -> Iterator[Finding]:
         yield failure("migrations", error)
         return
     behind = f"{len(pending)} behind ({', '.join(pending)})"
-    advice = "`audotics ingest`, `run` and `up` apply them"
+    advice = "`audotics migrate` applies them"
     yield Finding("migrations", not pending, behind if pending else "up to date", advice)
     if pending:
-        yield from (Finding(name, False, "unknown", "apply the migrations first") for name in names[1:])
+        yield from (Finding(name, False, "unknown", "run `audotics migrate` first") for name in names[1:])
         return
     try:
         yield from _loads(url)

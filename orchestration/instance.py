@@ -2,11 +2,10 @@
 
 import os
 from pathlib import Path
-from urllib.parse import quote
 
 import dagster as dg
 
-from warehouse.engine import sqlalchemy_url
+from warehouse.engine import session_url, sqlalchemy_url
 from warehouse.settings import Settings
 
 _STORAGE_VARIABLE = "AUDOTICS_DAGSTER_STORAGE_URL"
@@ -47,6 +46,4 @@ def open_instance(settings: Settings, warehouse_url: str) -> dg.DagsterInstance:
 
 
 def _storage_url(warehouse_url: str) -> str:
-    url = sqlalchemy_url(warehouse_url)
-    separator = "&" if "?" in url else "?"
-    return f"{url}{separator}options={quote('-csearch_path=dagster', safe='')}"
+    return sqlalchemy_url(session_url(warehouse_url, schema="dagster"))

@@ -20,7 +20,7 @@ from orchestration.definitions import defs
 from orchestration.instance import open_instance
 from orchestration.platform import Platform
 from orchestration.runs import Progress, RunReport, run_job
-from warehouse.engine import adbc_connect
+from warehouse.engine import adbc_reader
 from warehouse.lake import Lake
 from warehouse.local.servers import status
 from warehouse.roles import Role
@@ -103,7 +103,7 @@ def run_replay(
     if stale:
         with open_instance(platform.settings, platform.warehouse_url) as instance:
             run_job(defs, instance, "features", as_of, _logs(platform), on_progress, embedded_pids(platform))
-    with adbc_connect(platform.warehouse_url, Role.SERVICE) as connection:
+    with adbc_reader(platform.warehouse_url, Role.SERVICE) as connection:
         yield from replay(connection, as_of, models, np.array(user_keys, np.int32) if user_keys else None, tell)
 
 

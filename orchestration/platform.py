@@ -1,4 +1,4 @@
-"""The running platform, as every command needs it: settings checked, servers answering, tables migrated."""
+"""The running platform, as every command needs it: settings checked, servers answering, tables of this version."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from warehouse.connections import check_redis, check_warehouse
 from warehouse.engine import create_engine
 from warehouse.local.home import prepare_home
 from warehouse.local.servers import ensure_running
-from warehouse.migrate import upgrade
+from warehouse.migrate import require_current
 from warehouse.redis_client import redis_client
 from warehouse.roles import Role
 from warehouse.settings import Settings, load_settings
@@ -34,13 +34,20 @@ class Platform:
 
 
 def open_platform() -> Platform:
-    """Start the embedded servers if none are configured, check that both answer, and migrate the warehouse.
+    """Start the embedded servers if none are configured, check that both answer and the tables are of this version.
 
     What is kept of listeners in the home is open to its owner only.
 
     Raises:
         AudoticsError: what does not work, where, and what to do.
     """
+    platform = open_servers()
+    require_current(platform.warehouse_url, embedded=platform.settings.warehouse_url is None)
+    return platform
+
+
+def open_servers() -> Platform:
+    """As `open_platform`, whatever version the tables are of."""
     settings = load_settings()
     prepare_home(settings.home)
     for folder in (settings.home / "logs", settings.home / "dagster", settings.landing):
@@ -50,5 +57,4 @@ def open_platform() -> Platform:
     endpoints = ensure_running(settings)
     check_warehouse(endpoints.warehouse_url)
     check_redis(endpoints.redis_url)
-    upgrade(endpoints.warehouse_url)
     return Platform(settings, endpoints.warehouse_url, endpoints.redis_url)

@@ -6,7 +6,7 @@ from dagster import ConfigurableResource
 from redis import Redis
 
 from warehouse.local.servers import Endpoints, ensure_running
-from warehouse.migrate import upgrade
+from warehouse.migrate import require_current
 from warehouse.redis_client import redis_client
 from warehouse.settings import Settings, load_settings
 
@@ -24,7 +24,7 @@ class WarehouseResource(ConfigurableResource):
     @cached_property
     def endpoints(self) -> Endpoints:
         endpoints = ensure_running(self.settings)
-        upgrade(endpoints.warehouse_url)
+        require_current(endpoints.warehouse_url, embedded=self.settings.warehouse_url is None)
         return endpoints
 
     @property

@@ -15,7 +15,7 @@ from assets.catalogue import read_catalogue, read_titles
 from assets.listens import USERS_PER_BATCH, read_listens
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.slates import Slate
-from warehouse.engine import adbc_connect
+from warehouse.engine import adbc_reader
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 from warehouse.resource import WarehouseResource
@@ -62,7 +62,7 @@ def _read(warehouse: WarehouseResource, as_of: date) -> tuple[Sources, pd.DataFr
     The listens themselves are let go before the first source is fitted.
     """
     config = SourcesConfig()
-    with adbc_connect(warehouse.url, Role.SERVICE) as connection:
+    with adbc_reader(warehouse.url, Role.SERVICE) as connection:
         listens = read_listens(connection, as_of)
         names = read_titles(connection)
         catalogue = read_catalogue(connection, needed_facts(config.sizes))

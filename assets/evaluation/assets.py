@@ -12,7 +12,7 @@ from assets.evaluation.tables import list_rows, metric_rows, pool_rows, segment_
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.plots import table_of
 from assets.recommendations.assets import recommendations
-from warehouse.engine import adbc_connect, create_engine
+from warehouse.engine import adbc_reader, create_engine
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
 
@@ -33,7 +33,7 @@ def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseRes
     much of what was listened to is among the candidates, by source.
     """
     as_of = date.fromisoformat(context.partition_key)
-    with adbc_connect(warehouse.url, Role.SERVICE) as connection:
+    with adbc_reader(warehouse.url, Role.SERVICE) as connection:
         results = evaluate_recommendations(connection, as_of, SourcesConfig())
     with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
         store_evaluation(connection, as_of, results)

@@ -16,7 +16,7 @@ from assets.ranker.training import RankerConfig
 from assets.ranker.training_config import read_recipe
 from assets.ranker.training_set import update_training_set
 from assets.slates import Slate
-from warehouse.engine import MODELS_LOCK, adbc_connect, create_engine, exclusive
+from warehouse.engine import MODELS_LOCK, adbc_reader, create_engine, exclusive
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 from warehouse.resource import WarehouseResource
@@ -37,10 +37,14 @@ from warehouse.roles import Role
 def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Labelled folds whose two weeks are over by `as_of`; folds already in the lake are kept."""
     as_of = date.fromisoformat(context.partition_key)
-    with exclusive(warehouse.url, MODELS_LOCK, Role.SERVICE), adbc_connect(warehouse.url, Role.SERVICE) as connection:
+    with (
+        exclusive(warehouse.url, MODELS_LOCK, Role.SERVICE) as lock,
+        adbc_reader(warehouse.url, Role.SERVICE) as reading,
+    ):
         folds = update_training_set(
-            connection, Lake(warehouse.lake), as_of, SourcesConfig(), RankerConfig(), features_version()
+            reading, Lake(warehouse.lake), as_of, SourcesConfig(), RankerConfig(), features_version()
         )
+        lock.require()
     rows: list[Row] = [
         {
             "fold": fold.as_of.isoformat(),

@@ -19,7 +19,7 @@ from assets.ranker.registry import Champion, champions
 from assets.recommendations.lists import ListMaker
 from assets.recommendations.store import MadeFrom, as_rows, replace_recommendations
 from assets.slates import Slate
-from warehouse.engine import adbc_connect, create_engine
+from warehouse.engine import adbc_connect, adbc_reader, create_engine
 from warehouse.lake import Lake
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
@@ -55,8 +55,8 @@ def recommendations(context: dg.AssetExecutionContext, warehouse: WarehouseResou
         listens = listens_version(connection, as_of)
     code = code_version(features_version())
     by_source: Counter[str] = Counter()
-    with adbc_connect(warehouse.url, Role.SERVICE) as reading, adbc_connect(warehouse.url, Role.SERVICE) as writing:
-        made_from = MadeFrom(*settled_blocks(reading), listens, code)
+    with adbc_reader(warehouse.url, Role.SERVICE) as reading, adbc_connect(warehouse.url, Role.SERVICE) as writing:
+        made_from = MadeFrom(*settled_blocks(writing), listens, code)
         tables = _ranked(reading, lake, as_of, serving, by_source)
         rows = replace_recommendations(writing, as_of, tables, made_from)
     return dg.MaterializeResult(
@@ -79,7 +79,9 @@ def _ranked(
     """Rows of ml.recommendations, one batch of users at a time; counts them per source on the way."""
     maker = ListMaker.of_date(connection, as_of, serving)
     # The files hold the same users batch by batch.
-    for batch in zip(*(lake.read_parquet(candidates_path(as_of, slate)) for slate in serving), strict=True):
+    for batch in zip(
+        *(lake.read_parquet(candidates_path(as_of, slate), made_by="candidates") for slate in serving), strict=True
+    ):
         pools = {slate: table.to_pandas() for slate, table in zip(serving, batch, strict=True) if table.num_rows}
         if not pools:
             continue

@@ -1,7 +1,6 @@
 """Writes and reads ml.recommendations: one partition per `as_of`, replaced as a whole."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -18,8 +17,9 @@ from sqlalchemy import Connection, text
 from assets.candidates.seeds import NO_SEED
 from assets.listens import Ints
 from assets.slates import Slate
+from warehouse.dates import sql_date
 from warehouse.errors import AudoticsError
-from warehouse.locks import Lock, acquire
+from warehouse.partitions import PartitionedTable, replace_partition
 
 SCHEMA = pa.schema(
     [
@@ -35,6 +35,8 @@ SCHEMA = pa.schema(
         pa.field("contributions", pa.binary()),
     ]
 )
+
+RECOMMENDATIONS = PartitionedTable("recommendations", key=("as_of", "slate", "user_key", "rank"))
 
 EXPORT_SCHEMA = pa.schema(
     [("user_id", pa.string()), ("track_id", pa.string()), ("rank", pa.int16()), ("score", pa.float32())]
@@ -76,75 +78,18 @@ def as_rows(lists: pd.DataFrame, as_of: date, slate: Slate, model_version: str) 
 def replace_recommendations(
     connection: dbapi.Connection, as_of: date, tables: Iterable[pa.Table], made_from: MadeFrom | None = None
 ) -> int:
-    """Replace the lists of an `as_of` and return the number of rows.
-
-    Rows go to a table of their own, which then takes the old partition's place in one short transaction. While `tables`
-    are being made, nothing that others read or write is locked; readers of any date wait for the exchange only, and
-    see the old lists or the new ones. An interrupted load leaves the old ones, and a loading table that the next load
-    of the date removes. Loads of one date wait for each other, loads of several dates for each other's exchange.
+    """Replace the lists of an `as_of` and return the number of rows, as `replace_partition` does.
 
     Raises:
-        AudoticsError: another session has one of these locks for too long.
+        AudoticsError: another load of the date, or a reader, took too long; its session is named.
     """
-    partition = f"recommendations_{as_of:%Y%m%d}"
-    with connection.cursor() as cursor, _one_load_of(connection, cursor, partition):
-        _create_loading_table(cursor, partition, as_of)
-        connection.commit()
-        rows = 0
-        for table in tables:
-            rows += cursor.adbc_ingest(f"{partition}_loading", table, mode="append", db_schema_name="ml")
-        cursor.execute(f"alter table ml.{partition}_loading add primary key (as_of, slate, user_key, rank)")
-        cursor.execute(f"analyze ml.{partition}_loading")
-        cursor.execute(
-            "select slate, max(model_version), count(distinct user_key), count(*)"
-            f" from ml.{partition}_loading group by slate"
-        )
-        batches = cursor.fetchall()
-        connection.commit()
-        _exchange(cursor, partition, as_of)
-        _record_batches(cursor, as_of, batches, made_from)
-        connection.commit()
-    return rows
-
-
-@contextmanager
-def _one_load_of(connection: dbapi.Connection, cursor: dbapi.Cursor, partition: str) -> Iterator[None]:
-    """Hold a lock of the session: it outlives transactions, and goes with the connection of a load that dies."""
-    # Another load of the date scores every user while it has the lock.
-    acquire(cursor, Lock(f"hashtext('{partition}')", f"writing ml.{partition}", wait_seconds=3600), session=True)
-    connection.commit()
-    try:
-        yield
-    finally:
-        # What failed may have taken the connection along, and with it the lock; its own error is the one to show.
-        with suppress(dbapi.Error):
-            connection.rollback()
-            _unlock(cursor, partition)
-            connection.commit()
-
-
-def _unlock(cursor: dbapi.Cursor, partition: str) -> None:
-    cursor.execute(f"select pg_advisory_unlock(hashtext('{partition}'))")
-    cursor.fetchall()
-
-
-def _create_loading_table(cursor: dbapi.Cursor, partition: str, as_of: date) -> None:
-    cursor.execute(f"drop table if exists ml.{partition}_loading")
-    cursor.execute(
-        f"create table ml.{partition}_loading (like ml.recommendations including comments including defaults,"
-        f" constraint {partition}_as_of check (as_of = date '{as_of.isoformat()}'))"
-    )
-
-
-def _exchange(cursor: dbapi.Cursor, partition: str, as_of: date) -> None:
-    """Put the loading table in the partition's place. Needs a transaction of its own: it locks the whole table."""
-    # Two exchanges at once would each hold what the other needs of ml.recommendations.
-    acquire(cursor, Lock("hashtext('ml.recommendations')", "exchanging lists in ml.recommendations"))
-    cursor.execute(f"drop table if exists ml.{partition}")
-    cursor.execute(f"alter table ml.{partition}_loading rename to {partition}")
-    cursor.execute(f"alter index ml.{partition}_loading_pkey rename to {partition}_pkey")
-    cursor.execute(
-        f"alter table ml.recommendations attach partition ml.{partition} for values in (date '{as_of.isoformat()}')"
+    return replace_partition(
+        connection,
+        RECOMMENDATIONS,
+        as_of,
+        tables,
+        summary="select slate, max(model_version), count(distinct user_key), count(*) from {loaded} group by slate",
+        record=lambda cursor, batches: _record_batches(cursor, as_of, batches, made_from),
     )
 
 
@@ -201,7 +146,7 @@ def export_recommendations(connection: dbapi.Connection, as_of: date, slate: Sla
     Raises:
         AudoticsError: no such lists were made, or the file cannot be written.
     """
-    lists = f"ml.recommendations where as_of = date '{as_of.isoformat()}' and slate = '{slate}'"
+    lists = f"ml.recommendations where as_of = {sql_date(as_of)} and slate = '{slate}'"
     partial = file.with_name(f".{file.name}.partial")
     rows = 0
     try:

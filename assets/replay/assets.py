@@ -11,7 +11,7 @@ from assets.plots import Row, table_of
 from assets.replay.comparison import SlateComparison, compare, note_changes
 from assets.replay.lists import models_to_replay, replay
 from assets.slates import Slate
-from warehouse.engine import adbc_connect, create_engine
+from warehouse.engine import adbc_reader, create_engine
 from warehouse.lake import Lake
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
@@ -61,7 +61,7 @@ def replayed_recommendations(
     as_of = date.fromisoformat(context.partition_key)
     with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
         models = models_to_replay(connection, Lake(warehouse.lake), as_of, config.model_version)
-    with adbc_connect(warehouse.url, Role.SERVICE) as reading:
+    with adbc_reader(warehouse.url, Role.SERVICE) as reading:
         slates = compare(replay(reading, as_of, models, None))
     with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
         note_changes(connection, as_of, slates, code_version(features_version()))

@@ -19,7 +19,7 @@ from assets.search.store import described_choice, read_trials, replace_trials
 from assets.search.trial import SearchConfig, Trial
 from assets.search.validation import read_validation
 from assets.slates import Slate
-from warehouse.engine import MODELS_LOCK, adbc_connect, create_engine, exclusive
+from warehouse.engine import MODELS_LOCK, adbc_reader, create_engine, exclusive
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 from warehouse.resource import WarehouseResource
@@ -68,10 +68,14 @@ def ranker_search(
     as_of, lake = date.fromisoformat(context.partition_key), Lake(warehouse.lake)
     asked = SearchConfig(trials=config.trials, seed=config.seed)
     slates = _slates(config)
-    with exclusive(warehouse.url, MODELS_LOCK, Role.SERVICE), adbc_connect(warehouse.url, Role.SERVICE) as reading:
+    with (
+        exclusive(warehouse.url, MODELS_LOCK, Role.SERVICE) as lock,
+        adbc_reader(warehouse.url, Role.SERVICE) as reading,
+    ):
         update_training_set(
             reading, lake, as_of, SourcesConfig(), RankerConfig(), features_version(), whole=asked.dates
         )
+        lock.require()
     searched = {
         slate: trials
         for slate in slates

@@ -10,7 +10,7 @@ from assets.similar.evaluation_store import evaluate_similar, store_evaluation
 from assets.similar.lists import most_heard, named_examples, public_history, read_item_listens, similar_rows
 from assets.similar.sources import Item, SimilarConfig
 from assets.similar.store import replace_similar
-from warehouse.engine import adbc_connect, create_engine
+from warehouse.engine import adbc_connect, adbc_reader, create_engine
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
 
@@ -50,11 +50,12 @@ def similar_artists(context: dg.AssetExecutionContext, warehouse: WarehouseResou
 
 
 def _materialise(warehouse: WarehouseResource, item: Item, as_of: date) -> dg.MaterializeResult:
+    with adbc_reader(warehouse.url, Role.SERVICE) as connection:
+        listens = read_item_listens(connection, item, as_of)
+    # None where no artist is known, or too few people share what they hear.
+    history = public_history(listens, as_of)
+    tables = similar_rows(history, item, SimilarConfig()) if history else ()
     with adbc_connect(warehouse.url, Role.SERVICE) as connection:
-        # None where no artist is known, or too few people share what they hear.
-        history = public_history(read_item_listens(connection, item, as_of), as_of)
-        tables = similar_rows(history, item, SimilarConfig()) if history else ()
-        connection.commit()
         rows = replace_similar(connection, item, as_of, tables)
     examples: list[tuple[str, str]] = []
     if history:
@@ -85,7 +86,7 @@ def similarity_evaluations(context: dg.AssetExecutionContext, warehouse: Warehou
     after it. The lists are made again: those of old dates are not kept.
     """
     as_of = date.fromisoformat(context.partition_key)
-    with adbc_connect(warehouse.url, Role.SERVICE) as connection:
+    with adbc_reader(warehouse.url, Role.SERVICE) as connection:
         results = evaluate_similar(connection, as_of, SimilarConfig())
     with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
         stored = store_evaluation(connection, as_of, results)

@@ -1,8 +1,8 @@
 """Writes ml.similar_tracks and ml.similar_artists: one partition per `as_of`, replaced as a whole."""
 
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import date
+from functools import partial
 
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
@@ -10,7 +10,7 @@ from adbc_driver_postgresql import dbapi
 from assets.listens import Floats, Ints
 from assets.similar.sources import Item
 from warehouse.lake import KEPT_DAYS
-from warehouse.locks import Lock, acquire
+from warehouse.partitions import PartitionedTable, Row, drop_partition, replace_partition
 
 
 def as_rows(item: Item, as_of: date, keys: Ints, similar_keys: Ints, scores: Floats) -> pa.Table:
@@ -29,69 +29,45 @@ def as_rows(item: Item, as_of: date, keys: Ints, similar_keys: Ints, scores: Flo
 
 
 def replace_similar(connection: dbapi.Connection, item: Item, as_of: date, tables: Iterable[pa.Table]) -> int:
-    """Replace the lists of an `as_of` and return the number of rows; drop partitions of no more use.
-
-    Everything happens in one transaction: readers see the old lists or the new ones, and of a load that dies nothing
-    is left. They wait only while partitions are exchanged at its end. Loads wait for each other.
+    """Replace the lists of an `as_of` as `replace_partition` does, and return the number of rows; drop partitions of no
+    more use.
 
     A partition stays for KEPT_DAYS after it was made, and for as long as it is of the newest date or of a release that
-    is live or previous.
+    is live or previous. One that is being read is dropped by a later load.
 
     Raises:
-        AudoticsError: another load has the lock for too long.
+        AudoticsError: another load of the date, or a reader, took too long; its session is named.
     """
-    try:
-        with connection.cursor() as cursor:
-            rows = _replace(cursor, item, as_of, tables)
-            _expire(cursor, item)
-        connection.commit()
-    finally:
-        # What failed may have taken the connection along; its own error is the one to show.
-        with suppress(dbapi.Error):
-            connection.rollback()
+
+    def record(cursor: dbapi.Cursor, counts: list[Row]) -> None:
+        _forget_batch(cursor, item, as_of)
+        cursor.execute(
+            "insert into ml.similar_batches (as_of, item, items, rows, made_at) values ($1, $2, $3, $4, now())",
+            (as_of, str(item), *counts[0]),
+        )
+
+    table = _table(item)
+    summary = f"select count(distinct {item}_key), count(*) from {{loaded}}"
+    rows = replace_partition(connection, table, as_of, tables, summary, record)
+    with connection.cursor() as cursor:
+        cursor.execute(_EXPIRED, (str(item),))
+        expired = [day for (day,) in cursor.fetchall()]
+    for day in expired:
+        drop_partition(connection, table, day, partial(_forget_batch, item=item, as_of=day))
     return rows
 
 
-def _replace(cursor: dbapi.Cursor, item: Item, as_of: date, tables: Iterable[pa.Table]) -> int:
-    partition = f"similar_{item}s_{as_of:%Y%m%d}"
-    # Another load computes its lists while it has the lock.
-    acquire(cursor, Lock(f"hashtext('ml.similar_{item}s')", f"writing ml.similar_{item}s", wait_seconds=3600))
-    cursor.execute(
-        f"create table ml.{partition}_loading (like ml.similar_{item}s including comments including constraints,"
-        f" constraint {partition}_as_of check (as_of = date '{as_of.isoformat()}'))"
-    )
-    rows = 0
-    for table in tables:
-        rows += cursor.adbc_ingest(f"{partition}_loading", table, mode="append", db_schema_name="ml")
-    cursor.execute(f"alter table ml.{partition}_loading add primary key (as_of, {item}_key, rank)")
-    cursor.execute(f"analyze ml.{partition}_loading")
+def _table(item: Item) -> PartitionedTable:
+    return PartitionedTable(f"similar_{item}s", key=("as_of", f"{item}_key", "rank"))
+
+
+def _forget_batch(cursor: dbapi.Cursor, item: Item, as_of: date) -> None:
     cursor.execute("delete from ml.similar_batches where as_of = $1 and item = $2", (as_of, str(item)))
-    cursor.execute(
-        "insert into ml.similar_batches (as_of, item, items, rows, made_at)"
-        f" select $1, $2, count(distinct {item}_key), count(*), now() from ml.{partition}_loading",
-        (as_of, str(item)),
-    )
-    _exchange(cursor, item, as_of, partition)
-    return rows
 
 
-def _exchange(cursor: dbapi.Cursor, item: Item, as_of: date, partition: str) -> None:
-    cursor.execute(f"drop table if exists ml.{partition}")
-    cursor.execute(f"alter table ml.{partition}_loading rename to {partition}")
-    cursor.execute(f"alter index ml.{partition}_loading_pkey rename to {partition}_pkey")
-    cursor.execute(
-        f"alter table ml.similar_{item}s attach partition ml.{partition} for values in (date '{as_of.isoformat()}')"
-    )
-
-
-def _expire(cursor: dbapi.Cursor, item: Item) -> None:
-    cursor.execute(_EXPIRE, (str(item),))
-    for (as_of,) in cursor.fetchall():
-        cursor.execute(f"drop table if exists ml.similar_{item}s_{as_of:%Y%m%d}")
-
-
-_EXPIRE = f"""
-    delete from ml.similar_batches as batch
+_EXPIRED = f"""
+    select batch.as_of
+    from ml.similar_batches as batch
     where
         batch.item = $1
         and batch.made_at < now() - interval '{KEPT_DAYS} days'
@@ -99,5 +75,4 @@ _EXPIRE = f"""
         and not exists (
             select from ml.releases where releases.as_of = batch.as_of and releases.status in ('live', 'previous')
         )
-    returning batch.as_of
 """

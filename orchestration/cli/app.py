@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestration.cli import blocks, ingest, models, pipeline, releases, replay, search, servers
+from orchestration.cli import blocks, ingest, migrations, models, pipeline, releases, replay, search, servers
 
 app = typer.Typer(
     name="audotics",
@@ -22,6 +22,7 @@ for command in (
     pipeline.recommendations,
     replay.replay,
     search.search,
+    migrations.migrate,
     servers.up,
     servers.down,
     servers.doctor,

@@ -121,11 +121,11 @@ def _score(lists: Path, slate: str, day: date) -> dict[str, Any]:
     """Metrics of the lists in a file."""
     from assets.evaluation.external_lists import evaluate_lists
     from orchestration.platform import open_platform
-    from warehouse.engine import adbc_connect
+    from warehouse.engine import adbc_reader
     from warehouse.roles import Role
 
     known = slate_named(slate)
-    with adbc_connect(open_platform().warehouse_url, Role.SERVICE) as connection:
+    with adbc_reader(open_platform().warehouse_url, Role.SERVICE) as connection:
         return evaluate_lists(connection, day, known, lists)
 
 
@@ -142,7 +142,7 @@ def recommendations(
     from assets.recommendations.store import export_recommendations
     from orchestration.cli.rendering import print_json, say
     from orchestration.platform import open_platform
-    from warehouse.engine import adbc_connect
+    from warehouse.engine import adbc_reader
     from warehouse.roles import Role
 
     known = slate_named(slate)
@@ -150,7 +150,7 @@ def recommendations(
         raise AudoticsError(f"cannot write {out}: the folder {out.parent} does not exist")
     day = as_of_date(as_of)
     platform = open_platform()
-    with adbc_connect(platform.warehouse_url, Role.SERVICE) as connection:
+    with adbc_reader(platform.warehouse_url, Role.SERVICE) as connection:
         rows = export_recommendations(connection, day, known, out)
     if as_json:
         print_json({"as_of": day.isoformat(), "slate": slate, "rows": rows, "file": str(out)})

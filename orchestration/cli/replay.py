@@ -70,10 +70,10 @@ def replay(
 def _shown(platform: "Platform", part: "Replayed", limit: int) -> list[dict[str, Any]]:
     """The first tracks of each list, by public ids and names."""
     from assets.catalogue import user_ids, with_titles
-    from warehouse.engine import adbc_connect
+    from warehouse.engine import adbc_reader
     from warehouse.roles import Role
 
-    with adbc_connect(platform.warehouse_url, Role.SERVICE) as connection:
+    with adbc_reader(platform.warehouse_url, Role.SERVICE) as connection:
         named = with_titles(connection, part.lists[part.lists["rank"] <= limit])
         ids = user_ids(connection, part.lists["user_key"].unique())
     columns = ["rank", "track_id", "title", "artist", "score", "source"]

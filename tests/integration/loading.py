@@ -12,6 +12,11 @@ from assets.ingest.mapping import Mapping
 from assets.ingest.records import LoadReport, Source
 from assets.ingest.tabular import Tabular
 
+# Of this database: other tests use the same server.
+ADVISORY_LOCKS = (
+    "pg_locks where locktype = 'advisory'"
+    " and database = (select oid from pg_database where datname = current_database())"
+)
 TABLES = ("users", "artists", "tracks", "listens", "rejected_listens", "ingest_files", "track_tags", "blocks")
 VOLATILE = {"ingested_at", "started_at", "finished_at", "path"}
 

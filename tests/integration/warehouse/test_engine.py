@@ -1,11 +1,15 @@
 """Connections that the rest of the platform uses."""
 
+from contextlib import ExitStack
+from pathlib import Path
+
 import pyarrow
 import pytest
 import sqlalchemy
 
-from warehouse.engine import adbc_connect, create_engine
+from warehouse.engine import MODELS_LOCK, adbc_connect, adbc_reader, create_engine, exclusive
 from warehouse.errors import AudoticsError
+from warehouse.roles import Role
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
@@ -33,3 +37,57 @@ def test_adbc_loads_arrow_and_reads_it_back_in_utc_whatever_the_url_asks_for(war
         connection.commit()
         cursor.execute("SELECT user_key, current_setting('TimeZone') FROM loaded ORDER BY user_key")
         assert cursor.fetchall() == [(1, "UTC"), (2, "UTC"), (3, "UTC")]
+
+
+@pytest.mark.parametrize("connection", ["psycopg2", "adbc", "reader", "lock"])
+def test_both_sides_of_a_connection_notice_within_minutes_that_the_other_is_gone(
+    warehouse_url: str, connection: str
+) -> None:
+    asking = "select current_setting('tcp_keepalives_idle'), inet_client_port() from pg_stat_activity"
+    asking += " where pid = pg_backend_pid()"
+    with ExitStack() as stack:
+        if connection == "psycopg2":
+            engine = stack.enter_context(create_engine(warehouse_url).connect())
+            server_idle, port = engine.execute(sqlalchemy.text(asking)).one()
+        elif connection == "lock":
+            lock = stack.enter_context(exclusive(warehouse_url, MODELS_LOCK, Role.SERVICE))
+            lock._cursor.execute(asking)
+            server_idle, port = lock._cursor.fetchone()
+        else:
+            of_adbc = adbc_connect(warehouse_url) if connection == "adbc" else adbc_reader(warehouse_url, Role.SERVICE)
+            cursor = stack.enter_context(stack.enter_context(of_adbc).cursor())
+            cursor.execute(asking)
+            server_idle, port = cursor.fetchone()
+        assert server_idle == "30"
+        assert seconds_to_keepalive(port) <= 30
+
+
+def seconds_to_keepalive(port: int) -> float:
+    """Of the connection from this port of loopback, how long the kernel waits before it asks the other side."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, _, _, timer, *_ = line.split()
+        if local == f"0100007F:{port:04X}":
+            kind, _, ticks = timer.partition(":")
+            # 2 is the timer of keepalives, in hundredths of seconds.
+            return int(ticks, 16) / 100 if kind == "02" else float("inf")
+    raise AssertionError(f"no connection from port {port}")
+
+
+def test_keepalives_and_options_of_the_url_itself_hold(warehouse_url: str) -> None:
+    asked = f"{warehouse_url}?keepalives_idle=7&options=-c%20lock_timeout%3D5s%20-c%20tcp_keepalives_idle%3D9"
+    with create_engine(asked, Role.SERVICE).connect() as connection:
+        settings = "current_setting('lock_timeout'), current_setting('tcp_keepalives_idle'), current_user::text"
+        found = connection.execute(sqlalchemy.text(f"select {settings}, inet_client_port()")).one()
+        assert found[:3] == ("5s", "9", Role.SERVICE)
+        assert seconds_to_keepalive(found[3]) <= 7
+
+
+def test_a_reader_keeps_no_transaction_and_no_lock_of_what_it_read(warehouse_url: str) -> None:
+    read = "select count(*) from ml.recommendations"
+    locks = "select count(*) from pg_locks where relation = 'ml.recommendations'::regclass"
+    with create_engine(warehouse_url).connect() as other:
+        for connect, held in ((adbc_reader, 0), (adbc_connect, 1)):
+            with connect(warehouse_url, Role.SERVICE) as connection, connection.cursor() as cursor:
+                cursor.execute(read)
+                assert cursor.fetchall() == [(0,)]
+                assert other.execute(sqlalchemy.text(locks)).scalar_one() == held

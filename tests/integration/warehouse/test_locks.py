@@ -1,25 +1,25 @@
 """Whoever does not get a lock of the warehouse gives up, and says who has it."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import psycopg2
 import pytest
-from loading import load, query, state_of, tabular, write_csv
+from loading import ADVISORY_LOCKS, load, query, state_of, tabular, write_csv
 
 from assets.ingest import merge_sql
 from assets.ingest.undo import undo_load
-from assets.recommendations.store import replace_recommendations
 from warehouse import migrate
-from warehouse.engine import MODELS_LOCK, adbc_connect, create_engine, exclusive
+from warehouse.engine import MODELS_LOCK, create_engine, exclusive
 from warehouse.errors import AudoticsError
 from warehouse.locks import Lock, acquire
 from warehouse.roles import Role
 
 BRIEFLY = replace(MODELS_LOCK, wait_seconds=1)
+HELD_BY = "select count(*) from pg_locks where locktype = 'advisory' and granted and pid = {0}"
 
 
 @pytest.fixture
@@ -33,17 +33,17 @@ def holder(warehouse_url: str) -> Iterator[psycopg2.extensions.connection]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loads and migrations wait for a second."""
     monkeypatch.setattr(merge_sql, "LOCK", replace(merge_sql.LOCK, wait_seconds=1))
-    monkeypatch.setattr(migrate, "_UPGRADE_LOCK", replace(migrate._UPGRADE_LOCK, wait_seconds=1))
+    monkeypatch.setattr(migrate, "_LOCK", replace(migrate._LOCK, wait_seconds=1))
 
 
 def hold(holder: psycopg2.extensions.connection, lock: Lock) -> None:
     with holder.cursor() as cursor:
-        cursor.execute(lock.statement(session=True))
+        cursor.execute(f"select pg_advisory_lock({lock.key})")
     holder.commit()
 
 
-def build(url: str) -> None:
-    with exclusive(url, BRIEFLY, Role.TRANSFORMER):
+def build(url: str, lock: Lock = BRIEFLY) -> None:
+    with exclusive(url, lock, Role.TRANSFORMER):
         pass
 
 
@@ -57,7 +57,7 @@ def undo(url: str) -> None:
     [
         (merge_sql.LOCK, "loading", undo),
         (MODELS_LOCK, "building models", build),
-        (migrate._UPGRADE_LOCK, "migrating", migrate.upgrade),
+        (migrate._LOCK, "migrating", migrate.upgrade),
     ],
     ids=["undo", "build", "migrate"],
 )
@@ -87,31 +87,47 @@ def test_a_load_that_gives_up_loads_nothing_and_works_once_the_lock_is_free(
     assert load(warehouse_url, tabular(), path).rows_loaded == 1
 
 
-def test_lists_are_not_exchanged_while_another_session_has_the_lock(
-    warehouse_url: str, holder: psycopg2.extensions.connection, monkeypatch: pytest.MonkeyPatch
+def test_the_time_limit_ends_with_the_wait_and_the_lock_with_the_transaction(
+    warehouse_url: str, holder: psycopg2.extensions.connection
 ) -> None:
-    monkeypatch.setattr(
-        "assets.recommendations.store.Lock", lambda key, work, **_: Lock(key, work, BRIEFLY.wait_seconds)
-    )
-    hold(holder, Lock("hashtext('ml.recommendations')", ""))
-    with adbc_connect(warehouse_url, Role.SERVICE) as connection:
-        with pytest.raises(AudoticsError, match=rf"exchanging lists .* pid {holder.info.backend_pid} of user"):
-            replace_recommendations(connection, date(2026, 6, 1), [])
-        holder.close()
-        replace_recommendations(connection, date(2026, 6, 1), [])
-    partition = "select 1 from pg_inherits where inhrelid = 'ml.recommendations_20260601'::regclass"
-    assert query(warehouse_url, partition) == [(1,)]
-
-
-@pytest.mark.parametrize("session", [False, True])
-def test_the_time_limit_ends_with_the_wait(warehouse_url: str, session: bool) -> None:
-    with closing(psycopg2.connect(warehouse_url)) as connection, connection.cursor() as cursor:
-        acquire(cursor, BRIEFLY, session=session)
+    with holder.cursor() as cursor:
+        acquire(cursor, BRIEFLY)
         cursor.execute("show lock_timeout")
         assert cursor.fetchall() == [("0",)]
-        held = "select count(*) from pg_locks where locktype = 'advisory' and granted and pid = {0}"
-        connection.commit()
-        assert query(warehouse_url, held.format(connection.info.backend_pid)) == [(int(session),)]
+        assert query(warehouse_url, HELD_BY.format(holder.info.backend_pid)) == [(1,)]
+        holder.commit()
+        assert query(warehouse_url, HELD_BY.format(holder.info.backend_pid)) == [(0,)]
+
+
+def test_a_lock_of_a_session_ends_with_the_block_or_the_session_and_who_waits_keeps_no_snapshot(
+    warehouse_url: str, holder: psycopg2.extensions.connection
+) -> None:
+    hold(holder, MODELS_LOCK)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(build, warehouse_url, MODELS_LOCK)
+        others = f"datname = current_database() and pid not in ({holder.info.backend_pid}, pg_backend_pid())"
+        tries = f"select count(*) from pg_stat_activity where {others} and query like '%pg_try_advisory_lock%'"
+        while query(warehouse_url, tries) != [(1,)]:
+            pass
+        # Between two tries the session is idle, outside of a transaction.
+        while query(warehouse_url, f"{tries} and state = 'idle' and backend_xmin is null") != [(1,)]:
+            pass
+        holder.close()
+        waiting.result()
+    assert query(warehouse_url, f"select count(*) from {ADVISORY_LOCKS}") == [(0,)]
+
+
+def test_a_lock_that_was_lost_meanwhile_is_noticed(warehouse_url: str) -> None:
+    with exclusive(warehouse_url, MODELS_LOCK, Role.TRANSFORMER) as lock:
+        lock.require()
+        query(warehouse_url, f"select pg_terminate_backend(pid) from {ADVISORY_LOCKS}")
+        with pytest.raises(AudoticsError, match=r"lock of building models was lost .* run this again"):
+            lock.require()
+        build(warehouse_url, BRIEFLY)
+    with exclusive(warehouse_url, MODELS_LOCK, Role.TRANSFORMER) as lock:
+        lock._cursor.execute(f"select pg_advisory_unlock({MODELS_LOCK.key})")
+        with pytest.raises(AudoticsError, match=r"was lost .its session no longer has it."):
+            lock.require()
 
 
 def test_an_error_that_is_no_wait_stays_what_it_is(warehouse_url: str) -> None:

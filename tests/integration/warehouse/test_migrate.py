@@ -1,18 +1,25 @@
 """The warehouse's tables: migrations, what they promise analysts, and what they refuse."""
 
+import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg2
 import pytest
 from sqlalchemy import text
+from typer.testing import CliRunner
 
+from orchestration.cli.app import app
 from warehouse import migrate
 from warehouse.engine import create_engine, session_url
 from warehouse.errors import AudoticsError
 from warehouse.local.servers import Endpoints, ensure_running
+from warehouse.resource import WarehouseResource
 from warehouse.roles import WORKING_ROLES, Role
 from warehouse.settings import Settings
 
+LISTEN = "INSERT INTO raw.listens (user_key, track_key, listened_at, source, file_id) VALUES (1, 1, '{0}', 's', 1)"
 UNDESCRIBED = """
 SELECT relnamespace::regnamespace || '.' || relname || coalesce('.' || attname, '')
 FROM pg_class
@@ -48,17 +55,113 @@ def _execute(url: str, statement: str) -> None:
 def test_an_empty_database_has_every_migration_pending_and_after_the_upgrade_none(empty_database_url: str) -> None:
     waiting = migrate.pending(empty_database_url)
     assert waiting[0] == "0001"
-    migrate.upgrade(empty_database_url)
+    assert migrate.upgrade(empty_database_url) == waiting
     assert migrate.pending(empty_database_url) == []
     assert _rows(empty_database_url, f"SELECT version_num FROM {migrate.VERSION_TABLE}") == [(waiting[-1],)]
-    migrate.upgrade(empty_database_url)
-    assert migrate.pending(empty_database_url) == []
+    assert migrate.upgrade(empty_database_url) == []
 
 
 def test_processes_that_upgrade_at_once_do_not_collide(empty_database_url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(migrate.upgrade, [empty_database_url] * 4))
     assert migrate.pending(empty_database_url) == []
+
+
+LATER = """
+from alembic import op
+
+revision, down_revision = "{revision}", "{after}"
+
+
+def upgrade() -> None:
+    {body}
+"""
+CONCURRENTLY = """with op.get_context().autocommit_block():
+        op.execute("CREATE INDEX CONCURRENTLY IF NOT EXISTS listens_track ON raw.listens (track_key)")"""
+
+
+@pytest.fixture
+def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], None]:
+    """A function that adds a migration after those there are: its id, the id before, and a statement of Python."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(migrate._FOLDER, folder)
+    monkeypatch.setattr(migrate, "_FOLDER", folder)
+
+    def add(revision: str, after: str, body: str) -> None:
+        (folder / "versions" / f"{revision}.py").write_text(LATER.format(revision=revision, after=after, body=body))
+
+    return add
+
+
+def test_a_migration_that_fails_leaves_those_before_it_and_the_next_call_goes_on_from_there(
+    warehouse_url: str, later: Callable[[str, str, str], None]
+) -> None:
+    later("a", "0001", "op.execute('CREATE TABLE ml.a (); COMMENT ON TABLE ml.a IS NULL')")
+    later("b", "a", "op.execute('CREATE TABLE ml.b (); SELECT 1 / 0')")
+    with pytest.raises(AudoticsError, match="division by zero"):
+        migrate.upgrade(warehouse_url)
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'ml' AND tablename IN ('a', 'b') ORDER BY 1"
+    assert (migrate.pending(warehouse_url), _rows(warehouse_url, tables)) == (["b"], [("a",)])
+    later("b", "a", "op.execute('CREATE TABLE ml.b ()')")
+    assert migrate.upgrade(warehouse_url) == ["b"]
+    assert _rows(warehouse_url, tables) == [("a",), ("b",)]
+
+
+def test_an_index_is_built_while_others_write_and_others_migrate(
+    warehouse_url: str, later: Callable[[str, str, str], None]
+) -> None:
+    later("a", "0001", CONCURRENTLY)
+    writing = psycopg2.connect(warehouse_url)
+    with ThreadPoolExecutor(3) as pool, writing.cursor() as cursor:
+        cursor.execute(LISTEN.format("2026-01-01+00"))
+        upgrades = [pool.submit(migrate.upgrade, warehouse_url) for _ in range(3)]
+        building = "SELECT 1 FROM pg_stat_progress_create_index WHERE datname = current_database()"
+        while not _rows(warehouse_url, building):
+            assert not all(each.done() for each in upgrades), [each.exception() for each in upgrades]
+        # The index waits for this transaction, and keeps nobody from writing another.
+        cursor.execute(LISTEN.format("2026-01-02+00"))
+        _execute(warehouse_url, "SET lock_timeout = '60s'; INSERT INTO raw.track_tags VALUES (1, 'a', 1)")
+        writing.commit()
+        assert sorted(each.result() for each in upgrades) == [[], [], ["a"]]
+    writing.close()
+    valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'raw.listens_track'::regclass"
+    assert _rows(warehouse_url, valid) == [(True,)]
+
+
+def test_a_warehouse_that_is_behind_is_refused_until_somebody_migrates_it(
+    warehouse_url: str, later: Callable[[str, str, str], None]
+) -> None:
+    migrate.require_current(warehouse_url, embedded=False)
+    later("a", "0001", "op.execute('CREATE TABLE ml.a ()')")
+    for embedded in (True, False):
+        with pytest.raises(AudoticsError, match=r"^The warehouse is 1 migration behind: run `audotics migrate`$"):
+            migrate.require_current(warehouse_url, embedded=embedded)
+    migrate.upgrade(warehouse_url)
+    migrate.require_current(warehouse_url, embedded=False)
+
+
+def test_only_an_empty_database_of_the_embedded_server_is_set_up_unasked(empty_database_url: str) -> None:
+    with pytest.raises(AudoticsError, match="has no tables of audotics yet: run `audotics migrate`"):
+        migrate.require_current(empty_database_url, embedded=False)
+    assert migrate.pending(empty_database_url) != []
+    migrate.require_current(empty_database_url, embedded=True)
+    assert migrate.pending(empty_database_url) == []
+
+
+def test_whoever_needs_tables_is_told_to_migrate_and_the_command_does_it(
+    empty_database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"WAREHOUSE_URL": empty_database_url, "REDIS_URL": redis_url, "HOME": str(tmp_path)}.items():
+        monkeypatch.setenv(f"AUDOTICS_{name}", value)
+    command = CliRunner()
+    for arguments in (["models", "list"], ["run"], ["releases", "list"], ["env"]):
+        refused = command.invoke(app, arguments)
+        assert "run `audotics migrate`" in str(refused.exception), (arguments, refused.output)
+    with pytest.raises(AudoticsError, match="run `audotics migrate`"):
+        _ = WarehouseResource().endpoints
+    assert command.invoke(app, ["migrate"]).output == "applied 0001\n"
+    assert command.invoke(app, ["migrate", "--json"]).output.split() == ["{", '"applied":', "[]", "}"]
+    assert command.invoke(app, ["models", "list"]).exit_code == 0
 
 
 def test_every_table_and_column_says_what_it_is(warehouse_url: str) -> None:
@@ -117,9 +220,6 @@ def test_recommendations_go_to_the_partition_of_their_date(warehouse_url: str) -
     _execute(warehouse_url, row)
     with pytest.raises(psycopg2.errors.UniqueViolation):
         _execute(warehouse_url, row)
-
-
-LISTEN = "INSERT INTO raw.listens (user_key, track_key, listened_at, source, file_id) VALUES (1, 1, '{0}', 's', 1)"
 
 
 def test_every_change_of_listens_gives_its_days_a_higher_version(warehouse_url: str) -> None:

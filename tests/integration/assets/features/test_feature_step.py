@@ -8,13 +8,15 @@ from typing import Any
 import dagster as dg
 import pytest
 from feature_marts import DAY, MONDAY, empty_marts, fill, let_pass, run, stale
-from loading import query
+from loading import ADVISORY_LOCKS, query
 from sqlalchemy import Engine, text
 
 from assets import dbt
 from assets.features.dates import MARTS
 from warehouse.engine import MODELS_LOCK, create_engine
+from warehouse.errors import AudoticsError
 from warehouse.lake import KEPT_DAYS
+from warehouse.locks import HeldLock
 from warehouse.resource import WarehouseResource
 
 
@@ -29,7 +31,9 @@ def materialize(
 ) -> Callable[..., dg.ExecuteInProcessResult]:
     """A function that materialises feature models as of a date, the rows written as in `fill` instead of by dbt."""
 
-    def build(context: Any, warehouse: WarehouseResource, dates: Sequence[date]) -> Iterator[dg.MaterializeResult]:
+    def build(
+        context: Any, warehouse: WarehouseResource, lock: HeldLock, dates: Sequence[date]
+    ) -> Iterator[dg.MaterializeResult]:
         with owner.begin() as connection:
             fill(connection, dates)
         for key in (key for key in dbt.FEATURE_KEYS if key in context.selected_asset_keys):
@@ -117,13 +121,35 @@ def test_what_another_run_built_while_this_one_waited_is_not_built_again(
     warehouse_url: str, owner: Engine, materialize: Callable[..., dg.ExecuteInProcessResult]
 ) -> None:
     done: list[dg.ExecuteInProcessResult] = []
-    waiting = "select 1 from pg_locks where locktype = 'advisory' and not granted"
+    # The lock's owner has asked for it as well.
+    asking = "select from pg_stat_activity where query like '%pg_try_advisory_lock%' and pid <> pg_backend_pid()"
     thread = threading.Thread(target=lambda: done.append(materialize(MONDAY)))
     with dbt.exclusive(warehouse_url, MODELS_LOCK):
         thread.start()
-        while thread.is_alive() and not query(warehouse_url, waiting):
+        while thread.is_alive() and len(query(warehouse_url, f"{asking} and datname = current_database()")) < 2:
             thread.join(0.05)
         run(owner, MONDAY)
     thread.join()
     (result,) = done
     assert all("built_now" in event.metadata for event in result.asset_materializations_for_node("feature_models"))
+
+
+def test_what_was_built_after_the_lock_was_lost_is_not_noted_as_built(
+    warehouse_url: str,
+    owner: Engine,
+    materialize: Callable[..., dg.ExecuteInProcessResult],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    build = dbt._build
+
+    def interrupted(*arguments: Any) -> Iterator[Any]:
+        yield from build(*arguments)
+        query(warehouse_url, f"select pg_terminate_backend(pid) from {ADVISORY_LOCKS}")
+
+    monkeypatch.setattr(dbt, "_build", interrupted)
+    with pytest.raises(AudoticsError, match="the lock of building models was lost"):
+        materialize(MONDAY)
+    assert stale(owner, [MONDAY]) == [MONDAY]
+    monkeypatch.setattr(dbt, "_build", build)
+    materialize(MONDAY)
+    assert stale(owner, [MONDAY]) == []

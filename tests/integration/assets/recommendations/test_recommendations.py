@@ -9,7 +9,7 @@ from datetime import date
 import pyarrow as pa
 import pytest
 from adbc_driver_manager import Error
-from loading import query
+from loading import ADVISORY_LOCKS, query
 from ranked_lists import EXPLANATION, lists, replace
 
 from assets.recommendations.store import replace_recommendations
@@ -39,7 +39,7 @@ def test_a_replaced_date_holds_the_new_lists_only_and_its_indexes_keep_their_nam
     assert query(warehouse_url, "select indexname from pg_indexes where tablename = 'recommendations_20260601'") == [
         ("recommendations_20260601_pkey",)
     ]
-    assert query(warehouse_url, "select count(*) from pg_locks where locktype = 'advisory'") == [(0,)]
+    assert query(warehouse_url, f"select count(*) from {ADVISORY_LOCKS}") == [(0,)]
 
 
 def test_seeds_and_contributions_are_stored_as_numbers_and_json_and_what_has_none_as_null(warehouse_url: str) -> None:

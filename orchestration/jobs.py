@@ -40,6 +40,8 @@ training = dg.define_asset_job(
 search = dg.define_asset_job(
     "search",
     selection=FEATURES | SEARCH,
+    # Trials by the hundred: longer than any night, which is what dagster.yaml limits runs to.
+    tags={"dagster/max_runtime": str(48 * 3600)},
     description="Try training parameters on the newest closed folds, and choose those that are significantly better"
     " than the default. By hand, monthly or after new sources and features; listens are taken as the last build left"
     " them.",

@@ -22,6 +22,7 @@ from warehouse.engine import adbc_connect
 from warehouse.errors import AudoticsError
 from warehouse.locks import acquire
 from warehouse.roles import Role
+from warehouse.statistics import analyse_raw
 
 _MISSING_TABLE_STATES = ("42P01", "3F000")
 # Lost or ended connections and locks not given: what the server does not do for one file, it does for no other.
@@ -68,6 +69,9 @@ def load_files(
                 if refused is None or _stops_every_load(error.__cause__):
                     raise
                 refused.append(error)
+        with connection.cursor() as cursor:
+            analyse_raw(cursor)
+        connection.commit()
         return reports
 
 
@@ -269,7 +273,5 @@ def _stops_every_load(cause: BaseException | None) -> bool:
 
 def _refused(path: Path, error: adbc_driver_manager.Error) -> AudoticsError:
     if error.sqlstate in _MISSING_TABLE_STATES:
-        return AudoticsError(
-            "the warehouse has no raw tables yet; run `audotics ingest` or `audotics up`, which create them"
-        )
+        return AudoticsError("the warehouse has no raw tables yet; run `audotics migrate`, which creates them")
     return AudoticsError(f"PostgreSQL failed while loading {path}, nothing of it was loaded: {error}; load it again")

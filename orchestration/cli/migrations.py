@@ -10,7 +10,7 @@ def migrate(as_json: AsJson = False) -> None:
 
     Example: `audotics migrate`
     """
-    from orchestration.cli.rendering import OUT, print_json
+    from orchestration.cli.rendering import print_json, say
     from orchestration.platform import open_servers
     from warehouse.migrate import upgrade
 
@@ -18,4 +18,4 @@ def migrate(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"applied": applied})
     else:
-        OUT.print(f"applied {', '.join(applied)}" if applied else "up to date")
+        say(f"applied {', '.join(applied)}" if applied else "up to date")

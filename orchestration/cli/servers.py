@@ -25,16 +25,26 @@ def up(ui_port: UiPort = 3000, api_port: ApiPort = 8080) -> None:
     run_until_interrupted(ui_port, api_port, say)
 
 
-def down(as_json: AsJson = False) -> None:
-    """Stop the embedded servers; data stays.
+def down(
+    force: Annotated[bool, typer.Option("--force", help="Also under runs, which then fail.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Stop the embedded servers, unless a run is working on them; data stays.
 
     Example: `audotics down`
     """
     from orchestration.cli.rendering import print_json, say
+    from orchestration.instance import running_runs
     from warehouse.local.servers import stop
     from warehouse.settings import load_settings
 
-    stopped = stop(load_settings())
+    settings = load_settings()
+    if not force and (runs := running_runs(settings)):
+        working = counted(len(runs), "run", ("works", "work"))
+        raise AudoticsError(
+            f"{working} on these servers: {', '.join(runs)}; wait for the end, or fail them: `audotics down --force`"
+        )
+    stopped = stop(settings)
     if as_json:
         print_json({"stopped": stopped})
     else:

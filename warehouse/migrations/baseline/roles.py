@@ -98,6 +98,7 @@ def create() -> None:
         op.execute(grant)
     for table in _PARTITIONED:
         op.execute(f"ALTER TABLE {table} OWNER TO {_SERVICE}")
+    _let_loader_analyse()
     _keep_temporary_tables_to(f"{_WORKING}, CURRENT_USER")
     for function in _TRUSTED_FUNCTIONS:
         op.execute(f"ALTER FUNCTION {function} SECURITY DEFINER SET search_path = pg_catalog, pg_temp")
@@ -136,6 +137,21 @@ def _join_working_roles() -> None:
                     EXECUTE format('GRANT %I TO CURRENT_USER WITH INHERIT TRUE, SET TRUE', role);
                 END IF;
             END LOOP;
+        END
+        $$
+        """
+    )
+
+
+def _let_loader_analyse() -> None:
+    """A load tells the planner what it has brought. Before PostgreSQL 17 only the owner of a table may."""
+    op.execute(
+        f"""
+        DO $$
+        BEGIN
+            IF current_setting('server_version_num')::int >= 170000 THEN
+                EXECUTE 'GRANT MAINTAIN ON {_LOADED} TO {_LOADER}';
+            END IF;
         END
         $$
         """

@@ -276,3 +276,9 @@ def test_two_processes_with_the_same_file_load_it_once(warehouse_url: str, tmp_p
     assert sorted(report.already_loaded for report in reports) == [False, True, True]
     assert query(warehouse_url, "SELECT count(*) FROM raw.ingest_files") == [(1,)]
     assert query(warehouse_url, "SELECT count(*) FROM raw.listens") == [(20_000,)]
+
+
+def test_the_planner_knows_of_what_was_loaded(warehouse_url: str, tmp_path: Path) -> None:
+    load(warehouse_url, tabular(), write_csv(tmp_path, "ada,1400000000,x", "bob,1400000001,y"))
+    known = "select relname::text, reltuples::int from pg_class where relname in ('users', 'tracks', 'listens')"
+    assert sorted(query(warehouse_url, known)) == [("listens", 2), ("tracks", 2), ("users", 2)]

@@ -71,6 +71,14 @@ def natural_state(url: str) -> dict[str, list[str]]:
     }
 
 
+def empty_raw_tables(url: str) -> None:
+    """Take every row, and every key that was ever given, out of a warehouse: cheaper than another one."""
+    tables = ", ".join(f"raw.{table}" for table in (*_BY_NATURAL_KEYS, "listen_days", "given_keys"))
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {tables}")
+    connection.close()
+
+
 def state_of(url: str) -> dict[str, tuple[int, str]]:
     """Return each raw table's row count and checksum, times of loading and places of files apart."""
     state = {}

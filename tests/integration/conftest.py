@@ -81,5 +81,14 @@ def pipeline(
     module_redis_url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Pipeline:
-    """A pipeline that has run once (`run_once`), in a copy for this module."""
+    """A pipeline that has run once (`run_once`), in a copy for this module; every test leaves it as it was."""
     return copy_pipeline(servers, pipeline_made, module_redis_url, tmp_path_factory.mktemp("pipeline") / "home")
+
+
+@pytest.fixture
+def own_pipeline(servers: SharedServers, pipeline_made: PipelineTemplate, tmp_path: Path) -> Iterator[Pipeline]:
+    """Another copy, for a test that changes what stands in it."""
+    with servers.redis() as redis_url:
+        copied = copy_pipeline(servers, pipeline_made, redis_url, tmp_path / "home")
+        yield copied
+        servers.drop(copied.warehouse_url)

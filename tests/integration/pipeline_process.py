@@ -104,7 +104,7 @@ class Pipeline:
     def run_process(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `audotics` as its users do, to its end, whatever its exit code."""
         command = [str(AUDOTICS), *arguments]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=280)
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=550)
 
     def json(self, *arguments: str) -> Any:
         """Run `audotics` with --json and return what it printed; fails when it exits other than 0."""

@@ -9,7 +9,6 @@ import pytest
 from pipeline_process import Pipeline
 
 from assets.slates import Slate
-from warehouse.local.servers import Endpoints
 
 USERS = 100
 
@@ -17,11 +16,10 @@ USERS = 100
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_demo_of_a_small_world_runs_to_its_end_without_a_warning(
-    session_folder: Path, endpoints: Endpoints, new_warehouse: Callable[[], str]
+    session_folder: Path, redis_url: str, new_warehouse: Callable[[], str]
 ) -> None:
-    redis_url = f"{endpoints.redis_url.rpartition('/')[0]}/9"
     pipeline = Pipeline(new_warehouse(), redis_url, session_folder / "demo")
-    done = pipeline.run("demo", "--users", str(USERS), "--json")
+    done = pipeline.run_process("demo", "--users", str(USERS), "--json")
     assert done.returncode == 0, done.stderr
     for line in done.stderr.splitlines():
         assert re.fullmatch(r"generated the sample world in .*|\w+ \d+\.\d s \(\d+/\d+\)", line), line

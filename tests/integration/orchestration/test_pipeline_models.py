@@ -59,10 +59,10 @@ def test_the_first_rankers_are_promoted_with_a_card_of_what_they_did_on_a_fold_t
 
 
 def test_a_worse_challenger_does_not_serve_until_a_person_says_so_and_the_way_back_is_the_same(
-    pipeline: Pipeline,
+    own_pipeline: Pipeline,
 ) -> None:
-    day, lake = date.fromisoformat(AS_OF), Lake(str(pipeline.home / "lake"))
-    engine, before = create_engine(pipeline.warehouse_url, Role.SERVICE), pipeline.table_checksums()
+    day, lake = date.fromisoformat(AS_OF), Lake(str(own_pipeline.home / "lake"))
+    engine, before = create_engine(own_pipeline.warehouse_url, Role.SERVICE), own_pipeline.table_checksums()
 
     def try_out(config: RankerConfig) -> Outcome:
         outcome = challenge(engine, lake, Slate.FOR_YOU, day, Recipe(config), PromotionConfig())
@@ -76,7 +76,7 @@ def test_a_worse_challenger_does_not_serve_until_a_person_says_so_and_the_way_ba
     good = serves()
     again = try_out(RankerConfig())
     assert (again.challenger.model_version, again.decision.reasons) == (good, ["there is no incumbent"])
-    assert pipeline.table_checksums() == before
+    assert own_pipeline.table_checksums() == before
 
     worse = try_out(RankerConfig(trees=1, min_child_samples=20_000))
     refused = worse.challenger.model_version
@@ -90,7 +90,7 @@ def test_a_worse_challenger_does_not_serve_until_a_person_says_so_and_the_way_ba
     assert first["ndcg@100"]["incumbent"] == pytest.approx(second["ndcg@100"]["challenger"])
     assert first["ci95"][1] < 0
 
-    promoted = pipeline.json("models", "promote", refused, "--reason", "to see what happens")
+    promoted = own_pipeline.json("models", "promote", refused, "--reason", "to see what happens")
     assert promoted == {"model_version": refused, "slate": "for_you", "serves_from": AS_OF, "incumbent": good}
     assert serves() == refused
     with engine.begin() as connection, pytest.raises(AudoticsError, match="serves already"):
@@ -98,7 +98,7 @@ def test_a_worse_challenger_does_not_serve_until_a_person_says_so_and_the_way_ba
     with engine.begin() as connection:
         promote(connection, lake, good, "someone", "seen")
     assert serves() == good
-    decided = pipeline.query(
+    decided = own_pipeline.query(
         "select decision, override_reason, decided_by = 'gate' from ml.promotions where slate = 'for_you'"
         " order by decided_at"
     )

@@ -1,4 +1,4 @@
-"""What follows a first run: the evaluation of its lists, and the next night. Changes what is live, so it comes last."""
+"""What follows a first run: the evaluation of its lists, and the next night. Changes what is live."""
 
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -16,10 +16,10 @@ from warehouse.resource import WarehouseResource
 
 
 def test_the_nightly_evaluation_has_nothing_to_ask_for_once_the_lists_are_judged(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+    own_pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pipeline.json("evaluate", "--as-of", AS_OF)
-    monkeypatch.setenv("AUDOTICS_WAREHOUSE_URL", pipeline.warehouse_url)
+    own_pipeline.json("evaluate", "--as-of", AS_OF)
+    monkeypatch.setenv("AUDOTICS_WAREHOUSE_URL", own_pipeline.warehouse_url)
     with dg.build_schedule_context(
         scheduled_execution_time=datetime.combine(UNTIL, time(5), UTC),
         repository_def=defs.get_repository_def(),
@@ -31,32 +31,32 @@ def test_the_nightly_evaluation_has_nothing_to_ask_for_once_the_lists_are_judged
 
 
 def test_the_next_night_is_served_by_the_same_champions_can_be_repeated_and_rolled_back(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+    own_pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (first,) = [each for each in pipeline.json("releases", "list") if each["status"] == "live"]
+    (first,) = [each for each in own_pipeline.json("releases", "list") if each["status"] == "live"]
     following = (date.fromisoformat(AS_OF) + timedelta(days=1)).isoformat()
-    report = pipeline.json("run", "--as-of", following)
+    report = own_pipeline.json("run", "--as-of", following)
     assert report["job"] == "nightly"
     assert [(each["folder"], each["files"], each["loaded_before"]) for each in report["landed"]] == [
         ("lastfm-1k/world", 0, 1)
     ]
-    releases = {each["release"]: each for each in pipeline.json("releases", "list")}
+    releases = {each["release"]: each for each in own_pipeline.json("releases", "list")}
     assert releases[report["release"]]["status"] == "live"
     assert releases[report["release"]]["models"] == first["models"]
     assert releases[first["release"]]["status"] == "previous"
 
     # Whatever was lost of what users have blocked comes back with the same release as well.
-    tables, keys = pipeline.table_checksums(), pipeline.redis_contents()
-    assert lose_blocks(pipeline) == 1
-    assert pipeline.json("run", "--as-of", following)["release"] == report["release"]
-    assert pipeline.table_checksums() == tables
-    assert pipeline.redis_contents() == keys
+    tables, keys = own_pipeline.table_checksums(), own_pipeline.redis_contents()
+    assert lose_blocks(own_pipeline) == 1
+    assert own_pipeline.json("run", "--as-of", following)["release"] == report["release"]
+    assert own_pipeline.table_checksums() == tables
+    assert own_pipeline.redis_contents() == keys
 
     # Nor does a replay of an older date replace what is live, but for the blocks, which are those of now.
-    assert lose_blocks(pipeline) == 1
+    assert lose_blocks(own_pipeline) == 1
     with monkeypatch.context() as patch:
         for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
-            patch.setenv(name, pipeline.environment[name])
+            patch.setenv(name, own_pipeline.environment[name])
         older = dg.materialize([release], partition_key=AS_OF, resources={"warehouse": WarehouseResource()})
     (event,) = older.asset_materializations_for_node("release")
     assert event.metadata["published"].value is False
@@ -64,10 +64,10 @@ def test_the_next_night_is_served_by_the_same_champions_can_be_repeated_and_roll
     (check,) = older.get_asset_check_evaluations()
     assert (check.check_name, check.passed, check.severity) == ("is_live", False, dg.AssetCheckSeverity.WARN)
     assert f"the live release {report['release']} is of a later date" in (check.description or "")
-    assert pipeline.redis_contents() == keys
+    assert own_pipeline.redis_contents() == keys
 
-    assert pipeline.json("releases", "rollback") == {"live": first["release"]}
-    statuses = {each["release"]: each["status"] for each in pipeline.json("releases", "list")}
+    assert own_pipeline.json("releases", "rollback") == {"live": first["release"]}
+    statuses = {each["release"]: each["status"] for each in own_pipeline.json("releases", "list")}
     assert statuses == {first["release"]: "live", report["release"]: "previous"}
 
 

@@ -1,4 +1,4 @@
-"""The search for training parameters after a run, and what it means for rankers. Stores models, so it comes last."""
+"""The search for training parameters after a run, and what it means for rankers."""
 
 import json
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ import psycopg2
 import pytest
 from pipeline_process import Pipeline
 from sample_pipeline import AS_OF
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from assets.ranker.card import page
@@ -83,7 +84,24 @@ def test_every_trial_is_stored_once_and_the_default_does_what_the_stand_ins_did(
     assert str(metadata["rediscover/chosen"].value).startswith(("the default stays", "trial 1"))
 
 
-@pytest.mark.usefixtures("trials")
+@pytest.fixture
+def searched(trials: list[dict[str, Any]], platform: Pipeline) -> Iterator[None]:
+    """The trials stand in the warehouse, and stand there again as they were after the test."""
+    with create_engine(platform.warehouse_url, Role.SERVICE).connect() as connection:
+        kept = connection.execute(text("select to_jsonb(trials)::text from ml.ranker_trials as trials")).scalars().all()
+    yield
+    with create_engine(platform.warehouse_url, Role.SERVICE).begin() as connection:
+        connection.execute(text("delete from ml.ranker_trials"))
+        connection.execute(
+            text(
+                "insert into ml.ranker_trials select (jsonb_populate_record(null::ml.ranker_trials, row::jsonb)).*"
+                " from unnest(cast(:kept as text[])) as kept (row)"
+            ),
+            {"kept": list(kept)},
+        )
+
+
+@pytest.mark.usefixtures("searched")
 def test_rankers_train_with_the_newest_choice_of_their_date_or_earlier(pipeline: Pipeline) -> None:
     slate, engine = Slate.REDISCOVER, create_engine(pipeline.warehouse_url, Role.SERVICE)
 

@@ -55,7 +55,7 @@ coverage: $(DEV)  ## How much of the code all tests run, by folder; processes th
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
-	@for folder in warehouse serving_api quality $(wildcard assets/[a-z]*/.) orchestration; do \
+	@for folder in warehouse serving_api quality assets $(wildcard assets/[a-z]*/.) orchestration; do \
 	  $(BIN)/coverage report --include="$${folder%/.}/**" --format=total | sed "s|^|$${folder%/.}: |; s|$$| %|"; done
 	@$(BIN)/coverage report --format=total | sed 's|^|all: |; s|$$| %|'
 

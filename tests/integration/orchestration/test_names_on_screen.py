@@ -59,4 +59,4 @@ def test_what_is_loaded_blocked_and_forgotten_is_named_as_it_is(commands: CliRun
     assert shown("blocks", "add", "[/b]", "--artist", "[bold]a") == "artist [bold]a blocked for [/b]\n"
     listed = shown("blocks", "list", "--user", "[/b]")
     assert {"[/b]", "[i]", "[untitled]", "[bold]a", "[unknown]"} <= set(listed.replace("│", " ").split())
-    assert ":smile:[red].csv (file_id 1): 1 listen, 1 rejected row" in shown("ingest", "forget", "1")
+    assert ":smile:[red].csv (file_id 1); gone:\n  1 listen, 1 rejected row\n" in shown("ingest", "forget", "1")

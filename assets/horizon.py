@@ -5,12 +5,13 @@ from datetime import date
 from adbc_driver_postgresql import dbapi
 
 from assets.slates import HORIZON_DAYS
+from warehouse.dates import sql_date
 from warehouse.errors import AudoticsError
 
 
 def require_closed_horizon(connection: dbapi.Connection, as_of: date, end: date) -> None:
     """Raise AudoticsError unless the horizon is over in the data."""
-    day = f"date '{as_of.isoformat()}'"
+    day = sql_date(as_of)
     with connection.cursor() as cursor:
         cursor.execute(f"select {horizon_is_closed(day)}, ({_days_with_listens(day)})::integer")
         closed, days = cursor.fetchone() or (False, 0)

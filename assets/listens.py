@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from sqlalchemy import Connection, text
 
+from warehouse.dates import sql_instant
 from warehouse.errors import AudoticsError
 
 SECONDS_PER_DAY = 86_400
@@ -66,12 +67,12 @@ def read_listens(connection: Any, as_of: date, start: date | None = None) -> Lis
 
     Times are cut to whole seconds. `connection` is an ADBC PostgreSQL connection (warehouse.engine.adbc_connect).
     """
-    since = "" if start is None else f"and listened_at >= to_timestamp({epoch_seconds(start)})"
+    since = "" if start is None else f"and listened_at >= {sql_instant(start)}"
     # A bare cast rounds, which would move the last half second before `as_of` to `as_of` itself.
     query = f"""
         select user_key, track_key, floor(extract(epoch from listened_at))::bigint as listened_at, session_key
         from core.fct_listens
-        where listened_at < to_timestamp({epoch_seconds(as_of)}) {since}
+        where listened_at < {sql_instant(as_of)} {since}
         order by user_key, listened_at, track_key
     """
     types = {"user_key": np.int32, "track_key": np.int32, "listened_at": np.int64, "session_key": np.int64}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from warehouse.dates import sql_date, sql_instant
 from warehouse.history import EARLIEST_DAY
 
 _DAY_MS = 86_400_000
@@ -63,7 +64,7 @@ def raw_listens() -> Suite:
             _expect("ExpectColumnValuesToBeBetween", column="ms_played", min_value=0, max_value=_DAY_MS),
             _no_rows(
                 f"no listen before {EARLIEST_DAY.year} or more than a day after it was loaded",
-                f"select * from {{batch}} where listened_at < timestamptz '{EARLIEST_DAY} 00:00:00+00' "
+                f"select * from {{batch}} where listened_at < {sql_instant(EARLIEST_DAY)} "
                 "or listened_at > ingested_at + interval '1 day'",
             ),
             _no_rows(
@@ -179,7 +180,7 @@ def _one_row_per(*columns: str) -> Expectation:
 
 
 def _rows(model: str, as_of: date) -> str:
-    return f"select * from features.{model} where as_of = date '{as_of.isoformat()}'"
+    return f"select * from features.{model} where as_of = {sql_date(as_of)}"
 
 
 def _every_listen_counted(as_of: date, condition: str = "") -> Expectation:
@@ -187,6 +188,6 @@ def _every_listen_counted(as_of: date, condition: str = "") -> Expectation:
         "the listens counted are exactly those before as_of",
         "select * from (select sum(listens) as counted from {batch} as features) as features "
         "cross join (select count(*) as listens from core.fct_listens "
-        f"where listened_at < timestamptz '{as_of.isoformat()} 00:00:00+00' {condition}) as expected "
+        f"where listened_at < {sql_instant(as_of)} {condition}) as expected "
         "where coalesce(counted, 0) <> listens",
     )

@@ -115,6 +115,12 @@ def test_only_the_dagster_layer_imports_dagster() -> None:
         assert may_import_dagster(path) or not roots & {"dagster", "dagster_dbt", "dagster_postgres"}, path
 
 
+def test_dates_become_sql_in_one_place() -> None:
+    spelled = re.compile(r"\bdate '\{|timestamptz '\{[^}]*\} 00:00|to_timestamp\(\{")
+    found = {path.relative_to(ROOT).as_posix() for path in modules() if spelled.search(path.read_text())}
+    assert found == {"warehouse/dates.py"}
+
+
 def test_only_the_publisher_meets_the_serving_contract() -> None:
     for path in (ROOT / "assets").rglob("*.py"):
         if any(name.startswith("serving_api") for name in imported(path)):

@@ -16,6 +16,7 @@ from assets.features.join import (
     FeatureFrames,
 )
 from assets.listens import Ints
+from warehouse.dates import sql_date
 from warehouse.errors import AudoticsError
 from warehouse.frames import fetch_frame
 
@@ -68,7 +69,7 @@ def _require_rows(connection: dbapi.Connection, model: str, as_of: date) -> None
 
 
 def _as_of(as_of: date) -> str:
-    return f"as_of = date '{as_of.isoformat()}'"
+    return f"as_of = {sql_date(as_of)}"
 
 
 def _read(

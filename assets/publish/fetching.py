@@ -1,7 +1,6 @@
 """How the content of a release is read: queries as of a date, as frames or in batches of rows."""
 
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,6 @@ from adbc_driver_postgresql import dbapi
 from numpy.typing import NDArray
 
 ROWS_PER_BATCH = 20_000
-
-
-def as_sql(day: date) -> str:
-    """A date as PostgreSQL reads it."""
-    return f"date '{day.isoformat()}'"
 
 
 def fetch_frame(connection: dbapi.Connection, query: str) -> pd.DataFrame:

@@ -14,7 +14,8 @@ from adbc_driver_postgresql import dbapi
 
 from assets.public import LEAST_LISTENERS
 from assets.publish.content import PopularTracks
-from assets.publish.fetching import as_sql, fetch_frame, fetch_in_batches
+from assets.publish.fetching import fetch_frame, fetch_in_batches
+from warehouse.dates import sql_date
 
 POPULAR_DAYS = 30
 POPULAR_LENGTH = 100
@@ -31,7 +32,7 @@ def popular(connection: dbapi.Connection, as_of: date) -> PopularTracks:
     rows = fetch_frame(
         connection,
         f"select track_key, case when listeners_30d >= {LEAST_LISTENERS} then listeners_30d else 0 end as recent"
-        f" from features.feat_track where as_of = {as_sql(as_of)} and listeners >= {LEAST_LISTENERS}"
+        f" from features.feat_track where as_of = {sql_date(as_of)} and listeners >= {LEAST_LISTENERS}"
         f" order by recent desc, listeners desc, track_key limit {POPULAR_LENGTH}",
     )
     return _tracks(rows["track_key"], rows["recent"])
@@ -49,7 +50,7 @@ def country_popular(
     tracks are left out. The score of a track is its number of listeners there. Only listens before the date count;
     the profiles are those of now.
     """
-    day = as_sql(as_of)
+    day = sql_date(as_of)
     rows = fetch_frame(
         connection,
         "with recent as (select distinct user_key, track_key from core.fct_listens"
@@ -78,7 +79,7 @@ def user_countries(
         connection,
         "select user_id, country from core.dim_users where country is not null"
         " and not exists (select from features.feat_user"
-        f" where as_of = {as_sql(as_of)} and feat_user.user_key = dim_users.user_key) order by user_key",
+        f" where as_of = {sql_date(as_of)} and feat_user.user_key = dim_users.user_key) order by user_key",
     )
     for batch in rows:
         yield [(user_id, country) for user_id, country in batch if country in countries]

@@ -7,9 +7,10 @@ import numpy as np
 from adbc_driver_postgresql import dbapi
 
 from assets.publish.content import SimilarBatch
-from assets.publish.fetching import as_sql, fetch_frame, fetch_in_batches, list_offsets
+from assets.publish.fetching import fetch_frame, fetch_in_batches, list_offsets
 from assets.similar.sources import Item
 from serving_api.contract import Artist
+from warehouse.dates import sql_date
 from warehouse.errors import AudoticsError
 
 _KEYS_PER_BATCH = 20_000
@@ -31,7 +32,7 @@ def heard_artists(connection: dbapi.Connection, as_of: date) -> Iterator[list[Ar
         connection,
         "select artist_key, artist_id, artist_name, artist_mbid from core.dim_artists where artist_key in"
         " (select artist_key from core.dim_tracks inner join features.feat_track using (track_key)"
-        f" where as_of = {as_sql(as_of)}) order by artist_key",
+        f" where as_of = {sql_date(as_of)}) order by artist_key",
     )
     for batch in rows:
         yield [Artist(*row) for row in batch]
@@ -39,7 +40,7 @@ def heard_artists(connection: dbapi.Connection, as_of: date) -> Iterator[list[Ar
 
 def similar_lists(connection: dbapi.Connection, as_of: date, item: str) -> Iterator[SimilarBatch]:
     """Every list in ml.similar_tracks or ml.similar_artists as of the date."""
-    lists = f"from ml.similar_{item}s where as_of = {as_sql(as_of)}"
+    lists = f"from ml.similar_{item}s where as_of = {sql_date(as_of)}"
     end = int(fetch_frame(connection, f"select coalesce(max({item}_key), -1) + 1 as keys {lists}")["keys"].iloc[0])
     # Keys are dense, so a range of them holds about as many lists.
     for start in range(0, end, _KEYS_PER_BATCH):

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from assets.blocks import settled_blocks
 from assets.publish.content import ReleaseInput, SlateBatch
-from assets.publish.fetching import as_sql, fetch_frame, fetch_in_batches, list_offsets
+from assets.publish.fetching import fetch_frame, fetch_in_batches, list_offsets
 from assets.publish.plan import ReleaseCounts
 from assets.publish.popular_content import country_popular, popular, user_countries
 from assets.publish.release import ListedRelease
@@ -22,6 +22,7 @@ from assets.publish.similar_content import heard_artists, require_similar, simil
 from assets.publish.verification import described_counts
 from assets.slates import FORGOTTEN_AFTER_DAYS, Slate
 from serving_api.contract import NO_SEED, Track
+from warehouse.dates import sql_date
 from warehouse.errors import AudoticsError
 
 _USERS_PER_BATCH = 5000
@@ -37,7 +38,7 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
     Raises:
         AudoticsError: no lists were made as of the date, or others had the lock of blocks for too long.
     """
-    day = as_sql(as_of)
+    day = sql_date(as_of)
     generated_at, _ = settled_blocks(connection)
     with connection.cursor() as cursor:
         # A load that commits while the release is made must not come between the plan and what is then loaded.

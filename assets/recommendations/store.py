@@ -135,7 +135,7 @@ def read_lists(connection: dbapi.Connection, as_of: date, slate: Slate, user_key
 
 
 def _made(as_of: date, slate: Slate) -> str:
-    return f"from ml.recommendations where as_of = date '{as_of.isoformat()}' and slate = '{slate}'"
+    return f"from ml.recommendations where as_of = {sql_date(as_of)} and slate = '{slate}'"
 
 
 def export_recommendations(connection: dbapi.Connection, as_of: date, slate: Slate, file: Path) -> int:

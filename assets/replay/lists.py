@@ -16,6 +16,7 @@ from assets.ranker.registry import Champion, champions, model_of_version
 from assets.recommendations.lists import ListMaker
 from assets.recommendations.store import models_of_lists, read_lists
 from assets.slates import Slate
+from warehouse.dates import sql_date
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 
@@ -124,7 +125,6 @@ def _blocks(connection: dbapi.Connection) -> list[datetime]:
 
 def _users_with_lists(connection: dbapi.Connection, as_of: date, slate: Slate) -> Ints:
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"select user_key from ml.recommendations where as_of = date '{as_of}' and slate = '{slate}' and rank = 1"
-        )
+        of_slate = f"as_of = {sql_date(as_of)} and slate = '{slate}'"
+        cursor.execute(f"select user_key from ml.recommendations where {of_slate} and rank = 1")
         return cursor.fetch_arrow_table()["user_key"].to_numpy()

@@ -1,6 +1,7 @@
 """Alternating least squares (`implicit`), users folded in from what they played lately."""
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,8 @@ def fit_track_vectors(history: History, config: AlsConfig) -> Floats:
     same bits, whatever `threads` is: each row is solved by one thread, and BLAS runs on one. Another kind of CPU has
     other BLAS kernels, which round differently.
     """
-    model = _model(config)
     with _one_blas_thread():
+        model = _model(config)
         model.fit(history.plays(), show_progress=False)
     vectors: Floats = model.item_factors
     return vectors
@@ -45,10 +46,10 @@ class Als:
     name = "als"
 
     def __init__(self, history: History, config: AlsConfig, track_vectors: Floats) -> None:
-        model = _model(config)
-        model.item_factors = track_vectors
         recent = history.plays(config.decay_days)
         with _one_blas_thread():
+            model = _model(config)
+            model.item_factors = track_vectors
             self._users = model.recalculate_user(np.arange(recent.shape[0]), recent)
         self._tracks = track_vectors
 
@@ -73,4 +74,6 @@ def _model(config: AlsConfig) -> Any:
 
 def _one_blas_thread() -> threadpool_limits:
     """A BLAS that threads inside implicit's own threads is many times slower, and rounds differently."""
+    # Only what is loaded is limited, and implicit loads a BLAS.
+    import_module("implicit.cpu.als")
     return threadpool_limits(1, "blas")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from assets.candidates.als import Als, AlsConfig, fit_track_vectors
 from assets.candidates.history import History
@@ -118,6 +119,15 @@ class TestAls(SourceConformance):
         one, two = (fitted_als(history, AlsConfig(factors=16, threads=threads)) for threads in (1, 2))
         users = np.arange(len(history.users))
         assert np.array_equal(one.scores(users), two.scores(users))
+
+    def test_it_is_made_where_its_library_has_no_threads_of_blas_to_warn_of(
+        self, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+    ) -> None:
+        # The library warns once a process.
+        monkeypatch.setattr("implicit.utils._checked_blas_config", False)
+        with threadpool_limits(2, "blas"):
+            fitted_als(History(random_listens(), AS_OF), AlsConfig(factors=8, iterations=1))
+        assert [str(warning.message) for warning in recwarn if "BLAS" in str(warning.message)] == []
 
     def test_the_taste_of_last_week_outweighs_that_of_last_year(self) -> None:
         rows = [(u, t, 50.0, u) for u in range(2, 22) for t in range(10) if u % 2 == t % 2]

@@ -24,7 +24,7 @@ from sqlalchemy import text
 # Run as a script, this file would be taken for the package `warehouse`.
 sys.path[0] = str(Path(__file__).parents[1])
 
-from assets.dbt import dbt_arguments, dbt_command, libpq_environment
+from assets.dbt_project import BUILD, dates_environment, dbt_command, dbt_environment
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
@@ -118,8 +118,8 @@ def measure(platform: Platform, listens: int, questions: Sequence[Question]) -> 
         for name, file in (("small day", small), ("whole day", whole), ("late rows", late)):
             cost(f"load {name}", partial(load, file))
             cost(f"build {name}", lambda: dbt(platform, *EXCEPT_FEATURES))
-        as_of = f'{{"as_of_dates": ["{until}"]}}'
-        cost("features as of one date", lambda: dbt(platform, "--select", "marts.features", "--vars", as_of))
+        as_of = dates_environment([until])
+        cost("features as of one date", lambda: dbt(platform, "--select", "marts.features", **as_of))
     for question in questions:
         measured.questions[question.title] = median(ask(platform, question) for _ in range(3))
     return measured
@@ -151,9 +151,9 @@ def split(path: Path, small: str, whole: str, late: str) -> tuple[Path, Path, Pa
     return parts[0], parts[1], parts[2], parts[3]
 
 
-def dbt(platform: Platform, *arguments: str) -> None:
-    environment = {**os.environ, **libpq_environment(platform.warehouse_url)}
-    subprocess.run(dbt_command(*dbt_arguments(), "--quiet", *arguments), env=environment, check=True)
+def dbt(platform: Platform, *arguments: str, **environment: str) -> None:
+    variables = {**os.environ, **dbt_environment(platform.warehouse_url), **environment}
+    subprocess.run(dbt_command(*BUILD, "--quiet", *arguments), env=variables, check=True)
 
 
 def vacuum(platform: Platform) -> None:

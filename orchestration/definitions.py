@@ -5,6 +5,7 @@ import dagster as dg
 from assets import dbt, partitions
 from assets.candidates import assets as candidates
 from assets.evaluation import assets as evaluation
+from assets.features import assets as features
 from assets.ingest import assets as ingest
 from assets.publish import assets as publish
 from assets.ranker import assets as ranker
@@ -20,7 +21,7 @@ defs = dg.Definitions(
     assets=[
         ingest.raw_tables,
         dbt.core_models,
-        dbt.feature_models,
+        features.feature_models,
         dbt.ml_models,
         candidates.candidates,
         ranker.training_set,

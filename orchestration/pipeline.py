@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from assets.code_version import code_version
-from assets.dbt import features_version
 from assets.evaluation.store import read_evaluation
 from assets.features.dates import stale_feature_dates
+from assets.features.version import features_version
 from assets.ranker.registry import has_champions
+from assets.recommendations.store import code_of_lists
 from assets.replay.comparison import SlateComparison, note_changes
 from assets.replay.lists import Replayed, models_to_replay, replay
 from assets.search.store import read_trials
@@ -95,7 +95,7 @@ def run_replay(
     with platform.transaction() as connection:
         models = models_to_replay(connection, Lake(platform.settings.lake), as_of, model_version)
     with platform.transaction(Role.TRANSFORMER) as connection:
-        stale = stale_feature_dates(connection, [as_of], features_version())
+        stale = stale_feature_dates(connection, [as_of], features_version(connection))
 
     def tell(stage: str, done: int, total: int) -> None:
         on_progress(stage, done, total, [f"{stage}: {done:,} of {total:,} users" if total else stage])
@@ -110,7 +110,7 @@ def run_replay(
 def explain_replay(platform: Platform, as_of: date, slates: dict[Slate, SlateComparison]) -> None:
     """Note with each slate of a replay what has changed since the lists of the date were made."""
     with platform.transaction(Role.TRANSFORMER) as connection:
-        note_changes(connection, as_of, slates, code_version(features_version()))
+        note_changes(connection, as_of, slates, code_of_lists(features_version(connection)))
 
 
 def embedded_pids(platform: Platform) -> list[int]:

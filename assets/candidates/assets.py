@@ -15,6 +15,7 @@ from assets.catalogue import read_catalogue, read_titles
 from assets.listens import USERS_PER_BATCH, read_listens
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.slates import Slate
+from assets.staleness import code_digest
 from warehouse.engine import adbc_reader
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
@@ -33,6 +34,7 @@ def candidates_path(as_of: date, slate: Slate) -> str:
     group_name="candidates",
     kinds={"python", "parquet"},
     owners=OWNERS,
+    code_version=code_digest("assets.candidates.pool", "assets.candidates.seeds"),
     deps=[dg.AssetKey(["core", "fct_listens"]), dg.AssetKey(["core", "dim_tracks"])],
 )
 def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:

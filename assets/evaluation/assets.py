@@ -12,6 +12,7 @@ from assets.evaluation.tables import list_rows, metric_rows, pool_rows, segment_
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.plots import table_of
 from assets.recommendations.assets import recommendations
+from assets.staleness import code_digest
 from warehouse.engine import adbc_reader, create_engine
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
@@ -23,6 +24,7 @@ from warehouse.roles import Role
     group_name="evaluation",
     kinds={"python", "postgres"},
     owners=OWNERS,
+    code_version=code_digest("assets.evaluation.store"),
     deps=[recommendations, dg.AssetKey(["core", "fct_listens"])],
     metadata={"dagster/table_name": "ml.model_evaluations"},
 )

@@ -18,7 +18,7 @@ FOLDS = 6
 # ISO number of the weekday on which rankers are trained by schedule: the folds of those trainings fall on it as well.
 TRAINING_WEEKDAY = 1
 
-_LISTENS_VERSION = text("select coalesce(max(version), 0) from builds.models where model = 'fct_listens'")
+_LISTENS_VERSION = text("select coalesce(max(version), 0) from builds.models where model = 'core.fct_listens'")
 _STALE = text("""
     select dates.as_of
     from unnest(cast(:dates as date[])) as dates (as_of)

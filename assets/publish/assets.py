@@ -10,6 +10,7 @@ from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.publish.blocks import publish_blocks
 from assets.publish.release import NewerReleaseLiveError, PublishedRelease, list_releases, publish
 from assets.publish.warehouse_content import record_releases, release_content
+from assets.staleness import code_digest
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
@@ -23,6 +24,7 @@ _CHECK = "is_live"
     group_name="release",
     kinds={"python", "redis"},
     owners=OWNERS,
+    code_version=code_digest("assets.publish.release", "assets.publish.warehouse_content"),
     deps=[
         "recommendations",
         "similar_tracks",

@@ -6,7 +6,8 @@ import dagster as dg
 
 from assets import plots
 from assets.candidates.pool import SourcesConfig
-from assets.dbt import FEATURE_KEYS, features_version
+from assets.features.assets import FEATURE_KEYS
+from assets.features.version import features_version
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.plots import Row, table_of
 from assets.ranker.card import page
@@ -16,6 +17,7 @@ from assets.ranker.training import RankerConfig
 from assets.ranker.training_config import read_recipe
 from assets.ranker.training_set import update_training_set
 from assets.slates import Slate
+from assets.staleness import code_digest
 from warehouse.engine import MODELS_LOCK, adbc_reader, create_engine, exclusive
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
@@ -29,6 +31,7 @@ from warehouse.roles import Role
     group_name="training",
     kinds={"python", "parquet"},
     owners=OWNERS,
+    code_version=code_digest("assets.ranker.folds"),
     deps=[
         dg.AssetKey(["core", "fct_listens"]),
         *FEATURE_KEYS,
@@ -41,9 +44,9 @@ def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource
         exclusive(warehouse.url, MODELS_LOCK, Role.SERVICE) as lock,
         adbc_reader(warehouse.url, Role.SERVICE) as reading,
     ):
-        folds = update_training_set(
-            reading, Lake(warehouse.lake), as_of, SourcesConfig(), RankerConfig(), features_version()
-        )
+        with create_engine(warehouse.url, Role.TRANSFORMER).connect() as builds:
+            version = features_version(builds)
+        folds = update_training_set(reading, Lake(warehouse.lake), as_of, SourcesConfig(), RankerConfig(), version)
         lock.require()
     rows: list[Row] = [
         {
@@ -66,6 +69,7 @@ def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource
     group_name="training",
     kinds={"python", "lightgbm"},
     owners=OWNERS,
+    code_version=code_digest("assets.ranker.challenge"),
     deps=[training_set],
     check_specs=[
         dg.AssetCheckSpec(

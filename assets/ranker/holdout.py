@@ -7,25 +7,19 @@ newest fold are stored as well, all of them, for the users that a comparison is 
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from assets.catalogue import artist_of
-from assets.features.join import FeatureMatrix, join_features
-from assets.listens import Floats, Ints
-from assets.ranker.dataset import LabelledPool
+from assets.features.join import FeatureMatrix
+from assets.listens import Floats
 from assets.ranker.lists import ListRules
 from assets.ranker.scoring import rank
 from assets.ranker.training import RankerModel
 from assets.slates import LIST_LENGTH
 
-# More would make the interval of a comparison hardly narrower, and the comparison longer.
-HELD_OUT_USERS = 20_000
-_SEED = 1
 # What is compared is what models know; how lists are spread is the same for both.
 _AS_SCORED = ListRules.none()
 _KEYS = ("user_key", "track_key", "artist_key", "label", "relevant")
@@ -56,36 +50,6 @@ class Rehearsal:
     score: Floats
     label: npt.NDArray[np.bool_]
     rows_per_second: float
-
-
-def held_out_users(relevant: pd.DataFrame, as_of: date) -> Ints:
-    """The users whose candidates are kept, ascending: all with a relevant track, or so many of them, drawn by date."""
-    users = np.unique(relevant["user_key"].to_numpy(np.int32))
-    if len(users) <= HELD_OUT_USERS:
-        return users
-    return np.sort(np.random.default_rng([_SEED, as_of.toordinal()]).choice(users, HELD_OUT_USERS, replace=False))
-
-
-def held_out_rows(pool: LabelledPool, users: Ints, relevant: pd.DataFrame) -> pa.Table:
-    """All candidates of those of the pool's users who are among `users`, as they are stored.
-
-    Columns: user_key, track_key, artist_key (-1 where unknown), label, relevant (how many relevant tracks the user has,
-    candidates or not), then every feature.
-    """
-    mine = np.isin(pool.candidates["user_key"].to_numpy(), users)
-    candidates = pool.candidates[mine]
-    matrix = join_features(candidates, pool.features)
-    frame = pd.DataFrame(matrix.values, columns=matrix.names)
-    counts = relevant.groupby("user_key").size()
-    track = candidates["track_key"].to_numpy(np.int64)
-    keys: dict[str, npt.NDArray] = {
-        "user_key": candidates["user_key"].to_numpy(np.int32),
-        "track_key": track.astype(np.int32),
-        "artist_key": artist_of(track, pool.features.track_artist).astype(np.int32),
-        "label": pool.label[mine],
-        "relevant": counts.reindex(candidates["user_key"]).to_numpy(np.int32),
-    }
-    return pa.Table.from_pandas(pd.concat([pd.DataFrame(keys), frame], axis=1), preserve_index=False)
 
 
 def feature_names(columns: Iterable[str]) -> list[str]:

@@ -3,32 +3,26 @@
 Of the newest fold all candidates are kept as well (`held_out`), to compare models on.
 """
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
+from functools import partial
 
 import pandas as pd
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
-from assets.candidates.pool import Sources, SourcesConfig, fit_sources, needed_facts
-from assets.catalogue import read_catalogue
+from assets.candidates.pool import SourcesConfig
 from assets.features.dates import fold_dates
-from assets.features.marts import feature_reader
-from assets.listens import Listens, read_listens
-from assets.metrics.protocol import relevant_tracks
-from assets.ranker.dataset import Fold, FoldBuilder, LabelledPool, labelled_pools
-from assets.ranker.holdout import held_out_rows, held_out_users
+from assets.listens import read_listens
+from assets.ranker.dataset import Fold
+from assets.ranker.folds import FoldMaker
 from assets.ranker.training import RankerConfig, thinned
 from assets.slates import HORIZON_DAYS, Slate
+from assets.staleness import code_digest
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 
-_ASSETS = Path(__file__).parents[1]
 _TRAINING, _HELD_OUT = "training", "held_out"
 
 
@@ -47,7 +41,7 @@ class StoredFold:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A whole fold in the lake (held_out.held_out_rows)."""
+    """A whole fold in the lake (dataset.held_out_rows)."""
 
     as_of: date
     path: str
@@ -65,7 +59,7 @@ def update_training_set(
     """Make sure that every fold that a ranker as of a date trains on is in the lake.
 
     A fold's file is named after the listens, the configuration, the feature models (`features_version`) and the code it
-    came from: a fold that is already there is kept, and one of which something has changed since is built anew. Of
+    came from: a fold that is already there is kept, and one of which something has changed since is built again. Of
     each slate the `whole` newest folds are kept whole as well; those of older trainings go some days after they were
     written.
 
@@ -78,7 +72,8 @@ def update_training_set(
     for fold_date in fold_dates(as_of, config.folds):
         kept = Counter(fold.slate for fold in stored)
         held_out = {slate for slate in Slate if kept[slate] >= whole}
-        stored += _update_fold(connection, lake, everything, fold_date, sources, config, features_version, held_out)
+        maker = FoldMaker(connection, everything, fold_date, sources, config.negatives, config.seed)
+        stored += _update_fold(lake, maker, features_version, held_out)
     if not stored:
         raise AudoticsError(
             f"nothing to train on as of {as_of}: rankers need listens before {as_of - timedelta(days=HORIZON_DAYS)}"
@@ -132,59 +127,24 @@ def _folder(kind: str, fold_date: date) -> str:
     return f"{kind}/as_of={fold_date.isoformat()}"
 
 
-def _update_fold(
-    connection: dbapi.Connection,
-    lake: Lake,
-    everything: Listens,
-    fold_date: date,
-    sources: SourcesConfig,
-    config: RankerConfig,
-    features_version: str,
-    held_out: set[Slate],
-) -> list[StoredFold]:
+def _update_fold(lake: Lake, maker: FoldMaker, features_version: str, held_out: set[Slate]) -> list[StoredFold]:
     """One file per slate with labels, and the whole fold of those slates that are not `held_out` from newer ones."""
-    before = everything.before(fold_date)
-    horizon = everything.between(fold_date, fold_date + timedelta(days=HORIZON_DAYS))
-    relevant = {slate: relevant_tracks(before, horizon, fold_date, slate) for slate in Slate}
-    fingerprint = _fingerprint(before, horizon, sources, config, features_version)
-    fitted: Sources | None = None
+    training, whole_ones = _folder(_TRAINING, maker.as_of), _folder(_HELD_OUT, maker.as_of)
+    name = f"{maker.fingerprint(features_version, code_digest(FoldMaker.__module__))}.parquet"
     stored = []
-    for slate in (each for each in Slate if len(relevant[each]) and len(before)):
-        path = f"{_folder(_TRAINING, fold_date)}/{slate}-{fingerprint}.parquet"
-        whole = None if slate in held_out else f"{_folder(_HELD_OUT, fold_date)}/{slate}-{fingerprint}.parquet"
+    for slate in maker.slates:
+        path = f"{training}/{slate}-{name}"
+        whole = None if slate in held_out else f"{whole_ones}/{slate}-{name}"
         found = lake.exists(path) and (whole is None or lake.exists(whole))
         if not found:
-            fitted = fitted or fit_sources(
-                before, fold_date, sources, read_catalogue(connection, needed_facts(sources.sizes))
-            )
-            pools = labelled_pools(slate, fitted, relevant[slate], feature_reader(connection, fold_date))
-            fold = _build(lake, FoldBuilder(fold_date, config.negatives, config.seed), pools, relevant[slate], whole)
+            fold = maker.fold(slate, None if whole is None else partial(lake.write_parquet, whole))
             lake.write_parquet(path, [pa.Table.from_pandas(fold.to_frame(), preserve_index=False)])
-        stored.append(_describe(lake, fold_date, slate, path, built=not found))
-    for folder in (_folder(_TRAINING, fold_date), _folder(_HELD_OUT, fold_date)):
-        for name in lake.names(folder):
-            if not name.endswith(f"-{fingerprint}.parquet"):
-                lake.remove(f"{folder}/{name}")
+        stored.append(_describe(lake, maker.as_of, slate, path, built=not found))
+    for folder in (training, whole_ones):
+        for old in lake.names(folder):
+            if not old.endswith(f"-{name}"):
+                lake.remove(f"{folder}/{old}")
     return stored
-
-
-def _build(
-    lake: Lake, builder: FoldBuilder, pools: Iterator[LabelledPool], relevant: pd.DataFrame, whole: str | None
-) -> Fold:
-    """The fold's training rows; where `whole` is a path, all its candidates are written there on the way."""
-    if whole is None:
-        for pool in pools:
-            builder.add(pool)
-        return builder.fold()
-    users = held_out_users(relevant, builder.as_of)
-
-    def passed_on() -> Iterator[pa.Table]:
-        for pool in pools:
-            builder.add(pool)
-            yield held_out_rows(pool, users, relevant)
-
-    lake.write_parquet(whole, passed_on())
-    return builder.fold()
 
 
 def _describe(lake: Lake, fold_date: date, slate: Slate, path: str, built: bool) -> StoredFold:
@@ -193,32 +153,3 @@ def _describe(lake: Lake, fold_date: date, slate: Slate, path: str, built: bool)
         rows += table.num_rows
         positives += int(table["label"].to_numpy().sum())
     return StoredFold(fold_date, slate, path, rows, positives, built)
-
-
-def _fingerprint(
-    before: Listens, horizon: Listens, sources: SourcesConfig, config: RankerConfig, features_version: str
-) -> str:
-    settings = [asdict(sources), config.negatives, config.seed, features_version, _code_digest()]
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for listens in (before, horizon):
-        for column in (listens.user_key, listens.track_key, listens.listened_at):
-            digest.update(column.tobytes())
-    return digest.hexdigest()[:12]
-
-
-def _code_digest() -> str:
-    """Digest of the code that makes a fold's rows: candidates and their scores, features, labels."""
-    others = (
-        "catalogue.py",
-        "features/join.py",
-        "listens.py",
-        "metrics/protocol.py",
-        "pairs.py",
-        "ranker/dataset.py",
-        "ranker/holdout.py",
-        "slates.py",
-    )
-    digest = hashlib.sha256()
-    for path in (*sorted((_ASSETS / "candidates").glob("*.py")), *(_ASSETS / name for name in others)):
-        digest.update(f"{path.relative_to(_ASSETS).as_posix()}\n".encode() + path.read_bytes())
-    return digest.hexdigest()

@@ -10,15 +10,16 @@ from adbc_driver_postgresql import dbapi
 
 from assets.blocks import settled_blocks
 from assets.candidates.assets import candidates_path
-from assets.code_version import code_version
-from assets.dbt import FEATURE_KEYS, features_version
+from assets.features.assets import FEATURE_KEYS
 from assets.features.dates import listens_version
+from assets.features.version import features_version
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.ranker.assets import rankers
 from assets.ranker.registry import Champion, champions
 from assets.recommendations.lists import ListMaker
-from assets.recommendations.store import MadeFrom, as_rows, replace_recommendations
+from assets.recommendations.store import MadeFrom, as_rows, code_of_lists, replace_recommendations
 from assets.slates import Slate
+from assets.staleness import code_digest
 from warehouse.engine import adbc_connect, adbc_reader, create_engine
 from warehouse.lake import Lake
 from warehouse.resource import WarehouseResource
@@ -33,6 +34,7 @@ _CHAMPION_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-6)
     group_name="recommendations",
     kinds={"python", "lightgbm", "postgres"},
     owners=OWNERS,
+    code_version=code_digest("assets.recommendations.lists"),
     # A night is served by the champion, as a rule one of the last week's.
     deps=[
         "candidates",
@@ -52,8 +54,7 @@ def recommendations(context: dg.AssetExecutionContext, warehouse: WarehouseResou
     with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
         serving = champions(connection, lake, as_of)
     with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
-        listens = listens_version(connection, as_of)
-    code = code_version(features_version())
+        listens, code = listens_version(connection, as_of), code_of_lists(features_version(connection))
     by_source: Counter[str] = Counter()
     with adbc_reader(warehouse.url, Role.SERVICE) as reading, adbc_connect(warehouse.url, Role.SERVICE) as writing:
         made_from = MadeFrom(*settled_blocks(writing), listens, code)

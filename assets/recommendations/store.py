@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 from assets.candidates.seeds import NO_SEED
 from assets.listens import Ints
 from assets.slates import Slate
+from assets.staleness import code_digest
 from warehouse.dates import sql_date
 from warehouse.errors import AudoticsError
 from warehouse.partitions import PartitionedTable, replace_partition
@@ -43,13 +44,21 @@ EXPORT_SCHEMA = pa.schema(
 )
 
 
+def code_of_lists(features_version: str) -> str:
+    """Digest of the code of candidates, rankers, rules and reasons, and the version of the features (features.version).
+
+    Another one does not mean other lists, the same one means the same code.
+    """
+    return f"{code_digest('assets.recommendations.lists')}+{features_version}"
+
+
 @dataclass(frozen=True)
 class MadeFrom:
     """What lists were made from, by which a replay tells what has changed since.
 
     blocks_read_at, blocks: the lists hold to the blocks there were then, and how many these were, as
     `settled_blocks` says. listens_version: as in raw.listen_days, what the features of the date reflect. code_version:
-    of `code_version.code_version`.
+    of `code_of_lists`.
     """
 
     blocks_read_at: datetime

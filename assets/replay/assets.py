@@ -4,13 +4,15 @@ from datetime import date
 
 import dagster as dg
 
-from assets.code_version import code_version
-from assets.dbt import FEATURE_KEYS, features_version
+from assets.features.assets import FEATURE_KEYS
+from assets.features.version import features_version
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.plots import Row, table_of
+from assets.recommendations.store import code_of_lists
 from assets.replay.comparison import SlateComparison, compare, note_changes
 from assets.replay.lists import models_to_replay, replay
 from assets.slates import Slate
+from assets.staleness import code_digest
 from warehouse.engine import adbc_reader, create_engine
 from warehouse.lake import Lake
 from warehouse.resource import WarehouseResource
@@ -35,6 +37,7 @@ class ReplayConfig(dg.Config):
     group_name="replay",
     kinds={"python", "lightgbm"},
     owners=OWNERS,
+    code_version=code_digest("assets.replay.lists"),
     deps=[
         "recommendations",
         dg.AssetKey(["core", "fct_listens"]),
@@ -64,7 +67,7 @@ def replayed_recommendations(
     with adbc_reader(warehouse.url, Role.SERVICE) as reading:
         slates = compare(replay(reading, as_of, models, None))
     with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
-        note_changes(connection, as_of, slates, code_version(features_version()))
+        note_changes(connection, as_of, slates, code_of_lists(features_version(connection)))
     verdicts = {f"{slate}/verdict": compared.verdict(as_of) for slate, compared in slates.items()}
     return dg.MaterializeResult(
         metadata={

@@ -156,7 +156,7 @@ _MADE_FROM = text("""
         where
             listened_on < batches.as_of
             and version > batches.listens_version
-            and version <= (select version from builds.models where model = 'fct_listens')
+            and version <= (select version from builds.models where model = 'core.fct_listens')
     ) as listens
     where batches.as_of = :as_of
 """)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from assets import plots
 from assets.candidates.pool import SourcesConfig
-from assets.dbt import features_version
+from assets.features.version import features_version
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.plots import Row, table_of
 from assets.ranker.training import RankerConfig
@@ -19,6 +19,7 @@ from assets.search.store import described_choice, read_trials, replace_trials
 from assets.search.trial import SearchConfig, Trial
 from assets.search.validation import read_validation
 from assets.slates import Slate
+from assets.staleness import code_digest
 from warehouse.engine import MODELS_LOCK, adbc_reader, create_engine, exclusive
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
@@ -55,6 +56,7 @@ class SearchOptions(dg.Config):
     group_name="search",
     kinds={"python", "lightgbm", "postgres"},
     owners=OWNERS,
+    code_version=code_digest("assets.search.search"),
     deps=["training_set"],
     metadata={"dagster/table_name": "ml.ranker_trials"},
 )
@@ -72,9 +74,9 @@ def ranker_search(
         exclusive(warehouse.url, MODELS_LOCK, Role.SERVICE) as lock,
         adbc_reader(warehouse.url, Role.SERVICE) as reading,
     ):
-        update_training_set(
-            reading, lake, as_of, SourcesConfig(), RankerConfig(), features_version(), whole=asked.dates
-        )
+        with create_engine(warehouse.url, Role.TRANSFORMER).connect() as builds:
+            version = features_version(builds)
+        update_training_set(reading, lake, as_of, SourcesConfig(), RankerConfig(), version, whole=asked.dates)
         lock.require()
     searched = {
         slate: trials

@@ -10,6 +10,7 @@ from assets.similar.evaluation_store import evaluate_similar, store_evaluation
 from assets.similar.lists import most_heard, named_examples, public_history, read_item_listens, similar_rows
 from assets.similar.sources import Item, SimilarConfig
 from assets.similar.store import replace_similar
+from assets.staleness import code_digest
 from warehouse.engine import adbc_connect, adbc_reader, create_engine
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
@@ -24,6 +25,7 @@ _LEARNT_FROM = [dg.AssetKey(["core", "fct_listens"]), dg.AssetKey(["core", "dim_
     group_name="recommendations",
     kinds={"python", "postgres"},
     owners=OWNERS,
+    code_version=code_digest("assets.similar.lists"),
     deps=_LEARNT_FROM,
     metadata={"dagster/table_name": "ml.similar_tracks"},
 )
@@ -41,6 +43,7 @@ def similar_tracks(context: dg.AssetExecutionContext, warehouse: WarehouseResour
     group_name="recommendations",
     kinds={"python", "postgres"},
     owners=OWNERS,
+    code_version=code_digest("assets.similar.lists"),
     deps=[*_LEARNT_FROM, dg.AssetKey(["core", "dim_artists"])],
     metadata={"dagster/table_name": "ml.similar_artists"},
 )
@@ -78,6 +81,7 @@ def _materialise(warehouse: WarehouseResource, item: Item, as_of: date) -> dg.Ma
     group_name="similarity_evaluation",
     kinds={"python", "postgres"},
     owners=OWNERS,
+    code_version=code_digest("assets.similar.evaluation_store"),
     deps=_LEARNT_FROM,
     metadata={"dagster/table_name": "ml.similarity_evaluations"},
 )

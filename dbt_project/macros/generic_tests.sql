@@ -24,6 +24,8 @@
 #}
 {% test every_listen(model) %}
     {%- set node = graph.nodes.get(context['model'].attached_node) if execute else none %}
+    {#- Not when dbt parses: a test that depends on it would not be chosen with the model. #}
+    {%- set models = source('builds', 'models') if execute else none %}
     select
         coalesce(built.listened_on, loaded.listened_on) as listened_on,
         built.listens as listens_built,
@@ -34,9 +36,9 @@
     full outer join (
         select {{ utc_date('listened_at') }} as listened_on, count(*) as listens
         from {{ source('raw', 'listens') }}
-        {%- if not var('test_all') %}
+        {%- if not tests_every_row() %}
         where listened_at >= coalesce(
-            (select {{ utc_midnight('replayed_from') }} from builds.models where model = '{{ node.name if node }}'),
+            (select {{ utc_midnight('rebuilt_from') }} from {{ models }} where model = '{{ built_name(node) if node }}'),
             timestamptz '-infinity'
         )
         {%- endif %}
@@ -47,9 +49,9 @@
         and not exists (
             select 1
             from {{ source('raw', 'listen_days') }} as days
-            inner join builds.models as models on days.version > models.version
+            inner join {{ models }} as models on days.version > models.version
             where
-                models.model = '{{ node.name if node }}'
+                models.model = '{{ built_name(node) if node }}'
                 and days.listened_on = coalesce(built.listened_on, loaded.listened_on)
         )
 {% endtest %}

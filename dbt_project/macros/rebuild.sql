@@ -1,47 +1,86 @@
 {# Models of the `from_day` strategy are rebuilt from the first changed day on: docs/adr/0007-rebuild-from-a-day.md. #}
 
-{# At the start of a command: fix which days changed, so that a load that commits meanwhile waits for the next build. #}
-{% macro fix_changed_days() -%}
-    delete from builds.days where begun_at < current_timestamp - interval '1 day';
-    insert into builds.days (invocation_id, listened_on, version, begun_at)
-    select '{{ invocation_id }}', listened_on, version, current_timestamp from raw.listen_days
+{# What `audotics env` and Dagster say of the project's code (assets/dbt_project.py); empty where neither did. #}
+{% macro known_code() -%}
+    {{ return(fromjson(env_var('AUDOTICS_DBT_CODE', '{}'))) }}
 {%- endmacro %}
 
-{# The names of the model's parents that are rebuilt as well, quoted. #}
-{% macro rebuilt_parents() -%}
-    {%- set parents = [] -%}
-    {%- for id in model.depends_on.nodes -%}
-        {%- set parent = graph.nodes.get(id) -%}
-        {%- if parent and parent.config.get('incremental_strategy') == 'from_day' -%}
-            {%- do parents.append("'" ~ parent.name ~ "'") -%}
-        {%- endif -%}
+{# Digest of the project as dbt has read it, to be compared with that of the project whose code is known. #}
+{% macro project_digest() -%}
+    {%- set parts = [] -%}
+    {%- for id, node in graph.nodes.items() | sort if node.resource_type in ('model', 'snapshot', 'seed') -%}
+        {%- set settings = [node.config.materialized, node.config.incremental_strategy, node.config.unique_key] -%}
+        {%- do parts.append(id ~ ' ' ~ node.checksum.checksum ~ ' ' ~ settings | join(' ')) -%}
     {%- endfor -%}
-    {{ return(parents) }}
+    {%- for name, macro in context[project_name].items() | sort -%}
+        {%- do parts.append(macro.macro.macro_sql) -%}
+    {%- endfor -%}
+    {{ return(local_md5(parts | join('\n'))) }}
 {%- endmacro %}
 
-{# Query: the version up to which the model may count itself built: what its rebuilt parents reflect. #}
-{% macro available_version() -%}
-    {%- set parents = rebuilt_parents() -%}
-    {%- if parents -%}
-        (select coalesce(min(version), 0) from builds.models where model in ({{ parents | join(', ') }}))
-    {%- else -%}
-        (select coalesce(max(version), 0) from builds.days where invocation_id = '{{ invocation_id }}')
+{#
+  Refuse to build with code that is not known: what it wrote would be taken for what other code writes, and days that
+  other code wrote for its own.
+#}
+{% macro require_known_code() -%}
+    {%- if execute and flags.WHICH in ('run', 'build') -%}
+        {%- set known = known_code() -%}
+        {%- set changed = [] -%}
+        {%- for name, value in known.get('variables', {}).items() if var(name) != value -%}
+            {%- do changed.append(name) -%}
+        {%- endfor -%}
+        {%- if changed or known.get('project') != project_digest() -%}
+            {{ exceptions.raise_compiler_error(
+                'the project, or a variable of it, is not the one that the environment tells of;'
+                ~ ' eval "$(audotics env)", then run this again'
+            ) }}
+        {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 
-{# Expression: digest of the model's SQL, of that of the views it reads, and of its rebuilt parents as built. #}
-{% macro definition() -%}
-    {%- set parts = [model.checksum.checksum] -%}
-    {%- for id in model.depends_on.nodes | sort -%}
+{# At the start of a command: fix which days changed, so that a load that commits meanwhile waits for the next build. #}
+{% macro fix_changed_days() -%}
+    {{- require_known_code() -}}
+    delete from {{ source('builds', 'days') }} where begun_at < current_timestamp - interval '1 day';
+    insert into {{ source('builds', 'days') }} (invocation_id, listened_on, version, begun_at)
+    select '{{ invocation_id }}', listened_on, version, current_timestamp from {{ source('raw', 'listen_days') }}
+{%- endmacro %}
+
+{# The name of a model in builds.models: its relation, so that every target has one of its own. #}
+{% macro built_name(node) -%}
+    {{ return(node.schema ~ '.' ~ node.alias) }}
+{%- endmacro %}
+
+{# The names, quoted, of the models built by day that a node reads, itself or by way of nodes that are not. #}
+{% macro rebuilt_parents(node) -%}
+    {%- set parents = [] -%}
+    {%- for id in node.depends_on.nodes -%}
         {%- set parent = graph.nodes.get(id) -%}
-        {%- if parent and parent.config.get('materialized') == 'view' -%}
-            {%- do parts.append(parent.checksum.checksum) -%}
+        {%- if parent and parent.config.get('incremental_strategy') == 'from_day' -%}
+            {%- do parents.append("'" ~ built_name(parent) ~ "'") -%}
+        {%- elif parent -%}
+            {%- do parents.extend(rebuilt_parents(parent)) -%}
         {%- endif -%}
     {%- endfor -%}
-    {%- set parents = rebuilt_parents() -%}
-    md5('{{ parts | join(' ') }}'
+    {{ return(parents | unique | list) }}
+{%- endmacro %}
+
+{# Query: the version up to which the model may count itself built: what its parents reflect. #}
+{% macro available_version() -%}
+    {%- set parents = rebuilt_parents(model) -%}
+    {%- if parents -%}
+        (select coalesce(min(version), 0) from {{ source('builds', 'models') }} where model in ({{ parents | join(', ') }}))
+    {%- else -%}
+        (select coalesce(max(version), 0) from {{ source('builds', 'days') }} where invocation_id = '{{ invocation_id }}')
+    {%- endif -%}
+{%- endmacro %}
+
+{# Expression: digest of the model's code, and of that by which the models built by day that it reads were built. #}
+{% macro definition() -%}
+    {%- set parents = rebuilt_parents(model) -%}
+    md5('{{ known_code().get('models', {}).get(model.unique_id) }}'
     {%- if parents %} || (
-        select coalesce(' ' || string_agg(definition, ' ' order by model), '') from builds.models
+        select coalesce(' ' || string_agg(definition, ' ' order by model), '') from {{ source('builds', 'models') }}
         where model in ({{ parents | join(', ') }})
     ){% endif -%}
     )
@@ -55,13 +94,13 @@
     {%- if not execute -%}{{ return('9999-12-31') }}{%- endif -%}
     {%- set query -%}
         select cast(coalesce(min(days.listened_on), date '9999-12-31') as text) as rebuild_from_day
-        from builds.days as days
+        from {{ source('builds', 'days') }} as days
         where
             days.invocation_id = '{{ invocation_id }}'
             and days.version > coalesce(
                 (
-                    select version from builds.models
-                    where model = '{{ model.name }}' and definition = {{ definition() }}
+                    select version from {{ source('builds', 'models') }}
+                    where model = '{{ built_name(model) }}' and definition = {{ definition() }}
                 ),
                 0
             )
@@ -92,7 +131,7 @@
     {%- set target = arg_dict['target_relation'] -%}
     {%- set source = arg_dict['temp_relation'] -%}
     {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) -%}
-    delete from {{ target }} where {{ rebuilt_rows(config.get('rebuild_where'), from_day) }};
+    delete from {{ target }} where {{ render(rebuilt_rows(config.get('rebuild_where'), from_day)) }};
     {%- if arg_dict['unique_key'] %}
     delete from {{ target }} where {{ arg_dict['unique_key'] }} in (select {{ arg_dict['unique_key'] }} from {{ source }});
     {%- endif %}
@@ -111,35 +150,37 @@
 {# After the model is built, in its transaction: what it reflects now, and statistics if it was built whole. #}
 {% macro record_rebuild() -%}
     {%- if execute -%}
-        {%- set known = run_query("select 1 from builds.models where model = '" ~ model.name ~ "'").rows | length > 0 -%}
+        {%- set known -%}
+            select 1 from {{ source('builds', 'models') }} where model = '{{ built_name(model) }}'
+        {%- endset -%}
         {%- set from_day = rebuild_from_day() -%}
-        {%- if flags.FULL_REFRESH or not known -%}
+        {%- if flags.FULL_REFRESH or not run_query(known).rows -%}
             analyze {{ this }};
-            insert into builds.models (model, definition, version, replayed_from, tested)
-            values ('{{ model.name }}', {{ definition() }}, {{ available_version() }}, null, false)
+            insert into {{ source('builds', 'models') }} (model, definition, version, rebuilt_from, tested)
+            values ('{{ built_name(model) }}', {{ definition() }}, {{ available_version() }}, null, false)
             on conflict (model) do update
             set
                 definition = excluded.definition,
                 version = excluded.version,
-                replayed_from = excluded.replayed_from,
+                rebuilt_from = excluded.rebuilt_from,
                 tested = excluded.tested
         {%- elif from_day == '9999-12-31' -%}
-            update builds.models
+            update {{ source('builds', 'models') }}
             set
                 version = {{ available_version() }},
                 -- Nothing was written: what has passed its tests need not pass them again.
-                replayed_from = case when tested then date '{{ from_day }}' else replayed_from end
-            where model = '{{ model.name }}'
+                rebuilt_from = case when tested then date '{{ from_day }}' else rebuilt_from end
+            where model = '{{ built_name(model) }}'
         {%- else -%}
-            update builds.models
+            update {{ source('builds', 'models') }}
             set
                 definition = {{ definition() }},
                 version = {{ available_version() }},
                 -- Days whose tests have not passed are tested again. Null, every day, is the smallest.
-                replayed_from = case when tested or replayed_from >= date '{{ from_day }}' then date '{{ from_day }}'
-                    else replayed_from end,
+                rebuilt_from = case when tested or rebuilt_from >= date '{{ from_day }}' then date '{{ from_day }}'
+                    else rebuilt_from end,
                 tested = false
-            where model = '{{ model.name }}'
+            where model = '{{ built_name(model) }}'
         {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
@@ -161,7 +202,7 @@
     {%- set built = [] -%}
     {%- for result in results if result.node.resource_type == 'model' and result.status == 'success' -%}
         {%- if result.node.config.get('incremental_strategy') == 'from_day' -%}
-            {%- do built.append(result.node.name) -%}
+            {%- do built.append(built_name(result.node)) -%}
         {%- endif -%}
     {%- endfor -%}
     {%- set doubtful = [] -%}
@@ -169,7 +210,7 @@
         {%- set tested = graph.nodes.get(test.attached_node) -%}
         {%- set rebuilt = rebuilt_model(tested) if tested else none -%}
         {%- if rebuilt -%}
-            {%- do doubtful.append(rebuilt.name) -%}
+            {%- do doubtful.append(built_name(rebuilt)) -%}
         {%- endif -%}
     {%- endfor -%}
     {%- set names = [] -%}
@@ -177,24 +218,30 @@
         {%- do names.append("'" ~ name ~ "'") -%}
     {%- endfor -%}
     {%- if names -%}
-        update builds.models set tested = true where model in ({{ names | join(', ') }})
+        update {{ source('builds', 'models') }} set tested = true where model in ({{ names | join(', ') }})
     {%- endif -%}
 {%- endmacro %}
 
 {#
   What a generic test looks at: of a rebuilt model, the rows written since its tests last passed; of features, those of
-  the build's dates. So tests cost as much as the build. `--vars 'test_all: true'` looks at every row.
+  the build's dates. So tests cost as much as the build. With
+  AUDOTICS_TEST_EVERY_ROW=true they look at every row.
 #}
 {% macro get_where_subquery(relation) -%}
     {%- set conditions = [config.get('where')] if config.get('where') else [] -%}
     {%- set tested = graph.nodes.get(model.attached_node) if execute else none -%}
-    {%- if tested and not var('test_all') -%}
+    {%- if tested and not tests_every_row() -%}
         {%- do conditions.extend(rows_of_last_build(tested)) -%}
     {%- endif -%}
     {%- if conditions -%}
         {{ return("(select * from " ~ relation ~ " where " ~ conditions | join(' and ') ~ ") as dbt_subquery") }}
     {%- endif -%}
     {{ return(relation) }}
+{%- endmacro %}
+
+{# Whether this run tests every row. From the environment: with other variables dbt parses the whole project again. #}
+{% macro tests_every_row() -%}
+    {{ return(execute and env_var('AUDOTICS_TEST_EVERY_ROW', 'false') == 'true') }}
 {%- endmacro %}
 
 {#
@@ -208,7 +255,7 @@
     {%- set rebuilt = rebuilt_model(tested) -%}
     {%- if rebuilt and not tested.config.get('meta', {}).get('test_every_row') -%}
         {%- set query -%}
-            select cast(replayed_from as text) from builds.models where model = '{{ rebuilt.name }}'
+            select cast(rebuilt_from as text) from {{ source('builds', 'models') }} where model = '{{ built_name(rebuilt) }}'
         {%- endset -%}
         {%- set rows = run_query(query).columns[0].values() -%}
         {%- if rows and rows[0] -%}

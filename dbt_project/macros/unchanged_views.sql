@@ -28,9 +28,9 @@
 
 {% macro view_is_unchanged() -%}
     {%- set query -%}
-        select 1 from builds.views
+        select 1 from {{ source('builds', 'views') }}
         where
-            view_name = '{{ model.name }}'
+            view_name = '{{ built_name(model) }}'
             and definition = '{{ view_definition() }}'
             and view_oid = {{ standing_view() }}
     {%- endset -%}
@@ -40,8 +40,8 @@
 {# After a view is built, in its transaction: which one that is, and what it was built from. #}
 {% macro record_view() -%}
     {%- if execute -%}
-        insert into builds.views (view_name, view_oid, definition)
-        values ('{{ model.name }}', {{ standing_view() }}, '{{ view_definition() }}')
+        insert into {{ source('builds', 'views') }} (view_name, view_oid, definition)
+        values ('{{ built_name(model) }}', {{ standing_view() }}, '{{ view_definition() }}')
         on conflict (view_name) do update set view_oid = excluded.view_oid, definition = excluded.definition
     {%- endif -%}
 {%- endmacro %}

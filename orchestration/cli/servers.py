@@ -90,7 +90,7 @@ def env() -> None:
     """
     import shlex
 
-    from assets.dbt import dbt_environment, prepare_metrics
+    from assets.dbt_project import dbt_environment, prepare_metrics
     from orchestration.cli.rendering import say
     from orchestration.instance import dagster_environment
     from orchestration.platform import open_platform

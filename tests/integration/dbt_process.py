@@ -17,7 +17,7 @@ import psycopg2
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 
-from assets.dbt import DBT_PROJECT, dbt_command, libpq_environment
+from assets.dbt_project import PROJECT, dbt_command, dbt_environment
 
 WITHOUT_TESTS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
 MODELS = """
@@ -35,18 +35,18 @@ class Dbt:
     """dbt on a warehouse, with the project or a changed copy of it."""
 
     warehouse_url: str
-    project: Path = DBT_PROJECT.project_dir
+    project: Path = PROJECT
 
     @property
     def environment(self) -> dict[str, str]:
         """What dbt finds in its environment."""
         # mf reads target/ in one test process while dbt writes in another.
         target = self.project / "target" / os.environ.get("PYTEST_XDIST_WORKER", "test")
-        return {**libpq_environment(self.warehouse_url), "DBT_TARGET_PATH": str(target)}
+        return {**dbt_environment(self.warehouse_url, self.project), "DBT_TARGET_PATH": str(target)}
 
     def __call__(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run dbt to its end; fails, showing what it printed, when it ends other than well and `check` is left on."""
-        unchanged = self.project == DBT_PROJECT.project_dir
+        unchanged = self.project == PROJECT
         manifest = _manifest(self.environment["PGDATABASE"]) if unchanged else None
         command = dbt_command(*arguments, project=self.project)
         done = _run(command, self.environment | environment, manifest)

@@ -5,7 +5,6 @@ from datetime import date, timedelta
 
 from sqlalchemy import Connection, Engine, text
 
-from assets import dbt
 from assets.features.dates import MARTS, begin_features, finish_features, fold_dates, stale_feature_dates
 from assets.features.join import ARTIST_COLUMNS, TRACK_COLUMNS
 from assets.ranker.training import RankerConfig
@@ -13,7 +12,7 @@ from warehouse.engine import create_engine
 from warehouse.roles import Role
 
 FOLDS = RankerConfig().folds
-VERSION = dbt.features_version()
+VERSION = "a digest"
 MONDAY = date(2026, 3, 2)
 DAY = timedelta(days=1)
 
@@ -29,7 +28,7 @@ def empty_marts(warehouse_url: str) -> Engine:
         connection.execute(
             text(
                 "drop table builds.models; create table builds.models (model text primary key, version bigint);"
-                " insert into builds.models values ('fct_listens', 1);"
+                " insert into builds.models values ('core.fct_listens', 1);"
                 f" grant select on builds.models to {Role.TRANSFORMER};"
                 " insert into raw.listen_days (listened_on, version)"
                 f" select date '{MONDAY}' - number, 1 from generate_series(1, 400) as numbers (number)"

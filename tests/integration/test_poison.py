@@ -17,7 +17,7 @@ from assets.candidates.pool import NEEDED_BY, SourcesConfig, fit_sources, needed
 from assets.candidates.seeds import NO_SEED, Seeds
 from assets.candidates.session_cooccurrence import SessionCooccurrence
 from assets.catalogue import read_catalogue, read_titles
-from assets.dbt import DBT_PROJECT
+from assets.dbt_project import PROJECT, dates_environment
 from assets.features.dates import MARTS
 from assets.features.marts import feature_reader
 from assets.ingest.lastfm_1k import LastFm1k
@@ -38,7 +38,8 @@ from warehouse.engine import adbc_connect
 UNTIL = date(2026, 6, 1)
 AS_OF = UNTIL - timedelta(days=7)
 FOLD = AS_OF - timedelta(days=HORIZON_DAYS)
-FEATURES = ("--select", "+marts.features", "--vars", f'{{as_of_dates: ["{AS_OF}", "{FOLD}"]}}')
+FEATURES = ("--select", "+marts.features")
+DATES = dates_environment([AS_OF, FOLD])
 FEW_TREES = RankerConfig(trees=10, min_child_samples=5, lambda_l2=0.1)
 # Of the listens from as_of on, a third goes and a third moves. At that very midnight everybody, a new user among them,
 # hears a new track.
@@ -140,7 +141,7 @@ def build(world: Path, new_warehouse: Callable[[], str]) -> Callable[[Path], Dbt
         dbt = Dbt(new_warehouse(), project)
         load_files(dbt.warehouse_url, LastFm1k(), [world])
         dbt.query(TAGS)
-        dbt("build", *WITHOUT_TESTS, *FEATURES)
+        dbt("build", *WITHOUT_TESTS, *FEATURES, **DATES)
         return dbt
 
     return built
@@ -149,12 +150,12 @@ def build(world: Path, new_warehouse: Callable[[], str]) -> Callable[[Path], Dbt
 def poison(dbt: Dbt) -> None:
     """Change everything from the date on, and build anew."""
     dbt.query(POISON)
-    dbt("build", *WITHOUT_TESTS, *FEATURES)
+    dbt("build", *WITHOUT_TESTS, *FEATURES, **DATES)
     assert dbt.query("select count(*) > 0 from core.fct_listens where source = 'poison'") == [(True,)]
 
 
 def test_what_is_made_as_of_a_date_has_not_a_bit_from_that_date_on(build: Callable[[Path], Dbt]) -> None:
-    dbt = build(DBT_PROJECT.project_dir)
+    dbt = build(PROJECT)
     before = made_as_of(dbt)
     assert "popular in United States" in before
     poison(dbt)
@@ -165,7 +166,7 @@ def test_what_is_made_as_of_a_date_has_not_a_bit_from_that_date_on(build: Callab
 
 def test_a_feature_that_looks_ahead_is_caught(build: Callable[[Path], Dbt], tmp_path: Path) -> None:
     project = tmp_path / "dbt_project"
-    shutil.copytree(DBT_PROJECT.project_dir, project, ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
     (model,) = project.rglob("feat_user_track.sql")
     honest = "as_ofs.as_of_at > fct_listens.listened_at"
     assert honest in model.read_text()

@@ -1,14 +1,13 @@
 """The dbt models of the 30Music sample, against counts of the source file by DuckDB."""
 
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
 from dbt_process import Dbt
 
-from assets.dbt import dbt_arguments
+from assets.dbt_project import BUILD
 from assets.ingest.load import load_files
 from assets.ingest.mapping import read_mapping
 from assets.ingest.tabular import Tabular
@@ -33,7 +32,7 @@ def dbt(new_warehouse: Callable[[], str], shared_data: Path) -> Dbt:
     dbt = Dbt(new_warehouse())
     (report,) = load_files(dbt.warehouse_url, Tabular(read_mapping(MAPPING), str(MAPPING)), [shared_data / SESSIONS])
     assert report.rows_loaded == 343_183
-    dbt(*dbt_arguments([date(2015, 1, 1)]))
+    dbt(*BUILD, AUDOTICS_AS_OF_DATES="2015-01-01")
     return dbt
 
 

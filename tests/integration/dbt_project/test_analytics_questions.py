@@ -99,7 +99,7 @@ def dbt(listens: pd.DataFrame, new_warehouse: Callable[[], str], session_folder:
     (report,) = load_files(dbt.warehouse_url, Tabular(MAPPING, "shop.toml"), [path])
     assert report.rows_loaded == len(listens)
     dbt.query(LISTS)
-    dbt("build", *WITHOUT_TESTS, "--vars", f'{{as_of_dates: ["{LAST}"]}}')
+    dbt("build", *WITHOUT_TESTS, AUDOTICS_AS_OF_DATES=f"{LAST}")
     return dbt
 
 

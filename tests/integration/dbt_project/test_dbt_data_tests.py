@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dbt_process import Dbt
 
-from assets.dbt import dbt_arguments
+from assets.dbt_project import BUILD
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
@@ -16,7 +16,7 @@ BEFORE = UNTIL - timedelta(days=14)
 # Faults of rows that older builds wrote: listens and features of users that do not exist, a column left empty, and a
 # share above 1.
 FAULTS = f"""
-update builds.models set replayed_from = date '{UNTIL}' - 3;
+update builds.models set rebuilt_from = date '{UNTIL}' - 3;
 insert into core.fct_listens select (jsonb_populate_record(each, '{{"user_key": -1}}')).*
 from core.fct_listens as each where listened_on = (select max(listened_on) from core.fct_listens) - 10 limit 1;
 insert into features.feat_user
@@ -32,10 +32,10 @@ OF_COLUMNS = {"never_null_feat_user", "in_ranges_feat_user"}
 OF_FEATURES = {"relationships_feat_user_user_key__user_key__ref_dim_users_", *OF_COLUMNS}
 
 
-def failing(dbt: Dbt, target: Path, variables: dict[str, object]) -> set[str]:
+def failing(dbt: Dbt, target: Path, **environment: str) -> set[str]:
     """Run the tests of listens and of the users' features: the names of those that fail, less digests."""
     arguments = ["test", "--select", "fct_listens", "listens", "feat_user", "--exclude", "test_type:unit"]
-    dbt(*arguments, "--vars", json.dumps(variables), "--target-path", str(target), check=False)
+    dbt(*arguments, "--target-path", str(target), check=False, **environment)
     results = json.loads((target / "run_results.json").read_text())["results"]
     tests = [each["unique_id"].split(".")[2] for each in results if each["status"] not in ("pass", "success")]
     assert len(results) > 10
@@ -49,8 +49,8 @@ def test_faults_of_older_rows_are_found_by_a_test_of_every_row(
     generate(folder, SampleWorld(until=UNTIL, users=20, tracks=200, listens=1_000, days=60))
     load_files(warehouse_url, LastFm1k(), [folder / LISTENS_FILE])
     dbt = Dbt(warehouse_url)
-    dbt(*dbt_arguments([BEFORE, UNTIL]))
+    dbt(*BUILD, AUDOTICS_AS_OF_DATES=f"{BEFORE},{UNTIL}")
     dbt.query(FAULTS)
-    assert failing(dbt, tmp_path, {"as_of_dates": [f"{UNTIL}"]}) == set()
-    assert failing(dbt, tmp_path, {"as_of_dates": [f"{BEFORE}"]}) == OF_FEATURES
-    assert failing(dbt, tmp_path, {"test_all": True}) == OF_LISTENS | OF_FEATURES
+    assert failing(dbt, tmp_path, AUDOTICS_AS_OF_DATES=f"{UNTIL}") == set()
+    assert failing(dbt, tmp_path, AUDOTICS_AS_OF_DATES=f"{BEFORE}") == OF_FEATURES
+    assert failing(dbt, tmp_path, AUDOTICS_TEST_EVERY_ROW="true") == OF_LISTENS | OF_FEATURES

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from dbt_process import WITHOUT_TESTS, Dbt
 
-from assets.dbt import DBT_PROJECT
+from assets.dbt_project import PROJECT
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
 
-MODELS = DBT_PROJECT.project_dir / "models"
+MODELS = PROJECT / "models"
 # Models that rename, join or leave out columns, and compute nothing.
 WITHOUT_CALCULATION = {
     *("dim_artists", "dim_tracks", "days", "dim_users", "listener_history", "listeners", "sessions"),
@@ -70,7 +70,7 @@ def test_a_wrong_window_fails_the_unit_tests_of_its_model(
     built_url: str, tmp_path: Path, model: str, right: str, wrong: str, failing: set[str]
 ) -> None:
     project = tmp_path / "dbt_project"
-    shutil.copytree(DBT_PROJECT.project_dir, project, ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
     (path,) = (project / "models").rglob(f"{model}.sql")
     sql = path.read_text()
     assert right in sql

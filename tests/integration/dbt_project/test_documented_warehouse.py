@@ -10,7 +10,7 @@ import yaml
 from dbt_process import WITHOUT_TESTS, Dbt
 from sample_warehouse import load_sample
 
-from assets.dbt import DBT_PROJECT, manifest_path
+from assets.dbt_project import PROJECT, manifest_path
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import PROFILE_FILE
@@ -43,7 +43,7 @@ def dbt(sample: Dbt) -> Dbt:
 
 
 def test_every_relation_and_column_of_the_models_carries_its_description(dbt: Dbt) -> None:
-    nodes = json.loads(manifest_path(DBT_PROJECT).read_text())["nodes"].values()
+    nodes = json.loads(manifest_path().read_text())["nodes"].values()
     built = {f"{node['schema']}.{node['alias']}": node for node in nodes if node["resource_type"] in BUILT}
     shown = comments(dbt, *{node["schema"] for node in built.values()})
     assert {where: comment for where, comment in shown.items() if where[0] in built} == {
@@ -57,7 +57,8 @@ def test_every_relation_and_column_of_the_models_carries_its_description(dbt: Db
 
 
 def test_the_sources_describe_every_raw_table_and_every_column_of_theirs(dbt: Dbt) -> None:
-    sources = yaml.safe_load((DBT_PROJECT.project_dir / "models" / "sources.yml").read_text())["sources"]
+    files = (PROJECT / "models").rglob("*.yml")
+    sources = [source for file in files for source in yaml.safe_load(file.read_text()).get("sources", [])]
     described = {
         (f"{source['name']}.{table['name']}", column["name"])
         for source in sources
@@ -98,11 +99,31 @@ def test_freshness_tells_how_long_ago_a_file_was_loaded(warehouse_url: str, tmp_
         done = dbt("source", "freshness", "--output", str(tmp_path / "sources.json"), check=False)
         assert done.returncode == code, done.stdout
         results = json.loads((tmp_path / "sources.json").read_text())["results"]
+        statuses = {result["unique_id"].split(".", 2)[2]: result["status"] for result in results}
+        assert statuses.pop("raw.ingest_files") == status
         # The listens end before the sample world does: long ago, which is worth a warning and no more.
-        assert {result["unique_id"].rpartition(".")[2]: result["status"] for result in results} == {
-            "ingest_files": status,
-            "listens": "warn",
-        }
+        assert statuses.pop("raw.listens") == "warn"
+        loaded = {statuses.pop(source) for source in [*statuses] if source.startswith("raw.")}
+        assert loaded == {"pass" if status == "pass" else "warn"}, "what comes with a file is as fresh as the last one"
+        assert set(statuses.values()) == {"warn"}, "no list has been made"
+
+
+def test_every_source_is_watched_but_those_that_nobody_writes_regularly() -> None:
+    sources = json.loads(manifest_path().read_text())["sources"].values()
+    unwatched = {
+        f"{source['source_name']}.{source['name']}"
+        for source in sources
+        if not (source["freshness"] and (source["loaded_at_field"] or source["loaded_at_query"]))
+    }
+    of_builds = {f"builds.{name}" for name in ("days", "models", "feature_dates", "views")}
+    assert unwatched == {*of_builds, "raw.blocks", "raw.given_keys", "ml.ranker_trials"}
+
+
+def test_every_model_and_snapshot_has_an_owner() -> None:
+    manifest = json.loads(manifest_path().read_text())
+    owners = {group["name"]: group["owner"]["email"] for group in manifest["groups"].values()}
+    built = [node for node in manifest["nodes"].values() if node["resource_type"] in BUILT]
+    assert {owners[node["config"]["group"]] for node in built} == {"team:data-engineering"}
 
 
 def test_a_changed_profile_is_shown_as_two_versions_and_an_unchanged_one_as_one(

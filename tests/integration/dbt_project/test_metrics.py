@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from dbt_process import Dbt
 
-from assets.dbt import DBT_PROJECT, dbt_environment, prepare_metrics
+from assets.dbt_project import PROJECT, dbt_environment, prepare_metrics
 
 # One row per listen: the month, who and where, and whether the listen is the first of its listener and track.
 LISTENS = """
@@ -45,7 +45,7 @@ def dbt(sample: Dbt) -> Dbt:
 def project(dbt: Dbt, session_folder: Path) -> Path:
     """A copy of the project, prepared for mf: the one in the tree knows one warehouse at a time."""
     copy = session_folder / "metrics_project"
-    shutil.copytree(DBT_PROJECT.project_dir, copy, ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copytree(PROJECT, copy, ignore=shutil.ignore_patterns("target", "logs"))
     prepare_metrics(dbt.warehouse_url, copy)
     return copy
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from dbt_process import WITHOUT_TESTS, Dbt
 
-from assets.dbt import dbt_arguments
+from assets.dbt_project import BUILD, dates_environment
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
@@ -20,7 +20,7 @@ UNTIL = date(2026, 6, 2)
 WORLD = SampleWorld(until=UNTIL, users=150, tracks=400, listens=12_000, days=100)
 LATE_DAYS = [UNTIL - timedelta(days=days) for days in (71, 33, 6)]
 LAST_DAYS = [UNTIL - timedelta(days=days) for days in (2, 1)]
-BUILD = dbt_arguments([UNTIL, UNTIL - timedelta(days=14)])
+DATES = dates_environment([UNTIL, UNTIL - timedelta(days=14)])
 OUTCOMES = "ml.recommendation_outcomes"
 WITHOUT_FEATURES = ("build", *WITHOUT_TESTS, "--exclude", "marts.features")
 # Lists of one slate for every user, of dates whose 14 days end before, between and after the last days.
@@ -69,7 +69,7 @@ def wrong_file(files: dict[str, Path]) -> Path:
 
 def rows_written(dbt: Dbt) -> dict[str, date | None]:
     """The first day that the last build wrote, by model."""
-    return dict(dbt.query("select model, replayed_from from builds.models"))
+    return dict(dbt.query("select model, rebuilt_from from builds.models"))
 
 
 @pytest.mark.timeout(600)
@@ -82,7 +82,7 @@ def test_increments_late_days_and_undone_loads_give_what_a_full_refresh_gives(
         load_files(warehouse_url, LastFm1k(), [files[name]])
 
     def build(*arguments: str) -> dict[str, str]:
-        dbt(*BUILD, *arguments)
+        dbt(*BUILD, *arguments, **DATES)
         return dbt.contents()
 
     (wrong,) = load_files(warehouse_url, LastFm1k(), [wrong_file])

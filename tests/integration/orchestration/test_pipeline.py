@@ -13,7 +13,7 @@ from api_client import running_api
 from pipeline_process import Pipeline
 from sample_pipeline import AS_OF
 
-from assets.dbt import DBT_PROJECT, manifest_path
+from assets.dbt_project import manifest_path
 from assets.publish.popular_content import country_popular
 from assets.similar.assets import similarity_evaluations
 from orchestration.definitions import defs
@@ -170,7 +170,7 @@ def test_similar_items_are_found_better_than_what_is_popular_and_first_of_all_be
 
 
 def test_every_asset_of_the_run_but_views_says_how_many_rows_it_has(pipeline: Pipeline) -> None:
-    nodes = json.loads(manifest_path(DBT_PROJECT).read_text())["nodes"].values()
+    nodes = json.loads(manifest_path().read_text())["nodes"].values()
     views = {
         dg.AssetKey([node["schema"], node["name"]]) for node in nodes if node["config"].get("materialized") == "view"
     }

@@ -17,7 +17,7 @@ from psycopg2.errors import InsufficientPrivilege, QueryCanceled, ReadOnlySqlTra
 from ranked_lists import lists
 from shared_servers import SharedServers
 
-from assets.dbt import DBT_PROJECT, dbt_arguments
+from assets.dbt_project import BUILD, PROJECT
 from assets.ingest.sample_world import SampleWorld, generate
 from assets.recommendations.store import replace_recommendations
 from benchmarks.analytics_questions import Question, read_questions
@@ -44,7 +44,7 @@ def platform(session_folder: Path, module_redis_url: str, new_owned_database: Ca
     generate(folder / "world", WORLD)
     made = Pipeline(new_owned_database(), module_redis_url, folder / "home")
     made.json("ingest", "lastfm-1k", str(folder / "world"))
-    Dbt(made.warehouse_url)(*dbt_arguments([AS_OF]))
+    Dbt(made.warehouse_url)(*BUILD, AUDOTICS_AS_OF_DATES=f"{AS_OF}")
     made_lists = lists(AS_OF, "m", users=1)
     for _ in range(2):  # the second takes the place of the first
         with adbc_connect(made.warehouse_url, SERVICE) as connection:
@@ -218,7 +218,7 @@ def test_no_users_id_is_in_any_value_that_an_analyst_can_read(
 
 
 def test_every_model_of_analytics_can_be_read(platform: Pipeline, url_of: Callable[[Role], str]) -> None:
-    models = [path.stem for path in (DBT_PROJECT.project_dir / "models/marts/analytics").rglob("*.sql")]
+    models = [path.stem for path in (PROJECT / "models/marts/analytics").rglob("*.sql")]
     assert len(models) > 10
     for model in models:
         attempt(url_of(ANALYST), f"select * from analytics.{model} limit 1")
@@ -271,7 +271,7 @@ def test_what_was_made_belongs_to_the_role_that_made_it(platform: Pipeline) -> N
 def test_a_full_refresh_and_a_failed_model_change_no_owner_and_no_grant(platform: Pipeline) -> None:
     dbt = Dbt(platform.warehouse_url)
     before = dict(platform.query(OWNERS)), sorted(platform.query(READABLE))
-    dbt("run", "--full-refresh", "--vars", f'{{as_of_dates: ["{AS_OF}"]}}')
+    dbt("run", "--full-refresh", AUDOTICS_AS_OF_DATES=f"{AS_OF}")
     assert (dict(platform.query(OWNERS)), sorted(platform.query(READABLE))) == before
     # An object of another kind in its place fails this model; those after it are built on new connections.
     execute(session_url(platform.warehouse_url, TRANSFORMER), "create sequence analytics.new_releases__dbt_tmp")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from assets.dbt import DBT_PROJECT, dbt_arguments, dbt_environment, libpq_environment
+from assets.dbt_project import PROJECT, dates_environment, dbt_environment, libpq_environment
 from assets.slates import HORIZON_DAYS
 from tests.repository import ROOT
 
@@ -19,22 +19,16 @@ MARTS = [path for path in MODELS if "marts" in path.parts]
 POSTGRESQL_ONLY = re.compile(r"::|<<|\bilike\b|\bdistinct\s+on\b|\bgenerate_series\b", re.IGNORECASE)
 
 
-WITHOUT_UNIT_TESTS = ["--exclude-resource-type", "unit_test"]
-
-
 def test_the_models_judge_lists_by_the_days_that_the_rankers_are_trained_for() -> None:
-    variables = yaml.safe_load((DBT_PROJECT.project_dir / "dbt_project.yml").read_text())["vars"]
+    variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
     assert variables["horizon_days"] == HORIZON_DAYS
 
 
-def test_a_build_without_dates_passes_no_variables() -> None:
-    assert dbt_arguments() == ["build", *WITHOUT_UNIT_TESTS]
-
-
-def test_a_build_passes_its_dates_as_one_json_variable() -> None:
-    dates = [date(2015, 1, 1), date(2014, 12, 18)]
-    variables = '{"as_of_dates": ["2015-01-01", "2014-12-18"]}'
-    assert dbt_arguments(dates) == ["build", *WITHOUT_UNIT_TESTS, "--vars", variables]
+def test_the_dates_of_a_build_are_one_variable_and_none_is_an_empty_one() -> None:
+    assert dates_environment([date(2015, 1, 1), date(2014, 12, 18)]) == {
+        "AUDOTICS_AS_OF_DATES": "2015-01-01,2014-12-18"
+    }
+    assert dates_environment([]) == {"AUDOTICS_AS_OF_DATES": ""}
 
 
 def test_the_warehouse_address_becomes_libpq_variables_with_the_password_decoded() -> None:

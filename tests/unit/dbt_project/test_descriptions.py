@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from assets.dbt import DBT_PROJECT, manifest_path
+from assets.dbt_project import manifest_path
 from tests.repository import ROOT
 
 KINDS = ("nodes", "sources", "exposures", "metrics", "semantic_models", "saved_queries", "macros")
@@ -21,7 +21,7 @@ Described = dict[str, Any]
 
 @cache
 def manifest() -> dict[str, dict[str, Described]]:
-    return json.loads(manifest_path(DBT_PROJECT).read_text())
+    return json.loads(manifest_path().read_text())
 
 
 def described(manifest: dict[str, dict[str, Described]]) -> Iterator[tuple[str, Described]]:

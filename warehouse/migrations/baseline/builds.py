@@ -87,11 +87,11 @@ def _create_days_and_models() -> None:
     )
     op.create_table(
         "models",
-        column("model", sa.Text, "Name of the model"),
-        column("definition", sa.Text, "Digest of its SQL and of what it is built from"),
+        column("model", sa.Text, "The model's relation, as schema.name"),
+        column("definition", sa.Text, "Digest of the code that built it, and of that which built what it reads"),
         column("version", sa.BigInteger, "The raw.listen_days version that it reflects"),
         column(
-            "replayed_from",
+            "rebuilt_from",
             sa.Date,
             "First day written since its tests last passed; null means every day",
             null=True,
@@ -107,7 +107,7 @@ def _create_feature_dates_and_views() -> None:
     op.create_table(
         "feature_dates",
         column("as_of", sa.Date, "Feature marts hold rows as of this date"),
-        column("features_version", sa.Text, "Digest of the dbt project that built them; empty until all are"),
+        column("features_version", sa.Text, "Digest of the code that built them; empty until all are"),
         column("listens_version", sa.BigInteger, "As in raw.listen_days; what they reflect"),
         column("built_at", INSTANT, "When a run last built or needed them"),
         sa.PrimaryKeyConstraint("as_of", name="feature_dates_pkey"),
@@ -116,7 +116,7 @@ def _create_feature_dates_and_views() -> None:
     )
     op.create_table(
         "views",
-        column("view_name", sa.Text, "Name of the dbt model"),
+        column("view_name", sa.Text, "The view, as schema.name"),
         column("view_oid", OID, "The view that was built; any other has another"),
         column("definition", sa.Text, "Digest of its SQL, its grants and its descriptions"),
         sa.PrimaryKeyConstraint("view_name", name="views_pkey"),

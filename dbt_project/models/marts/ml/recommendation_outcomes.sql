@@ -3,8 +3,8 @@
         unique_key='as_of',
         indexes=[{'columns': ['as_of', 'slate', 'rank'], 'unique': true}],
         rebuild_where="as_of >= " ~ add_days('__rebuild_date__', '-' ~ var('horizon_days'))
-        ~ " or " ~ add_days('as_of', var('horizon_days')) ~ " > (select max(listened_on) from analytics.listening_daily)"
-        ~ " or (as_of, made_at) not in (select as_of, made_at from ml.recommendation_batches)",
+        ~ " or " ~ add_days('as_of', var('horizon_days')) ~ " > (select max(listened_on) from {{ ref('listening_daily') }})"
+        ~ " or (as_of, made_at) not in (select as_of, made_at from {{ ref('stg_recommendation_batches') }})",
         meta={'test_every_row': true},
     )
 }}

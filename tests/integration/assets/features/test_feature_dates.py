@@ -20,7 +20,7 @@ from feature_marts import (
 from loading import query
 from sqlalchemy import Engine, text
 
-from assets import dbt
+from assets.features import assets as features
 from assets.features.dates import MARTS, TRAINING_WEEKDAY, begin_features, fold_dates, stale_feature_dates
 from assets.features.marts import feature_reader
 from assets.slates import HORIZON_DAYS
@@ -169,19 +169,19 @@ def test_reading_features_that_are_not_there_says_of_which_date_and_what_to_do(
 
 
 def test_the_marts_are_the_models_of_the_features_group() -> None:
-    assert {*dbt.FEATURE_KEYS} == dbt.feature_models.keys
+    assert {*features.FEATURE_KEYS} == features.feature_models.keys
 
 
 @pytest.mark.parametrize(
     ("job", "updates"), [("nightly", False), ("training", True), ("training_and_release", True), ("evaluation", False)]
 )
 def test_the_jobs_that_update_the_training_set_build_its_folds(job: str, updates: bool) -> None:
-    assert dbt.updates_training_set(defs.resolve_job_def(job)) is updates
+    assert features.updates_training_set(defs.resolve_job_def(job)) is updates
 
 
 def test_so_do_runs_of_assets_selected_by_hand() -> None:
     everything = defs.resolve_implicit_global_asset_job_def()
-    assert not dbt.updates_training_set(everything.get_subset(asset_selection={*dbt.FEATURE_KEYS}))
-    assert dbt.updates_training_set(
-        everything.get_subset(asset_selection={*dbt.FEATURE_KEYS, dg.AssetKey("training_set")})
+    assert not features.updates_training_set(everything.get_subset(asset_selection={*features.FEATURE_KEYS}))
+    assert features.updates_training_set(
+        everything.get_subset(asset_selection={*features.FEATURE_KEYS, dg.AssetKey("training_set")})
     )

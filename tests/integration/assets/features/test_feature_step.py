@@ -11,9 +11,9 @@ from feature_marts import DAY, MONDAY, empty_marts, fill, let_pass, run, stale
 from loading import ADVISORY_LOCKS, query
 from sqlalchemy import Engine, text
 
-from assets import dbt
+from assets.features import assets as features
 from assets.features.dates import MARTS
-from warehouse.engine import MODELS_LOCK, create_engine
+from warehouse.engine import MODELS_LOCK, create_engine, exclusive
 from warehouse.errors import AudoticsError
 from warehouse.lake import KEPT_DAYS
 from warehouse.locks import HeldLock
@@ -36,14 +36,14 @@ def materialize(
     ) -> Iterator[dg.MaterializeResult]:
         with owner.begin() as connection:
             fill(connection, dates)
-        for key in (key for key in dbt.FEATURE_KEYS if key in context.selected_asset_keys):
+        for key in (key for key in features.FEATURE_KEYS if key in context.selected_asset_keys):
             yield dg.MaterializeResult(asset_key=key, metadata={"dates": [str(each) for each in dates]})
 
     def run_dagster(as_of: date, *models: str, tests: bool = True) -> dg.ExecuteInProcessResult:
-        keys = [key for key in dbt.FEATURE_KEYS if not models or key.path[-1] in models]
+        keys = [key for key in features.FEATURE_KEYS if not models or key.path[-1] in models]
         selection = dg.AssetSelection.assets(*keys)
         return dg.materialize(
-            [dbt.feature_models],
+            [features.feature_models],
             partition_key=as_of.isoformat(),
             resources={"warehouse": WarehouseResource()},
             selection=selection if tests else selection.without_checks(),
@@ -52,7 +52,7 @@ def materialize(
     with owner.begin() as connection:
         connection.execute(text("create table core.fct_listens (listened_at timestamptz)"))
         connection.execute(text(f"insert into core.fct_listens values ('{MONDAY - 400 * DAY}')"))
-    monkeypatch.setattr(dbt, "_build", build)
+    monkeypatch.setattr(features, "build", build)
     monkeypatch.setenv("AUDOTICS_WAREHOUSE_URL", warehouse_url)
     return run_dagster
 
@@ -67,7 +67,7 @@ def test_a_date_that_is_up_to_date_is_not_built_again(
         assert all(metadata <= set(event.metadata) for event in events)
     assert all(event.metadata["dagster/row_count"].value == 1 for event in events)
     checks = done.get_asset_check_evaluations()
-    assert {check.asset_check_key for check in checks} == {spec.key for spec in dbt.feature_models.check_specs}
+    assert {check.asset_check_key for check in checks} == {spec.key for spec in features.feature_models.check_specs}
     assert all(check.passed and check.metadata["tested_now"].value is False for check in checks)
     assert all("not run now" in (check.description or "") for check in checks)
 
@@ -124,7 +124,7 @@ def test_what_another_run_built_while_this_one_waited_is_not_built_again(
     # The lock's owner has asked for it as well.
     asking = "select from pg_stat_activity where query like '%pg_try_advisory_lock%' and pid <> pg_backend_pid()"
     thread = threading.Thread(target=lambda: done.append(materialize(MONDAY)))
-    with dbt.exclusive(warehouse_url, MODELS_LOCK):
+    with exclusive(warehouse_url, MODELS_LOCK):
         thread.start()
         while thread.is_alive() and len(query(warehouse_url, f"{asking} and datname = current_database()")) < 2:
             thread.join(0.05)
@@ -140,16 +140,16 @@ def test_what_was_built_after_the_lock_was_lost_is_not_noted_as_built(
     materialize: Callable[..., dg.ExecuteInProcessResult],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    build = dbt._build
+    build = features.build
 
     def interrupted(*arguments: Any) -> Iterator[Any]:
         yield from build(*arguments)
         query(warehouse_url, f"select pg_terminate_backend(pid) from {ADVISORY_LOCKS}")
 
-    monkeypatch.setattr(dbt, "_build", interrupted)
+    monkeypatch.setattr(features, "build", interrupted)
     with pytest.raises(AudoticsError, match="the lock of building models was lost"):
         materialize(MONDAY)
     assert stale(owner, [MONDAY]) == [MONDAY]
-    monkeypatch.setattr(dbt, "_build", build)
+    monkeypatch.setattr(features, "build", build)
     materialize(MONDAY)
     assert stale(owner, [MONDAY]) == []

@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 from dbt_process import WITHOUT_TESTS, Dbt
 
-from assets.dbt import DBT_PROJECT, dbt_arguments, dbt_command, libpq_environment
+from assets.dbt_project import BUILD, PROJECT, dbt_command, dbt_environment
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
@@ -24,7 +24,7 @@ LISTEN = (
 )
 # As the nightly run builds them, with every test of fct_listens: the view over it has some.
 CORE = ("staging", "intermediate", "marts.core", "listens", "listener_daily")
-TESTED = (*dbt_arguments(), "--select", *CORE, "--indirect-selection", "buildable")
+TESTED = (*BUILD, "--select", *CORE, "--indirect-selection", "buildable")
 VIEWS = (
     "select viewname, to_regclass(schemaname || '.' || viewname)::oid from pg_views"
     " where schemaname in ('staging', 'core')"
@@ -50,7 +50,7 @@ def test_a_load_and_another_command_in_the_middle_of_a_build_lose_nothing(dbt: D
         cursor.execute("lock table core.fct_listens in access exclusive mode")
         build = subprocess.Popen(
             dbt_command("run", "--select", "fct_listens"),
-            env={**os.environ, **libpq_environment(dbt.warehouse_url)},
+            env={**os.environ, **dbt_environment(dbt.warehouse_url)},
             stdout=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 120
@@ -75,11 +75,11 @@ def replace(project: Path, file: str, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new))
 
 
-def test_a_changed_definition_is_replayed_from_the_first_day_on_and_views_that_did_not_change_are_not_even_locked(
+def test_a_changed_definition_is_rebuilt_from_the_first_day_on_and_views_that_did_not_change_are_not_even_locked(
     dbt: Dbt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = tmp_path / "dbt_project"
-    shutil.copytree(DBT_PROJECT.project_dir, project, ignore=shutil.ignore_patterns("target", "logs"))
+    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
     replace(project, "fct_listens.sql", "interval '30 minutes'", "interval '5 minutes'")
     replace(project, "stg_artists.yml", "Artists, renamed and typed.", "Artists as a test describes them.")
     replace(project, "stg_listens.sql", "select * from renamed", "select * from renamed where true")
@@ -109,11 +109,11 @@ def test_a_changed_definition_is_replayed_from_the_first_day_on_and_views_that_d
     assert dbt.query("select has_table_privilege('audotics_analyst', 'core.dim_users', 'select')") == [(True,)]
 
     ((first_day,),) = dbt.query("select min(listened_on) from raw.listen_days")
-    replayed = dict(dbt.query("select model, replayed_from from builds.models"))
-    assert {model: replayed[model] for model in ("fct_listens", "fct_sessions", "track_daily")} == {
-        "fct_listens": None,
-        "fct_sessions": None,
-        "track_daily": None,
+    rebuilt = dict(dbt.query("select model, rebuilt_from from builds.models"))
+    assert {model: rebuilt[model] for model in ("core.fct_listens", "core.fct_sessions", "analytics.track_daily")} == {
+        "core.fct_listens": None,
+        "core.fct_sessions": None,
+        "analytics.track_daily": None,
     }, "nothing has been tested since everything was built"
     assert dbt.query("select count(*) from core.fct_sessions") > before
     assert dbt.query(f"select count(*) from core.fct_listens where listened_on >= '{first_day}'") == dbt.query(
@@ -127,7 +127,7 @@ def test_views_that_read_what_a_killed_build_left_read_the_view_that_stands_afte
         "alter view staging.stg_users rename to stg_users__dbt_backup;"
         " create view staging.stg_users as select * from staging.stg_users__dbt_backup;"
         " alter view staging.stg_users owner to audotics_transformer;"
-        " update builds.views set view_oid = 'staging.stg_users'::regclass where view_name = 'stg_users'"
+        " update builds.views set view_oid = 'staging.stg_users'::regclass where view_name = 'staging.stg_users'"
     )
     reads = "select distinct table_name from information_schema.view_table_usage where view_name = 'dim_users'"
     assert ("stg_users__dbt_backup",) in dbt.query(reads)
@@ -139,10 +139,10 @@ def test_views_that_read_what_a_killed_build_left_read_the_view_that_stands_afte
 
 def test_a_day_whose_tests_failed_is_tested_again_with_the_next_and_passing_needs_all_tests(dbt: Dbt) -> None:
     def state() -> tuple[date | None, bool]:
-        ((replayed_from, tested),) = dbt.query(
-            "select replayed_from, tested from builds.models where model = 'fct_listens'"
+        ((rebuilt_from, tested),) = dbt.query(
+            "select rebuilt_from, tested from builds.models where model = 'core.fct_listens'"
         )
-        return replayed_from, tested
+        return rebuilt_from, tested
 
     assert state() == (None, False), "the build of the fixture ran no tests"
     dbt(*TESTED)

@@ -18,7 +18,7 @@ LOADED = """
 insert into raw.listens (user_key, track_key, listened_at, source, file_id)
 select 1, 1, day, 'shop', 1 from unnest(cast(:days as timestamptz[])) as day;
 insert into builds.models (model, definition, version, tested)
-select 'fct_listens', '', max(version), true from raw.listen_days
+select 'core.fct_listens', '', max(version), true from raw.listen_days
 on conflict (model) do update set version = excluded.version
 """
 BLOCKED = "insert into raw.blocks (user_key, item_kind, item_key, created_at) values (1, 'track', :track, :at)"

@@ -16,10 +16,10 @@ from assets.features.join import (
     FeatureMatrix,
 )
 from assets.metrics.protocol import per_user_metrics
-from assets.ranker import holdout as held_out
+from assets.ranker import dataset
 from assets.ranker.card import calibration
-from assets.ranker.dataset import Fold, LabelledPool
-from assets.ranker.holdout import feature_names, held_out_rows, held_out_users, rehearse
+from assets.ranker.dataset import Fold, LabelledPool, held_out_rows, held_out_users
+from assets.ranker.holdout import feature_names, rehearse
 from assets.ranker.lists import ListRules
 from assets.ranker.scoring import rank
 from assets.ranker.training import RankerConfig, RankerModel, train
@@ -118,7 +118,7 @@ def test_a_rehearsal_keeps_the_scores_of_all_candidates_and_the_artists_of_the_l
 
 def test_of_many_users_some_are_held_out_the_same_ones_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert held_out_users(relevant(), AS_OF).tolist() == list(range(USERS))
-    monkeypatch.setattr(held_out, "HELD_OUT_USERS", 5)
+    monkeypatch.setattr(dataset, "HELD_OUT_USERS", 5)
     some = held_out_users(relevant(), AS_OF)
     assert len(set(some.tolist())) == 5
     assert some.tolist() == sorted(some.tolist()) == held_out_users(relevant(), AS_OF).tolist()

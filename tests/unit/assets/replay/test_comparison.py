@@ -1,14 +1,10 @@
-"""How a replay is counted and put into words, and what the version of the code is of."""
+"""How a replay is counted and put into words."""
 
 from datetime import date
-from importlib.metadata import version
-from pathlib import Path
 from typing import cast
 
 import pandas as pd
-import pytest
 
-from assets.code_version import code_version
 from assets.ranker.registry import Champion
 from assets.ranker.training import RankerModel
 from assets.replay.comparison import Change, SlateComparison, compare
@@ -58,26 +54,3 @@ def test_the_verdict_names_what_changed_only_where_lists_differ() -> None:
     compared.changes, compared.others_named = [], []
     assert compared.verdict(AS_OF).startswith(f"{said}nothing that is on record has changed")
     assert "had seen what came after" in compared.verdict(date(2026, 5, 1))
-
-
-def test_the_code_is_another_one_when_a_file_of_it_or_the_features_change(tmp_path: Path) -> None:
-    file = tmp_path / "ranker" / "lists.py"
-    file.parent.mkdir()
-    file.write_text("LENGTH = 100")
-    made_by = code_version("features", tmp_path)
-    assert made_by == code_version("features", tmp_path)
-    assert made_by != code_version("other features", tmp_path)
-    (tmp_path / "README.md").write_text("no code")
-    assert made_by == code_version("features", tmp_path)
-    file.write_text("LENGTH = 101")
-    assert made_by != code_version("features", tmp_path)
-    assert code_version("features") == code_version("features") != made_by
-
-
-@pytest.mark.parametrize("library", ["implicit", "lightgbm", "llvmlite", "numba", "numpy", "pandas", "scipy"])
-def test_the_code_is_another_one_under_another_release_of_a_library(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str
-) -> None:
-    before = code_version("features", tmp_path)
-    monkeypatch.setattr("assets.code_version.version", lambda name: "0" if name == library else version(name))
-    assert code_version("features", tmp_path) != before

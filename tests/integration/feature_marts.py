@@ -7,12 +7,12 @@ from sqlalchemy import Connection, Engine, text
 
 from assets.features.dates import MARTS, begin_features, finish_features, fold_dates, stale_feature_dates
 from assets.features.join import ARTIST_COLUMNS, TRACK_COLUMNS
+from assets.features.version import features_version
 from assets.ranker.training import RankerConfig
 from warehouse.engine import create_engine
 from warehouse.roles import Role
 
 FOLDS = RankerConfig().folds
-VERSION = "a digest"
 MONDAY = date(2026, 3, 2)
 DAY = timedelta(days=1)
 
@@ -27,8 +27,9 @@ def empty_marts(warehouse_url: str) -> Engine:
     with create_engine(warehouse_url).begin() as connection:
         connection.execute(
             text(
-                "drop table builds.models; create table builds.models (model text primary key, version bigint);"
-                " insert into builds.models values ('core.fct_listens', 1);"
+                "drop table builds.models;"
+                " create table builds.models (model text primary key, version bigint, definition text);"
+                " insert into builds.models values ('core.fct_listens', 1, 'a digest');"
                 f" grant select on builds.models to {Role.TRANSFORMER};"
                 " insert into raw.listen_days (listened_on, version)"
                 f" select date '{MONDAY}' - number, 1 from generate_series(1, 400) as numbers (number)"
@@ -58,7 +59,7 @@ def needed_by(as_of: date, training: bool = False) -> list[date]:
 def run(engine: Engine, as_of: date, training: bool = False) -> list[date]:
     """One run's feature step; returns the dates it built."""
     with engine.begin() as connection:
-        build = begin_features(connection, needed_by(as_of, training), VERSION)
+        build = begin_features(connection, needed_by(as_of, training), features_version(connection))
     with engine.begin() as connection:
         fill(connection, build.stale)
         finish_features(connection, build, FOLDS)
@@ -67,7 +68,7 @@ def run(engine: Engine, as_of: date, training: bool = False) -> list[date]:
 
 def stale(engine: Engine, dates: Sequence[date]) -> list[date]:
     with engine.connect() as connection:
-        return stale_feature_dates(connection, dates, VERSION)
+        return stale_feature_dates(connection, dates, features_version(connection))
 
 
 def let_pass(url: str, days: float) -> None:

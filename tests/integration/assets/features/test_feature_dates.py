@@ -8,7 +8,6 @@ from feature_marts import (
     DAY,
     FOLDS,
     MONDAY,
-    VERSION,
     empty_marts,
     fill,
     let_pass,
@@ -23,6 +22,7 @@ from sqlalchemy import Engine, text
 from assets.features import assets as features
 from assets.features.dates import MARTS, TRAINING_WEEKDAY, begin_features, fold_dates, stale_feature_dates
 from assets.features.marts import feature_reader
+from assets.features.version import features_version
 from assets.slates import HORIZON_DAYS
 from orchestration.definitions import defs
 from orchestration.jobs import weekly_training
@@ -140,7 +140,7 @@ def test_what_a_failed_build_left_is_built_anew_or_expires(warehouse_url: str, o
     tuesday, wednesday = MONDAY + DAY, MONDAY + 2 * DAY
     for as_of in (tuesday, wednesday):
         with owner.begin() as connection:
-            begin_features(connection, [as_of], VERSION)
+            begin_features(connection, [as_of], features_version(connection))
         with owner.begin() as connection:
             fill(connection, [as_of])
     assert run(owner, wednesday) == [wednesday]

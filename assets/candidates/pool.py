@@ -159,10 +159,15 @@ class Sources:
         for name in self._sizes:
             score = scores[name][row, column]
             offered = score > ABSENT
-            pool[f"score_{name}"] = np.where(offered, score, _NAN)
-            pool[f"rank_{name}"] = np.where(offered, ranks_within(row, score), _NAN)
-            pool[f"share_{name}"] = np.where(offered, score / best_within(row, score), _NAN)
+            opinion = (score, ranks_within(row, score), score / best_within(row, score))
+            for column_name, values in zip(opinion_columns([name]), opinion, strict=True):
+                pool[column_name] = np.where(offered, values, _NAN)
         return pd.DataFrame(pool)
+
+
+def opinion_columns(sources: Iterable[str]) -> list[str]:
+    """The columns of `Sources.candidates` beside the keys, in their order."""
+    return [f"{kind}_{name}" for name in sources for kind in ("score", "rank", "share")]
 
 
 def needed_facts(sources: Iterable[str]) -> set[str]:

@@ -8,7 +8,7 @@ import dagster as dg
 
 from assets.candidates.pool import SourcesConfig
 from assets.evaluation.store import RANKER, evaluate_recommendations, read_evaluation, store_evaluation
-from assets.evaluation.tables import list_rows, metric_rows, pool_rows, segment_rows
+from assets.evaluation.tables import candidate_recall_rows, list_rows, metric_rows, segment_rows
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.plots import table_of
 from assets.recommendations.assets import recommendations
@@ -45,7 +45,7 @@ def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseRes
         "evaluation": table_of(rows),
         "lists": table_of(list_rows(stored)),
         "segments": table_of(segment_rows(stored)),
-        "pool": table_of(pool_rows(stored)),
+        "candidate_recall": table_of(candidate_recall_rows(stored)),
     }
     for slate, evaluated in stored["slates"].items():
         metadata |= {f"{slate}/{name}": value for name, value in _figures(evaluated).items()}

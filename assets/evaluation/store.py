@@ -15,7 +15,7 @@ from assets.evaluation.baselines import baseline_lists, source_lists
 from assets.evaluation.description import Describer, Description
 from assets.horizon import horizon_is_closed, require_closed_horizon
 from assets.listens import Listens, read_listens
-from assets.metrics.candidate_recall import pool_recall
+from assets.metrics.candidate_recall import candidate_recall
 from assets.metrics.intervals import bootstrap_interval
 from assets.metrics.lists import FIGURES
 from assets.metrics.protocol import HEADLINE, SlateEvaluation, evaluate, relevant_tracks
@@ -30,7 +30,7 @@ _SEED = 1
 @dataclass(frozen=True)
 class EvaluatedSlate:
     """The evaluation of one slate, the version of the ranker whose lists were judged, what all lists are like, and what
-    is in the pools that the ranker chose from (`pool_recall`).
+    is in the pools that the ranker chose from (`candidate_recall`).
     """
 
     slate: Slate
@@ -64,7 +64,7 @@ def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources:
         ranked = {RANKER: lists, **baseline_lists(alone)}
         evaluation = evaluate(ranked, relevant, model=RANKER, seed=_SEED)
         description = describer.describe(evaluation, ranked, relevant, RANKER)
-        pool = pool_recall(alone, fitted.sizes, relevant, _SEED)
+        pool = candidate_recall(alone, fitted.sizes, relevant, _SEED)
         results.append(EvaluatedSlate(slate, version, evaluation, description, pool))
     if not results:
         raise AudoticsError(_nothing_relevant(as_of, *versions))

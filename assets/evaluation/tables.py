@@ -49,7 +49,7 @@ def segment_rows(stored: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
-def pool_rows(stored: Mapping[str, Any]) -> list[Row]:
+def candidate_recall_rows(stored: Mapping[str, Any]) -> list[Row]:
     """One row per slate for its pool of candidates, and one per source: what it has, and what the pool has by it alone.
 
     Where in_pool is "no", marginal is what the pool would gain by the source.

@@ -1,5 +1,6 @@
 """Joins candidates with the feature marts of the same `as_of` into one float32 matrix."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +48,14 @@ USER_TRACK_COLUMNS = (
     "skips",
 )
 USER_ARTIST_COLUMNS = ("listens", "listens_30d", "tracks", "days_since_last")
+# By mart, in the order in which they are joined.
+_COLUMNS = {
+    "user": USER_COLUMNS,
+    "track": TRACK_COLUMNS,
+    "artist": ARTIST_COLUMNS,
+    "user_track": USER_TRACK_COLUMNS,
+    "user_artist": USER_ARTIST_COLUMNS,
+}
 
 
 @dataclass(frozen=True)
@@ -80,24 +89,20 @@ def join_features(candidates: pd.DataFrame, features: FeatureFrames) -> FeatureM
     artist = artist_of(track, features.track_artist)
     pair_columns = [name for name in candidates.columns if name.startswith(("score_", "rank_", "share_"))]
     joined = [
-        ("user", features.user, ["user_key"], [user], USER_COLUMNS),
-        ("track", features.track, ["track_key"], [track], TRACK_COLUMNS),
-        ("artist", features.artist, ["artist_key"], [artist], ARTIST_COLUMNS),
-        ("user_track", features.user_track, ["user_key", "track_key"], [user, track], USER_TRACK_COLUMNS),
-        (
-            "user_artist",
-            features.user_artist,
-            ["user_key", "artist_key"],
-            [user, artist],
-            USER_ARTIST_COLUMNS,
-        ),
+        (features.user, ["user_key"], [user], USER_COLUMNS),
+        (features.track, ["track_key"], [track], TRACK_COLUMNS),
+        (features.artist, ["artist_key"], [artist], ARTIST_COLUMNS),
+        (features.user_track, ["user_key", "track_key"], [user, track], USER_TRACK_COLUMNS),
+        (features.user_artist, ["user_key", "artist_key"], [user, artist], USER_ARTIST_COLUMNS),
     ]
-    names = list(pair_columns)
     blocks = [candidates[pair_columns].to_numpy(np.float32)]
-    for prefix, frame, keys, wanted, columns in joined:
-        names += [f"{prefix}_{column}" for column in columns]
-        blocks.append(_look_up(frame, keys, wanted, columns))
-    return FeatureMatrix(names, np.hstack(blocks))
+    blocks += [_look_up(frame, keys, wanted, columns) for frame, keys, wanted, columns in joined]
+    return FeatureMatrix(matrix_names(pair_columns), np.hstack(blocks))
+
+
+def matrix_names(pair_columns: Iterable[str]) -> list[str]:
+    """The names of the features that `join_features` joins to candidates with these columns of their sources."""
+    return [*pair_columns, *(f"{mart}_{column}" for mart, columns in _COLUMNS.items() for column in columns)]
 
 
 def _look_up(

@@ -1,7 +1,7 @@
 """How many of the relevant tracks are among the candidates at all, and which source has them there.
 
-Recall of the pool = relevant tracks in it / relevant tracks, mean over users. No min(k, relevant) as in Recall@k: it is
-no list of k. What the pool lacks, no ranker can list.
+Candidate recall = relevant tracks among the candidates / relevant tracks, mean over users. No min(k, relevant) as in
+Recall@k: the pool is no list of k. What it lacks, no ranker can list.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ _SIZE_OUTSIDE = 100
 PerUser = npt.NDArray[np.float64]
 
 
-def pool_recall(
+def candidate_recall(
     lists: Mapping[str, pd.DataFrame], sizes: Mapping[str, int], relevant: pd.DataFrame, seed: int = 1
 ) -> dict[str, Any]:
     """The pool of the users with relevant tracks (user_key, track_key; distinct, not empty), and each source's part.

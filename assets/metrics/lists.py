@@ -1,4 +1,4 @@
-"""What lists are like, whether or not they are right: coverage, novelty, variety, popularity, concentration.
+"""Beyond-accuracy metrics, what lists are like: coverage, novelty, variety, popularity, concentration.
 
 Figures are of the lists of the evaluated users, held against what all users had heard before `as_of`. A track that the
 warehouse does not know (a negative key) is in none of them.

@@ -12,13 +12,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from assets.listens import Listens
+from assets.listens import Ints, Listens
 from assets.metrics.intervals import paired_difference
 from assets.pairs import firsts, heard_pairs, pairs_of, unpack
 from assets.slates import FORGOTTEN_AFTER_DAYS, LIST_LENGTH, Slate
 
 METRICS = ("ndcg@10", "ndcg@100", "recall@100")
 HEADLINE = "ndcg@100"
+# By metric, one value for each user.
+PerUser = dict[str, npt.NDArray[np.float64]]
+_DISCOUNT = 1.0 / np.log2(np.arange(2, LIST_LENGTH + 2))
+_BEST = np.cumsum(_DISCOUNT)
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class SlateEvaluation:
     """users: int32[n], ascending. per_user: model -> metric -> float64[n]. paired is null with no baseline."""
 
     users: npt.NDArray[np.int32]
-    per_user: dict[str, dict[str, npt.NDArray[np.float64]]]
+    per_user: dict[str, PerUser]
     paired: dict[str, object] | None
 
     def summary(self) -> dict[str, object]:
@@ -61,9 +65,7 @@ def shown_places(lists: pd.DataFrame) -> pd.DataFrame:
     return shown.drop_duplicates(["user_key", "track_key"])
 
 
-def per_user_metrics(
-    lists: pd.DataFrame, relevant: pd.DataFrame
-) -> tuple[npt.NDArray[np.int32], dict[str, npt.NDArray[np.float64]]]:
+def per_user_metrics(lists: pd.DataFrame, relevant: pd.DataFrame) -> tuple[npt.NDArray[np.int32], PerUser]:
     """Evaluated users (ascending) and their metrics for lists with columns user_key, track_key, rank (from 1).
 
     Rows of other users and below rank 100 are ignored; a track listed twice counts once, at its better rank.
@@ -74,16 +76,23 @@ def per_user_metrics(
     shown = shown_places(lists)
     hits = shown[np.isin(pairs_of(shown), wanted)]
     position = np.searchsorted(users, hits["user_key"].to_numpy(np.int32))
-    rank = hits["rank"].to_numpy(np.int64)
-    best = np.cumsum(1.0 / np.log2(np.arange(2, LIST_LENGTH + 2)))
+    return users, metrics_of_hits(position, hits["rank"].to_numpy(np.int64), relevant_count)
+
+
+def metrics_of_hits(user: Ints, rank: Ints, relevant: Ints) -> PerUser:
+    """METRICS of n users by the relevant tracks in their lists: the only place where they are computed.
+
+    user: place (0 to n - 1) of whose list each hit is in. rank: its rank there, 1 to 100. relevant: how many relevant
+    tracks each user has (n,), at least 1.
+    """
     metrics = {}
     for metric in METRICS:
         kind, k = metric.split("@")
-        reachable = np.minimum(int(k), relevant_count)
-        gain = np.where(rank <= int(k), 1.0 if kind == "recall" else 1.0 / np.log2(rank + 1.0), 0.0)
-        total = np.bincount(position, weights=gain, minlength=len(users))
-        metrics[metric] = total / (reachable if kind == "recall" else best[reachable - 1])
-    return users, metrics
+        reachable = np.minimum(int(k), relevant)
+        gain = np.where(rank <= int(k), 1.0 if kind == "recall" else _DISCOUNT[rank - 1], 0.0)
+        total = np.bincount(user, weights=gain, minlength=len(relevant))
+        metrics[metric] = total / (reachable if kind == "recall" else _BEST[reachable - 1])
+    return metrics
 
 
 def evaluate(

@@ -14,7 +14,7 @@ from assets.ranker.card import page
 from assets.ranker.challenge import Outcome, challenge
 from assets.ranker.promotion import PromotionConfig
 from assets.ranker.training import RankerConfig
-from assets.ranker.training_config import read_recipe
+from assets.ranker.training_config import read_training_config
 from assets.ranker.training_set import update_training_set
 from assets.slates import Slate
 from assets.staleness import code_digest
@@ -91,8 +91,8 @@ def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
     as_of = date.fromisoformat(context.partition_key)
     engine, lake = create_engine(warehouse.url, Role.SERVICE), Lake(warehouse.lake)
     with engine.connect() as connection:
-        recipes = {slate: read_recipe(connection, slate, as_of) for slate in Slate}
-    challenged = {slate: challenge(engine, lake, slate, as_of, recipes[slate], PromotionConfig()) for slate in Slate}
+        configs = {slate: read_training_config(connection, slate, as_of) for slate in Slate}
+    challenged = {slate: challenge(engine, lake, slate, as_of, configs[slate], PromotionConfig()) for slate in Slate}
     outcomes = {slate: outcome for slate, outcome in challenged.items() if outcome is not None}
     if not outcomes:
         raise AudoticsError(
@@ -134,7 +134,7 @@ def _shown(slate: Slate, outcome: Outcome) -> dict[str, dg.MetadataValue]:
     card, model = outcome.card, outcome.challenger.model
     strongest = dict(list(model.gain.items())[:15])
     images = plots.bars(f"{slate}: share of gain of the 15 strongest features", strongest)
-    if card["held_out"] and (bins := card["held_out"]["calibration"]):
+    if card["holdout"] and (bins := card["holdout"]["calibration"]):
         observed = [each["listened"] for each in bins]
         images += "\n\n" + plots.calibration(f"{slate}: calibration", [each["predicted"] for each in bins], observed)
     return {

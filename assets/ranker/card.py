@@ -12,10 +12,10 @@ from sqlalchemy import Connection, text
 from assets.listens import Floats
 from assets.markdown import as_is
 from assets.metrics.intervals import mean_with_interval
-from assets.metrics.protocol import METRICS, per_user_metrics
+from assets.metrics.protocol import METRICS
 from assets.metrics.segments import by_activity
 from assets.ranker.dataset import Fold
-from assets.ranker.holdout import Audience, Rehearsal
+from assets.ranker.judging import Audience, Performance
 from assets.ranker.registry import Challenger
 from assets.ranker.training import RankerConfig
 from assets.slates import HORIZON_DAYS
@@ -46,20 +46,20 @@ def build_card(
     origin: str,
     folds: list[Fold],
     window: DataWindow,
-    measured: tuple[Audience, Rehearsal] | None,
+    measured: tuple[Audience, Performance] | None,
 ) -> dict[str, Any]:
-    """The card as plain data. origin: where the parameters come from. measured: what the stand-in made of the held-out
-    fold, None where there is none.
+    """The card as plain data. origin: where the parameters come from. measured: what the stand-in made of the holdout,
+    None where there is none.
     """
     model, stand_in = challenger.model, challenger.stand_in
-    held_out = None
+    holdout = None
     if measured and stand_in:
-        held_out = {
+        holdout = {
             "as_of": stand_in.as_of.isoformat(),
             "horizon_days": HORIZON_DAYS,
             "model": "stand-in",
             "folds": [each.isoformat() for each in stand_in.model.fold_dates],
-            **_held_out(*measured, model.config),
+            **_holdout(*measured, model.config),
         }
     return {
         "model_version": challenger.model_version,
@@ -75,8 +75,8 @@ def build_card(
         "parameters": asdict(model.config),
         "parameters_from": origin,
         "importance": importance(model.gain),
-        "held_out": held_out,
-        "limits": _limits(challenger, held_out),
+        "holdout": holdout,
+        "limits": _limits(challenger, holdout),
     }
 
 
@@ -89,11 +89,11 @@ def importance(gain: Mapping[str, float]) -> list[dict[str, Any]]:
 
 def page(card: Mapping[str, Any], plots: str = "") -> str:
     """The card as Markdown; `plots` are images that follow the figures they show."""
-    parts = [f"# {as_is(card['model_version'])}", _about(card), "## Held-out fold"]
-    held_out = card["held_out"]
-    if held_out:
-        parts += [_metrics(held_out)]
-        parts += ["### Calibration", _calibration(held_out["calibration"])] if held_out["calibration"] else []
+    parts = [f"# {as_is(card['model_version'])}", _about(card), "## Holdout"]
+    holdout = card["holdout"]
+    if holdout:
+        parts += [_metrics(holdout)]
+        parts += ["### Calibration", _calibration(holdout["calibration"])] if holdout["calibration"] else []
     parts += [plots] if plots else []
     parts += ["## Features", _importance(card["importance"]), "## Known limits"]
     parts.append("\n".join(f"- {as_is(limit)}" for limit in card["limits"]))
@@ -123,8 +123,8 @@ def calibration(
     ]
 
 
-def _held_out(audience: Audience, rehearsal: Rehearsal, config: RankerConfig) -> dict[str, Any]:
-    metrics = per_user_metrics(rehearsal.lists, audience.relevant)[1]
+def _holdout(audience: Audience, performance: Performance, config: RankerConfig) -> dict[str, Any]:
+    metrics = performance.metrics
     groups = {"all": np.ones(len(audience.users), dtype=bool), **by_activity(audience.listens)}
     measured = [
         {
@@ -135,13 +135,12 @@ def _held_out(audience: Audience, rehearsal: Rehearsal, config: RankerConfig) ->
         }
         for name, members in groups.items()
     ]
-    in_pool = int((audience.relevant["track_key"] >= 0).sum())
     return {
         "segments": measured,
-        "pool_recall": in_pool / len(audience.relevant),
-        "tracks_listed": int(rehearsal.lists["track_key"].nunique()),
+        "candidate_recall": audience.reachable / int(audience.relevant.sum()),
+        "tracks_listed": int(performance.lists["track_key"].nunique()),
         # There is no share of candidates that the score of a ranking objective could be held against.
-        "calibration": calibration(rehearsal.score, rehearsal.label, config.negatives)
+        "calibration": calibration(performance.score, performance.label, config.negatives)
         if config.probabilities
         else None,
     }
@@ -156,23 +155,23 @@ def _fold(fold: Fold) -> dict[str, Any]:
     }
 
 
-def _limits(challenger: Challenger, held_out: Mapping[str, Any] | None) -> list[str]:
+def _limits(challenger: Challenger, holdout: Mapping[str, Any] | None) -> list[str]:
     model, config = challenger.model, challenger.model.config
     limits = []
-    if held_out:
+    if holdout:
         limits += [
-            f"The held-out figures are of the stand-in: the same recipe on {len(held_out['folds'])} of the"
-            f" {len(model.fold_dates)} folds. The model itself learnt from the held-out fold as well, and was not"
+            f"The holdout figures are of the stand-in: the same training config on {len(holdout['folds'])} of the"
+            f" {len(model.fold_dates)} folds. The model itself learnt from the holdout as well, and was not"
             " measured on anything later.",
-            f"It ranks candidates. {1 - held_out['pool_recall']:.0%} of what users listened to in the held-out fold was"
+            f"It ranks candidates. {1 - holdout['candidate_recall']:.0%} of what users listened to in the holdout was"
             " put forward by no source, and no ranker can list that.",
-            "The held-out users had listened before and listened again: nothing is said about those who left.",
+            "The users of the holdout had listened before and listened again: nothing is said about those who left.",
         ]
     else:
-        limits.append("Not measured: history was too short for a stand-in that has not seen the held-out fold.")
+        limits.append("Not measured: history was too short for a stand-in that has not seen the holdout.")
     if len(model.fold_dates) < config.folds:
         limits.append(
-            f"Trained on {len(model.fold_dates)} folds, for want of more; the recipe asks for {config.folds}."
+            f"Trained on {len(model.fold_dates)} folds, for want of more; the training config asks for {config.folds}."
         )
     kept = (
         f"Training kept {config.negatives:.0%} of the candidates that were not listened to, and weighed users by"
@@ -211,15 +210,15 @@ def _about(card: Mapping[str, Any]) -> str:
     return "\n".join(lines) + f"\n\nParameters{origin}: {parameters}."
 
 
-def _metrics(held_out: Mapping[str, Any]) -> str:
+def _metrics(holdout: Mapping[str, Any]) -> str:
     lines = [
-        f"As of {held_out['as_of']}, {held_out['horizon_days']} days; the stand-in, which learnt from the folds"
-        f" {', '.join(held_out['folds'])}. Means with 95 % intervals.",
+        f"As of {holdout['as_of']}, {holdout['horizon_days']} days; the stand-in, which learnt from the folds"
+        f" {', '.join(holdout['folds'])}. Means with 95 % intervals.",
         "",
         "| users | listens before | number | " + " | ".join(METRICS) + " |",
         "|---|---|---:|" + "---:|" * len(METRICS),
     ]
-    for group in held_out["segments"]:
+    for group in holdout["segments"]:
         cells = [
             f"{group[metric]['mean']:.4f} [{group[metric]['ci95'][0]:.4f}, {group[metric]['ci95'][1]:.4f}]"
             for metric in METRICS
@@ -228,8 +227,8 @@ def _metrics(held_out: Mapping[str, Any]) -> str:
         lines.append(f"| {as_is(group['segment'])} | {low:,} to {high:,} | {group['users']:,} | {' | '.join(cells)} |")
     lines += [
         "",
-        f"{held_out['tracks_listed']:,} distinct tracks are listed; the candidates hold {held_out['pool_recall']:.1%}"
-        " of what was listened to.",
+        f"{holdout['tracks_listed']:,} distinct tracks are listed; candidate recall is"
+        f" {holdout['candidate_recall']:.1%} of what was listened to.",
     ]
     return "\n".join(lines)
 

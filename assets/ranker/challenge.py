@@ -1,5 +1,6 @@
 """Trains the challenger of a slate, has the gate compare it with the incumbent, and records what was decided."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -8,13 +9,14 @@ from sqlalchemy import Connection, Engine
 
 from assets.ranker.card import build_card, read_data_window
 from assets.ranker.dataset import Fold
-from assets.ranker.holdout import Audience, Rehearsal, feature_names, rehearse
-from assets.ranker.promotion import Decision, PromotionConfig, judge, quality
-from assets.ranker.promotion_store import decision_of_gate, read_card, record_decision
-from assets.ranker.registry import Challenger, StandIn, clean_model, load_model, register, serving, store_files
+from assets.ranker.holdout import Holdout, feature_names, holdout_of
+from assets.ranker.judging import Audience, Performance, perform
+from assets.ranker.promotion import Decision, PromotionConfig, decide, quality
+from assets.ranker.promotion_store import decision_of_gate, read_card, record_decision, record_succession
+from assets.ranker.registry import Challenger, StandIn, clean_model, obstacle, register, serving, store_files
 from assets.ranker.training import RankerConfig, RankerModel, can_learn, train
-from assets.ranker.training_config import Recipe
-from assets.ranker.training_set import HeldOut, held_out_fold, load_folds
+from assets.ranker.training_config import TrainingConfig
+from assets.ranker.training_set import StoredHoldout, load_folds, newest_holdout
 from assets.slates import HORIZON_DAYS, Slate
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
@@ -31,7 +33,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Incumbent:
-    """The model that serves so far: `model` has not seen the held-out fold; without one `obstacle` says why."""
+    """The model that serves so far: `model` has not seen the holdout; without one `obstacle` says why."""
 
     model_version: str
     model: RankerModel | None
@@ -40,106 +42,123 @@ class _Incumbent:
 
 
 def challenge(
-    engine: Engine, lake: Lake, slate: Slate, as_of: date, recipe: Recipe, gate: PromotionConfig
+    engine: Engine, lake: Lake, slate: Slate, as_of: date, training: TrainingConfig, gate: PromotionConfig
 ) -> Outcome | None:
     """Train a ranker on all folds, decide whether it serves from `as_of` on, and store it with card and decision.
 
-    What is compared is not the model itself, which has seen the held-out fold, but its stand-in: the same recipe on the
-    folds that were over when the held-out fold began (docs/adr/0012). A model that the gate has decided on before is
-    stored again if need be, and that decision stays. None when there is nothing to learn from in the folds.
+    What is compared is not the model itself, which has seen the holdout, but its stand-in: the same training config on
+    the folds that were over when the holdout began (docs/adr/0012). A model that the gate has decided on before is
+    stored again if need be, and that decision stays, unless the model that serves instead cannot. None when there is
+    nothing to learn from in the folds.
 
     Raises:
         AudoticsError: no folds are stored, or not the one to compare on.
     """
-    config = recipe.config
+    config = training.config
     folds = load_folds(lake, as_of, slate, config)
     if not can_learn(folds):
         return None
-    held_out = held_out_fold(lake, as_of, slate, config)
-    if held_out is None:
+    holdout = newest_holdout(lake, as_of, slate, config)
+    if holdout is None:
         raise AudoticsError(
             f"the fold that rankers of {slate} as of {as_of} are compared on is no longer in the lake:"
             " materialise `training_set` for that date again"
         )
     users = len({user for fold in folds for user in fold.user_key.tolist()})
-    stand_in = _stand_in(folds, held_out, config)
+    stand_in = _stand_in(folds, holdout, config)
     challenger = Challenger(slate, as_of, train(folds, config), users, stand_in)
     store_files(lake, challenger)
     with engine.connect() as connection:
         known = decision_of_gate(connection, challenger.model_version)
-        if known:
+        incumbent = _incumbent(connection, lake, slate, as_of, holdout)
+        if known and (incumbent is None or incumbent.can_serve):
             return Outcome(challenger, read_card(connection, challenger.model_version), known)
-        incumbent = _incumbent(connection, lake, slate, as_of, held_out)
         window = read_data_window(connection, as_of)
-    decision, measured = _compare(lake, challenger, incumbent, held_out, gate)
-    card = build_card(challenger, recipe.origin, folds, window, measured)
+    if known and incumbent:
+        return _succeed(engine, challenger, incumbent, known)
+    decision, measured = _compare(lake, challenger, incumbent, holdout, gate)
+    card = build_card(challenger, training.origin, folds, window, measured)
     with engine.begin() as connection:
         register(connection, challenger, card)
         record_decision(connection, challenger, incumbent.model_version if incumbent else None, decision)
     return Outcome(challenger, card, decision)
 
 
-def _stand_in(folds: list[Fold], held_out: HeldOut, config: RankerConfig) -> StandIn | None:
-    """Trained on the folds whose horizon was over when the held-out one began; None when there is nothing to learn."""
-    clean = [fold for fold in folds if fold.as_of + timedelta(days=HORIZON_DAYS) <= held_out.as_of]
-    return StandIn(held_out.as_of, train(clean, config)) if can_learn(clean) else None
+def _succeed(engine: Engine, challenger: Challenger, incumbent: _Incumbent, known: Decision) -> Outcome:
+    """Promote a model on which the gate has decided before, in the place of one that cannot serve."""
+    with engine.begin() as connection:
+        record_succession(connection, challenger, incumbent.model_version, incumbent.obstacle)
+        card = read_card(connection, challenger.model_version)
+    return Outcome(challenger, card, replace(known, promoted=True, reasons=[incumbent.obstacle]))
 
 
-def _incumbent(connection: Connection, lake: Lake, slate: Slate, as_of: date, held_out: HeldOut) -> _Incumbent | None:
+def _stand_in(folds: list[Fold], holdout: StoredHoldout, config: RankerConfig) -> StandIn | None:
+    """Trained on the folds whose horizon was over when the holdout began; None when there is nothing to learn."""
+    clean = [fold for fold in folds if fold.as_of + timedelta(days=HORIZON_DAYS) <= holdout.as_of]
+    return StandIn(holdout.as_of, train(clean, config)) if can_learn(clean) else None
+
+
+def _incumbent(
+    connection: Connection, lake: Lake, slate: Slate, as_of: date, holdout: StoredHoldout
+) -> _Incumbent | None:
     row = serving(connection, slate, as_of)
     if row is None:
         return None
+    columns = next(lake.read_parquet(holdout.path, made_by="training_set")).column_names
+    if reason := obstacle(lake, row, feature_names(columns)):
+        return _Incumbent(row.model_version, None, f"the incumbent cannot serve: {reason}", can_serve=False)
     try:
-        load_model(lake, row)
+        model = clean_model(lake, row, holdout.as_of)
     except AudoticsError as error:
-        return _Incumbent(row.model_version, None, f"the incumbent cannot serve: {error}", can_serve=False)
-    columns = next(lake.read_parquet(held_out.path, made_by="training_set")).column_names
-    gone = sorted(set(row.features) - set(feature_names(columns)))
-    if gone:
-        obstacle = f"the incumbent cannot serve: it needs features that are no more ({', '.join(gone)})"
-        return _Incumbent(row.model_version, None, obstacle, can_serve=False)
-    model = clean_model(lake, row, held_out.as_of)
-    obstacle = f"neither the incumbent nor a stand-in of it is older than the fold as of {held_out.as_of}"
-    return _Incumbent(row.model_version, model, obstacle if model is None else "")
+        return _Incumbent(row.model_version, None, f"the incumbent's stand-in is not in order: {error}")
+    reason = f"neither the incumbent nor a stand-in of it is older than the fold as of {holdout.as_of}"
+    return _Incumbent(row.model_version, model, reason if model is None else "")
 
 
 def _compare(
     lake: Lake,
     challenger: Challenger,
     incumbent: _Incumbent | None,
-    held_out: HeldOut,
+    holdout: StoredHoldout,
     gate: PromotionConfig,
-) -> tuple[Decision, tuple[Audience, Rehearsal] | None]:
-    """The decision, and what the stand-in made of the held-out fold, from one pass over it."""
+) -> tuple[Decision, tuple[Audience, Performance] | None]:
+    """The decision, and what the stand-in made of the holdout, from one pass over it."""
     models: dict[str, RankerModel] = {}
     if challenger.stand_in:
         models["challenger"] = challenger.stand_in.model
         if incumbent and incumbent.model:
             models["incumbent"] = incumbent.model
-    rehearsed: tuple[Audience, dict[str, Rehearsal]] | None = None
+    performed: tuple[Audience, dict[str, Performance]] | None = None
     if models:
-        rehearsed = rehearse(models, lake.read_parquet(held_out.path, made_by="training_set"))
-    decision = _decide(incumbent, rehearsed, gate)
+        performed = perform(models, _batches(lake, holdout, challenger.slate))
+    decision = _decide(incumbent, performed, gate)
     if decision.figures:
-        decision = replace(decision, figures={"held_out": held_out.as_of.isoformat(), **decision.figures})
-    return decision, (rehearsed[0], rehearsed[1]["challenger"]) if rehearsed else None
+        decision = replace(decision, figures={"holdout": holdout.as_of.isoformat(), **decision.figures})
+    return decision, (performed[0], performed[1]["challenger"]) if performed else None
+
+
+def _batches(lake: Lake, holdout: StoredHoldout, slate: Slate) -> Iterator[Holdout]:
+    """The holdout, a batch of its users at a time."""
+    for table in lake.read_parquet(holdout.path, made_by="training_set"):
+        if table.num_rows:
+            yield holdout_of(table.to_pandas(), slate)
 
 
 def _decide(
     incumbent: _Incumbent | None,
-    rehearsed: tuple[Audience, dict[str, Rehearsal]] | None,
+    performed: tuple[Audience, dict[str, Performance]] | None,
     gate: PromotionConfig,
 ) -> Decision:
-    if rehearsed and "incumbent" in rehearsed[1]:
-        audience, by_role = rehearsed
-        return judge(audience, by_role["challenger"], by_role["incumbent"], gate)
+    if performed and "incumbent" in performed[1]:
+        audience, by_role = performed
+        return decide(audience, by_role["challenger"], by_role["incumbent"], gate)
     figures = None
-    if rehearsed:
-        audience, by_role = rehearsed
-        figures = {"users": len(audience.users), "challenger": quality(audience, by_role["challenger"])}
+    if performed:
+        audience, by_role = performed
+        figures = {"users": len(audience.users), "challenger": quality(by_role["challenger"])}
     if incumbent is None:
         return Decision(True, ["there is no incumbent"], figures)
     if not incumbent.can_serve:
         return Decision(True, [incumbent.obstacle], figures)
-    obstacle = incumbent.obstacle or "history is too short to train a stand-in that has not seen the held-out fold"
+    obstacle = incumbent.obstacle or "history is too short to train a stand-in that has not seen the holdout"
     return Decision(False, [f"it could not be compared with the incumbent: {obstacle}"], figures)

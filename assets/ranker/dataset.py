@@ -7,18 +7,12 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 
 from assets.candidates.pool import Sources
-from assets.catalogue import artist_of
 from assets.features.join import FeatureFrames, join_features
 from assets.listens import Ints
 from assets.pairs import pairs_of
 from assets.slates import HORIZON_DAYS, Slate
-
-# More would make the interval of a comparison hardly narrower, and the comparison longer.
-HELD_OUT_USERS = 20_000
-_SEED = 1
 
 
 @dataclass(frozen=True)
@@ -106,33 +100,3 @@ def labelled_pools(
         members = users[start : start + batch]
         pool = sources.candidates(members, slate)
         yield LabelledPool(pool, np.isin(pairs_of(pool), wanted), features_of(members))
-
-
-def held_out_users(relevant: pd.DataFrame, as_of: date) -> Ints:
-    """The users whose candidates are kept, ascending: all with a relevant track, or so many of them, drawn by date."""
-    users = np.unique(relevant["user_key"].to_numpy(np.int32))
-    if len(users) <= HELD_OUT_USERS:
-        return users
-    return np.sort(np.random.default_rng([_SEED, as_of.toordinal()]).choice(users, HELD_OUT_USERS, replace=False))
-
-
-def held_out_rows(pool: LabelledPool, users: Ints, relevant: pd.DataFrame) -> pa.Table:
-    """All candidates of those of the pool's users who are among `users`, as they are stored.
-
-    Columns: user_key, track_key, artist_key (-1 where unknown), label, relevant (how many relevant tracks the user has,
-    candidates or not), then every feature.
-    """
-    mine = np.isin(pool.candidates["user_key"].to_numpy(), users)
-    candidates = pool.candidates[mine]
-    matrix = join_features(candidates, pool.features)
-    frame = pd.DataFrame(matrix.values, columns=matrix.names)
-    counts = relevant.groupby("user_key").size()
-    track = candidates["track_key"].to_numpy(np.int64)
-    keys: dict[str, npt.NDArray] = {
-        "user_key": candidates["user_key"].to_numpy(np.int32),
-        "track_key": track.astype(np.int32),
-        "artist_key": artist_of(track, pool.features.track_artist).astype(np.int32),
-        "label": pool.label[mine],
-        "relevant": counts.reindex(candidates["user_key"]).to_numpy(np.int32),
-    }
-    return pa.Table.from_pandas(pd.concat([pd.DataFrame(keys), frame], axis=1), preserve_index=False)

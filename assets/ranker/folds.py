@@ -15,7 +15,9 @@ from assets.catalogue import read_catalogue
 from assets.features.marts import feature_reader
 from assets.listens import Listens
 from assets.metrics.protocol import relevant_tracks
-from assets.ranker.dataset import Fold, FoldBuilder, held_out_rows, held_out_users, labelled_pools
+from assets.ranker.dataset import Fold, FoldBuilder, labelled_pools
+from assets.ranker.holdout import holdout_rows, holdout_users
+from assets.ranker.lists import ListRules, read_catalogue_rules
 from assets.slates import HORIZON_DAYS, Slate
 
 
@@ -60,23 +62,28 @@ class FoldMaker:
         return digest.hexdigest()[:12]
 
     def fold(self, slate: Slate, write_whole: Callable[[Iterator[pa.Table]], object] | None = None) -> Fold:
-        """The training rows of a slate. On the way, `write_whole` is given all candidates (dataset.held_out_rows)."""
+        """The training rows of a slate. On the way, `write_whole` is given all candidates (holdout.holdout_rows)."""
         relevant = self._relevant[slate]
         builder = FoldBuilder(self.as_of, self._negatives, self._seed)
-        users = held_out_users(relevant, self.as_of)
+        users = holdout_users(relevant, self.as_of)
 
         def passed_on() -> Iterator[pa.Table]:
             features_of = feature_reader(self._connection, self.as_of)
             for pool in labelled_pools(slate, self._fitted, relevant, features_of):
                 builder.add(pool)
                 if write_whole is not None:
-                    yield held_out_rows(pool, users, relevant)
+                    rules = self._rules.of_slate(slate, pool.features.user_track)
+                    yield holdout_rows(pool, users, relevant, rules)
 
         if write_whole is None:
             list(passed_on())
         else:
             write_whole(passed_on())
         return builder.fold()
+
+    @cached_property
+    def _rules(self) -> ListRules:
+        return read_catalogue_rules(self._connection)
 
     @cached_property
     def _fitted(self) -> Sources:

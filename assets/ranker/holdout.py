@@ -1,120 +1,108 @@
-"""The newest fold of a training, kept whole, and what models make of it.
+"""The holdout: the newest fold of a training, kept whole, on which models are compared.
 
 A training fold keeps a share of its negatives; ranking what is left would flatter every model. So the candidates of the
-newest fold are stored as well, all of them, for the users that a comparison is made on.
+newest fold are stored as well, all of them, with what the rules of lists need to know of each.
 """
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from assets.features.join import FeatureMatrix
-from assets.listens import Floats
-from assets.ranker.lists import ListRules
-from assets.ranker.scoring import rank
-from assets.ranker.training import RankerModel
-from assets.slates import LIST_LENGTH
+from assets.features.join import join_features
+from assets.listens import Floats, Ints
+from assets.ranker.dataset import LabelledPool
+from assets.ranker.lists import LISTS, Listing, ListRules
+from assets.slates import Slate
 
-# What is compared is what models know; how lists are spread is the same for both.
-_AS_SCORED = ListRules.none()
-_KEYS = ("user_key", "track_key", "artist_key", "label", "relevant")
-
-
-@dataclass(frozen=True)
-class Audience:
-    """The users of a held-out fold: users int32[n], ascending; listens float32[n] before `as_of`.
-
-    relevant: user_key, track_key as in `evaluation.relevant_tracks`. What no source put forward has a negative key: no
-    model can list it, so only how many there are counts.
-    """
-
-    users: npt.NDArray[np.int32]
-    listens: Floats
-    relevant: pd.DataFrame
+# More would make the interval of a comparison hardly narrower, and the comparison longer.
+HOLDOUT_USERS = 20_000
+_SEED = 1
+_KEYS = ("user_key", "track_key", "artist_key", "recording", "hidden", "label", "relevant")
 
 
 @dataclass(frozen=True)
-class Rehearsal:
-    """What one model makes of a held-out fold.
+class Holdout:
+    """All candidates of some users of a holdout, user by user, users ascending, and how they are listed.
 
-    lists: user_key, track_key, artist_key (-1 where unknown), rank of the best 100 of each user. score, label: of all
-    candidates. rows_per_second: of scoring and ranking, in the fastest batch.
+    x: float32 (rows, len(names)). track, artist: int64 (rows,), artist -1 where unknown. label: bool (rows,). position:
+    int64 (rows,), the row's user as a place in `users`. users: int32 (n,). relevant: int64 (n,), relevant tracks of
+    each, candidates or not, at least 1. listing: of the rows, by the rules of lists.
     """
 
-    lists: pd.DataFrame
-    score: Floats
+    names: list[str]
+    x: npt.NDArray[np.float32]
+    track: Ints
+    artist: Ints
     label: npt.NDArray[np.bool_]
-    rows_per_second: float
+    position: npt.NDArray[np.int64]
+    users: npt.NDArray[np.int32]
+    relevant: npt.NDArray[np.int64]
+    listing: Listing
+
+    @property
+    def listens(self) -> Floats:
+        """How many listens each user had before `as_of`, float32 (n,)."""
+        return self.x[np.searchsorted(self.position, np.arange(len(self.users))), self.names.index("user_listens")]
+
+
+def holdout_users(relevant: pd.DataFrame, as_of: date) -> Ints:
+    """The users whose candidates are kept, ascending: all with a relevant track, or so many of them, drawn by date."""
+    users = np.unique(relevant["user_key"].to_numpy(np.int32))
+    if len(users) <= HOLDOUT_USERS:
+        return users
+    return np.sort(np.random.default_rng([_SEED, as_of.toordinal()]).choice(users, HOLDOUT_USERS, replace=False))
+
+
+def holdout_rows(pool: LabelledPool, users: Ints, relevant: pd.DataFrame, rules: ListRules) -> pa.Table:
+    """All candidates of those of the pool's users who are among `users`, as they are stored.
+
+    rules: of the slate as of the fold's date, and without blocks. Columns: user_key, track_key, artist_key (-1 where
+    unknown), recording (equal for versions of one), hidden (whether the rules keep it out of the user's list), label,
+    relevant (how many relevant tracks the user has, candidates or not), then every feature.
+    """
+    mine = np.isin(pool.candidates["user_key"].to_numpy(), users)
+    candidates = pool.candidates[mine]
+    matrix = join_features(candidates, pool.features)
+    frame = pd.DataFrame(matrix.values, columns=matrix.names)
+    counts = relevant.groupby("user_key").size()
+    user, track = (candidates[name].to_numpy(np.int32) for name in ("user_key", "track_key"))
+    artist, recording, hidden = rules.facts(user, track)
+    keys: dict[str, npt.NDArray] = {
+        "user_key": user,
+        "track_key": track,
+        "artist_key": artist.astype(np.int32),
+        "recording": recording,
+        "hidden": hidden,
+        "label": pool.label[mine],
+        "relevant": counts.reindex(candidates["user_key"]).to_numpy(np.int32),
+    }
+    return pa.Table.from_pandas(pd.concat([pd.DataFrame(keys), frame], axis=1), preserve_index=False)
 
 
 def feature_names(columns: Iterable[str]) -> list[str]:
-    """The features among the columns of a held-out fold."""
+    """The features among the columns of a holdout."""
     return [name for name in columns if name not in _KEYS]
 
 
-def rehearse(models: dict[str, RankerModel], tables: Iterable[pa.Table]) -> tuple[Audience, dict[str, Rehearsal]]:
-    """Let every model rank the candidates of a held-out fold, one batch of users (`held_out_rows`) at a time.
-
-    Raises:
-        AudoticsError: a model was trained on a feature that the fold does not have.
-    """
-    audiences: list[Audience] = []
-    parts: dict[str, list[Rehearsal]] = {name: [] for name in models}
-    for table in tables:
-        frame = table.to_pandas()
-        if frame.empty:
-            continue
-        names = feature_names(frame.columns)
-        features = FeatureMatrix(names, frame[names].to_numpy(np.float32))
-        if not audiences:
-            for model in models.values():
-                # Whatever a model prepares when it first scores is not part of its speed.
-                rank(model, frame[:1], FeatureMatrix(names, features.values[:1]), _AS_SCORED)
-        audiences.append(_audience(frame))
-        for name, model in models.items():
-            parts[name].append(_rehearse(model, frame, features))
-    audience = Audience(
-        np.concatenate([each.users for each in audiences]),
-        np.concatenate([each.listens for each in audiences]),
-        pd.concat([each.relevant for each in audiences], ignore_index=True),
-    )
-    return audience, {name: _joined(each) for name, each in parts.items()}
-
-
-def _audience(frame: pd.DataFrame) -> Audience:
-    users, first = np.unique(frame["user_key"].to_numpy(np.int32), return_index=True)
-    hit = frame.loc[frame["label"], ["user_key", "track_key"]]
-    counted = frame["relevant"].to_numpy()[first]
-    missed = counted - np.bincount(np.searchsorted(users, hit["user_key"]), minlength=len(users))
-    beyond = pd.DataFrame({"user_key": np.repeat(users, missed)})
-    beyond["track_key"] = -1 - beyond.groupby("user_key").cumcount()
-    relevant = pd.concat([hit, beyond], ignore_index=True).astype(np.int32)
-    return Audience(users, frame["user_listens"].to_numpy(np.float32)[first], relevant)
-
-
-def _rehearse(model: RankerModel, frame: pd.DataFrame, features: FeatureMatrix) -> Rehearsal:
-    started = time.perf_counter()
-    ranked = rank(model, frame, features, _AS_SCORED, k=len(frame))
-    seconds = time.perf_counter() - started
-    ranked = ranked.merge(frame[["user_key", "track_key", "artist_key", "label"]], on=["user_key", "track_key"])
-    lists = ranked.loc[ranked["rank"] <= LIST_LENGTH, ["user_key", "track_key", "artist_key", "rank"]]
-    return Rehearsal(
-        lists.reset_index(drop=True),
-        ranked["score"].to_numpy(np.float32),
-        ranked["label"].to_numpy(bool),
-        len(frame) / seconds,
-    )
-
-
-def _joined(parts: list[Rehearsal]) -> Rehearsal:
-    return Rehearsal(
-        pd.concat([part.lists for part in parts], ignore_index=True),
-        np.concatenate([part.score for part in parts]),
-        np.concatenate([part.label for part in parts]),
-        max(part.rows_per_second for part in parts),
+def holdout_of(frame: pd.DataFrame, slate: Slate) -> Holdout:
+    """From `holdout_rows` of a slate, not empty, users in any order."""
+    frame = frame.sort_values("user_key", kind="stable", ignore_index=True)
+    users, first, position = np.unique(frame["user_key"].to_numpy(np.int32), return_index=True, return_inverse=True)
+    names = feature_names(frame.columns)
+    artist, recording = (frame[name].to_numpy(np.int64) for name in ("artist_key", "recording"))
+    return Holdout(
+        names=names,
+        x=frame[names].to_numpy(np.float32),
+        track=frame["track_key"].to_numpy(np.int64),
+        artist=artist,
+        label=frame["label"].to_numpy(bool),
+        position=position.astype(np.int64),
+        users=users,
+        relevant=frame["relevant"].to_numpy(np.int64)[first],
+        listing=Listing(position, artist, recording, frame["hidden"].to_numpy(bool), LISTS[slate]),
     )

@@ -16,6 +16,8 @@ from assets.recordings import recordings
 from assets.slates import LIST_LENGTH, Slate
 from warehouse.frames import fetch_frame
 
+Hidden = npt.NDArray[np.bool_]
+
 
 @dataclass(frozen=True)
 class ListsConfig:
@@ -38,15 +40,52 @@ LISTS = {
 }
 
 
+class Listing:
+    """Users' tracks as the rules of lists see them: worked out once, and listed under any scores."""
+
+    def __init__(self, user: Ints, artist: Ints, recording: Ints, hidden: Hidden, config: ListsConfig) -> None:
+        """Per row, in any order: user, artist (-1 where unknown), recording (equal for versions of one), and whether
+        it is hidden, so never listed.
+        """
+        shown = np.flatnonzero(~hidden)
+        self._row = shown[np.argsort(user[shown], kind="stable")]
+        self._user = user[self._row]
+        self._version_of = _numbered(pack(self._user, recording[self._row]))
+        of_artist, unknown = pack(self._user, artist[self._row]), artist[self._row] < 0
+        # Below all pairs, and all different: an unknown artist is not one artist.
+        of_artist[unknown] = np.iinfo(np.int64).min + np.arange(unknown.sum())
+        self._by_artist = _numbered(of_artist)
+        self._config = config
+
+    def best(self, score: Floats, k: int = LIST_LENGTH) -> tuple[Ints, Ints, Floats]:
+        """The k best of each user under these scores (float32, positive, one per row).
+
+        Returns row numbers, ranks from 1 and discounted scores, sorted by user and rank. Equal scores keep the order of
+        the rows.
+        """
+        score = score[self._row]
+        order, _ = _best_first(self._user, score)
+        order = order[_places_within(self._version_of[order], 1) == 0]
+        place = _places_within(self._by_artist[order], self._config.per_artist)
+        few = place < self._config.per_artist
+        order, place = order[few], place[few]
+        discounted = (score[order] * self._config.artist_discount**place).astype(np.float32)
+        listed, rank = _best_first(self._user[order], discounted)
+        listed, rank = listed[rank <= k], rank[rank <= k]
+        return self._row[order[listed]], rank, discounted[listed]
+
+
 class ListRules:
     """Knows the artist and the recording of each track, and what each user has blocked."""
 
-    def __init__(self, catalogue: pd.DataFrame, blocks: pd.DataFrame) -> None:
-        """Takes the catalogue and the blocks; artists are not spread until `spread` says how.
+    def __init__(self, catalogue: pd.DataFrame, blocks: pd.DataFrame | None = None) -> None:
+        """Takes the catalogue and the blocks, if there are any; artists are not spread until `spread` says how.
 
         catalogue: track_key, artist_key and title (both may be null), one row per track. blocks: user_key, item_kind
         ("track" or "artist"), item_key.
         """
+        if blocks is None:
+            blocks = pd.DataFrame({"user_key": [], "item_kind": [], "item_key": []})
         ordered = catalogue.sort_values("track_key", ignore_index=True)
         self._config = ListsConfig()
         # One more, so that a key above all others is looked up like the rest.
@@ -64,9 +103,7 @@ class ListRules:
     def none(cls) -> "ListRules":
         """Rules that leave lists as they are scored."""
         nothing: list[int] = []
-        catalogue = pd.DataFrame({"track_key": nothing, "artist_key": nothing, "title": nothing})
-        blocks = pd.DataFrame({"user_key": nothing, "item_kind": nothing, "item_key": nothing})
-        return cls(catalogue, blocks)
+        return cls(pd.DataFrame({"track_key": nothing, "artist_key": nothing, "title": nothing}))
 
     def spread(self, config: ListsConfig) -> "ListRules":
         """The same rules with lists spread over artists."""
@@ -87,29 +124,23 @@ class ListRules:
         return rules
 
     def ranked(self, user: Ints, track: Ints, score: Floats, k: int = LIST_LENGTH) -> tuple[Ints, Ints, Floats]:
-        """The k best of each user's scored tracks that the rules let through.
+        """The k best of each user's scored tracks that the rules let through: `Listing.best` of `listing`."""
+        return self.listing(user, track).best(score, k)
 
-        user, track, score (positive): per row, in any order. Returns row numbers, ranks from 1 and discounted scores,
-        sorted by user and rank. Equal scores keep the order in which the rows come.
-        """
+    def listing(self, user: Ints, track: Ints) -> Listing:
+        """These tracks of users, per row and in any order, ready to be listed."""
+        return Listing(user, *self.facts(user, track), self._config)
+
+    def facts(self, user: Ints, track: Ints) -> tuple[Ints, Ints, Hidden]:
+        """Artist (-1 where unknown) and recording of each track, and whether it is hidden from the user."""
         artist, recording = self._of(track)
         hidden = self.blocked(user, track) | np.isin(pack(user, recording), self._heard_recordings)
-        row = np.flatnonzero(~hidden)
-        row = row[np.lexsort((-score[row], user[row]))]
-        row = row[_place_within(user[row], recording[row]) == 0]
-        place = np.where(artist[row] >= 0, _place_within(user[row], artist[row]), 0)
-        few = place < self._config.per_artist
-        row, place = row[few], place[few]
-        discounted = (score[row] * self._config.artist_discount**place).astype(np.float32)
-        rank = ranks_within(user[row], discounted).astype(np.int64)
-        best = np.flatnonzero(rank <= k)
-        best = best[np.lexsort((rank[best], user[row[best]]))]
-        return row[best], rank[best], discounted[best]
+        return artist, recording, hidden
 
-    def blocked(self, user: Ints, track: Ints) -> npt.NDArray[np.bool_]:
+    def blocked(self, user: Ints, track: Ints) -> Hidden:
         """Whether each user has blocked each track: a version of its recording, or its artist."""
         artist, recording = self._of(track)
-        blocked: npt.NDArray[np.bool_] = np.isin(pack(user, recording), self._blocked_recordings)
+        blocked: Hidden = np.isin(pack(user, recording), self._blocked_recordings)
         return blocked | np.isin(pack(user, artist), self._blocked_artists)
 
     def _of(self, track: Ints) -> tuple[Ints, Ints]:
@@ -120,15 +151,41 @@ class ListRules:
         return artist, np.where(known, self._recording[place], -1 - track.astype(np.int64))
 
 
-def _place_within(user: Ints, kind: Ints) -> Ints:
-    """How many earlier rows have the same user and kind."""
-    order = np.lexsort((np.arange(len(user)), kind, user))
-    changes = np.ones(len(user), bool)
-    changes[1:] = (user[order][1:] != user[order][:-1]) | (kind[order][1:] != kind[order][:-1])
-    start = np.maximum.accumulate(np.where(changes, np.arange(len(user)), 0))
-    place = np.empty(len(user), np.int64)
-    place[order] = np.arange(len(user)) - start
+def _numbered(keys: Ints) -> Ints:
+    """Dense numbers from 0, equal for equal keys."""
+    return np.unique(keys, return_inverse=True)[1]
+
+
+def _best_first(user: Ints, score: Floats) -> tuple[Ints, Ints]:
+    """Row numbers in the order of user and rank, and those ranks from 1; equals keep their order. Users are sorted."""
+    rank = ranks_within(user, score).astype(np.int64)
+    row = np.arange(len(user))
+    start = np.maximum.accumulate(np.where(np.r_[True, user[1:] != user[:-1]][: len(user)], row, 0))
+    order = np.empty(len(user), np.int64)
+    order[start + rank - 1] = row
+    return order, rank[order]
+
+
+def _places_within(group: Ints, most: int) -> Ints:
+    """How many earlier rows are of the same group (dense numbers from 0); `most` stands for that many and more."""
+    place = np.full(len(group), most, np.int64)
+    left, first = np.arange(len(group)), np.empty(group.max(initial=-1) + 1, np.int64)
+    # Row by row of each group, all groups at once: few groups are large, and sorting them would take longer.
+    for number in range(most):
+        if not len(left):
+            break
+        of_left = group[left]
+        # Of several assignments to one place the last holds.
+        first[of_left[::-1]] = left[::-1]
+        now = first[of_left] == left
+        place[left[now]] = number
+        left = left[~now]
     return place
+
+
+def read_catalogue_rules(connection: dbapi.Connection) -> ListRules:
+    """The rules of lists for today's catalogue without blocks: those by which models are judged on past dates."""
+    return ListRules(read_titles(connection))
 
 
 def read_list_rules(connection: dbapi.Connection) -> ListRules:

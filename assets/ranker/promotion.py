@@ -1,4 +1,4 @@
-"""The promotion gate: whether a challenger may serve, by what it and the incumbent make of the same held-out fold.
+"""The promotion gate: whether a challenger may serve, by the lists that it and the incumbent would serve on a holdout.
 
 Nothing here knows how the models were trained; docs/adr/0012 says which models are compared so that neither has seen
 the fold.
@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from assets.metrics.intervals import bootstrap_interval
-from assets.metrics.protocol import HEADLINE, METRICS, per_user_metrics
+from assets.metrics.protocol import HEADLINE, METRICS
 from assets.metrics.segments import by_activity
-from assets.ranker.holdout import Audience, Rehearsal
+from assets.ranker.judging import Audience, Performance
 
 _MOST_LISTED = 0.01
 
@@ -27,7 +27,7 @@ class PromotionConfig:
     tolerance: share of the incumbent's NDCG@100 that may be lost: the lower end of the paired 95 % interval of the
     difference stays above it. A segment loses no more than that share, unless the loss may be chance.
     coverage: least distinct tracks listed, over the incumbent's. concentration: largest share of the places that the
-    1 % most listed tracks (artists) take, over the incumbent's. speed: least rows scored per second, likewise.
+    1 % most listed tracks (artists) take, over the incumbent's. speed: least rows scored per second of CPU, likewise.
     """
 
     tolerance: float = 0.05
@@ -51,18 +51,20 @@ class Decision:
     speed: dict[str, float] | None = None
 
 
-def judge(audience: Audience, challenger: Rehearsal, incumbent: Rehearsal, config: PromotionConfig) -> Decision:
-    """The decision on a challenger and an incumbent that ranked the same held-out fold."""
+def decide(audience: Audience, challenger: Performance, incumbent: Performance, config: PromotionConfig) -> Decision:
+    """The decision on a challenger and an incumbent by the lists that both would have served on the same holdout."""
     figures = compare(audience, challenger, incumbent, config)
     speed = {"challenger": challenger.rows_per_second, "incumbent": incumbent.rows_per_second}
     objections = _objections(figures, speed, config)
     return Decision(not objections, objections or ["not worse than the incumbent"], figures, speed)
 
 
-def compare(audience: Audience, challenger: Rehearsal, incumbent: Rehearsal, config: PromotionConfig) -> dict[str, Any]:
+def compare(
+    audience: Audience, challenger: Performance, incumbent: Performance, config: PromotionConfig
+) -> dict[str, Any]:
     """Quality, coverage and concentration of both, and the paired difference in NDCG@100, in all and by segment."""
     users, by_role = audience.users, {"challenger": challenger, "incumbent": incumbent}
-    ndcg = {role: per_user_metrics(each.lists, audience.relevant)[1][HEADLINE] for role, each in by_role.items()}
+    ndcg = {role: each.metrics[HEADLINE] for role, each in by_role.items()}
     everyone = {"all": np.ones(len(users), dtype=bool)}
     compared = {
         name: _paired(ndcg["challenger"][members], ndcg["incumbent"][members], config.seed)
@@ -70,18 +72,17 @@ def compare(audience: Audience, challenger: Rehearsal, incumbent: Rehearsal, con
     }
     return {
         "users": len(users),
-        **{role: quality(audience, each) for role, each in by_role.items()},
+        **{role: quality(each) for role, each in by_role.items()},
         **concentration(challenger.lists, incumbent.lists),
         **compared.pop("all"),
         "segments": compared,
     }
 
 
-def quality(audience: Audience, rehearsal: Rehearsal) -> dict[str, Any]:
+def quality(performance: Performance) -> dict[str, Any]:
     """Mean metrics of one model and how many distinct tracks it lists."""
-    metrics = per_user_metrics(rehearsal.lists, audience.relevant)[1]
-    means = {metric: float(metrics[metric].mean()) for metric in METRICS}
-    return {**means, "tracks_listed": int(rehearsal.lists["track_key"].nunique())}
+    means = {metric: float(performance.metrics[metric].mean()) for metric in METRICS}
+    return {**means, "tracks_listed": int(performance.lists["track_key"].nunique())}
 
 
 def concentration(challenger: pd.DataFrame, incumbent: pd.DataFrame) -> dict[str, dict[str, float | None]]:

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from assets.ranker.card import importance
 from assets.ranker.promotion import Decision
-from assets.ranker.registry import Challenger, load_model, model_row
+from assets.ranker.registry import Challenger, model_row, obstacle
 from assets.slates import Slate
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
@@ -42,14 +42,32 @@ def record_decision(connection: Connection, challenger: Challenger, incumbent: s
     )
 
 
+def record_succession(connection: Connection, challenger: Challenger, incumbent: str, reason: str) -> None:
+    """Let a registered model serve although the gate had decided on it before: what serves instead cannot."""
+    connection.execute(
+        _INSERT,
+        {
+            "model_version": challenger.model_version,
+            "slate": str(challenger.slate),
+            "decision": "promoted",
+            "serves_from": challenger.trained_as_of,
+            "incumbent": incumbent,
+            "decided_by": "gate",
+            "override_reason": reason,
+            "reasons": reason,
+            "figures": None,
+            "speed": None,
+        },
+    )
+
+
 def promote(connection: Connection, lake: Lake, model_version: str, person: str, reason: str) -> dict[str, Any]:
     """Let a model serve because a person says so: from the latest date on from which any model of its slate serves.
 
     Returns model_version, slate, serves_from and incumbent, the model that served from then on until now.
 
     Raises:
-        AudoticsError: no reason was given, there is no such model, it serves already, its file is not in
-            order, or features that it needs are gone.
+        AudoticsError: no reason was given, there is no such model, it serves already, or it cannot serve.
     """
     if not reason.strip():
         raise AudoticsError("a promotion by hand needs a reason: --reason says why, for whoever reads it later")
@@ -57,12 +75,8 @@ def promote(connection: Connection, lake: Lake, model_version: str, person: str,
     newest = connection.execute(_NEWEST, {"slate": row.slate}).one_or_none()
     if newest and newest.model_version == model_version:
         raise AudoticsError(f"{model_version} serves already, from {newest.serves_from} on: nothing was changed")
-    load_model(lake, row)
-    gone = sorted(set(row.features) - set(connection.scalar(_NEWEST_FEATURES, {"slate": row.slate}) or []))
-    if gone:
-        raise AudoticsError(
-            f"{model_version} cannot serve: it needs features that are no more ({', '.join(gone)}); promote a newer one"
-        )
+    if cannot_serve := obstacle(lake, row):
+        raise AudoticsError(f"{model_version} cannot serve: {cannot_serve}; promote another one")
     serves_from = max(row.trained_as_of, newest.serves_from) if newest else row.trained_as_of
     incumbent = newest.model_version if newest else None
     connection.execute(
@@ -91,7 +105,7 @@ def promote(connection: Connection, lake: Lake, model_version: str, person: str,
 def list_models(connection: Connection, slate: Slate | None) -> list[dict[str, Any]]:
     """Every model, or those of one slate, newest first, with what was decided on it last and what the gate measured.
 
-    `serving`: whether it serves the next night. ndcg@100, delta and ci95 are of the held-out fold; None where nothing
+    `serving`: whether it serves the next night. ndcg@100, delta and ci95 are of the holdout; None where nothing
     was compared.
     """
     rows = connection.execute(_LIST, {"slate": slate and str(slate)}).mappings()
@@ -112,8 +126,8 @@ def read_card(connection: Connection, model_version: str) -> dict[str, Any]:
         "training": {"folds": [{"as_of": each.isoformat()} for each in row.folds], "rows": row.training_rows},
         "parameters": row.params,
         "importance": importance(row.feature_importance),
-        "held_out": None,
-        "limits": ["Trained before there were cards: it was not measured on a held-out fold."],
+        "holdout": None,
+        "limits": ["Trained before there were cards: it was not measured on a holdout."],
     }
 
 
@@ -122,7 +136,7 @@ def _listed(row: dict[str, Any]) -> dict[str, Any]:
     measured = {role: (figures.get(role) or {}).get("ndcg@100") for role in ("challenger", "incumbent")}
     return {
         **{name: _plain(value) for name, value in row.items()},
-        "held_out": figures.get("held_out"),
+        "holdout": figures.get("holdout"),
         "ndcg@100": measured,
         "delta": figures.get("delta"),
         "ci95": figures.get("ci95"),
@@ -134,13 +148,7 @@ def _plain(value: Any) -> Any:
 
 
 _OF_GATE = text("select * from ml.promotions where model_version = :model_version and override_reason is null")
-_NEWEST_FEATURES = text(
-    "select features from ml.models where slate = :slate order by trained_as_of desc, created_at desc limit 1"
-)
-_NEWEST = text(
-    "select model_version, serves_from from ml.promotions where slate = :slate and serves_from is not null"
-    " order by serves_from desc, decided_at desc limit 1"
-)
+_NEWEST = text("select model_version, serves_from from ml.champions where slate = :slate and serves_until is null")
 _INSERT = text(
     "insert into ml.promotions (model_version, decided_at, slate, decision, serves_from, incumbent, decided_by,"
     " override_reason, reasons, figures, speed)"
@@ -149,14 +157,7 @@ _INSERT = text(
     " on conflict (model_version) where override_reason is null do nothing"
 ).bindparams(*(sa.bindparam(name, type_=JSONB(none_as_null=True)) for name in ("figures", "speed")))
 _LIST = text("""
-    with serving as (
-        select distinct on (slate) model_version
-        from ml.promotions
-        where serves_from is not null
-        order by slate, serves_from desc, decided_at desc
-    ),
-
-    latest as (
+    with latest as (
         select distinct on (model_version) * from ml.promotions order by model_version, decided_at desc
     )
 
@@ -164,7 +165,10 @@ _LIST = text("""
         models.model_version,
         models.slate,
         models.trained_as_of,
-        models.model_version in (select model_version from serving) as serving,
+        exists (
+            select from ml.champions
+            where champions.model_version = models.model_version and champions.serves_until is null
+        ) as serving,
         latest.decision,
         latest.serves_from,
         latest.decided_by,

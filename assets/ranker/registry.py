@@ -1,19 +1,47 @@
 """Trained rankers: text files in the lake, a row with their card in ml.models, and which one serves a date."""
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
-from datetime import date
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import date, datetime
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from assets.candidates.pool import SourcesConfig, opinion_columns
+from assets.features.join import matrix_names
+from assets.ranker.scoring import predict
 from assets.ranker.training import RankerModel
 from assets.ranker.training_config import config_of
 from assets.slates import Slate
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A row of ml.models; the names and kinds are those of its columns."""
+
+    model_version: str
+    slate: str
+    trained_as_of: date
+    created_at: datetime
+    folds: list[date]
+    params: dict[str, Any]
+    metrics: dict[str, Any]
+    features: list[str]
+    feature_importance: dict[str, float]
+    training_rows: int
+    training_users: int
+    file: str
+    file_sha256: str
+    card: dict[str, Any] | None
+    stand_in_as_of: date | None
+    stand_in_file: str | None
+    stand_in_sha256: str | None
 
 
 @dataclass(frozen=True)
@@ -27,7 +55,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class StandIn:
-    """The same recipe trained on the folds that were over by `as_of`: nothing from that day on was seen."""
+    """The same training config trained on the folds that were over by `as_of`: nothing from that day on was seen."""
 
     as_of: date
     model: RankerModel
@@ -93,14 +121,13 @@ def champions(connection: Connection, lake: Lake, as_of: date) -> dict[Slate, Ch
     Each was trained as of then or earlier.
 
     Raises:
-        AudoticsError: no slate has one, or a file is not the one that was registered.
+        AudoticsError: no slate has one, or one of them cannot serve (`obstacle`).
     """
     rows = {slate: serving(connection, slate, as_of) for slate in Slate}
-    found = {slate: _champion(lake, row) for slate, row in rows.items() if row is not None}
+    found = {slate: _able(lake, row, as_of) for slate, row in rows.items() if row is not None}
     if not found:
         raise AudoticsError(
-            f"no ranker was trained as of {as_of} or earlier: run `audotics run --as-of {as_of}`,"
-            " which trains one, or materialise the `training` job"
+            f"no ranker was trained as of {as_of} or earlier: run `audotics run --as-of {as_of}`, which trains one"
         )
     return found
 
@@ -115,24 +142,57 @@ def model_of_version(connection: Connection, lake: Lake, version: str) -> tuple[
     return Slate(row.slate), _champion(lake, row)
 
 
-def model_row(connection: Connection, version: str) -> Any:
+def model_row(connection: Connection, version: str) -> ModelRow:
     """The row of ml.models of a version; AudoticsError when there is none."""
     row = connection.execute(_BY_VERSION, {"model_version": version}).one_or_none()
     if row is None:
         raise AudoticsError(f"there is no model {version}; `audotics models list` shows those there are")
-    return row
+    return ModelRow(**row._mapping)
 
 
-def _champion(lake: Lake, row: Any) -> Champion:
+def serving(connection: Connection, slate: Slate, as_of: date) -> ModelRow | None:
+    """The row of ml.models of the ranker that serves `as_of`, or None."""
+    row = connection.execute(_SERVING, {"slate": str(slate), "as_of": as_of}).one_or_none()
+    return None if row is None else ModelRow(**row._mapping)
+
+
+def obstacle(lake: Lake, row: ModelRow, features: Iterable[str] | None = None) -> str | None:
+    """Why a model cannot serve, None when it can: its file is gone or another one, a feature of it is gone, its text
+    cannot be scored.
+
+    features: those that there are, by default those of today's sources and marts.
+    """
+    try:
+        model = load_model(lake, row)
+    except AudoticsError as error:
+        return str(error)
+    there_are = matrix_names(opinion_columns(SourcesConfig().sizes)) if features is None else features
+    gone = sorted(set(row.features) - set(there_are))
+    if gone:
+        return f"{row.model_version} needs features that are no more ({', '.join(gone)})"
+    from lightgbm.basic import LightGBMError
+
+    try:
+        predict(model, np.zeros((1, len(model.names)), np.float32))
+    except (LightGBMError, LookupError, ValueError) as error:
+        return f"the text of {row.model_version} cannot be scored ({error})"
+    return None
+
+
+def _champion(lake: Lake, row: ModelRow) -> Champion:
     return Champion(row.model_version, row.trained_as_of, load_model(lake, row))
 
 
-def serving(connection: Connection, slate: Slate, as_of: date) -> Any | None:
-    """The row of ml.models of the ranker that serves `as_of`, or None."""
-    return connection.execute(_SERVING, {"slate": str(slate), "as_of": as_of}).one_or_none()
+def _able(lake: Lake, row: ModelRow, as_of: date) -> Champion:
+    if reason := obstacle(lake, row):
+        raise AudoticsError(
+            f"the champion of {row.slate} as of {as_of} cannot serve: {reason};"
+            f" `audotics run --as-of {as_of} --train` trains another, which then serves"
+        )
+    return _champion(lake, row)
 
 
-def load_model(lake: Lake, row: Any) -> RankerModel:
+def load_model(lake: Lake, row: ModelRow) -> RankerModel:
     """The model of a row of ml.models; AudoticsError when its file is not the one that was registered."""
     model_text = _read(lake, row, row.file, row.file_sha256)
     return RankerModel(
@@ -147,7 +207,7 @@ def load_model(lake: Lake, row: Any) -> RankerModel:
     )
 
 
-def clean_model(lake: Lake, row: Any, as_of: date) -> RankerModel | None:
+def clean_model(lake: Lake, row: ModelRow, as_of: date) -> RankerModel | None:
     """The model of a row, or its stand-in, whichever saw nothing from `as_of` on; None when neither did.
 
     Raises:
@@ -155,22 +215,18 @@ def clean_model(lake: Lake, row: Any, as_of: date) -> RankerModel | None:
     """
     if row.trained_as_of <= as_of:
         return load_model(lake, row)
-    if row.stand_in_as_of is None or row.stand_in_as_of > as_of:
+    if row.stand_in_as_of is None or row.stand_in_as_of > as_of or not (row.stand_in_file and row.stand_in_sha256):
         return None
     return replace(load_model(lake, row), text=_read(lake, row, row.stand_in_file, row.stand_in_sha256))
 
 
-def _read(lake: Lake, row: Any, file: str, sha256: str) -> str:
+def _read(lake: Lake, row: ModelRow, file: str, sha256: str) -> str:
     if not lake.exists(file):
-        raise AudoticsError(
-            f"the file of model {row.model_version} is not in the lake ({file}): restore it, or run the"
-            f" `training` job as of {row.trained_as_of} again"
-        )
+        raise AudoticsError(f"the file of model {row.model_version} is not in the lake: restore {file}")
     model_text = lake.read_text(file, made_by="rankers")
     if _digest(model_text) != sha256:
         raise AudoticsError(
-            f"the file of model {row.model_version} ({file}) is not the one that was registered: restore it, or"
-            f" run the `training` job as of {row.trained_as_of} again"
+            f"the file of model {row.model_version} ({file}) is not the one that was registered: restore it"
         )
     return model_text
 
@@ -187,12 +243,13 @@ def _digest(model_text: str) -> str:
     return hashlib.sha256(model_text.encode()).hexdigest()
 
 
+_COLUMNS = ", ".join(f"models.{field.name}" for field in fields(ModelRow))
 _SERVING = text(
-    "select models.* from ml.promotions inner join ml.models using (model_version)"
-    " where promotions.slate = :slate and promotions.serves_from <= :as_of"
-    " order by promotions.serves_from desc, promotions.decided_at desc limit 1"
+    f"select {_COLUMNS} from ml.champions inner join ml.models using (model_version)"
+    " where champions.slate = :slate and champions.serves_from <= :as_of"
+    " and (champions.serves_until > :as_of or champions.serves_until is null)"
 )
-_BY_VERSION = text("select * from ml.models where model_version = :model_version")
+_BY_VERSION = text(f"select {_COLUMNS} from ml.models where model_version = :model_version")
 
 _JSON_COLUMNS = ("params", "features", "feature_importance", "metrics", "card")
 _INSERT = text(

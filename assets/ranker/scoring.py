@@ -8,8 +8,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from assets.features.join import FeatureMatrix
+from assets.listens import Floats, Ints
 from assets.ranker.forest.forest import Forest, UnsupportedForestError, read_forest
-from assets.ranker.lists import ListRules
+from assets.ranker.lists import Listing, ListRules
 from assets.ranker.training import RankerConfig, RankerModel
 from assets.slates import LIST_LENGTH
 from warehouse.errors import AudoticsError
@@ -30,12 +31,9 @@ def rank(
     row in `candidates`. Features that the model does not know are left out; AudoticsError when one that it knows is
     missing.
     """
-    values = features.values
-    if features.names != model.names:
-        values = values[:, columns_of(model, features)]
     user, track = (candidates[name].to_numpy(np.int32) for name in ("user_key", "track_key"))
-    score = list_scores(model.config, user, predict(model, values))
-    row, position, score = rules.ranked(user, track, score, k)
+    predicted = predict(model, in_order_of(model, features))
+    row, position, score = served(rules.listing(user, track), model.config, user, predicted, k)
     rank_columns = [name for name in candidates.columns if name.startswith("rank_")]
     source_ranks = candidates[rank_columns].to_numpy(np.float32, na_value=np.inf)[row]
     source_ranks[np.isnan(source_ranks)] = np.inf
@@ -52,13 +50,37 @@ def rank(
     )
 
 
+def served(
+    listing: Listing,
+    config: RankerConfig,
+    user: npt.NDArray[np.integer],
+    predicted: npt.NDArray[np.float64],
+    k: int = LIST_LENGTH,
+) -> tuple[Ints, Ints, Floats]:
+    """From predictions to the lists that users see: the one way, of nights and replays, of gate and search.
+
+    listing: of the rows. config: what the model was trained with. user, predicted: (rows,). Returns what
+    `Listing.best` does.
+    """
+    return listing.best(list_scores(config, user, predicted), k)
+
+
+def in_order_of(model: RankerModel, features: FeatureMatrix) -> npt.NDArray[np.float32]:
+    """The values of the features that the model knows, in its order (rows, len(model.names)).
+
+    Raises:
+        AudoticsError: one of them is missing.
+    """
+    return features.values if features.names == model.names else features.values[:, columns_of(model, features)]
+
+
 def columns_of(model: RankerModel, features: FeatureMatrix) -> list[int]:
     """Columns of `features` in the order of the model's; AudoticsError when one that it knows is missing."""
     missing = sorted(set(model.names) - set(features.names))
     if missing:
         raise AudoticsError(
             f"the ranker was trained on features that there are no more ({', '.join(missing)}):"
-            " materialise the `training` job to train one on today's"
+            " `audotics run --train` trains one on today's"
         )
     return [features.names.index(name) for name in model.names]
 

@@ -146,7 +146,7 @@ def train(folds: Sequence[Fold], config: RankerConfig) -> RankerModel:
     )
 
 
-def thinned(fold: Fold, config: RankerConfig) -> Fold:
+def downsampled(fold: Fold, config: RankerConfig) -> Fold:
     """A fold of the training set with the share of negatives that the config asks for, drawn by its seed and the date.
 
     Raises:

@@ -17,21 +17,26 @@ _NEWEST = text(
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingConfig:
     """Training parameters, and in words where they come from."""
 
     config: RankerConfig
     origin: str = "given by hand"
 
 
-def read_recipe(connection: Connection, slate: Slate, as_of: date) -> Recipe:
-    """The recipe for rankers of a slate as of a date. Later searches have seen what comes after: they do not count."""
+def read_training_config(connection: Connection, slate: Slate, as_of: date) -> TrainingConfig:
+    """The training config for rankers of a slate as of a date.
+
+    Later searches have seen what comes after it: they do not count.
+    """
     row = connection.execute(_NEWEST, {"slate": str(slate), "as_of": as_of}).one_or_none()
     if row is None:
-        return Recipe(RankerConfig(), f"the defaults: nothing was searched as of {as_of} or earlier")
+        return TrainingConfig(RankerConfig(), f"the defaults: nothing was searched as of {as_of} or earlier")
     if row.trial == 0:
-        return Recipe(RankerConfig(), f"the defaults: the search as of {row.as_of} found nothing surely better")
-    return Recipe(config_of(row.params), f"trial {row.trial} of the search as of {row.as_of}")
+        return TrainingConfig(
+            RankerConfig(), f"the defaults: the search as of {row.as_of} found nothing significantly better"
+        )
+    return TrainingConfig(config_of(row.params), f"trial {row.trial} of the search as of {row.as_of}")
 
 
 def config_of(params: dict[str, Any]) -> RankerConfig:

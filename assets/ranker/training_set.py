@@ -1,6 +1,6 @@
 """Keeps the training set: one labelled Parquet file per fold and slate, built once and reused every week.
 
-Of the newest fold all candidates are kept as well (`held_out`), to compare models on.
+Of the newest fold all candidates are kept as well (`holdout`), to compare models on.
 """
 
 from collections import Counter
@@ -17,13 +17,13 @@ from assets.features.dates import fold_dates
 from assets.listens import read_listens
 from assets.ranker.dataset import Fold
 from assets.ranker.folds import FoldMaker
-from assets.ranker.training import RankerConfig, thinned
+from assets.ranker.training import RankerConfig, downsampled
 from assets.slates import HORIZON_DAYS, Slate
 from assets.staleness import code_digest
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 
-_TRAINING, _HELD_OUT = "training", "held_out"
+_TRAINING, _HOLDOUT = "training", "holdout"
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class StoredFold:
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """A whole fold in the lake (dataset.held_out_rows)."""
+class StoredHoldout:
+    """A whole fold in the lake (holdout.holdout_rows)."""
 
     as_of: date
     path: str
@@ -67,13 +67,13 @@ def update_training_set(
         AudoticsError: no fold has both history and labels.
     """
     everything = read_listens(connection, as_of)
-    lake.expire(_HELD_OUT)
+    lake.expire(_HOLDOUT)
     stored: list[StoredFold] = []
     for fold_date in fold_dates(as_of, config.folds):
         kept = Counter(fold.slate for fold in stored)
-        held_out = {slate for slate in Slate if kept[slate] >= whole}
+        holdout = {slate for slate in Slate if kept[slate] >= whole}
         maker = FoldMaker(connection, everything, fold_date, sources, config.negatives, config.seed)
-        stored += _update_fold(lake, maker, features_version, held_out)
+        stored += _update_fold(lake, maker, features_version, holdout)
     if not stored:
         raise AudoticsError(
             f"nothing to train on as of {as_of}: rankers need listens before {as_of - timedelta(days=HORIZON_DAYS)}"
@@ -97,7 +97,7 @@ def load_folds(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> l
         for name in lake.names(folder):
             if name.startswith(f"{slate}-"):
                 frames = [table.to_pandas() for table in lake.read_parquet(f"{folder}/{name}", made_by="training_set")]
-                folds.append(thinned(Fold.from_frame(fold_date, pd.concat(frames, ignore_index=True)), config))
+                folds.append(downsampled(Fold.from_frame(fold_date, pd.concat(frames, ignore_index=True)), config))
             else:
                 others = True
     if not folds and not others:
@@ -107,17 +107,17 @@ def load_folds(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> l
     return folds
 
 
-def held_out_fold(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> HeldOut | None:
+def newest_holdout(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> StoredHoldout | None:
     """The whole fold that models of a slate as of a date are compared on, as `update_training_set` left it."""
-    return next(iter(whole_folds(lake, as_of, slate, config)), None)
+    return next(iter(stored_holdouts(lake, as_of, slate, config)), None)
 
 
-def whole_folds(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> list[HeldOut]:
+def stored_holdouts(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> list[StoredHoldout]:
     """The whole folds of a slate among those of a date, as `update_training_set` left them, newest first."""
     return [
-        HeldOut(fold_date, f"{folder}/{name}")
+        StoredHoldout(fold_date, f"{folder}/{name}")
         for fold_date in fold_dates(as_of, config.folds)
-        for folder in (_folder(_HELD_OUT, fold_date),)
+        for folder in (_folder(_HOLDOUT, fold_date),)
         for name in lake.names(folder)
         if name.startswith(f"{slate}-")
     ]
@@ -127,14 +127,14 @@ def _folder(kind: str, fold_date: date) -> str:
     return f"{kind}/as_of={fold_date.isoformat()}"
 
 
-def _update_fold(lake: Lake, maker: FoldMaker, features_version: str, held_out: set[Slate]) -> list[StoredFold]:
-    """One file per slate with labels, and the whole fold of those slates that are not `held_out` from newer ones."""
-    training, whole_ones = _folder(_TRAINING, maker.as_of), _folder(_HELD_OUT, maker.as_of)
+def _update_fold(lake: Lake, maker: FoldMaker, features_version: str, holdout: set[Slate]) -> list[StoredFold]:
+    """One file per slate with labels, and the whole fold of those slates that are not `holdout` from newer ones."""
+    training, whole_ones = _folder(_TRAINING, maker.as_of), _folder(_HOLDOUT, maker.as_of)
     name = f"{maker.fingerprint(features_version, code_digest(FoldMaker.__module__))}.parquet"
     stored = []
     for slate in maker.slates:
         path = f"{training}/{slate}-{name}"
-        whole = None if slate in held_out else f"{whole_ones}/{slate}-{name}"
+        whole = None if slate in holdout else f"{whole_ones}/{slate}-{name}"
         found = lake.exists(path) and (whole is None or lake.exists(whole))
         if not found:
             fold = maker.fold(slate, None if whole is None else partial(lake.write_parquet, whole))

@@ -13,7 +13,7 @@ from assets.features.version import features_version
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.plots import Row, table_of
 from assets.ranker.training import RankerConfig
-from assets.ranker.training_set import load_folds, update_training_set, whole_folds
+from assets.ranker.training_set import load_folds, stored_holdouts, update_training_set
 from assets.search.search import search
 from assets.search.store import described_choice, read_trials, replace_trials
 from assets.search.trial import SearchConfig, Trial
@@ -63,7 +63,7 @@ class SearchOptions(dg.Config):
 def ranker_search(
     context: dg.AssetExecutionContext, config: SearchOptions, warehouse: WarehouseResource
 ) -> dg.MaterializeResult:
-    """Training parameters tried on the newest closed folds; what is surely better than the default trains from now on.
+    """Training parameters tried on the newest closed folds; what is significantly better than the default is chosen.
 
     `rankers` of this date and later ones use the choice; the gate decides about them as before.
     """
@@ -107,8 +107,8 @@ def _search(
     lake: Lake, as_of: date, slate: Slate, config: SearchConfig, on_trial: Callable[[int, float, float], None]
 ) -> list[Trial] | None:
     """The trials of a slate, on the files that the training set left in the lake."""
-    whole = whole_folds(lake, as_of, slate, RankerConfig())[: config.dates]
-    validations = [read for each in whole if (read := read_validation(lake, each, config.users)) is not None]
+    whole = stored_holdouts(lake, as_of, slate, RankerConfig())[: config.dates]
+    validations = [read for each in whole if (read := read_validation(lake, each, slate, config.users)) is not None]
     return search(load_folds(lake, as_of, slate, RankerConfig()), validations, config, on_trial)
 
 

@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from assets.features.dates import fold_dates
 from assets.metrics.intervals import bootstrap_interval
-from assets.metrics.protocol import HEADLINE, METRICS
+from assets.metrics.protocol import HEADLINE, PerUser
 from assets.ranker.dataset import Fold
-from assets.ranker.scoring import list_scores
-from assets.ranker.training import RankerConfig, thinned, training_data
+from assets.ranker.judging import judge
+from assets.ranker.training import RankerConfig, downsampled, training_data
 from assets.search.trial import SearchConfig
 from assets.search.validation import Validation
 from assets.slates import HORIZON_DAYS
@@ -22,10 +22,8 @@ from assets.slates import HORIZON_DAYS
 if TYPE_CHECKING:
     import lightgbm
 
-_HEADLINE = METRICS.index(HEADLINE)
-
-# By number of trees: METRICS of each user of one validation date, float64 (len(METRICS), users).
-Curve = dict[int, npt.NDArray[np.float64]]
+# By number of trees: the metrics of each user of one validation date.
+Curve = dict[int, PerUser]
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Attempt:
 
     def mean(self, trees: int) -> float:
         """NDCG@100: the mean over the dates of the mean over their users."""
-        return float(np.mean([curve[trees][_HEADLINE].mean() for curve in self.curves]))
+        return float(np.mean([curve[trees][HEADLINE].mean() for curve in self.curves]))
 
 
 def clean_folds(folds: Sequence[Fold], as_of: date, number: int) -> list[Fold]:
@@ -75,24 +73,25 @@ def try_config(
     default: Attempt,
     search: SearchConfig,
 ) -> Attempt:
-    """A config on every date; on the newest alone when it is surely worse than the default there."""
+    """A config on every date; on the newest alone when it is significantly worse than the default there."""
     started = time.perf_counter()
     measured_at = range(search.step, search.most_trees + 1, search.step)
     curves: list[Curve] = []
     dates: set[date] = set()
     for validation in validations:
-        clean = [thinned(fold, config) for fold in clean_folds(folds, validation.as_of, config.folds)]
+        clean = [downsampled(fold, config) for fold in clean_folds(folds, validation.as_of, config.folds)]
         curves.append(_curve(clean, validation, config, measured_at, search.patience))
         dates |= {fold.as_of for fold in clean}
-        if validation is validations[0] and _surely_worse(Attempt(config, curves, [], 0.0), default, search.seed):
+        so_far = Attempt(config, curves, [], 0.0)
+        if validation is validations[0] and _significantly_worse(so_far, default, search.seed):
             break
     return Attempt(config, curves, sorted(dates, reverse=True), time.perf_counter() - started)
 
 
-def _surely_worse(on_newest: Attempt, default: Attempt, seed: int) -> bool:
+def _significantly_worse(on_newest: Attempt, default: Attempt, seed: int) -> bool:
     """Whether the paired interval of a config, measured on the newest date alone, lies below the default there."""
     (curve,) = on_newest.curves
-    difference = curve[on_newest.best_trees()][_HEADLINE] - default.curves[0][default.config.trees][_HEADLINE]
+    difference = curve[on_newest.best_trees()][HEADLINE] - default.curves[0][default.config.trees][HEADLINE]
     return bootstrap_interval(difference, seed)[1] < 0
 
 
@@ -107,15 +106,15 @@ def _curve(
     parameters = {**config.lightgbm_parameters(), "metric": "None"}
     data = training_data(folds, config)
     booster = lightgbm.Booster(parameters, data)
-    booster.add_valid(lightgbm.Dataset(validation.x, reference=data, params=parameters), "whole fold")
+    booster.add_valid(lightgbm.Dataset(validation.holdout.x, reference=data, params=parameters), "holdout")
     curve: Curve = {}
     best = done = 0
     for trees in measured_at:
         for _ in range(trees - done):
             booster.update()
         done = trees
-        curve[trees] = validation.metrics(list_scores(config, validation.position, _scores(booster)))
-        if curve[trees][_HEADLINE].mean() > (curve[best][_HEADLINE].mean() if best else -1.0):
+        curve[trees] = judge(validation.holdout, config, _scores(booster)).metrics
+        if curve[trees][HEADLINE].mean() > (curve[best][HEADLINE].mean() if best else -1.0):
             best = trees
         elif list(curve).index(trees) - list(curve).index(best) >= patience:
             break

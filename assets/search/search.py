@@ -1,7 +1,8 @@
-"""Tries training parameters on closed folds, and chooses those that are surely better than the default, if any are.
+"""Tries training parameters on closed folds, and chooses those that are significantly better than the default.
 
 What is tried as of a date is what trainings before it would have done: a trial learns from the folds that were over
-when its validation date began, as stand-ins do (docs/adr/0012), and ranks all candidates of that date's whole fold.
+when its validation date began, as stand-ins do (docs/adr/0012), and is judged by the lists that it would serve from
+that date's holdout (`judging.judge`).
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from assets.metrics.protocol import HEADLINE, METRICS
+from assets.metrics.protocol import HEADLINE
 from assets.metrics.simultaneous import simultaneous_intervals
 from assets.ranker.dataset import Fold
 from assets.ranker.training import RankerConfig, can_learn
@@ -20,7 +21,6 @@ from assets.search.trial import FEWEST_USERS, Measured, SearchConfig, Trial
 from assets.search.validation import Validation
 from assets.slates import HORIZON_DAYS
 
-_HEADLINE = METRICS.index(HEADLINE)
 # Weekly folds of a training that overlap with its newest one: what stands in for it learns from the others.
 _OVERLAPPING = HORIZON_DAYS // 7
 
@@ -33,19 +33,19 @@ def search(
 ) -> list[Trial] | None:
     """Every trial in its order, exactly one of them chosen; None when there is nothing to learn from before any date.
 
-    folds: the training set's, as stored. validations: whole folds, newest first. on_trial: called after each trial with
+    folds: the training set's, as stored. validations: newest first. on_trial: called after each trial with
     its number, its NDCG@100 and the default's on the same dates. Equal arguments give equal trials but for the seconds.
 
     Raises:
-        ValueError: a whole fold has other features than the training folds.
+        ValueError: a holdout has other features than the training folds.
     """
     numbers = range(_OVERLAPPING + 1, RankerConfig().folds + 1)
     usable = [each for each in validations if can_learn(clean_folds(folds, each.as_of, numbers[-1]))]
     if not usable:
         return None
     for each in usable:
-        if each.names != folds[0].names:
-            raise ValueError(f"the whole fold as of {each.as_of} has other features than the training folds")
+        if each.holdout.names != folds[0].names:
+            raise ValueError(f"the holdout as of {each.as_of} has other features than the training folds")
     enough = [number for number in numbers if all(can_learn(clean_folds(folds, each.as_of, number)) for each in usable)]
     study = new_study(config.seed)
     attempts: list[Attempt] = []
@@ -76,8 +76,8 @@ def _judged(attempts: Sequence[Attempt], validations: Sequence[Validation], seed
     whole = [number for number, each in enumerate(attempts) if number and len(each.curves) == len(validations)]
     tried = [(number, trees) for number in whole for trees in attempts[number].measured_trees()]
     intervals: dict[tuple[int, int], tuple[float, float]] = {}
-    if tried and all(len(each.users) >= FEWEST_USERS for each in validations):
-        users = np.unique(np.concatenate([each.users for each in validations]))
+    if tried and all(len(each.holdout.users) >= FEWEST_USERS for each in validations):
+        users = np.unique(np.concatenate([each.holdout.users for each in validations]))
         differences = [_differences(attempts[number], trees, default, validations, users) for number, trees in tried]
         bounds = simultaneous_intervals(np.stack(differences), seed)
         intervals = {key: (float(low), float(high)) for key, (low, high) in zip(tried, bounds, strict=True)}
@@ -103,9 +103,9 @@ def _differences(
     """
     total = np.zeros(len(users))
     for validation, curve, of_default in zip(validations, attempt.curves, default.curves, strict=True):
-        difference = curve[trees][_HEADLINE] - of_default[default.config.trees][_HEADLINE]
+        difference = curve[trees][HEADLINE] - of_default[default.config.trees][HEADLINE]
         weight = len(users) / (len(validations) * len(difference))
-        total[np.searchsorted(users, validation.users)] += weight * difference
+        total[np.searchsorted(users, validation.holdout.users)] += weight * difference
     return total
 
 
@@ -126,13 +126,13 @@ def _trial(
         by_date=[
             Measured(
                 as_of=validation.as_of,
-                users=len(validation.users),
-                metrics=dict(zip(METRICS, curve[trees].mean(axis=1).tolist(), strict=True)),
-                default=float(of_default[default.config.trees][_HEADLINE].mean()),
+                users=len(validation.holdout.users),
+                metrics={metric: float(values.mean()) for metric, values in curve[trees].items()},
+                default=float(of_default[default.config.trees][HEADLINE].mean()),
             )
             for validation, curve, of_default in reached
         ],
-        users=len(np.unique(np.concatenate([validation.users for validation, _, _ in reached]))),
+        users=len(np.unique(np.concatenate([validation.holdout.users for validation, _, _ in reached]))),
         interval=interval,
         seconds=attempt.seconds,
     )

@@ -97,7 +97,7 @@ def described_choice(chosen: dict[str, Any]) -> str:
         reason = (
             f"{users} users on a date are too few to choose by (at least {FEWEST_USERS})"
             if users < FEWEST_USERS
-            else "no trial is surely better"
+            else "no trial is significantly better"
         )
         return f"the default stays: NDCG@100 {chosen['ndcg_100']:.4f}, and {reason}"
     low, high = chosen["ci95"]

@@ -55,7 +55,7 @@ def list_(
 
 @app.command()
 def show(version: Version, as_json: AsJson = False) -> None:
-    """Show the card of a ranker: its data, held-out metrics by segment, calibration, features, known limits.
+    """Show the card of a ranker: its data, holdout metrics by segment, calibration, features, known limits.
 
     Example: `audotics models show for_you-2015-01-01-1f2e3d4c`
     """
@@ -82,7 +82,7 @@ def promote(
 
     What is live stays so until the next `audotics run`. The next ranker that the gate promotes takes over again.
 
-    Example: `audotics models promote for_you-2015-01-01-1f2e3d4c --reason "double plays in the held-out weeks"`
+    Example: `audotics models promote for_you-2015-01-01-1f2e3d4c --reason "double plays in the holdout's weeks"`
     """
     from assets.ranker.promotion_store import promote as promote_model
     from orchestration.cli.rendering import print_json, say
@@ -113,7 +113,7 @@ def _person() -> str:
 def _measured(model: dict[str, Any]) -> str | None:
     """The figure above the fold that it is of: figures of different folds do not compare."""
     figure = model["ndcg@100"]["challenger"]
-    return None if figure is None else f"{figure:.4f}\n{model['held_out']}"
+    return None if figure is None else f"{figure:.4f}\n{model['holdout']}"
 
 
 def _difference(model: dict[str, Any]) -> str | None:

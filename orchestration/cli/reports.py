@@ -45,7 +45,7 @@ def print_evaluation(evaluation: Mapping[str, Any], subject: str = "ranker") -> 
             )
         _print_lists(slate, result["lists"], subject)
         _print_segments(slate, result["segments"], subject)
-        _print_pool(slate, result["pool"])
+        _print_candidate_recall(slate, result["pool"])
     if unknown := {kind: count for kind, count in evaluation.get("unknown", {}).items() if count}:
         say(f"not in the warehouse: {', '.join(f'{count:,} {kind}' for kind, count in unknown.items())}")
 
@@ -78,7 +78,7 @@ def _print_segments(slate: str, segments: Sequence[Mapping[str, Any]], subject: 
         print_table(f"{slate}: {metric} by {kind}{against}", columns, rows)
 
 
-def _print_pool(slate: str, pool: Mapping[str, Any] | None) -> None:
+def _print_candidate_recall(slate: str, pool: Mapping[str, Any] | None) -> None:
     """How much of what is relevant the candidates hold, and what each source has there that no other of them does."""
     if pool is None:
         return
@@ -87,7 +87,7 @@ def _print_pool(slate: str, pool: Mapping[str, Any] | None) -> None:
         name = source["source"] if source["in_pool"] else f"({source['source']})"
         alone = _with_interval(source["marginal"]["mean"], source["marginal"]["ci95"])
         rows.append((name, f"{source['offered']:.1f}", source["recall"], alone))
-    title = f"{slate}: recall of the pool; (in brackets) what others would add"
+    title = f"{slate}: candidate recall; (in brackets) what others would add"
     print_table(title, ("source", "tracks", "recall", "by no other, 95 % interval"), rows, highlight="pool")
 
 

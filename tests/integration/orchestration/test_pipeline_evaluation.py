@@ -14,7 +14,7 @@ from sample_pipeline import AS_OF
 
 from assets.candidates.pool import SourcesConfig
 from assets.catalogue import read_countries
-from assets.evaluation.tables import list_rows, metric_rows, pool_rows, segment_rows
+from assets.evaluation.tables import candidate_recall_rows, list_rows, metric_rows, segment_rows
 from assets.metrics.lists import FIGURES
 from orchestration.instance import open_instance
 from tests.repository import ROOT
@@ -187,7 +187,7 @@ def test_the_page_of_the_asset_shows_the_same(pipeline: Pipeline, evaluation: di
         ("evaluation", metric_rows(evaluation)),
         ("lists", list_rows(evaluation)),
         ("segments", segment_rows(evaluation)),
-        ("pool", pool_rows(evaluation)),
+        ("candidate_recall", candidate_recall_rows(evaluation)),
     ):
         table = metadata[name]
         assert isinstance(table, dg.TableMetadataValue)

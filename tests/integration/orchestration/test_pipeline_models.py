@@ -13,7 +13,7 @@ from assets.ranker.promotion import PromotionConfig
 from assets.ranker.promotion_store import list_models, promote, read_card
 from assets.ranker.registry import champions
 from assets.ranker.training import RankerConfig
-from assets.ranker.training_config import Recipe
+from assets.ranker.training_config import TrainingConfig
 from assets.slates import Slate
 from orchestration.cli.app import app
 from orchestration.cli.rendering import plain_console
@@ -35,14 +35,14 @@ def test_the_first_rankers_are_promoted_with_a_card_of_what_they_did_on_a_fold_t
         ("discover", True, "promoted"),
     ]
     assert {each["reasons"] for each in listed} == {"there is no incumbent"}
-    held_out = date.fromisoformat(AS_OF) - timedelta(days=14)
+    holdout = date.fromisoformat(AS_OF) - timedelta(days=14)
     with create_engine(pipeline.warehouse_url, Role.SERVICE).connect() as connection:
         cards = [read_card(connection, model["model_version"]) for model in listed]
     for model, card in zip(listed, cards, strict=True):
-        measured = card["held_out"]
-        assert (measured["as_of"], len(card["training"]["folds"])) == (held_out.isoformat(), 6)
-        # What the stand-in learnt from was over when the held-out fold began.
-        assert max(map(date.fromisoformat, measured["folds"])) == held_out - timedelta(days=14)
+        measured = card["holdout"]
+        assert (measured["as_of"], len(card["training"]["folds"])) == (holdout.isoformat(), 6)
+        # What the stand-in learnt from was over when the holdout began.
+        assert max(map(date.fromisoformat, measured["folds"])) == holdout - timedelta(days=14)
         everybody, *parts = measured["segments"]
         assert [each["segment"] for each in parts] == ["light", "medium", "heavy"]
         assert everybody["users"] == sum(each["users"] for each in parts) > 50
@@ -52,9 +52,9 @@ def test_the_first_rankers_are_promoted_with_a_card_of_what_they_did_on_a_fold_t
         assert measured["calibration"][-1]["listened"] > 2 * measured["calibration"][4]["listened"]
         assert card["data"]["last_listen"] < AS_OF
     table = pipeline.run("models", "list").stdout
-    assert table.count(held_out.isoformat()) == len(listed), "a figure of a fold stands above the fold's date"
+    assert table.count(holdout.isoformat()) == len(listed), "a figure of a fold stands above the fold's date"
     page = pipeline.run("models", "show", listed[0]["model_version"]).stdout
-    for shown in ("Held-out fold", "heavy", "Calibration", "Features", "Known limits"):
+    for shown in ("Holdout", "heavy", "Calibration", "Features", "Known limits"):
         assert shown in page
 
 
@@ -65,7 +65,7 @@ def test_a_worse_challenger_does_not_serve_until_a_person_says_so_and_the_way_ba
     engine, before = create_engine(own_pipeline.warehouse_url, Role.SERVICE), own_pipeline.table_checksums()
 
     def try_out(config: RankerConfig) -> Outcome:
-        outcome = challenge(engine, lake, Slate.FOR_YOU, day, Recipe(config), PromotionConfig())
+        outcome = challenge(engine, lake, Slate.FOR_YOU, day, TrainingConfig(config), PromotionConfig())
         assert outcome is not None
         return outcome
 
@@ -108,6 +108,47 @@ def test_a_worse_challenger_does_not_serve_until_a_person_says_so_and_the_way_ba
         ("promoted", "to see what happens", False),
         ("promoted", "seen", False),
     ]
+
+
+def test_training_promotes_what_it_trained_where_the_champion_cannot_serve_whatever_was_decided_before(
+    pipeline: Pipeline,
+) -> None:
+    """A model with a feature that was taken back is served by nobody, and the model of the same date from before that
+    feature has had its decision.
+    """
+    day, lake = date.fromisoformat(AS_OF), Lake(str(pipeline.home / "lake"))
+    engine = create_engine(pipeline.warehouse_url, Role.SERVICE)
+    with engine.connect() as connection:
+        good = champions(connection, lake, day)[Slate.FOR_YOU].model_version
+    pipeline.query(
+        "with broken as (insert into ml.models select (jsonb_populate_record(each, jsonb_build_object('model_version',"
+        " 'for_you-broken', 'features', features || '[\"score_gone\"]'))).* from ml.models as each"
+        f" where model_version = '{good}' returning model_version, trained_as_of)"
+        " insert into ml.promotions (model_version, decided_at, slate, decision, serves_from, decided_by, reasons)"
+        " select model_version, now(), 'for_you', 'promoted', trained_as_of, 'gate', 'fine' from broken returning 1"
+    )
+
+    def served() -> list[tuple[object, ...]]:
+        return pipeline.query("select model_version from ml.champions where slate = 'for_you' and serves_until is null")
+
+    assert served() == [("for_you-broken",)]
+    refused = rf"needs features that are no more \(score_gone\); `audotics run --as-of {AS_OF} --train`"
+    with engine.connect() as connection, pytest.raises(AudoticsError, match=refused):
+        champions(connection, lake, day)
+    for _ in range(2):
+        outcome = challenge(engine, lake, Slate.FOR_YOU, day, TrainingConfig(RankerConfig()), PromotionConfig())
+        assert outcome is not None
+        assert (outcome.challenger.model_version, outcome.decision.promoted) == (good, True)
+        assert served() == [(good,)]
+    with engine.connect() as connection:
+        assert champions(connection, lake, day)[Slate.FOR_YOU].model_version == good
+    why = "the incumbent cannot serve: for_you-broken needs features that are no more (score_gone)"
+    assert pipeline.query(
+        f"select incumbent, override_reason from ml.promotions where model_version = '{good}' and decided_by = 'gate'"
+        " order by decided_at"
+    ) == [(None, None), ("for_you-broken", why)]
+    pipeline.query("delete from ml.promotions where model_version = 'for_you-broken' returning 1")
+    pipeline.query("delete from ml.models where model_version = 'for_you-broken' returning 1")
 
 
 def test_the_check_of_the_gate_warns_and_the_page_of_the_asset_shows_the_cards(pipeline: Pipeline) -> None:

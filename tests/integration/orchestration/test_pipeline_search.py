@@ -17,7 +17,7 @@ from assets.ranker.card import page
 from assets.ranker.challenge import challenge
 from assets.ranker.promotion import PromotionConfig
 from assets.ranker.training import RankerConfig
-from assets.ranker.training_config import read_recipe
+from assets.ranker.training_config import read_training_config
 from assets.search.assets import ranker_search
 from assets.slates import Slate
 from orchestration.cli.app import app
@@ -54,7 +54,7 @@ def test_every_trial_is_stored_once_and_the_default_does_what_the_stand_ins_did(
 ) -> None:
     assert [(each["slate"], each["trial"]) for each in trials] == [("rediscover", 0), ("rediscover", 1)]
     ((of_card,),) = platform.query(
-        "select card #> '{held_out,segments,0,ndcg@100,mean}' from ml.models where slate = 'rediscover'"
+        "select card #> '{holdout,segments,0,ndcg@100,mean}' from ml.models where slate = 'rediscover'"
         f" and trained_as_of = date '{AS_OF}' and params->>'trees' = '150' and params->>'objective' = 'binary'"
     )
     default = trials[0]
@@ -107,7 +107,7 @@ def test_rankers_train_with_the_newest_choice_of_their_date_or_earlier(pipeline:
 
     def origin(as_of: date) -> str:
         with engine.connect() as connection:
-            return read_recipe(connection, slate, as_of).origin
+            return read_training_config(connection, slate, as_of).origin
 
     choose = "update ml.ranker_trials set chosen = trial = {} where slate = 'rediscover' and as_of = date '{}'"
     with engine.begin() as connection:
@@ -120,14 +120,14 @@ def test_rankers_train_with_the_newest_choice_of_their_date_or_earlier(pipeline:
     assert origin(DAY - timedelta(days=1)).startswith("the defaults: nothing was searched")
     for day in (DAY, DAY + timedelta(days=6)):
         assert origin(day) == f"trial 1 of the search as of {AS_OF}"
-    assert origin(DAY + timedelta(days=7)).endswith("found nothing surely better")
+    assert origin(DAY + timedelta(days=7)).endswith("found nothing significantly better")
 
     with engine.connect() as connection:
-        recipe = read_recipe(connection, slate, DAY)
-    assert recipe.config != RankerConfig()
-    outcome = challenge(engine, Lake(str(pipeline.home / "lake")), slate, DAY, recipe, PromotionConfig())
+        chosen = read_training_config(connection, slate, DAY)
+    assert chosen.config != RankerConfig()
+    outcome = challenge(engine, Lake(str(pipeline.home / "lake")), slate, DAY, chosen, PromotionConfig())
     assert outcome is not None
-    assert outcome.challenger.model.config == recipe.config
-    assert recipe.origin in page(outcome.card)
+    assert outcome.challenger.model.config == chosen.config
+    assert chosen.origin in page(outcome.card)
     # The second trial is one of a ranking objective: its scores are no probabilities.
-    assert recipe.config.objective != "binary" and outcome.card["held_out"]["calibration"] is None
+    assert chosen.config.objective != "binary" and outcome.card["holdout"]["calibration"] is None

@@ -100,7 +100,7 @@ MAY = [
     (ANALYST, "select * from core.dim_tracks natural join core.dim_artists limit 1"),
     (ANALYST, "select * from features.feat_track natural join features.feat_artist limit 1"),
     (ANALYST, "select * from ml.models cross join ml.model_evaluations cross join ml.releases limit 1"),
-    (ANALYST, "select figures from ml.promotions limit 1"),
+    (ANALYST, "select figures from ml.promotions natural join ml.champions limit 1"),
     (ANALYST, "select params from ml.ranker_trials where labels_until > as_of"),
     (ANALYST, "select * from ml.similar_tracks_named cross join ml.similar_artists_named limit 1"),
 ]
@@ -198,7 +198,14 @@ def test_nothing_that_an_analyst_can_read_has_a_users_key_or_id(platform: Pipeli
     others = {name for name in readable if not name.startswith("analytics.")}
     assert others == {
         *("core.dim_tracks", "core.dim_artists", "features.feat_track", "features.feat_artist"),
-        *("ml.models", "ml.promotions", "ml.model_evaluations", "ml.releases", "ml.recommendation_batches"),
+        *(
+            "ml.models",
+            "ml.promotions",
+            "ml.champions",
+            "ml.model_evaluations",
+            "ml.releases",
+            "ml.recommendation_batches",
+        ),
         *("ml.ranker_trials", "ml.recommendation_outcomes", "ml.recommended_tracks"),
         *("ml.similar_batches", "ml.similarity_evaluations", "ml.similar_tracks_named", "ml.similar_artists_named"),
     }

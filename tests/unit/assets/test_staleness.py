@@ -295,5 +295,6 @@ def test_how_rankers_are_trained_is_no_code_of_the_folds_they_are_trained_on() -
     of_folds = staleness._imported(["assets.ranker.folds"], ROOT).keys()
     assert {"assets.candidates.als", "assets.features.marts", "assets.metrics.protocol", "assets.slates"} <= of_folds
     assert (
-        not {"assets.ranker.training", "assets.ranker.forest.forest", "assets.ranker.lists", "assets.plots"} & of_folds
+        not {"assets.ranker.training", "assets.ranker.forest.forest", "assets.ranker.scoring", "assets.plots"}
+        & of_folds
     )

@@ -14,6 +14,7 @@ def create() -> None:
     op.execute("COMMENT ON SCHEMA ml IS 'Models, how they were measured, what they recommend, what is live'")
     _create_models()
     _create_promotions()
+    _create_champions()
     _create_ranker_trials()
 
 
@@ -36,7 +37,7 @@ def _create_models() -> None:
         column(
             "card",
             JSONB,
-            "Data, features, held-out metrics, calibration, limits",
+            "Data, features, holdout metrics, calibration, limits",
             null=True,
         ),
         column("stand_in_as_of", sa.Date, "Nothing from this day on was seen by the model's stand-in", null=True),
@@ -63,19 +64,50 @@ def _create_promotions() -> None:
         column("serves_from", sa.Date, "First as_of that a promoted model serves; null when refused", null=True),
         column("incumbent", sa.Text, "The model that served until then: ml.models; null when none did", null=True),
         column("decided_by", sa.Text, "gate, or the system user who overrode it"),
-        column("override_reason", sa.Text, "Why a person promoted it; null for decisions of the gate", null=True),
+        column("override_reason", sa.Text, "Why it was promoted against the gate; null: the gate compared", null=True),
         column("reasons", sa.Text, "What spoke for or against it, in words"),
-        column("figures", JSONB, "What was compared on the held-out fold; null when nothing was", null=True),
+        column("figures", JSONB, "What was compared on the holdout; null when nothing was", null=True),
         column("speed", JSONB, "Rows scored per second by challenger and incumbent; null likewise", null=True),
         sa.PrimaryKeyConstraint("model_version", "decided_at", name="promotions_pkey"),
         sa.ForeignKeyConstraint(["model_version"], ["ml.models.model_version"], name="promotions_model_version_fkey"),
         sa.CheckConstraint("decision IN ('promoted', 'refused')", name="promotions_decision"),
         sa.CheckConstraint("(decision = 'promoted') = (serves_from IS NOT NULL)", name="promotions_serves_from"),
         schema="ml",
-        comment="One row per decision on a model; of those that serve a date, the one with the latest serves_from does,"
-        " among equals the one decided last",
+        comment="One row per decision on a model; ml.champions says which of them serve, and when",
     )
     op.execute("CREATE UNIQUE INDEX promotions_gate_key ON ml.promotions (model_version) WHERE override_reason IS NULL")
+
+
+_CHAMPIONS = {
+    "slate": "for_you, discover or rediscover",
+    "model_version": "The model that serves: ml.models",
+    "serves_from": "First as_of that it serves",
+    "serves_until": "First as_of that it serves no more; null for the model that serves now",
+}
+
+
+def _create_champions() -> None:
+    op.execute(
+        """
+        CREATE VIEW ml.champions AS
+        WITH last_decisions AS (
+            SELECT DISTINCT ON (slate, serves_from) slate, model_version, serves_from
+            FROM ml.promotions
+            WHERE serves_from IS NOT NULL
+            ORDER BY slate, serves_from, decided_at DESC
+        )
+
+        SELECT
+            slate,
+            model_version,
+            serves_from,
+            lead(serves_from) OVER (PARTITION BY slate ORDER BY serves_from) AS serves_until
+        FROM last_decisions
+        """
+    )
+    op.execute("COMMENT ON VIEW ml.champions IS 'Which model serves a slate from which as_of on, by all decisions'")
+    for name, comment in _CHAMPIONS.items():
+        op.execute(f"COMMENT ON COLUMN ml.champions.{name} IS '{comment}'")
 
 
 def _metric(name: str, comment: str) -> sa.Column[Any]:

@@ -74,6 +74,7 @@ _GRANTS = (
     f"GRANT SELECT, INSERT, UPDATE, DELETE ON {_WRITTEN_BY_SERVICE} TO {_SERVICE}",
     # What was decided stays.
     f"GRANT SELECT, INSERT ON ml.promotions TO {_SERVICE}",
+    f"GRANT SELECT ON ml.champions TO {_SERVICE}, {_TRANSFORMER}, {_ANALYST}",
     f"GRANT SELECT ON {_WRITTEN_BY_SERVICE}, ml.promotions, {', '.join(_PARTITIONED)} TO {_TRANSFORMER}",
     f"GRANT SELECT ON {_WRITTEN_BY_SERVICE}, ml.promotions TO {_ANALYST}",
     f"GRANT USAGE ON SCHEMA core, features TO {_SERVICE}",

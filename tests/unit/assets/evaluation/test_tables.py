@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from assets.evaluation.tables import list_rows, metric_rows, pool_rows, segment_rows
+from assets.evaluation.tables import candidate_recall_rows, list_rows, metric_rows, segment_rows
 from assets.metrics.lists import FIGURES
 from orchestration.cli import rendering
 from orchestration.cli.reports import print_evaluation
@@ -96,7 +96,7 @@ def test_lists_that_are_compared_with_nothing_have_rows_of_their_own(stored: dic
 
 
 def test_the_rows_of_a_pool_begin_with_the_whole_and_say_which_sources_are_in_it(stored: dict[str, Any]) -> None:
-    whole, ease, sessions = pool_rows(stored)
+    whole, ease, sessions = candidate_recall_rows(stored)
     assert whole == {
         "slate": "discover",
         "source": "pool",
@@ -111,7 +111,7 @@ def test_the_rows_of_a_pool_begin_with_the_whole_and_say_which_sources_are_in_it
         ("session_cooccurrence", "yes", 0.1, "0.0900 to 0.1100"),
     ]
     stored["slates"]["discover"]["pool"] = None
-    assert pool_rows(stored) == []
+    assert candidate_recall_rows(stored) == []
 
 
 def test_the_command_prints_every_table_in_80_columns(

@@ -1,4 +1,4 @@
-"""Recall of the pool and of its sources, by hand."""
+"""Candidate recall, of the pool and of its sources, by hand."""
 
 from datetime import date
 
@@ -11,7 +11,7 @@ from assets.candidates.pool import Sources
 from assets.candidates.source import ABSENT
 from assets.evaluation.baselines import source_lists
 from assets.listens import Floats, Ints, Listens, epoch_seconds
-from assets.metrics.candidate_recall import pool_recall
+from assets.metrics.candidate_recall import candidate_recall
 from assets.slates import Slate
 
 AS_OF = date(2020, 3, 1)
@@ -48,7 +48,7 @@ def sources(sizes: dict[str, int]) -> Sources:
 
 def measured(sizes: dict[str, int], slate: Slate = Slate.FOR_YOU) -> dict:
     made = sources(sizes)
-    return pool_recall(source_lists(made, slate, made.history.users), made.sizes, RELEVANT)
+    return candidate_recall(source_lists(made, slate, made.history.users), made.sizes, RELEVANT)
 
 
 RELEVANT = pd.DataFrame({"user_key": [0, 0, 0, 0, 1, 1, 2], "track_key": [0, 1, 2, 5, 3, 4, 0]}, dtype=np.int32)

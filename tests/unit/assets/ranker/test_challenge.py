@@ -1,10 +1,9 @@
-"""Which models the gate compares, so that none has seen the held-out fold, and what it does when it cannot."""
+"""Which models the gate compares, so that none has seen the holdout, and what it does when it cannot."""
 
 import hashlib
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,16 +12,16 @@ from assets.features.dates import fold_dates
 from assets.ranker.challenge import _decide, _Incumbent, _stand_in
 from assets.ranker.dataset import Fold
 from assets.ranker.promotion import Decision, PromotionConfig
-from assets.ranker.registry import Challenger, StandIn, clean_model, store_files
+from assets.ranker.registry import Challenger, ModelRow, StandIn, clean_model, obstacle, store_files
 from assets.ranker.training import RankerConfig, train
-from assets.ranker.training_set import HeldOut
+from assets.ranker.training_set import StoredHoldout
 from assets.slates import HORIZON_DAYS, Slate
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 
 AS_OF = date(2026, 3, 2)
 CONFIG = RankerConfig(trees=2, min_child_samples=5, lambda_l2=0.1, threads=1)
-NEWEST = HeldOut(fold_dates(AS_OF, 1)[0], "held_out/x.parquet")
+NEWEST = StoredHoldout(fold_dates(AS_OF, 1)[0], "holdout/x.parquet")
 
 
 def fold(as_of: date, positives: int = 20) -> Fold:
@@ -37,7 +36,7 @@ def folds() -> list[Fold]:
     return [fold(day) for day in fold_dates(AS_OF, CONFIG.folds)]
 
 
-def test_a_stand_in_learns_from_the_folds_that_were_over_when_the_held_out_one_began() -> None:
+def test_a_stand_in_learns_from_the_folds_that_were_over_when_the_holdout_one_began() -> None:
     stand_in = _stand_in(folds(), NEWEST, CONFIG)
     assert stand_in is not None
     assert stand_in.as_of == NEWEST.as_of == date(2026, 2, 16)
@@ -57,16 +56,18 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(str(tmp_path))
 
 
-def row(lake: Lake, trained_as_of: date, stand_in_as_of: date | None) -> Any:
+def row(lake: Lake, trained_as_of: date, stand_in_as_of: date | None) -> ModelRow:
     """A row of ml.models whose files are in the lake: the model has one tree, its stand-in two."""
     stand_in = stand_in_as_of and StandIn(stand_in_as_of, train(folds(), CONFIG))
     model = train(folds(), RankerConfig(trees=1, min_child_samples=5, threads=1))
     challenger = Challenger(Slate.FOR_YOU, trained_as_of, model, 100, stand_in or None)
     store_files(lake, challenger)
     version = challenger.model_version
-    return SimpleNamespace(
+    return ModelRow(
         model_version=version,
+        slate=Slate.FOR_YOU,
         trained_as_of=trained_as_of,
+        created_at=datetime(2026, 3, 2, tzinfo=UTC),
         file=f"models/{version}.txt",
         file_sha256=_sha256(model.text),
         stand_in_as_of=stand_in_as_of,
@@ -76,6 +77,8 @@ def row(lake: Lake, trained_as_of: date, stand_in_as_of: date | None) -> Any:
         feature_importance=model.gain,
         folds=model.fold_dates,
         training_rows=model.rows,
+        training_users=challenger.users,
+        card=None,
         metrics={"training_positives": model.positives},
         params={"seed": 1, "gone since": 7},
     )
@@ -105,9 +108,28 @@ def test_an_incumbent_competes_itself_or_by_its_stand_in_but_never_having_seen_t
 
 def test_a_stand_in_that_was_tampered_with_is_not_compared(lake: Lake) -> None:
     stored = row(lake, AS_OF, NEWEST.as_of)
+    assert stored.stand_in_file
     lake.write_text(stored.stand_in_file, "tree")
     with pytest.raises(AudoticsError, match=r"-stand-in.txt\) is not the one that was registered"):
         clean_model(lake, stored, NEWEST.as_of)
+
+
+def test_a_model_can_serve_as_long_as_its_file_its_features_and_its_text_are_there(lake: Lake) -> None:
+    stored = row(lake, AS_OF, NEWEST.as_of)
+    assert obstacle(lake, stored, stored.features) is None
+    # Today's features are those of the sources and marts, of which this one is.
+    assert stored.features == ["score_als"] and obstacle(lake, stored) is None
+    needy = replace(stored, features=["score_als", "score_gone"])
+    assert obstacle(lake, needy) == f"{stored.model_version} needs features that are no more (score_gone)"
+    for text in ("", "tree", "no model at all"):
+        lake.write_text("models/odd.txt", text)
+        odd = replace(stored, file="models/odd.txt", file_sha256=_sha256(text))
+        assert str(obstacle(lake, odd)).startswith(f"the text of {stored.model_version} cannot be scored")
+        assert "is not the one that was registered" in str(obstacle(lake, replace(odd, file_sha256="0")))
+    gone = replace(stored, file="models/gone.txt")
+    assert (
+        obstacle(lake, gone) == f"the file of model {stored.model_version} is not in the lake: restore models/gone.txt"
+    )
 
 
 def decide(incumbent: _Incumbent | None) -> Decision:
@@ -120,7 +142,7 @@ def test_a_challenger_without_an_incumbent_or_with_one_that_cannot_serve_is_prom
     assert decide(gone) == Decision(True, ["the incumbent cannot serve: its file is gone"])
 
 
-@pytest.mark.parametrize("obstacle", ["no fold was held out", ""])
+@pytest.mark.parametrize("obstacle", ["no fold was kept whole", ""])
 def test_a_challenger_that_cannot_be_compared_with_its_incumbent_is_refused(obstacle: str) -> None:
     decision = decide(_Incumbent("m", train(folds(), CONFIG), obstacle))
     assert not decision.promoted

@@ -15,14 +15,16 @@ from assets.features.join import (
     FeatureFrames,
     FeatureMatrix,
 )
-from assets.metrics.protocol import per_user_metrics
-from assets.ranker import dataset
+from assets.metrics.protocol import HEADLINE, per_user_metrics
+from assets.ranker import holdout
 from assets.ranker.card import calibration
-from assets.ranker.dataset import Fold, LabelledPool, held_out_rows, held_out_users
-from assets.ranker.holdout import feature_names, rehearse
+from assets.ranker.dataset import Fold, LabelledPool
+from assets.ranker.holdout import feature_names, holdout_of, holdout_rows, holdout_users
+from assets.ranker.judging import judge, perform
 from assets.ranker.lists import ListRules
-from assets.ranker.scoring import rank
+from assets.ranker.scoring import predict, rank
 from assets.ranker.training import RankerConfig, RankerModel, train
+from assets.slates import Slate
 
 USERS, TRACKS, IN_POOL = 12, 150, 120
 AS_OF = date(2026, 3, 2)
@@ -69,9 +71,22 @@ def pool(users: range = range(USERS)) -> LabelledPool:
     return LabelledPool(candidates[mine].reset_index(drop=True), label[mine], features())
 
 
+def rules(slate: Slate) -> ListRules:
+    """Of a catalogue in which every third track is a version of the one before it, and some users heard one of them."""
+    titles = [f"song {track - 1} (Live)" if track % 3 == 1 else f"song {track}" for track in range(TRACKS)]
+    catalogue = features().track_artist.assign(artist_key=0, title=titles)
+    catalogue["artist_key"] = [track // 20 for track in range(TRACKS)]
+    heard = pd.DataFrame({"user_key": [0, 0, 5, 5], "track_key": [3, 7, 31, 90]})
+    return ListRules(catalogue).of_slate(slate, heard)
+
+
+def stored(slate: Slate, users: range = range(USERS)) -> pd.DataFrame:
+    return holdout_rows(pool(users), np.arange(USERS), relevant(), rules(slate)).to_pandas()
+
+
 @pytest.fixture(scope="module")
 def model() -> RankerModel:
-    table = held_out_rows(pool(), np.arange(USERS), relevant()).to_pandas()
+    table = stored(Slate.FOR_YOU)
     names = feature_names(table.columns)
     fold = Fold(
         AS_OF,
@@ -83,50 +98,82 @@ def model() -> RankerModel:
     return train([fold], CONFIG)
 
 
-def test_a_rehearsal_measures_what_the_protocol_measures_however_it_is_batched(model: RankerModel) -> None:
-    everybody = np.arange(USERS)
-    whole = pool()
-    table = held_out_rows(whole, everybody, relevant()).to_pandas()
+@pytest.mark.parametrize("slate", Slate)
+def test_models_are_judged_by_the_lists_that_a_night_serves_however_they_are_batched(
+    model: RankerModel, slate: Slate
+) -> None:
+    table = stored(slate)
     names = feature_names(table.columns)
-    listed = rank(model, whole.candidates, FeatureMatrix(names, table[names].to_numpy(np.float32)), ListRules.none())
-    users, expected = per_user_metrics(listed, relevant())
+    matrix = FeatureMatrix(names, table[names].to_numpy(np.float32))
+    of_night = rank(model, pool().candidates, matrix, rules(slate))
+    users, expected = per_user_metrics(of_night, relevant())
 
-    batches = [held_out_rows(pool(part), everybody, relevant()) for part in (range(5), range(5, USERS))]
-    audience, by_name = rehearse({"challenger": model}, batches)
-    measured_users, measured = per_user_metrics(by_name["challenger"].lists, audience.relevant)
-    assert measured_users.tolist() == users.tolist() == list(range(USERS))
-    for metric, values in expected.items():
-        assert measured[metric].tolist() == values.tolist()
+    batches = [holdout_of(stored(slate, part), slate) for part in (range(5), range(5, USERS))]
+    audience, by_name = perform({"challenger": model}, batches)
+    judged = by_name["challenger"]
+    assert audience.users.tolist() == users.tolist() == list(range(USERS))
+    listed = ["user_key", "track_key", "rank"]
+    assert judged.lists[listed].to_numpy().tolist() == of_night[listed].to_numpy().tolist()
+    assert {name: values.tolist() for name, values in judged.metrics.items()} == {
+        name: values.tolist() for name, values in expected.items()
+    }
+    # A search asks the same question of the same function.
+    whole = holdout_of(table, slate)
+    assert judge(whole, model.config, predict(model, whole.x)).metrics[HEADLINE].tolist() == expected[HEADLINE].tolist()
+    # The rules make a difference here, and what they hide depends on the slate.
+    as_scored = rank(model, pool().candidates, matrix, ListRules.none())
+    assert per_user_metrics(as_scored, relevant())[1][HEADLINE].mean() != expected[HEADLINE].mean() > 0
+    assert table["hidden"].any() == (slate is Slate.DISCOVER)
     # One of the users listened to nothing that was put forward, and counts.
-    assert 0 < expected["ndcg@100"].mean() < 1
-    assert expected["ndcg@100"][3] == 0
-    assert len(audience.relevant) == len(relevant())
+    assert expected[HEADLINE][3] == 0
+    assert (audience.relevant.sum(), audience.reachable) == (len(relevant()), pool().label.sum())
     assert audience.listens.tolist() == [user + 1.0 for user in range(USERS)]
 
 
-def test_a_rehearsal_keeps_the_scores_of_all_candidates_and_the_artists_of_the_listed(model: RankerModel) -> None:
-    _, by_name = rehearse({"a": model, "b": model}, [held_out_rows(pool(), np.arange(USERS), relevant())])
-    rehearsal = by_name["a"]
-    assert len(rehearsal.score) == len(rehearsal.label) == USERS * IN_POOL
-    assert rehearsal.label.sum() == pool().label.sum()
-    assert rehearsal.lists.groupby("user_key").size().tolist() == [100] * USERS
-    odd = rehearsal.lists["track_key"] % 2 == 1
-    assert (rehearsal.lists["artist_key"] == np.where(odd, rehearsal.lists["track_key"] % 7, -1)).all()
-    assert by_name["b"].lists.equals(rehearsal.lists)
-    assert rehearsal.rows_per_second > 0
+def test_what_would_be_ahead_as_scored_is_behind_as_served() -> None:
+    """One user with one relevant track: the first of its artist in one order, the third in the other."""
+    table = pd.DataFrame(
+        {
+            "user_key": 0,
+            "track_key": range(4),
+            "artist_key": [1, 1, 1, 2],
+            "recording": [0, 0, 0, 3],
+            "hidden": False,
+            "label": [False, False, True, False],
+            "relevant": 1,
+            "user_listens": np.float32(1),
+        }
+    )
+    holdout = holdout_of(table, Slate.FOR_YOU)
+    first, behind = np.array([0.9, 0.1, 0.8, 0.2]), np.array([0.1, 0.2, 0.7, 0.8])
+    scored = [np.argsort(-score).tolist().index(2) for score in (first, behind)]
+    served = [judge(holdout, CONFIG, score).metrics[HEADLINE][0] for score in (first, behind)]
+    assert scored == [1, 1]
+    # A version of it that is scored higher leaves it out of the list.
+    assert served[0] == 0 and served[1] > 0
 
 
-def test_of_many_users_some_are_held_out_the_same_ones_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert held_out_users(relevant(), AS_OF).tolist() == list(range(USERS))
-    monkeypatch.setattr(dataset, "HELD_OUT_USERS", 5)
-    some = held_out_users(relevant(), AS_OF)
+def test_a_performance_keeps_the_scores_of_all_candidates_and_the_artists_of_the_listed(model: RankerModel) -> None:
+    _, by_name = perform({"a": model, "b": model}, [holdout_of(stored(Slate.FOR_YOU), Slate.FOR_YOU)])
+    performance = by_name["a"]
+    assert len(performance.score) == len(performance.label) == USERS * IN_POOL
+    assert performance.label.sum() == pool().label.sum()
+    assert (performance.lists["artist_key"] == performance.lists["track_key"] // 20).all()
+    assert by_name["b"].lists.equals(performance.lists)
+    assert performance.rows_per_second > 0
+
+
+def test_of_many_users_some_are_holdout_the_same_ones_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert holdout_users(relevant(), AS_OF).tolist() == list(range(USERS))
+    monkeypatch.setattr(holdout, "HOLDOUT_USERS", 5)
+    some = holdout_users(relevant(), AS_OF)
     assert len(set(some.tolist())) == 5
-    assert some.tolist() == sorted(some.tolist()) == held_out_users(relevant(), AS_OF).tolist()
-    assert some.tolist() != held_out_users(relevant(), date(2026, 3, 9)).tolist()
-    stored = held_out_rows(pool(), some, relevant()).to_pandas()
-    assert stored["user_key"].unique().tolist() == some.tolist()
-    assert len(stored) == 5 * IN_POOL
-    assert stored.groupby("user_key")["relevant"].first().tolist() == [
+    assert some.tolist() == sorted(some.tolist()) == holdout_users(relevant(), AS_OF).tolist()
+    assert some.tolist() != holdout_users(relevant(), date(2026, 3, 9)).tolist()
+    kept = holdout_rows(pool(), some, relevant(), rules(Slate.FOR_YOU)).to_pandas()
+    assert kept["user_key"].unique().tolist() == some.tolist()
+    assert len(kept) == 5 * IN_POOL
+    assert kept.groupby("user_key")["relevant"].first().tolist() == [
         len(relevant().query("user_key == @user")) for user in some
     ]
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assets.ranker.holdout import Audience, Rehearsal
-from assets.ranker.promotion import Decision, PromotionConfig, concentration, judge
+from assets.metrics.protocol import per_user_metrics
+from assets.ranker.judging import Audience, Performance
+from assets.ranker.promotion import Decision, PromotionConfig, concentration, decide
 
 USERS = 90
 COMMON = [10_001, 10_002, 10_003, 10_004, 10_005]
@@ -27,27 +28,28 @@ def hit_at(rank: int, rest: Tracks | None = None) -> Tracks:
     return lambda user: [*others(user)[: rank - 1], user, *others(user)[rank - 1 :]]
 
 
-def rehearsal(
+def performance(
     tracks_of: Tracks, artist_of: Callable[[int], int] = lambda track: -1, rows_per_second: float = 1000.0
-) -> Rehearsal:
+) -> Performance:
     rows = [(user, track, rank) for user in range(USERS) for rank, track in enumerate(tracks_of(user), start=1)]
     lists = pd.DataFrame(rows, columns=["user_key", "track_key", "rank"])
     lists["artist_key"] = lists["track_key"].map(artist_of)
+    metrics = per_user_metrics(lists, pd.DataFrame({"user_key": range(USERS), "track_key": range(USERS)}))[1]
     nothing = np.zeros(0)
-    return Rehearsal(lists, nothing.astype(np.float32), nothing.astype(bool), rows_per_second)
+    return Performance(lists, metrics, nothing.astype(np.float32), nothing.astype(bool), rows_per_second)
 
 
 def audience() -> Audience:
     """Every user has one relevant track; a user's number is also how much they had listened."""
     users = np.arange(USERS, dtype=np.int32)
-    return Audience(users, users.astype(np.float32), pd.DataFrame({"user_key": users, "track_key": users}))
+    return Audience(users, users.astype(np.float32), np.ones(USERS, np.int64), USERS)
 
 
-def decision(challenger: Rehearsal, incumbent: Rehearsal) -> Decision:
-    return judge(audience(), challenger, incumbent, PromotionConfig())
+def decision(challenger: Performance, incumbent: Performance) -> Decision:
+    return decide(audience(), challenger, incumbent, PromotionConfig())
 
 
-def refused_for(challenger: Rehearsal, incumbent: Rehearsal, *beginnings: str) -> Decision:
+def refused_for(challenger: Performance, incumbent: Performance, *beginnings: str) -> Decision:
     """The decision, which names these objections and no other."""
     decided = decision(challenger, incumbent)
     assert not decided.promoted
@@ -56,7 +58,7 @@ def refused_for(challenger: Rehearsal, incumbent: Rehearsal, *beginnings: str) -
 
 
 def test_a_better_challenger_is_promoted() -> None:
-    decided = decision(rehearsal(hit_at(1)), rehearsal(hit_at(2)))
+    decided = decision(performance(hit_at(1)), performance(hit_at(2)))
     assert decided.promoted
     assert decided.figures is not None
     assert decided.figures["challenger"]["ndcg@100"] == 1.0
@@ -66,33 +68,33 @@ def test_a_better_challenger_is_promoted() -> None:
 
 
 def test_a_challenger_that_ranks_as_the_incumbent_does_is_promoted() -> None:
-    decided = decision(rehearsal(hit_at(3)), rehearsal(hit_at(3)))
+    decided = decision(performance(hit_at(3)), performance(hit_at(3)))
     assert (decided.promoted, decided.reasons) == (True, ["not worse than the incumbent"])
     assert decided.figures is not None
     assert (decided.figures["delta"], decided.figures["ci95"]) == (0.0, [0.0, 0.0])
 
 
 def test_a_challenger_that_is_no_better_than_nothing_is_compared_all_the_same() -> None:
-    assert decision(rehearsal(own(5)), rehearsal(own(5))).promoted
+    assert decision(performance(own(5)), performance(own(5))).promoted
 
 
 def test_a_worse_challenger_is_refused() -> None:
-    decided = decision(rehearsal(hit_at(2)), rehearsal(hit_at(1)))
+    decided = decision(performance(hit_at(2)), performance(hit_at(1)))
     assert not decided.promoted
     assert decided.reasons[0].startswith("NDCG@100 may be worse by 0.3691, and 0.0500 is tolerated")
 
 
 def test_a_loss_within_the_tolerance_is_promoted() -> None:
-    one_worse = rehearsal(lambda user: hit_at(2 if user == 40 else 1)(user))
-    decided = decision(one_worse, rehearsal(hit_at(1)))
+    one_worse = performance(lambda user: hit_at(2 if user == 40 else 1)(user))
+    decided = decision(one_worse, performance(hit_at(1)))
     assert decided.promoted
     assert decided.figures is not None
     assert -0.05 < decided.figures["ci95"][0] < decided.figures["delta"] < 0
 
 
 def test_what_may_be_chance_either_way_is_refused() -> None:
-    mixed = rehearsal(lambda user: hit_at(1 + user % 2)(user))
-    other_way = rehearsal(lambda user: hit_at(2 - user % 2)(user))
+    mixed = performance(lambda user: hit_at(1 + user % 2)(user))
+    other_way = performance(lambda user: hit_at(2 - user % 2)(user))
     decided = refused_for(mixed, other_way, "NDCG@100 may be worse")
     assert decided.figures is not None
     assert decided.figures["delta"] == pytest.approx(0.0)
@@ -102,35 +104,35 @@ def test_what_may_be_chance_either_way_is_refused() -> None:
     ("segment", "members"), [("light", range(30)), ("medium", range(30, 60)), ("heavy", range(60, 90))]
 )
 def test_one_segment_that_loses_refuses_what_is_better_on_the_whole(segment: str, members: range) -> None:
-    challenger = rehearsal(lambda user: hit_at(2 if user in members else 1)(user))
-    incumbent = rehearsal(lambda user: hit_at(1 if user in members else 2)(user))
+    challenger = performance(lambda user: hit_at(2 if user in members else 1)(user))
+    incumbent = performance(lambda user: hit_at(1 if user in members else 2)(user))
     decided = refused_for(challenger, incumbent, f"{segment} listeners lose 0.3691 of NDCG@100 1.0000")
     assert decided.figures is not None
     assert decided.figures["ci95"][0] > 0
 
 
 def test_fewer_distinct_tracks_refuse() -> None:
-    shared = rehearsal(hit_at(1, lambda user: COMMON + own(4)(user - user % 2)))
-    refused_for(shared, rehearsal(hit_at(1, lambda user: COMMON + own(4)(user))), "coverage: 275 distinct")
+    shared = performance(hit_at(1, lambda user: COMMON + own(4)(user - user % 2)))
+    refused_for(shared, performance(hit_at(1, lambda user: COMMON + own(4)(user))), "coverage: 275 distinct")
 
 
 def test_the_same_tracks_in_more_lists_refuse() -> None:
-    for_all = rehearsal(hit_at(1, lambda user: COMMON + own(40)(user)))
-    for_some = rehearsal(hit_at(1, lambda user: own(45)(user) if user % 3 == 0 else COMMON + own(40)(user)))
+    for_all = performance(hit_at(1, lambda user: COMMON + own(40)(user)))
+    for_some = performance(hit_at(1, lambda user: own(45)(user) if user % 3 == 0 else COMMON + own(40)(user)))
     refused_for(for_all, for_some, "concentration: the 1 % most listed tracks take 11.7% of the places")
 
 
 def test_the_same_artists_in_more_lists_refuse() -> None:
-    one_artist = rehearsal(hit_at(1), artist_of=lambda track: 7)
+    one_artist = performance(hit_at(1), artist_of=lambda track: 7)
     refused_for(
-        one_artist, rehearsal(hit_at(1), artist_of=lambda track: track), "concentration: the 1 % most listed artists"
+        one_artist, performance(hit_at(1), artist_of=lambda track: track), "concentration: the 1 % most listed artists"
     )
 
 
 def test_scoring_several_times_slower_refuses_and_a_noisy_machine_does_not() -> None:
-    incumbent = rehearsal(hit_at(1), rows_per_second=1000.0)
-    refused_for(rehearsal(hit_at(1), rows_per_second=300.0), incumbent, "speed: 300 rows")
-    assert decision(rehearsal(hit_at(1), rows_per_second=500.0), incumbent).promoted
+    incumbent = performance(hit_at(1), rows_per_second=1000.0)
+    refused_for(performance(hit_at(1), rows_per_second=300.0), incumbent, "speed: 300 rows")
+    assert decision(performance(hit_at(1), rows_per_second=500.0), incumbent).promoted
 
 
 def test_concentration_by_hand() -> None:

@@ -10,20 +10,22 @@ import pytest
 
 from assets.features.dates import fold_dates
 from assets.metrics.intervals import bootstrap_interval
-from assets.metrics.protocol import METRICS, per_user_metrics
+from assets.metrics.protocol import HEADLINE
 from assets.metrics.simultaneous import simultaneous_intervals
 from assets.ranker.dataset import Fold
-from assets.ranker.lists import ListRules, ListsConfig
+from assets.ranker.holdout import Holdout
+from assets.ranker.judging import judge
+from assets.ranker.lists import Listing, ListRules, ListsConfig
 from assets.ranker.scoring import list_scores, predict
-from assets.ranker.training import OBJECTIVES, RankerConfig, thinned, train
-from assets.ranker.training_set import HeldOut
+from assets.ranker.training import OBJECTIVES, RankerConfig, downsampled, train
+from assets.ranker.training_set import StoredHoldout
 from assets.recommendations.reasons import contributions
 from assets.search.attempt import _curve, clean_folds
 from assets.search.search import search
 from assets.search.store import described_choice
 from assets.search.trial import FEWEST_USERS, SearchConfig, Trial
 from assets.search.validation import Validation, read_validation
-from assets.slates import HORIZON_DAYS
+from assets.slates import HORIZON_DAYS, Slate
 from warehouse.lake import Lake
 
 AS_OF = date(2026, 3, 2)
@@ -49,7 +51,15 @@ def fold(as_of: date, signal: float = 3.0, users: int = USERS) -> Fold:
 def validation(as_of: date, signal: float = 3.0) -> Validation:
     x, label, user = rows(as_of, signal)
     relevant = np.bincount(user, weights=label).astype(np.int64) + 1
-    return Validation(as_of, NAMES, x, label, user.astype(np.int64), np.arange(USERS, dtype=np.int32), relevant)
+    return Validation(as_of, holdout(x, label, user, relevant))
+
+
+def holdout(x: np.ndarray, label: np.ndarray, user: np.ndarray, relevant: np.ndarray) -> Holdout:
+    """Of users from 0 on, whose tracks have nothing in common."""
+    track, nobody = np.arange(len(x)), np.full(len(x), -1)
+    listing = Listing(user, nobody, track, np.zeros(len(x), bool), ListsConfig())
+    users = np.arange(len(relevant), dtype=np.int32)
+    return Holdout(NAMES, x, track, nobody, label, user.astype(np.int64), users, relevant, listing)
 
 
 def searched(folds: list[Fold], validations: list[Validation], config: SearchConfig = SMALL) -> list[Trial]:
@@ -68,50 +78,34 @@ def trials() -> list[Trial]:
     return searched(*world(3.0))
 
 
-def test_the_metrics_of_a_whole_fold_are_those_of_the_protocol() -> None:
-    draw = np.random.default_rng(1)
-    users, tracks = 7, 250
-    keys = np.sort(draw.choice(1000, users, replace=False)).astype(np.int32)
-    frame = pd.DataFrame({"user_key": np.repeat(keys, tracks), "track_key": np.tile(np.arange(tracks), users)})
-    label = draw.random(len(frame)) < 0.05
-    # Equal scores are common, and one user has no hit at all.
-    score = draw.integers(0, 60, len(frame)).astype(np.float64) / 7
-    label[:tracks] = False
-    beyond = pd.DataFrame({"user_key": np.repeat(keys, 2), "track_key": np.tile([-1, -2], users)})
-    relevant = pd.concat([frame[label], beyond])
-    counts = relevant.groupby("user_key").size().to_numpy(np.int64)
-    position = np.repeat(np.arange(users), tracks)
-    fold = Validation(AS_OF, [], np.zeros((len(frame), 0), np.float32), label, position, keys, counts)
-    row, rank, _ = ListRules.none().ranked(frame["user_key"].to_numpy(), frame["track_key"].to_numpy(), score + 1)
-    measured_users, expected = per_user_metrics(frame.iloc[row].assign(rank=rank), relevant)
-    assert measured_users.tolist() == keys.tolist()
-    for name, values in zip(METRICS, fold.metrics(score), strict=True):
-        np.testing.assert_allclose(values, expected[name], rtol=1e-12)
-    assert fold.metrics(score)[:, 0].tolist() == [0, 0, 0]
-    assert fold.metrics(score)[1].mean() > 0
-
-
 def test_a_stored_fold_is_read_whole_or_for_some_users_the_same_ones_every_time(tmp_path: Path) -> None:
     import pyarrow as pa
 
     x, label, user = rows(AS_OF, 3.0)
-    keys = {"user_key": user, "track_key": user, "artist_key": user, "label": label, "relevant": user + 1}
+    track = np.arange(len(user), dtype=np.int32)
+    facts = {"artist_key": track, "recording": track.astype(np.int64), "hidden": label}
+    keys = {"user_key": user, "track_key": track, **facts, "label": label, "relevant": user + 1}
     table = pa.Table.from_pandas(pd.DataFrame({**keys, **dict(zip(NAMES, x.T, strict=True))}), preserve_index=False)
-    lake, stored = Lake(str(tmp_path)), HeldOut(AS_OF, "held_out/x.parquet")
+    lake, stored = Lake(str(tmp_path)), StoredHoldout(AS_OF, "holdout/x.parquet")
     # Batches of users, of which the later come first, and one without anybody.
     middle = 20 * PER_USER
     lake.write_parquet(stored.path, [table.slice(middle), table.slice(0, 0), table.slice(0, middle)])
-    whole = read_validation(lake, stored, USERS)
-    assert whole is not None
+    read = read_validation(lake, stored, Slate.FOR_YOU, USERS)
+    assert read is not None
+    whole = read.holdout
     assert whole.users.tolist() == list(range(USERS)) and whole.names == NAMES
     assert np.array_equal(whole.x, x) and np.array_equal(whole.label, label) and np.array_equal(whole.position, user)
     assert whole.relevant.tolist() == list(range(1, USERS + 1))
-    some, again = (read_validation(lake, stored, 10) for _ in range(2))
+    # What is hidden, here all that was listened to, is in no list.
+    listed, _, _ = whole.listing.best(np.ones(len(x), np.float32))
+    assert np.array_equal(np.sort(listed), np.flatnonzero(~label))
+    some, again = (read_validation(lake, stored, Slate.FOR_YOU, 10) for _ in range(2))
     assert some is not None and again is not None
-    assert len(set(some.users.tolist())) == 10 and some.users.tolist() == again.users.tolist()
-    assert np.array_equal(some.x, x[np.isin(user, some.users)])
+    drawn = some.holdout.users.tolist()
+    assert len(set(drawn)) == 10 and drawn == again.holdout.users.tolist()
+    assert np.array_equal(some.holdout.x, x[np.isin(user, drawn)])
     lake.write_parquet(stored.path, [table.slice(0, 0)])
-    assert read_validation(lake, stored, 10) is None
+    assert read_validation(lake, stored, Slate.FOR_YOU, 10) is None
 
 
 def test_a_date_is_learnt_for_from_the_folds_that_were_over_by_then() -> None:
@@ -130,9 +124,11 @@ def test_after_so_many_trees_a_trial_is_at_what_training_with_so_many_gives(obje
     curve = _curve(folds, whole, config, [10, 20, 30], patience=3)
     assert list(curve) == [10, 20, 30]
     model = train(folds, config)
-    scores = list_scores(config, whole.position, predict(model, whole.x))
-    assert curve[20].tolist() == whole.metrics(scores).tolist()
-    assert curve[20].tolist() != curve[10].tolist()
+    expected = judge(whole.holdout, config, predict(model, whole.holdout.x)).metrics
+    assert {metric: values.tolist() for metric, values in curve[20].items()} == {
+        metric: values.tolist() for metric, values in expected.items()
+    }
+    assert curve[20][HEADLINE].tolist() != curve[10][HEADLINE].tolist()
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -181,16 +177,16 @@ def test_candidates_that_a_ranking_objective_tells_apart_are_told_apart_in_lists
     assert list_scores(config, np.zeros(0, np.int32), np.zeros(0)).shape == (0,)
 
 
-def test_weaker_thinning_than_the_training_sets_own_is_refused_and_stronger_keeps_every_positive() -> None:
+def test_weaker_downsampling_than_the_training_sets_own_is_refused_and_stronger_keeps_every_positive() -> None:
     stored = fold(AS_OF)
-    third = thinned(stored, RankerConfig(negatives=0.1))
+    third = downsampled(stored, RankerConfig(negatives=0.1))
     negatives = (stored.label == 0).sum()
     assert third.label.sum() == stored.label.sum()
     assert (third.label == 0).sum() == pytest.approx(negatives / 3, rel=0.25)
-    assert thinned(stored, RankerConfig()) is stored
-    assert np.array_equal(third.x, thinned(stored, RankerConfig(negatives=0.1)).x)
+    assert downsampled(stored, RankerConfig()) is stored
+    assert np.array_equal(third.x, downsampled(stored, RankerConfig(negatives=0.1)).x)
     with pytest.raises(ValueError, match=r"keeps 0\.3 of the negatives"):
-        thinned(stored, RankerConfig(negatives=0.5))
+        downsampled(stored, RankerConfig(negatives=0.5))
 
 
 def test_a_single_interval_is_that_of_the_paired_bootstrap() -> None:
@@ -201,7 +197,7 @@ def test_a_single_interval_is_that_of_the_paired_bootstrap() -> None:
     assert simultaneous_intervals(np.array([[0.1], [0.2]]), seed=1).tolist() == [[-np.inf, np.inf]] * 2
 
 
-def test_among_many_candidates_that_are_no_better_none_seems_surely_better() -> None:
+def test_among_many_candidates_that_are_no_better_none_seems_significantly_better() -> None:
     # Each is as good as the default. One by one, some of the intervals lie above 0 in nearly every search.
     draw, alone, at_once, searches = np.random.default_rng(7), 0, 0, 20
     for seed in range(searches):
@@ -213,7 +209,7 @@ def test_among_many_candidates_that_are_no_better_none_seems_surely_better() -> 
     assert at_once <= 2
 
 
-def test_what_is_surely_better_than_the_default_is_chosen(trials: list[Trial]) -> None:
+def test_what_is_significantly_better_than_the_default_is_chosen(trials: list[Trial]) -> None:
     default, (chosen,) = trials[0], [each for each in trials if each.chosen]
     assert (default.number, default.config, default.interval) == (0, RankerConfig(), None)
     assert chosen.number > 0 and chosen.interval is not None and chosen.interval[0] > 0
@@ -230,12 +226,9 @@ def test_what_is_surely_better_than_the_default_is_chosen(trials: list[Trial]) -
 def test_a_few_users_are_too_few_to_choose_by(users: tuple[int, int]) -> None:
     folds, whole = world(3.0)
     few = [
-        replace(
-            each,
-            **{name: getattr(each, name)[: number * PER_USER] for name in ("x", "label", "position")},
-            **{name: getattr(each, name)[:number] for name in ("users", "relevant")},
-        )
+        replace(each, holdout=holdout(*(rows_of[: number * PER_USER] for rows_of in arrays), relevant[:number]))
         for each, number in zip(whole, users, strict=True)
+        for *arrays, relevant in ((each.holdout.x, each.holdout.label, each.holdout.position, each.holdout.relevant),)
     ]
     trials = searched(folds, few)
     assert max(each.mean() for each in trials) > trials[0].mean() + 0.05
@@ -278,10 +271,10 @@ def test_no_trial_reads_a_fold_that_was_not_over_nor_a_label_from_as_of_on(trial
     assert searched(folds, validations[1:])[0].labels_until == DATES[1] + timedelta(days=HORIZON_DAYS)
 
 
-def test_a_trial_that_is_surely_worse_on_the_newest_date_is_not_measured_on_the_other() -> None:
+def test_a_trial_that_is_significantly_worse_on_the_newest_date_is_not_measured_on_the_other() -> None:
     # The newest date is the other way round: what learns from the signal is worst there.
     folds, (newest, older) = world(3.0)
-    turned = replace(newest, x=-newest.x)
+    turned = replace(newest, holdout=replace(newest.holdout, x=-newest.holdout.x))
     trials = searched(folds, [turned, older])
     pruned = [each for each in trials if each.pruned]
     assert pruned and not any(each.chosen or each.interval for each in pruned)
@@ -291,6 +284,7 @@ def test_a_trial_that_is_surely_worse_on_the_newest_date_is_not_measured_on_the_
 
 def test_without_a_fold_that_was_over_there_is_nothing_to_search_on() -> None:
     folds, validations = world(3.0)
+    newest = validations[0]
     assert search(folds[:2], validations, SMALL, lambda *_: None) is None
     with pytest.raises(ValueError, match="other features"):
-        search(folds, [replace(validations[0], names=["x", "y", "z"])], SMALL, lambda *_: None)
+        search(folds, [replace(newest, holdout=replace(newest.holdout, names=["x", "y", "z"]))], SMALL, lambda *_: None)

@@ -137,6 +137,11 @@ class SharedServers:
         if owner:
             statement += sql.SQL(" OWNER {}").format(sql.Identifier(owner))
         self._execute(statement)
+        if template:
+            # A copy has not the rights on the database itself, which the first migration takes from the public.
+            database, roles = sql.Identifier(name), sql.SQL(", ".join(WORKING_ROLES))
+            self._execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(database))
+            self._execute(sql.SQL("GRANT TEMPORARY ON DATABASE {} TO {}").format(database, roles))
         user, _, server = self.endpoints.warehouse_url.rpartition("/")[0].rpartition("@")
         return f"{f'postgresql://{owner}:secret' if owner else user}@{server}/{name}"
 

@@ -17,13 +17,14 @@ from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import PLANTED_FILE, PROFILE_FILE, SampleWorld, generate
 from assets.slates import HORIZON_DAYS, Slate
+from orchestration.instance import stop_unless_used
 from orchestration.pipeline import run_evaluation, run_nightly
 from orchestration.platform import Platform, open_platform
 from orchestration.runs import Progress, RunReport
 from orchestration.up import api_child
 from warehouse.errors import AudoticsError
 from warehouse.local.server import any_free_port
-from warehouse.local.servers import status, stop
+from warehouse.local.servers import status
 from warehouse.settings import load_settings
 from warehouse.wording import counted
 
@@ -61,11 +62,12 @@ class Demo:
         }
 
 
-def run_demo(steps: Steps, users: int | None = None) -> Demo:
+def run_demo(steps: Steps, note: Callable[[str], None], users: int | None = None) -> Demo:
     """Generate the world, run the nightly job two weeks before its end, evaluate on those weeks, ask the API.
 
     users: how many the world has; None for the number of the one that is there, else that of `SampleWorld`. Servers
-    that were running before stay up; those started here are stopped.
+    that were running before stay up; those started here are stopped, unless the run of another command works on them,
+    which is told to `note`.
 
     Raises:
         AudoticsError: a step failed, a world of another size is there, or what was loaded is not what was planted.
@@ -86,7 +88,7 @@ def run_demo(steps: Steps, users: int | None = None) -> Demo:
         answers = _ask(platform, _users_to_show(platform, as_of))
     finally:
         if not were_running:
-            stop(settings)
+            stop_unless_used(settings, note)
     return Demo(rows, run, evaluation_run, evaluation, answers, time.monotonic() - started)
 
 

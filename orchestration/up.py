@@ -8,11 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
-from orchestration.instance import dagster_environment
+from orchestration.instance import dagster_environment, stop_unless_used
 from orchestration.platform import Platform, open_platform
 from orchestration.processes import Child, require_free_port
 from warehouse.errors import AudoticsError
-from warehouse.local.servers import stop
 
 _WORKSPACE = Path(__file__).parents[1] / "workspace.yaml"
 _START_SECONDS = 120.0
@@ -20,6 +19,8 @@ _START_SECONDS = 120.0
 
 def run_until_interrupted(ui_port: int, api_port: int, say: Callable[[str], None]) -> None:
     """Run everything until Ctrl-C or SIGTERM, then stop everything, the embedded servers last. Says what is where.
+
+    The servers stay up when a run of another command works on them.
 
     Raises:
         AudoticsError: the ports are one or taken, or a process ended or did not start.
@@ -38,7 +39,7 @@ def run_until_interrupted(ui_port: int, api_port: int, say: Callable[[str], None
             except KeyboardInterrupt:
                 say("stopping ...")
     finally:
-        stop(platform.settings)
+        stop_unless_used(platform.settings, say)
 
 
 def _run(stack: ExitStack, platform: Platform, ui_port: int, api_port: int, say: Callable[[str], None]) -> None:

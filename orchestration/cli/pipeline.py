@@ -179,10 +179,10 @@ def demo(
     Example: `audotics demo --users 500 --details`
     """
     from orchestration.cli.demo import print_details, print_screen
-    from orchestration.cli.rendering import print_json
+    from orchestration.cli.rendering import note, print_json
     from orchestration.demo import run_demo
 
-    done = run_demo(steps, users)
+    done = run_demo(steps, note, users)
     if as_json:
         print_json(done.as_json())
     elif details:

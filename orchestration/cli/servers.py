@@ -34,12 +34,14 @@ def down(
     Example: `audotics down`
     """
     from orchestration.cli.rendering import print_json, say
-    from orchestration.instance import running_runs
+    from orchestration.instance import fail_runs, running_runs
     from warehouse.local.servers import stop
     from warehouse.settings import load_settings
 
     settings = load_settings()
-    if not force and (runs := running_runs(settings)):
+    if force:
+        fail_runs(settings)
+    elif runs := running_runs(settings):
         working = counted(len(runs), "run", ("works", "work"))
         raise AudoticsError(
             f"{working} on these servers: {', '.join(runs)}; wait for the end, or fail them: `audotics down --force`"

@@ -8,8 +8,9 @@ import dagster as dg
 
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
 from assets.publish.blocks import publish_blocks
-from assets.publish.release import NewerReleaseLiveError, PublishedRelease, list_releases, publish
-from assets.publish.warehouse_content import record_releases, release_content
+from assets.publish.held import list_releases
+from assets.publish.release import NewerReleaseLiveError, PublishedRelease, publish
+from assets.publish.warehouse_content import note_lists, record_releases, release_content
 from assets.staleness import code_digest
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.resource import WarehouseResource
@@ -56,11 +57,16 @@ def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
     client = warehouse.redis()
     # Before the flip, and before it is asked whether the release fits into what memory is left.
     blocks = {"users_with_blocks": publish_blocks(create_engine(warehouse.url, Role.LOADER), client)}
-    with adbc_connect(warehouse.url, Role.SERVICE) as connection:
+    engine = create_engine(warehouse.url, Role.SERVICE)
+    with adbc_connect(warehouse.url, Role.SERVICE) as reader:
+        content = release_content(reader, as_of)
         try:
-            published = publish(client, release_content(connection, as_of))
+            published = publish(client, content)
         except NewerReleaseLiveError as newer:
             context.log.warning(str(newer))
+            # These lists may have been live before the later date was.
+            with engine.begin() as connection:
+                note_lists(connection, newer.release, content.lists_made_at)
             # No row count: nothing was published, and a 0 in its plot would say that a release of nothing was.
             return dg.MaterializeResult(
                 metadata=blocks
@@ -72,8 +78,9 @@ def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
                 },
                 check_results=[_check(False, str(newer))],
             )
-    with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
+    with engine.begin() as connection:
         record_releases(connection, list_releases(client), {published.meta.release: published.counts})
+        note_lists(connection, published.meta.release, content.lists_made_at)
     return dg.MaterializeResult(
         metadata=blocks | _metadata(published),
         check_results=[_check(True, f"{published.meta.release} is live")],

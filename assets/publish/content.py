@@ -75,6 +75,8 @@ class ReleaseInput:
 
     as_of: date
     generated_at: datetime
+    lists_made_at: datetime
+    """When the lists replaced older ones. Neither instant is content: the same lists are the same release."""
     model_versions: Mapping[str, str]
     """Model version per slate; its keys are the slates of the release."""
     batches: Callable[[str], Iterator[SlateBatch]]

@@ -1,4 +1,4 @@
-"""How the content of a release is read: queries as of a date, as frames or in batches of rows."""
+"""How the content of a release is read: queries in batches of rows, and where the lists in a frame begin."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,13 +9,6 @@ from adbc_driver_postgresql import dbapi
 from numpy.typing import NDArray
 
 ROWS_PER_BATCH = 20_000
-
-
-def fetch_frame(connection: dbapi.Connection, query: str) -> pd.DataFrame:
-    """All rows of a query."""
-    with connection.cursor() as cursor:
-        cursor.execute(query)
-        return cursor.fetch_arrow_table().to_pandas()
 
 
 def fetch_in_batches(

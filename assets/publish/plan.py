@@ -13,7 +13,7 @@ from serving_api import contract
 from serving_api.contract import NO_SEED, ContractError, ReleaseMeta
 
 # Redis keeps a hash entry as a dictionary entry, its share of a table that may be half empty, and two
-# strings with headers, each rounded up by the allocator; tests/integration/test_release.py measures it.
+# strings with headers, each rounded up by the allocator; tests/integration/assets/publish/test_release.py measures it.
 BYTES_PER_ENTRY = 110
 ALLOCATOR_SLACK = 1.15
 

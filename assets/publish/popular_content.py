@@ -14,8 +14,9 @@ from adbc_driver_postgresql import dbapi
 
 from assets.public import LEAST_LISTENERS
 from assets.publish.content import PopularTracks
-from assets.publish.fetching import fetch_frame, fetch_in_batches
+from assets.publish.fetching import fetch_in_batches
 from warehouse.dates import sql_date
+from warehouse.frames import fetch_frame
 
 POPULAR_DAYS = 30
 POPULAR_LENGTH = 100

@@ -1,4 +1,4 @@
-"""Publishes releases: load beside the live one, verify what arrived, flip one pointer; and roll back.
+"""Publishes releases: load beside the live one, verify what arrived, flip one pointer.
 
 Whatever happens in between, and at whatever instant the process dies, readers see the old release or the
 new one, and the next publish leaves the same keys as an undisturbed one: under the publish lock, every key of
@@ -9,8 +9,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import Literal, cast
 
 from redis import Redis
 from redis.client import Pipeline
@@ -19,12 +17,13 @@ from redis.lock import Lock
 
 from assets.publish.content import ReleaseError, ReleaseInput
 from assets.publish.failures import SILENT, redis_errors
+from assets.publish.held import listed_names, meta_or_fault, pointers
 from assets.publish.loading import load
 from assets.publish.memory import require_memory
 from assets.publish.plan import Plan, ReleaseCounts, plan_release
-from assets.publish.verification import DamagedReleaseError, VerifiedRelease, read_meta, verify
+from assets.publish.verification import DamagedReleaseError, VerifiedRelease, verify
 from serving_api import contract
-from serving_api.contract import LIVE, PREVIOUS, PUBLISH_LOCK, RELEASES, ContractError, ReleaseMeta
+from serving_api.contract import LIVE, PREVIOUS, PUBLISH_LOCK, RELEASES, ReleaseMeta
 
 MIN_COVERAGE = 0.95
 LOCK_SECONDS = 30.0
@@ -39,6 +38,7 @@ class NewerReleaseLiveError(ReleaseError):
 
     def __init__(self, release: str, live: str, repaired: str | None = None) -> None:
         super().__init__(f"{release} is not published: the live release {live} is of a later date")
+        self.release = release
         self.live = live
         self.repaired = repaired
         """What was damaged of the release, which is the previous one, before it was loaded again."""
@@ -62,18 +62,6 @@ class PublishedRelease:
     estimated_bytes: int
 
 
-@dataclass(frozen=True)
-class ListedRelease:
-    """A release that Redis holds; of one that cannot be read, only what its pointer and its time say."""
-
-    release: str
-    status: Literal["live", "previous"]
-    published_at: datetime
-    meta: ReleaseMeta | None
-    fault: str | None
-    """Why `meta` is missing."""
-
-
 def publish(
     client: Redis,
     release: ReleaseInput,
@@ -95,7 +83,7 @@ def publish(
     plan = plan_release(release)
     coverage = _coverage(plan, release.expected_users, min_coverage)
     with redis_errors(client), _publishing(client, lock_seconds) as lock:
-        live, previous = _pointers(client)
+        live, previous = pointers(client)
         held = plan.release in (live, previous)
         newer = _newer_live(client, live, plan.meta)
         if newer and not held:
@@ -103,61 +91,18 @@ def publish(
         verified, repaired = _make_whole(client, lock, release, plan, held)
         if newer:
             raise NewerReleaseLiveError(plan.release, newer, repaired)
-        if plan.release != live or not {live, previous} - {None} <= _listed(client):
+        if plan.release != live or not {live, previous} - {None} <= listed_names(client):
             _flip(client, lock, plan.meta)
         return PublishedRelease(
             meta=plan.meta,
             counts=verified.counts,
-            previous=_pointers(client)[1],
+            previous=pointers(client)[1],
             already_live=plan.release == live,
             repaired=repaired,
             coverage=coverage,
             distinct_tracks=verified.distinct_tracks,
             estimated_bytes=plan.estimated_bytes,
         )
-
-
-def list_releases(client: Redis) -> list[ListedRelease]:
-    """The releases that Redis holds, latest published first, unreadable ones included. Raises ReleaseError."""
-    with redis_errors(client):
-        live, previous = _pointers(client)
-        published = cast(list[tuple[bytes, float]], client.zrevrange(RELEASES, 0, -1, withscores=True))
-        listed = []
-        for name, score in ((packed.decode(), score) for packed, score in published):
-            if name in (live, previous):
-                meta, fault = _meta_or_fault(client, name)
-                status: Literal["live", "previous"] = "live" if name == live else "previous"
-                listed.append(ListedRelease(name, status, datetime.fromtimestamp(score, UTC), meta, fault))
-        return listed
-
-
-def rollback(client: Redis) -> str:
-    """Swap the live and the previous release; returns the id that is live now.
-
-    The previous release is read whole before. It does not wait for a publisher at work. A second rollback undoes the
-    first. Raises ReleaseError, leaving the live release as it was, when there is no previous release, or it is damaged.
-    """
-
-    def swap(pipe: Pipeline) -> None:
-        if _pointers(pipe) != (live, previous):
-            raise ReleaseError("another release went live meanwhile; see `audotics releases list`, and roll back again")
-        pipe.multi()
-        pipe.set(LIVE, cast(str, previous))
-        pipe.set(PREVIOUS, cast(str, live))
-
-    with redis_errors(client):
-        live, previous = _pointers(client)
-        if live is None or previous is None:
-            raise ReleaseError("there is no previous release to roll back to; publish again to replace this one")
-        try:
-            verify(client, previous)
-        except DamagedReleaseError as damage:
-            raise ReleaseError(
-                f"{damage}; {live} stays live: materialise `release` as of {previous[:10]}, which loads it again, or"
-                " publish a new release"
-            ) from damage
-        client.transaction(swap, LIVE, PREVIOUS)
-        return previous
 
 
 def _coverage(plan: Plan, expected_users: Mapping[str, int], min_coverage: float) -> dict[str, float]:
@@ -218,26 +163,9 @@ def _beside(release: str, word: str) -> str:
     return f"{release[:-8]}{word}"
 
 
-def _pointers(client: Redis) -> tuple[str | None, str | None]:
-    live, previous = cast(list[bytes | None], client.mget(LIVE, PREVIOUS))
-    return live.decode() if live else None, previous.decode() if previous else None
-
-
-def _listed(client: Redis) -> set[str]:
-    return {release.decode() for release in cast(list[bytes], client.zrange(RELEASES, 0, -1))}
-
-
-def _meta_or_fault(client: Redis, name: str) -> tuple[ReleaseMeta | None, str | None]:
-    """The description of a release, or why there is none that this version can read."""
-    try:
-        return read_meta(client, name), None
-    except ContractError as error:
-        return None, str(error)
-
-
 def _newer_live(client: Redis, live: str | None, meta: ReleaseMeta) -> str | None:
     """The live release if it is of a later date; one that cannot be read is not."""
-    live_meta = _meta_or_fault(client, live)[0] if live else None
+    live_meta = meta_or_fault(client, live)[0] if live else None
     return live_meta.release if live_meta is not None and live_meta.as_of > meta.as_of else None
 
 
@@ -268,7 +196,7 @@ def _remove_leftovers(client: Redis, lock: Lock) -> None:
     """Remove every release key that belongs neither to the live nor to the previous release."""
     if not lock.owned():
         return
-    kept = [f"audotics:{name}:".encode() for name in _pointers(client) if name]
+    kept = [f"audotics:{name}:".encode() for name in pointers(client) if name]
     for key in client.scan_iter(match=contract.release_key_pattern("*"), count=1000):
         if not key.startswith(tuple(kept)):
             client.unlink(key)
@@ -281,16 +209,17 @@ def _flip(client: Redis, lock: Lock, meta: ReleaseMeta) -> None:
     def flip(pipe: Pipeline) -> None:
         if not lock.owned():
             raise LockNotOwnedError("the publish lock ran out")
-        live, previous = _pointers(pipe)
+        live, previous = pointers(pipe)
         # A rollback does not take the lock, and may have brought a later date back.
         if newer := _newer_live(pipe, live, meta):
             raise NewerReleaseLiveError(name, newer)
         before = next((each for each in (live, previous) if each and each != name), None)
-        gone = _listed(pipe) - {name, before}
+        gone = listed_names(pipe) - {name, before}
         now = time.time()
         pipe.multi()
         pipe.set(LIVE, name)
-        pipe.zadd(RELEASES, {name: now})
+        # One that is listed keeps the instant at which it first went live.
+        pipe.zadd(RELEASES, {name: now}, nx=True)
         if before:
             pipe.set(PREVIOUS, before)
             # Listed already, unless the list was lost.

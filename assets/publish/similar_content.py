@@ -7,11 +7,12 @@ import numpy as np
 from adbc_driver_postgresql import dbapi
 
 from assets.publish.content import SimilarBatch
-from assets.publish.fetching import fetch_frame, fetch_in_batches, list_offsets
+from assets.publish.fetching import fetch_in_batches, list_offsets
 from assets.similar.sources import Item
 from serving_api.contract import Artist
 from warehouse.dates import sql_date
 from warehouse.errors import AudoticsError
+from warehouse.frames import fetch_frame
 
 _KEYS_PER_BATCH = 20_000
 

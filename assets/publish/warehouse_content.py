@@ -14,16 +14,17 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from assets.blocks import settled_blocks
 from assets.publish.content import ReleaseInput, SlateBatch
-from assets.publish.fetching import fetch_frame, fetch_in_batches, list_offsets
+from assets.publish.fetching import fetch_in_batches, list_offsets
+from assets.publish.held import ListedRelease
 from assets.publish.plan import ReleaseCounts
 from assets.publish.popular_content import country_popular, popular, user_countries
-from assets.publish.release import ListedRelease
 from assets.publish.similar_content import heard_artists, require_similar, similar_lists
 from assets.publish.verification import described_counts
 from assets.slates import FORGOTTEN_AFTER_DAYS, Slate
 from serving_api.contract import NO_SEED, Track
 from warehouse.dates import sql_date
 from warehouse.errors import AudoticsError
+from warehouse.frames import fetch_frame
 
 _USERS_PER_BATCH = 5000
 
@@ -43,7 +44,9 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
     with connection.cursor() as cursor:
         # A load that commits while the release is made must not come between the plan and what is then loaded.
         cursor.execute("set transaction isolation level repeatable read")
-    made = fetch_frame(connection, f"select slate, model_version from ml.recommendation_batches where as_of = {day}")
+    made = fetch_frame(
+        connection, f"select slate, model_version, made_at from ml.recommendation_batches where as_of = {day}"
+    )
     if not len(made):
         raise AudoticsError(f"no lists were made as of {as_of}: materialise `recommendations` first")
     require_similar(connection, as_of)
@@ -51,6 +54,7 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
     return ReleaseInput(
         as_of=as_of,
         generated_at=generated_at,
+        lists_made_at=made["made_at"].max().to_pydatetime(),
         model_versions=dict(zip(made["slate"], made["model_version"], strict=True)),
         batches=lambda slate: _batches(connection, day, slate, generated_at),
         tracks=lambda: _tracks(connection, day),
@@ -81,7 +85,8 @@ def record_releases(
     """Make ml.releases say of each release what Redis says: live, previous, or neither (retired).
 
     published: what was verified to be in releases, by name; of others the counts stay that are on record, or are those
-    of the description. Of one that cannot be read, the row that was written when it could be is kept.
+    of the description. Of one that cannot be read, the row that was written when it could be is kept. One that goes
+    live again, as after a rollback or in a Redis that was lost, keeps the instant at which it first did.
     """
     verified = {release: asdict(counts) for release, counts in (published or {}).items()}
     connection.execute(text("update ml.releases set status = 'retired'"))
@@ -103,6 +108,14 @@ def record_releases(
         )
 
 
+def note_lists(connection: Connection, release: str, made_at: datetime) -> None:
+    """Note which lists a release on record was last found to hold, by when they were made.
+
+    Lists that are made again without a change are the release that was published before: only this instant is new.
+    """
+    connection.execute(_NOTE_LISTS, {"release": release, "made_at": made_at})
+
+
 def counts_on_record(connection: Connection, release: str) -> dict[str, Any] | None:
     """What was published in a release, by the names of ReleaseCounts, as ml.releases has it; None where it has not."""
     return connection.scalar(text("select counts from ml.releases where release = :release"), {"release": release})
@@ -114,7 +127,9 @@ def read_releases(connection: Connection, listed: Sequence[ListedRelease]) -> li
     `unreadable` says why Redis' description of a release cannot be read, null where it can; a release like that which
     is not on record has null for what only its description says.
     """
-    rows = connection.execute(text("select * from ml.releases")).mappings()
+    rows = connection.execute(
+        text("select release, as_of, models, counts, published_at, status from ml.releases")
+    ).mappings()
     faults = {each.release: each.fault for each in listed}
     releases = [{**row, "unreadable": faults.get(row["release"])} for row in rows]
     on_record = {each["release"] for each in releases}
@@ -181,9 +196,11 @@ def _tracks(connection: dbapi.Connection, day: str) -> Iterator[list[Track]]:
 
 
 _UPDATE_STATUS = text("update ml.releases set status = :status where release = :release")
+_NOTE_LISTS = text("update ml.releases set lists_made_at = :made_at where release = :release")
 _UPSERT = text(
     "insert into ml.releases (release, as_of, models, counts, published_at, status)"
     " values (:release, :as_of, :models, :counts, :published_at, :status)"
-    " on conflict (release) do update set published_at = excluded.published_at, status = excluded.status,"
+    " on conflict (release) do update set status = excluded.status,"
+    " published_at = least(releases.published_at, excluded.published_at),"
     " counts = case when :verified then excluded.counts else releases.counts end"
 ).bindparams(*(sa.bindparam(name, type_=JSONB) for name in ("models", "counts")))

@@ -8,7 +8,7 @@ import typer
 from orchestration.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from assets.publish.release import ListedRelease
+    from assets.publish.held import ListedRelease
     from orchestration.platform import Platform
 
 app = typer.Typer(help="Show releases, or go back to the previous one.", no_args_is_help=True)
@@ -54,7 +54,7 @@ def rollback(as_json: AsJson = False) -> None:
 
     Example: `audotics releases rollback`
     """
-    from assets.publish.release import rollback as swap
+    from assets.publish.held import rollback as swap
     from orchestration.cli.rendering import print_json, say
     from orchestration.platform import open_platform
 
@@ -69,7 +69,7 @@ def rollback(as_json: AsJson = False) -> None:
 
 def _record(platform: "Platform") -> "list[ListedRelease]":
     """Bring ml.releases in line with Redis, which decides what is live; return what it holds."""
-    from assets.publish.release import list_releases
+    from assets.publish.held import list_releases
     from assets.publish.warehouse_content import record_releases
 
     listed = list_releases(platform.redis())

@@ -50,7 +50,7 @@ CLOCKS = {
     "builds.feature_dates": {"built_at"},
     "ml.models": {"created_at"},
     "ml.promotions": {"decided_at", "speed"},
-    "ml.releases": {"published_at"},
+    "ml.releases": {"published_at", "lists_made_at"},
 }
 
 

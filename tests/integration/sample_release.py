@@ -12,6 +12,7 @@ from assets.publish.content import PopularTracks, ReleaseInput, SimilarBatch, Sl
 from serving_api.contract import NO_SEED, Artist, Track, release_key_pattern
 
 AS_OF = date(2026, 11, 22)
+LISTS_MADE_AT = datetime(2026, 11, 22, 3, 20, tzinfo=UTC)
 GENERATED_AT = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
 SLATES = ("for_you", "discover")
 ARTISTS = 7
@@ -66,6 +67,7 @@ def sample_release(
     return ReleaseInput(
         as_of=AS_OF,
         generated_at=GENERATED_AT,
+        lists_made_at=LISTS_MADE_AT,
         model_versions={slate: f"{slate}-{marker}" for slate in SLATES},
         batches=batches,
         tracks=catalogue,

@@ -45,9 +45,10 @@ insert into ml.recommendation_batches (as_of, slate, model_version, users, rows,
 select as_of, slate, 'm1', count(distinct user_key), count(*),
     case when as_of = '{SHOWN}' then as_of + interval '3 hours' else as_of + interval '9 days' end
 from ml.recommendations group by as_of, slate;
-insert into ml.releases (release, as_of, models, counts, published_at, status)
+insert into ml.releases (release, as_of, models, counts, published_at, status, lists_made_at)
 select as_of::text, as_of, '{{}}', '{{}}',
-    case when as_of = '{BACKFILLED}' then as_of + interval '10 days' else as_of + interval '4 hours' end, 'retired'
+    case when as_of = '{BACKFILLED}' then as_of + interval '10 days' else as_of + interval '4 hours' end, 'retired',
+    case when as_of = '{REMADE}' then as_of + interval '3 hours' else made_at end
 from ml.recommendation_batches;
 """
 

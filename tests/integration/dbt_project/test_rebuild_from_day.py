@@ -32,8 +32,9 @@ from raw.users cross join generate_series(13, 61) as days cross join generate_se
 insert into ml.recommendation_batches (as_of, slate, model_version, users, rows, made_at)
 select as_of, slate, 'm1', count(distinct user_key), count(*), as_of + interval '3 hours'
 from ml.recommendations group by as_of, slate;
-insert into ml.releases (release, as_of, models, counts, published_at, status)
-select as_of::text, as_of, '{{}}', '{{}}', as_of + interval '4 hours', 'retired' from ml.recommendation_batches;
+insert into ml.releases (release, as_of, models, counts, published_at, status, lists_made_at)
+select as_of::text, as_of, '{{}}', '{{}}', as_of + interval '4 hours', 'retired', made_at
+from ml.recommendation_batches;
 """
 
 

@@ -7,7 +7,8 @@ import pytest
 import redis
 from sample_release import sample_release
 
-from assets.publish.release import list_releases, publish
+from assets.publish.held import list_releases
+from assets.publish.release import publish
 from assets.publish.warehouse_content import record_releases
 from orchestration.doctor import examine
 from orchestration.findings import Finding

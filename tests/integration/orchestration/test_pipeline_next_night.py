@@ -49,6 +49,15 @@ def test_the_next_night_is_served_by_the_same_champions_can_be_repeated_and_roll
     tables, keys = own_pipeline.table_checksums(), own_pipeline.redis_contents()
     assert lose_blocks(own_pipeline) == 1
     assert own_pipeline.json("run", "--as-of", following)["release"] == report["release"]
+    made = f"select made_at from ml.recommendation_batches where as_of = '{following}'"
+    # Made again, the lists are those that are live since the first run.
+    ((published_at, lists_made_at),) = own_pipeline.query(
+        f"select published_at, lists_made_at from ml.releases where release = '{report['release']}'"
+    )
+    first_published = datetime.fromisoformat(releases[report["release"]]["published_at"])
+    assert published_at.replace(microsecond=0) == first_published
+    assert set(own_pipeline.query(made)) == {(lists_made_at,)}
+    assert published_at < lists_made_at
     assert own_pipeline.table_checksums() == tables
     assert own_pipeline.redis_contents() == keys
 

@@ -9,7 +9,8 @@ from api_client import problem, recommendations
 from redis import Redis
 from sample_release import WITHOUT_DISCOVER, sample_country, sample_list, sample_release, sample_track
 
-from assets.publish.release import publish, rollback
+from assets.publish.held import rollback
+from assets.publish.release import publish
 from serving_api import contract
 from serving_api.contract import BLOCKS, Blocks
 

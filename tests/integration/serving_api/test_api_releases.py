@@ -12,7 +12,8 @@ from api_client import running_api
 from redis import Redis
 from sample_release import sample_country, sample_list, sample_release
 
-from assets.publish.release import publish, rollback
+from assets.publish.held import rollback
+from assets.publish.release import publish
 from serving_api.answers import Release, Window
 from serving_api.store import ReleaseStore
 

@@ -24,14 +24,15 @@ batches as (
         made.made_at
     from {{ ref('stg_recommendation_batches') }} as made
     inner join last_days on {{ add_days('made.as_of', var('horizon_days')) }} <= last_days.listened_on
-    -- Lists of a date that were made or published after it, by a backfill or a replay, are lists that nobody was shown.
+    -- Lists of a date that went live after it, or never, as those of a backfill, are lists that nobody was shown. Lists
+    -- that were made again without a change are the release of before, which keeps the instant at which it went live.
     where
         exists (
             select 1
             from {{ ref('stg_releases') }} as releases
             where
                 releases.as_of = made.as_of
-                and releases.published_at >= made.made_at
+                and releases.lists_made_at = made.made_at
                 and releases.published_at < {{ utc_midnight(add_days('made.as_of', 1)) }}
         )
 

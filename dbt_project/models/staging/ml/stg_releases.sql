@@ -15,7 +15,8 @@ renamed as (
         status,
 
         -- timestamps
-        published_at
+        published_at,
+        lists_made_at
     from source
 
 )

@@ -22,8 +22,9 @@ from sample_release import (
 )
 
 from assets.publish.content import PopularTracks, ReleaseError, SlateBatch
+from assets.publish.held import list_releases, rollback
 from assets.publish.plan import plan_release
-from assets.publish.release import list_releases, publish, rollback
+from assets.publish.release import publish
 from assets.publish.verification import verify
 from serving_api import contract
 from serving_api.contract import LIVE, PREVIOUS, PUBLISH_LOCK, RELEASES

@@ -11,8 +11,9 @@ from redis import Redis
 from sample_release import AS_OF, contents, sample_release
 
 from assets.publish.content import ReleaseError
+from assets.publish.held import list_releases, rollback
 from assets.publish.plan import plan_release
-from assets.publish.release import NewerReleaseLiveError, list_releases, publish, rollback
+from assets.publish.release import NewerReleaseLiveError, publish
 from assets.publish.verification import DamagedReleaseError, verify
 from serving_api import contract
 from serving_api.contract import LIVE, RELEASES

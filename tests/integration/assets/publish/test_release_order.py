@@ -10,7 +10,8 @@ from redis import Redis
 from sample_release import AS_OF, contents, sample_release
 
 from assets.publish.content import ReleaseInput
-from assets.publish.release import NewerReleaseLiveError, list_releases, publish, rollback
+from assets.publish.held import list_releases, rollback
+from assets.publish.release import NewerReleaseLiveError, publish
 from assets.publish.verification import verify
 from serving_api.contract import LIVE
 

@@ -11,7 +11,8 @@ from redis import Redis
 from sample_release import contents, sample_release
 
 from assets.publish.content import ReleaseError
-from assets.publish.release import list_releases, publish, rollback
+from assets.publish.held import list_releases, rollback
+from assets.publish.release import publish
 from warehouse.redis_client import redis_client
 from warehouse.settings import Settings
 

@@ -11,7 +11,8 @@ from pipeline_process import Pipeline
 from redis import Redis
 from sample_release import contents, sample_release
 
-from assets.publish.release import list_releases, publish, rollback
+from assets.publish.held import list_releases, rollback
+from assets.publish.release import publish
 from serving_api import contract
 from serving_api.contract import LIVE, PREVIOUS
 from warehouse.local.servers import Endpoints

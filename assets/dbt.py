@@ -21,7 +21,7 @@ from dagster_dbt import (
 )
 from packaging.version import Version
 
-from assets.dbt_project import BUILD, DBT, MANIFEST, PROJECT, dates_environment, dbt_environment, manifest_path
+from assets.dbt_project import BUILD, DBT, MANIFEST, PROJECT, TARGET, dates_environment, dbt_environment, manifest_path
 from assets.dbt_project import project_code as code_of_project
 from warehouse.engine import MODELS_LOCK, create_engine, exclusive
 from warehouse.locks import HeldLock
@@ -53,8 +53,11 @@ class InstalledDbt(DbtCliResource):
 
 @cache
 def _dbt_cli() -> InstalledDbt:
-    """The warehouse's address is not in it: a call reads that from the environment."""
-    return InstalledDbt(project_dir=str(PROJECT), profiles_dir=str(PROJECT), dbt_executable=str(DBT))
+    """The warehouse's address is not in it: a call reads that from the environment.
+
+    Its target is: whoever has exported DBT_TARGET for work by hand still builds what is served here.
+    """
+    return InstalledDbt(project_dir=str(PROJECT), profiles_dir=str(PROJECT), target=TARGET, dbt_executable=str(DBT))
 
 
 def build(

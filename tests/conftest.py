@@ -85,9 +85,9 @@ def session_folder(request: pytest.FixtureRequest, worker_id: str) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_environment(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Keep the developer's own AUDOTICS_ settings, and with them their servers and data, out of the tests."""
+    """Keep the developer's own settings, and with them their servers and data, out of the tests."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AUDOTICS_")]:
+        for name in [name for name in os.environ if name.startswith(("AUDOTICS_", "DBT_", "PG"))]:
             patch.delenv(name)
         patch.setenv("AUDOTICS_HOME", str(request.config.stash[_FOLDER] / "home"))
         patch.setenv("GX_ANALYTICS_ENABLED", "false")

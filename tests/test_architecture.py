@@ -9,7 +9,8 @@ from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.repository import ROOT
+
 # A package may import itself and what stands to its left.
 ORDER = ["warehouse", "quality", "assets", "orchestration"]
 ALLOWED = {package: set(ORDER[: index + 1]) for index, package in enumerate(ORDER)} | {"serving_api": {"serving_api"}}

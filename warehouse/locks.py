@@ -62,7 +62,7 @@ class HeldLock:
         self._lock = lock
 
     def require(self) -> None:
-        """Ask before what was done under the lock is committed.
+        """Ask while something is done under the lock. Ends the transaction of the cursor's own session, if one is open.
 
         Raises:
             AudoticsError: the session has ended or lost the lock, so that others may have worked at the same time.

@@ -104,7 +104,7 @@ def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
             context.log.warning(_verdict(outcome))
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": sum(outcome.challenger.model.rows for outcome in outcomes.values()),
+            "dagster/row_count": len(outcomes),
             **{
                 f"{slate}/model_version": dg.MetadataValue.text("none: nothing to learn from yet")
                 for slate in Slate

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from assets.candidates.history import History
 from assets.listens import Ints, Listens
 from assets.metrics.intervals import bootstrap_interval
-from assets.pairs import pack
+from assets.pairs import firsts, pack, seconds
 from assets.similar.sources import SimilaritySource, nearest
 
 METRICS = {"recall@10": 10, "recall@50": 50}
@@ -67,12 +67,12 @@ def occurrences(horizon: Listens, history: History) -> Occurrences:
     sessions, session = np.unique(horizon.session_key, return_inverse=True)
     user, following = _users_and_next(session, horizon, len(sessions))
     heard = np.unique(pack(session, horizon.track_key))
-    of_session, key = heard >> 32, heard & 0xFFFFFFFF
+    of_session, key = firsts(heard), seconds(heard)
     before = np.full(len(sessions), -1)
     before[following[following >= 0]] = np.flatnonzero(following >= 0)
     follows = before[of_session] >= 0
     around = np.union1d(heard, pack(before[of_session[follows]], key[follows]))
-    relevant = np.bincount(around >> 32, minlength=len(sessions))[of_session] - 1
+    relevant = np.bincount(firsts(around), minlength=len(sessions))[of_session] - 1
     code = np.minimum(np.searchsorted(history.tracks, key), len(history.tracks) - 1)
     kept = (history.tracks[code] == key) & (relevant > 0)
     return Occurrences(user[of_session[kept]], code[kept], of_session[kept], relevant[kept], around)

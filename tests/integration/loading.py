@@ -1,6 +1,7 @@
 """Loads small files in tests, and compares what the raw tables hold."""
 
 import hashlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +14,8 @@ from assets.ingest.records import LoadReport, Source
 from assets.ingest.tabular import Tabular
 
 # Of this database: other tests use the same server.
-ADVISORY_LOCKS = (
-    "pg_locks where locktype = 'advisory'"
-    " and database = (select oid from pg_database where datname = current_database())"
-)
+THIS_DATABASE = "(select oid from pg_database where datname = current_database())"
+ADVISORY_LOCKS = f"pg_locks where locktype = 'advisory' and database = {THIS_DATABASE}"
 TABLES = ("users", "artists", "tracks", "listens", "rejected_listens", "ingest_files", "track_tags", "blocks")
 VOLATILE = {"ingested_at", "started_at", "finished_at", "path"}
 
@@ -37,6 +36,7 @@ def until_somebody_waits(warehouse_url: str, done: Callable[[], bool]) -> None:
     )
     while not query(warehouse_url, waiting):
         assert not done(), "it did not wait"
+        time.sleep(0.02)
 
 
 _LOAD = "(SELECT sha256 || format FROM raw.ingest_files AS files WHERE files.file_id = t.file_id)"

@@ -1,7 +1,6 @@
 """Names in the Markdown of metadata and cards show as they are, whatever Markdown or Matplotlib makes of them."""
 
 import ast
-from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
@@ -9,8 +8,8 @@ from markdown_it.token import Token
 
 from assets import plots
 from assets.markdown import as_is
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parents[3]
 NAMES = ["[unknown]", "[a](b)", "![a](b)", "a | b", "`c`", "**d**", "_e_", "f_g", "<h>", "i\\", "# j", "~~k~~", "&amp;"]
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from assets import staleness
 from assets.staleness import COMPUTING_LIBRARIES, code_digest, model_digests, read_by_day
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parents[3]
 VARIABLES = {"horizon_days": 14, "unread": 1}
 
 MODELS = {

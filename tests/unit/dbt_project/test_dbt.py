@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from assets.dbt_project import PROJECT, dates_environment, dbt_environment, libpq_environment
+from assets.dbt import _dbt_cli
+from assets.dbt_project import PROJECT, TARGET, dates_environment, dbt_environment, libpq_environment
 from assets.slates import HORIZON_DAYS
 from tests.repository import ROOT
 
@@ -107,3 +108,8 @@ def test_a_grain_without_a_test_is_found() -> None:
     assert list(unique_columns({"columns": columns})) == []
     grain = {"unique_grain": {"arguments": {"columns": ["week", "rank"]}}}
     assert list(unique_columns({"columns": columns, "data_tests": [grain]})) == [["week", "rank"]]
+
+
+def test_what_is_served_is_built_whatever_target_a_developer_has_exported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBT_TARGET", "dev")
+    assert _dbt_cli().target == TARGET == "warehouse"

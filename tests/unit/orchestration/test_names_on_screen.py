@@ -16,8 +16,8 @@ from assets.slates import Slate
 from orchestration import cli
 from orchestration.cli import ingest, rendering, replay, reports
 from orchestration.runs import RunReport, Stage
+from tests.repository import ROOT
 
-ROOT = Path(__file__).parents[3]
 # What Rich takes for a style, the end of none, an emoji; what Markdown and a terminal take for something else.
 NAMES = ["[unknown]", "[/]", "[/b]", "[bold]x", "[link=x]y[/link]", ":smile:", "a|b", "`c`", "**d**", "e\\[f]", "{g}"]
 DAY = date(2026, 6, 1)

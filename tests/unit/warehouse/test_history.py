@@ -1,9 +1,9 @@
 """How far back the warehouse goes is written in one place."""
 
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.repository import ROOT
+
 CODE = ("warehouse", "serving_api", "quality", "assets", "orchestration", "dbt_project/models", "dbt_project/macros")
 _EARLIEST = re.compile(r"2000-01-01|date(time)?\(2000|before[ _]2000|year\D{1,8}2000|FIRST_YEAR")
 

@@ -99,7 +99,7 @@ def test_whatever_is_noted_and_deleted_is_so_under_the_lock_of_the_build(
             text(
                 "create table public.noted (operation text, is_locked boolean); grant insert on public.noted to public;"
                 " create function public.note() returns trigger language plpgsql as $$ begin"
-                "   insert into public.noted select tg_op, exists (select from pg_locks where locktype = 'advisory'"
+                f"   insert into public.noted select tg_op, exists (select from {ADVISORY_LOCKS}"
                 f"    and granted and objid = ({MODELS_LOCK.key}::bigint & 4294967295)::oid);"
                 "   return null; end $$;"
                 " create trigger note after insert or update or delete on builds.feature_dates"

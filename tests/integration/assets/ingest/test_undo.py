@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg2
 import pytest
-from loading import load, natural_state, query, state_of, tabular, write_csv
+from loading import load, natural_state, query, state_of, tabular, until_somebody_waits, write_csv
 from pipeline_process import Pipeline
 
 from assets import blocks
@@ -137,12 +137,10 @@ def test_it_waits_for_a_load_that_is_merging(warehouse_url: str, tmp_path: Path)
     merging = psycopg2.connect(warehouse_url)
     try:
         with merging.cursor() as cursor:
-            cursor.execute(LOCK.statement())
+            cursor.execute(f"select pg_advisory_xact_lock({LOCK.key})")
             thread = threading.Thread(target=undo, args=(warehouse_url, 1))
             thread.start()
-            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-            while query(warehouse_url, waiting) == [(0,)]:
-                assert thread.is_alive()
+            until_somebody_waits(warehouse_url, done=lambda: not thread.is_alive())
             assert len(listens(warehouse_url)) == 1
             merging.rollback()
         thread.join()

@@ -9,7 +9,7 @@ from datetime import date
 import pyarrow as pa
 import pytest
 from adbc_driver_manager import Error
-from loading import ADVISORY_LOCKS, query
+from loading import ADVISORY_LOCKS, THIS_DATABASE, query
 from ranked_lists import EXPLANATION, lists, replace
 
 from assets.recommendations.store import replace_recommendations
@@ -81,7 +81,10 @@ def test_while_a_date_is_scored_others_are_replaced_and_all_are_read(warehouse_u
         try:
             assert scoring.wait(WAIT_SECONDS)
             assert replace(warehouse_url, TUESDAY, iter([lists(TUESDAY, "new")])) == 6
-            held = "select count(*) from pg_locks where relation = 'ml.recommendations'::regclass and granted"
+            held = (
+                "select count(*) from pg_locks where relation = 'ml.recommendations'::regclass and granted"
+                f" and database = {THIS_DATABASE}"
+            )
             assert query(warehouse_url, held) == [(0,)]
             assert [row[1] for row in stored(warehouse_url)] == ["old", "new", "old"]
         finally:

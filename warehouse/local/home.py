@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,8 @@ def prepare_home(home: Path) -> None:
         for step in [home, *home.parents]:
             if step.exists() and not step.is_dir():
                 raise AudoticsError(f"{step} is a file, not a folder; {advice}")
-        if not home.exists():
+        # Another command may make it at the same moment.
+        with suppress(FileExistsError):
             home.mkdir(parents=True)
             # Root's servers run as another user, who must be able to pass through.
             home.chmod(0o711 if os.geteuid() == 0 else 0o700)

@@ -85,9 +85,8 @@ def test_keepalives_and_options_of_the_url_itself_hold(warehouse_url: str) -> No
 
 def test_a_reader_keeps_no_transaction_and_no_lock_of_what_it_read(warehouse_url: str) -> None:
     read = "select count(*) from ml.recommendations"
-    locks = (
-        f"select count(*) from pg_locks where relation = 'ml.recommendations'::regclass and database = {THIS_DATABASE}"
-    )
+    of_lists = "relation = 'ml.recommendations'::regclass"
+    locks = f"select count(*) from pg_locks where {of_lists} and database = {THIS_DATABASE}"
     with create_engine(warehouse_url).connect() as other:
         for connect, held in ((adbc_reader, 0), (adbc_connect, 1)):
             with connect(warehouse_url, Role.SERVICE) as connection, connection.cursor() as cursor:

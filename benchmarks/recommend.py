@@ -25,8 +25,8 @@ from sqlalchemy import text
 
 import assets.candidates.assets as candidates_assets
 import assets.recommendations.lists as lists_module
+from assets.candidates.anchors import Anchors
 from assets.candidates.pool import Sources
-from assets.candidates.seeds import Seeds
 from assets.ingest.sample_world import SampleWorld, generate
 from assets.ranker.forest.forest import read_forest
 from assets.ranker.promotion import Decision
@@ -221,7 +221,7 @@ def stopwatches() -> Iterator[dict[str, float]]:
         (candidates_assets, "fit_sources", timed("index listens", candidates_assets.fit_sources)),
         (Sources, "source", timed("fit", Sources.source)),
         (Sources, "candidates_by_slate", timed("pools", Sources.candidates_by_slate)),
-        (Seeds, "add_to", timed("seeds", Seeds.add_to)),
+        (Anchors, "add_to", timed("anchors", Anchors.add_to)),
         (lists_module, "feature_reader", timed_reader),
         (lists_module, "join_features", timed("join", lists_module.join_features)),
         (lists_module, "rank", timed("score", lists_module.rank)),
@@ -242,7 +242,7 @@ def stages_of(report: RunReport, seconds: dict[str, float], rows: dict[str, int]
             "index listens": (seconds["index listens"], None),
             "fit": (seconds["fit"], None),
             "pools": (seconds["pools"], rows["pool"]),
-            "seeds": (seconds["seeds"], rows["pool"]),
+            "anchors": (seconds["anchors"], rows["pool"]),
         },
         "recommendations": {
             "read features": (seconds["read features"], rows["pool"]),

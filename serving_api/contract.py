@@ -28,10 +28,10 @@ SCORE_DTYPE = np.dtype("<f4")
 TRACK_FIELD = struct.Struct(">i")
 
 MAX_LIST_LENGTH = 0xFFFF
-NO_SEED = -1
+NO_ANCHOR = -1
 NO_REASONS = 0
-SEED_REASONS = 1
-SEED_REASON_TYPE = "because_you_listened_to"
+ANCHOR_REASONS = 1
+ANCHOR_REASON_TYPE = "because_you_listened_to"
 
 
 class ContractError(ValueError):
@@ -108,12 +108,12 @@ class RankedList(NamedTuple):
     track_keys: NDArray[np.int32]
     """Artist keys in a list of similar artists."""
     scores: NDArray[np.float32]
-    seed_keys: NDArray[np.int32]
-    """The listened-to track that explains the item, NO_SEED (-1) where there is none."""
+    anchor_keys: NDArray[np.int32]
+    """The listened-to track that explains the item, NO_ANCHOR (-1) where there is none."""
 
     def take(self, chosen: slice | NDArray[np.bool_]) -> "RankedList":
         """The chosen items of the list, in their order."""
-        return RankedList(self.track_keys[chosen], self.scores[chosen], self.seed_keys[chosen])
+        return RankedList(self.track_keys[chosen], self.scores[chosen], self.anchor_keys[chosen])
 
 
 class Track(NamedTuple):
@@ -140,7 +140,7 @@ def pack_lists(
     offsets: NDArray[np.int64],
     track_keys: NDArray[np.int32],
     scores: NDArray[np.float32],
-    seed_keys: NDArray[np.int32] | None = None,
+    anchor_keys: NDArray[np.int32] | None = None,
 ) -> list[bytes]:
     """Pack many lists at once.
 
@@ -148,13 +148,13 @@ def pack_lists(
     of the other arrays, which have shape (n,) and go best first. Raises ContractError for shapes that do not
     fit, a list over 65,535 items, a negative track key or a score that is not finite.
     """
-    _check_lists(offsets, track_keys, scores, seed_keys)
+    _check_lists(offsets, track_keys, scores, anchor_keys)
     blocks = [(memoryview(track_keys.astype(KEY_DTYPE).tobytes()), KEY_DTYPE.itemsize)]
     blocks.append((memoryview(scores.astype(SCORE_DTYPE).tobytes()), SCORE_DTYPE.itemsize))
     layout = NO_REASONS
-    if seed_keys is not None:
-        blocks.append((memoryview(seed_keys.astype(KEY_DTYPE).tobytes()), KEY_DTYPE.itemsize))
-        layout = SEED_REASONS
+    if anchor_keys is not None:
+        blocks.append((memoryview(anchor_keys.astype(KEY_DTYPE).tobytes()), KEY_DTYPE.itemsize))
+        layout = ANCHOR_REASONS
     bounds = offsets.tolist()
     return [
         LIST_HEADER.pack(CONTRACT_VERSION, layout, end - start)
@@ -167,13 +167,13 @@ def _check_lists(
     offsets: NDArray[np.int64],
     track_keys: NDArray[np.int32],
     scores: NDArray[np.float32],
-    seed_keys: NDArray[np.int32] | None,
+    anchor_keys: NDArray[np.int32] | None,
 ) -> None:
     lengths = np.diff(offsets)
     if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(track_keys) or (lengths < 0).any():
         raise ContractError("offsets must start at 0, never fall, and end at the number of track keys")
-    if len(scores) != len(track_keys) or (seed_keys is not None and len(seed_keys) != len(track_keys)):
-        raise ContractError("track keys, scores and seed keys must have the same length")
+    if len(scores) != len(track_keys) or (anchor_keys is not None and len(anchor_keys) != len(track_keys)):
+        raise ContractError("track keys, scores and anchor keys must have the same length")
     if (lengths > MAX_LIST_LENGTH).any():
         raise ContractError(f"a list has {lengths.max()} items; the contract allows {MAX_LIST_LENGTH}")
     if (track_keys < 0).any():
@@ -194,20 +194,20 @@ def unpack_list(packed: bytes) -> RankedList:
     version, layout, count = LIST_HEADER.unpack_from(packed)
     if version != CONTRACT_VERSION:
         raise ContractVersionError(f"a packed list has contract version {version}, not {CONTRACT_VERSION}")
-    if layout not in (NO_REASONS, SEED_REASONS):
+    if layout not in (NO_REASONS, ANCHOR_REASONS):
         raise ContractError(f"a packed list has the unknown reason layout {layout}")
     scores_at = LIST_HEADER.size + count * KEY_DTYPE.itemsize
-    seeds_at = scores_at + count * SCORE_DTYPE.itemsize
-    expected = seeds_at + count * KEY_DTYPE.itemsize * (layout == SEED_REASONS)
+    anchors_at = scores_at + count * SCORE_DTYPE.itemsize
+    expected = anchors_at + count * KEY_DTYPE.itemsize * (layout == ANCHOR_REASONS)
     if len(packed) != expected:
         raise ContractError(f"a packed list of {count} items has {len(packed)} bytes instead of {expected}")
     track_keys = np.frombuffer(packed, KEY_DTYPE, count, LIST_HEADER.size)
     scores = np.frombuffer(packed, SCORE_DTYPE, count, scores_at)
-    if layout == SEED_REASONS:
-        seed_keys = np.frombuffer(packed, KEY_DTYPE, count, seeds_at)
+    if layout == ANCHOR_REASONS:
+        anchor_keys = np.frombuffer(packed, KEY_DTYPE, count, anchors_at)
     else:
-        seed_keys = np.full(count, NO_SEED, KEY_DTYPE)
-    return RankedList(track_keys, scores, seed_keys)
+        anchor_keys = np.full(count, NO_ANCHOR, KEY_DTYPE)
+    return RankedList(track_keys, scores, anchor_keys)
 
 
 def track_field(track_key: int) -> bytes:

@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving_api.answers import Item, record_document
-from serving_api.contract import NO_SEED, SEED_REASON_TYPE, Blocks, RankedList, Track
+from serving_api.contract import ANCHOR_REASON_TYPE, NO_ANCHOR, Blocks, RankedList, Track
 
 NO_LIST = RankedList(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int32))
 
 
 def named_keys(ranked: RankedList) -> list[int]:
-    """The keys of every track that a list names: its items and the seeds of their reasons."""
-    seeds = ranked.seed_keys[ranked.seed_keys != NO_SEED]
-    return [int(key) for key in np.union1d(ranked.track_keys, seeds)]
+    """The keys of every track that a list names: its items and the anchors of their reasons."""
+    anchors = ranked.anchor_keys[ranked.anchor_keys != NO_ANCHOR]
+    return [int(key) for key in np.union1d(ranked.track_keys, anchors)]
 
 
 def without(ranked: RankedList, excluded: NDArray[np.int32]) -> RankedList:
@@ -29,17 +29,17 @@ def without_blocked(ranked: RankedList, tracks: Mapping[int, Track], blocks: Blo
     """
     blocked = [key for key, track in tracks.items() if blocks.hold(track)]
     kept = without(ranked, np.array(blocked, np.int32))
-    return kept._replace(seed_keys=np.where(np.isin(kept.seed_keys, blocked), NO_SEED, kept.seed_keys))
+    return kept._replace(anchor_keys=np.where(np.isin(kept.anchor_keys, blocked), NO_ANCHOR, kept.anchor_keys))
 
 
 def shown_items(ranked: RankedList, tracks: Mapping[int, Track]) -> Iterator[Item]:
     """What an app is shown of each item, but for its rank."""
     # Scores stay float32, so that JSON shows their shortest text rather than the digits of a double.
-    for key, score, seed in zip(ranked.track_keys.tolist(), ranked.scores, ranked.seed_keys.tolist(), strict=True):
-        yield {**record_document(tracks[key]), "score": score, "reason": _reason(tracks.get(seed))}
+    for key, score, anchor in zip(ranked.track_keys.tolist(), ranked.scores, ranked.anchor_keys.tolist(), strict=True):
+        yield {**record_document(tracks[key]), "score": score, "reason": _reason(tracks.get(anchor))}
 
 
-def _reason(seed: Track | None) -> dict[str, str | None] | None:
-    if seed is None:
+def _reason(anchor: Track | None) -> dict[str, str | None] | None:
+    if anchor is None:
         return None
-    return {"type": SEED_REASON_TYPE, "track_id": seed.track_id, "title": seed.title}
+    return {"type": ANCHOR_REASON_TYPE, "track_id": anchor.track_id, "title": anchor.title}

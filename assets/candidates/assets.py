@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from assets.candidates.anchors import Anchors
 from assets.candidates.pool import Sources, SourcesConfig, fit_sources, needed_facts
-from assets.candidates.seeds import Seeds
 from assets.candidates.session_cooccurrence import SessionCooccurrence
 from assets.catalogue import read_catalogue, read_titles
 from assets.listens import USERS_PER_BATCH, read_listens
@@ -34,18 +34,18 @@ def candidates_path(as_of: date, slate: Slate) -> str:
     group_name="candidates",
     kinds={"python", "parquet"},
     owners=OWNERS,
-    code_version=code_digest("assets.candidates.pool", "assets.candidates.seeds"),
+    code_version=code_digest("assets.candidates.pool", "assets.candidates.anchors"),
     deps=[dg.AssetKey(["core", "fct_listens"]), dg.AssetKey(["core", "dim_tracks"])],
 )
 def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
-    """Tracks put forward for every user with a listen before `as_of`: each source's score and rank, and the seeds."""
+    """Tracks put forward for every user with a listen before `as_of`: each source's score and rank, and the anchors."""
     as_of = date.fromisoformat(context.partition_key)
     sources, names = _read(warehouse, as_of)
-    seeds = Seeds(sources.history, sources.fitted(SessionCooccurrence), names)
-    # Of all the titles, seeds keep a number each.
+    anchors = Anchors(sources.history, sources.fitted(SessionCooccurrence), names)
+    # Of all the titles, anchors keep a number each.
     del names
     lake = Lake(warehouse.lake)
-    rows = _write(lake, as_of, sources, seeds)
+    rows = _write(lake, as_of, sources, anchors)
     lake.expire("candidates")
     users = len(sources.history.users)
     return dg.MaterializeResult(
@@ -73,7 +73,7 @@ def _read(warehouse: WarehouseResource, as_of: date) -> tuple[Sources, pd.DataFr
     return fit_sources(listens, as_of, config, catalogue), names
 
 
-def _write(lake: Lake, as_of: date, sources: Sources, seeds: Seeds) -> dict[Slate, int]:
+def _write(lake: Lake, as_of: date, sources: Sources, anchors: Anchors) -> dict[Slate, int]:
     """Write the candidates of everyone, batch by batch and the same users in each file; return the rows by slate."""
     users = sources.history.users.astype(np.int32)
     rows = dict.fromkeys(Slate, 0)
@@ -82,5 +82,5 @@ def _write(lake: Lake, as_of: date, sources: Sources, seeds: Seeds) -> dict[Slat
         for start in range(0, len(users), USERS_PER_BATCH):
             pools = sources.candidates_by_slate(users[start : start + USERS_PER_BATCH], list(Slate))
             for slate, pool in pools.items():
-                rows[slate] += writers[slate](pa.Table.from_pandas(seeds.add_to(pool), preserve_index=False))
+                rows[slate] += writers[slate](pa.Table.from_pandas(anchors.add_to(pool), preserve_index=False))
     return rows

@@ -22,20 +22,20 @@ class SlateBatch:
     """The lists of some users: list i belongs to user_ids[i] and is the slice offsets[i]:offsets[i + 1].
 
     `offsets` has shape (users + 1,); the other arrays have shape (n,), best first within each list. Users
-    without a list are left out. `seed_keys` holds the listened-to track behind each item, -1 for none.
+    without a list are left out. `anchor_keys` holds the listened-to track behind each item, -1 for none.
     """
 
     user_ids: Sequence[str]
     offsets: NDArray[np.int64]
     track_keys: NDArray[np.int32]
     scores: NDArray[np.float32]
-    seed_keys: NDArray[np.int32] | None = None
+    anchor_keys: NDArray[np.int32] | None = None
 
     def packed(self) -> list[bytes]:
         """The lists as the contract stores them. Raises ContractError."""
         if len(self.offsets) != len(self.user_ids) + 1:
             raise ContractError(f"{len(self.user_ids)} users come with {len(self.offsets)} offsets")
-        return contract.pack_lists(self.offsets, self.track_keys, self.scores, self.seed_keys)
+        return contract.pack_lists(self.offsets, self.track_keys, self.scores, self.anchor_keys)
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class ReleaseInput:
     """Model version per slate; its keys are the slates of the release."""
     batches: Callable[[str], Iterator[SlateBatch]]
     tracks: Callable[[], Iterator[Sequence[Track]]]
-    """The catalogue: at least every track of any list, and every seed."""
+    """The catalogue: at least every track of any list, and every anchor."""
     artists: Callable[[], Iterator[Sequence[Artist]]]
     """At least every artist of any similar list."""
     similar: Callable[[str], Iterator[SimilarBatch]]

@@ -10,7 +10,7 @@ from assets.publish import digest
 from assets.publish.content import PopularTracks, ReleaseError, ReleaseInput, SimilarBatch, SlateBatch
 from assets.publish.digest import ContentDigest
 from serving_api import contract
-from serving_api.contract import NO_SEED, ContractError, ReleaseMeta
+from serving_api.contract import NO_ANCHOR, ContractError, ReleaseMeta
 
 # Redis keeps a hash entry as a dictionary entry, its share of a table that may be half empty, and two
 # strings with headers, each rounded up by the allocator; tests/integration/assets/publish/test_release.py measures it.
@@ -175,8 +175,8 @@ def _add_slate(content: _Content, release: ReleaseInput, slate: str, catalogue: 
                 " leave users without a list out"
             )
         _require_known(batch.track_keys, catalogue, f"slate {slate}")
-        if batch.seed_keys is not None:
-            _require_known(batch.seed_keys[batch.seed_keys != NO_SEED], catalogue, f"reasons of {slate}")
+        if batch.anchor_keys is not None:
+            _require_known(batch.anchor_keys[batch.anchor_keys != NO_ANCHOR], catalogue, f"reasons of {slate}")
         for user_id, ranked in zip(batch.user_ids, packed, strict=True):
             content.add(slate, user_id.encode(), ranked)
         users += len(packed)

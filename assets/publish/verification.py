@@ -19,7 +19,7 @@ from assets.publish.content import ReleaseError
 from assets.publish.digest import ContentDigest
 from assets.publish.plan import ReleaseCounts
 from serving_api import contract
-from serving_api.contract import NO_SEED, ContractError, RankedList, ReleaseMeta
+from serving_api.contract import NO_ANCHOR, ContractError, RankedList, ReleaseMeta
 
 ENTRIES_PER_READ = 1000
 
@@ -213,8 +213,8 @@ class _Reader:
         for chunk in self._entries(slate, contract.slate_key(self._name, slate)):
             lists = [_unpacked(packed, f"the {slate} list of the user {_text(user)}") for user, packed in chunk]
             listed = np.concatenate([ranked.track_keys for ranked in lists])
-            anchors = np.concatenate([ranked.seed_keys for ranked in lists])
-            _require_known(np.append(listed, anchors[anchors != NO_SEED]), tracks, f"slate {slate}")
+            anchors = np.concatenate([ranked.anchor_keys for ranked in lists])
+            _require_known(np.append(listed, anchors[anchors != NO_ANCHOR]), tracks, f"slate {slate}")
             distinct = np.union1d(distinct, listed)
         return len(distinct)
 

@@ -21,7 +21,7 @@ from assets.publish.popular_content import country_popular, popular, user_countr
 from assets.publish.similar_content import heard_artists, require_similar, similar_lists
 from assets.publish.verification import described_counts
 from assets.slates import FORGOTTEN_AFTER_DAYS, Slate
-from serving_api.contract import NO_SEED, Track
+from serving_api.contract import NO_ANCHOR, Track
 from warehouse.dates import sql_date
 from warehouse.errors import AudoticsError
 from warehouse.frames import fetch_frame
@@ -30,9 +30,9 @@ _USERS_PER_BATCH = 5000
 
 
 def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
-    """What a release as of a date holds: every list in ml.recommendations with its seeds, popular tracks, those of
-    countries with the users who are to get them, and the catalogue that had been heard by then, which the seeds are of,
-    with what in it is alike.
+    """What a release as of a date holds: every list in ml.recommendations with its anchors, popular tracks, those of
+    countries with the users who are to get them, and the catalogue that had been heard by then, which the anchors are
+    of, with what in it is alike.
 
     All of it is of one instant, in a transaction that begins here, and without what was blocked by `generated_at`.
 
@@ -165,8 +165,8 @@ def _batches(connection: dbapi.Connection, day: str, slate: str, at: datetime) -
             return
         rows = fetch_frame(
             connection,
-            f"select user_id, track_key, score, coalesce(seed_track_key, {NO_SEED}) as seed_track_key from"
-            f" (select user_key, rank, track_key, score, seed_track_key {lists}"
+            f"select user_id, track_key, score, coalesce(anchor_track_key, {NO_ANCHOR}) as anchor_track_key from"
+            f" (select user_key, rank, track_key, score, anchor_track_key {lists}"
             f" and user_key > {last} and user_key <= {members})"
             " as lists inner join core.dim_users using (user_key) inner join core.dim_tracks using (track_key)"
             f" where not exists (select from raw.blocks where blocks.user_key = lists.user_key"
@@ -180,7 +180,7 @@ def _batches(connection: dbapi.Connection, day: str, slate: str, at: datetime) -
             offsets=offsets,
             track_keys=rows["track_key"].to_numpy(np.int32),
             scores=rows["score"].to_numpy(np.float32),
-            seed_keys=rows["seed_track_key"].to_numpy(np.int32),
+            anchor_keys=rows["anchor_track_key"].to_numpy(np.int32),
         )
         last = int(members)
 

@@ -1,4 +1,4 @@
-"""What explains a ranked list: a seed of each track, and the features that moved the first ones most."""
+"""What explains a ranked list: an anchor of each track, and the features that moved the first ones most."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 import orjson
 import pandas as pd
 
-from assets.candidates.seeds import NO_SEED, SEED_COLUMNS, STRENGTH_COLUMNS
+from assets.candidates.anchors import ANCHOR_COLUMNS, NO_ANCHOR, STRENGTH_COLUMNS
 from assets.features.join import FeatureMatrix
 from assets.listens import Floats, Ints
 from assets.ranker.lists import ListRules
@@ -18,8 +18,8 @@ from warehouse.errors import AudoticsError
 # What a row costs here is many times its score, and its text is stored: only what is seen first is explained.
 EXPLAINED = 10
 STRONGEST = 3
-# A seed counts for that much less each time that the list has named it already, and is left for another one of at least
-# that share of its strength. Chosen from the curve in docs/adr/0011.
+# An anchor counts for that much less each time that the list has named it already, and is left for another one of at
+# least that share of its strength. Chosen from the curve in docs/adr/0011.
 REPEATED = 0.7
 WEAKEST = 0.5
 
@@ -29,16 +29,16 @@ def with_reasons(
 ) -> pd.DataFrame:
     """`lists`, as from scoring.rank of the same candidates and features, with two columns more.
 
-    seed_track_key: one of the candidate's seeds that the user has not blocked (`chosen_seeds`), NO_SEED where there is
-    none. contributions: JSON text, `[{"feature", "contribution"}, …]`, the strongest first (`strongest`), of the first
-    EXPLAINED of each list; None further down.
+    anchor_track_key: one of the candidate's anchors that the user has not blocked (`chosen_anchors`), NO_ANCHOR
+    where there is none. contributions: JSON text, `[{"feature", "contribution"}, …]`, the strongest first
+    (`strongest`), of the first EXPLAINED of each list; None further down.
 
     Raises:
-        AudoticsError: the candidates lack columns of seeds.
+        AudoticsError: the candidates lack columns of anchors.
     """
-    if not {*SEED_COLUMNS, *STRENGTH_COLUMNS} <= {*candidates}:
+    if not {*ANCHOR_COLUMNS, *STRENGTH_COLUMNS} <= {*candidates}:
         raise AudoticsError(
-            "the candidates lack columns of seeds, an older version made them:"
+            "the candidates lack columns of anchors, an older version made them:"
             " materialise `candidates` of this date again"
         )
     rows = lists["row"].to_numpy()
@@ -48,29 +48,29 @@ def with_reasons(
         values = features.values[rows[explained]][:, columns_of(model, features)]
         texts[explained] = strongest(model.names, contributions(model, values)[:, :-1])
     user = lists["user_key"].to_numpy(np.int32)
-    seeds = candidates[list(SEED_COLUMNS)].to_numpy(np.int32)[rows]
+    anchors = candidates[list(ANCHOR_COLUMNS)].to_numpy(np.int32)[rows]
     strengths = candidates[list(STRENGTH_COLUMNS)].to_numpy(np.float32)[rows]
-    strengths[rules.blocked(np.repeat(user, seeds.shape[1]), seeds.ravel()).reshape(seeds.shape)] = 0
+    strengths[rules.blocked(np.repeat(user, anchors.shape[1]), anchors.ravel()).reshape(anchors.shape)] = 0
     return lists.assign(
-        seed_track_key=chosen_seeds(user, seeds, strengths),
+        anchor_track_key=chosen_anchors(user, anchors, strengths),
         contributions=pd.Series(texts, index=lists.index, dtype=object),
     )
 
 
-def chosen_seeds(
-    user: Ints, seeds: npt.NDArray[np.int32], strengths: Floats, repeated: float = REPEATED, weakest: float = WEAKEST
+def chosen_anchors(
+    user: Ints, anchors: npt.NDArray[np.int32], strengths: Floats, repeated: float = REPEATED, weakest: float = WEAKEST
 ) -> npt.NDArray[np.int32]:
-    """One seed of each listed track, so that a list names several: int32 (rows,), NO_SEED where it has none.
+    """One anchor of each listed track, so that a list names several: int32 (rows,), NO_ANCHOR where it has none.
 
-    user (rows,): rows of a user together, by rank. seeds (int32), strengths (rows, seeds of a track): a strength of 0
-    says that there is no seed. Down the list, each track takes the seed with the largest strength · repeated ** n, n
-    being how often the list has named it already, but none below weakest times its strongest one.
+    user (rows,): rows of a user together, by rank. anchors (int32), strengths (rows, anchors of a track): a strength of
+    0 says that there is no anchor. Down the list, each track takes the anchor with the largest strength times
+    repeated ** n, n being how often the list has named it already, but none below weakest times its strongest one.
     """
     from assets.recommendations.reasons_kernel import varied
 
-    chosen = np.full(len(user), NO_SEED, np.int32)
+    chosen = np.full(len(user), NO_ANCHOR, np.int32)
     first = np.flatnonzero(np.r_[True, user[1:] != user[:-1], True]) if len(user) else np.zeros(1, np.int64)
-    varied(first, seeds, strengths, repeated, weakest, chosen)
+    varied(first, anchors, strengths, repeated, weakest, chosen)
     return chosen
 
 

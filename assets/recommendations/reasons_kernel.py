@@ -1,4 +1,4 @@
-"""The compiled loop that chooses seeds. Importing this module loads the compiler: do so where needed."""
+"""The compiled loop that chooses anchors. Importing this module loads the compiler: do so where needed."""
 
 from typing import Any
 
@@ -10,31 +10,31 @@ import numpy.typing as npt
 @numba.njit(nogil=True)
 def varied(
     first: npt.NDArray[Any],
-    seed: npt.NDArray[np.int32],
+    anchor: npt.NDArray[np.int32],
     strength: npt.NDArray[np.float32],
     discount: float,
     weakest: float,
     chosen: npt.NDArray[np.int32],
 ) -> None:
-    """Writes into chosen (rows,) one seed of each row: the one with the largest strength · discount ** n, where n is
-    how many rows further up in the list have got that seed.
+    """Writes into chosen (rows,) one anchor of each row: the one with the largest strength · discount ** n, where n is
+    how many rows further up in the list have got that anchor.
 
-    first (lists + 1,): where each list starts. seed, strength (rows, seeds of a row): strength is 0 where there is no
-    seed. Seeds weaker than `weakest` times the strongest of the row are not taken; of equals the first is. Nothing is
-    written for a row without seeds.
+    first (lists + 1,): where each list starts. anchor, strength (rows, anchors of a row): strength is 0 where there is
+    no anchor. Anchors weaker than `weakest` times the strongest of the row are not taken; of equals the first is.
+    Nothing is written for a row without anchors.
     """
     for each in range(len(first) - 1):
         for row in range(first[each], first[each + 1]):
             least, largest = 0.0, 0.0
-            for term in range(seed.shape[1]):
+            for term in range(anchor.shape[1]):
                 least = max(least, weakest * strength[row, term])
-            for term in range(seed.shape[1]):
+            for term in range(anchor.shape[1]):
                 if strength[row, term] == 0 or strength[row, term] < least:
                     continue
                 used = 0
                 for above in range(first[each], row):
-                    used += chosen[above] == seed[row, term]
+                    used += chosen[above] == anchor[row, term]
                 value = strength[row, term] * discount**used
                 if value > largest:
                     largest = value
-                    chosen[row] = seed[row, term]
+                    chosen[row] = anchor[row, term]

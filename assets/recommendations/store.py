@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, text
 
-from assets.candidates.seeds import NO_SEED
+from assets.candidates.anchors import NO_ANCHOR
 from assets.listens import Ints
 from assets.slates import Slate
 from assets.staleness import code_digest
@@ -32,7 +32,7 @@ SCHEMA = pa.schema(
         pa.field("score", pa.float32(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
         pa.field("model_version", pa.string(), nullable=False),
-        pa.field("seed_track_key", pa.int32()),
+        pa.field("anchor_track_key", pa.int32()),
         pa.field("contributions", pa.binary()),
     ]
 )
@@ -68,15 +68,15 @@ class MadeFrom:
 
 
 def as_rows(lists: pd.DataFrame, as_of: date, slate: Slate, model_version: str) -> pa.Table:
-    """Lists from reasons.with_reasons as rows of ml.recommendations: no seed is null, JSON is as COPY takes it."""
-    seeds = lists["seed_track_key"].to_numpy(np.int32)
+    """Lists from reasons.with_reasons as rows of ml.recommendations: no anchor is null, JSON is as COPY takes it."""
+    anchors = lists["anchor_track_key"].to_numpy(np.int32)
     # The binary form of jsonb is a version, 1, and the text; the driver sends the bytes of an Arrow column as they are.
     texts = pa.array(lists["contributions"], pa.string()).cast(pa.binary())
     columns: dict[str, Any] = {
         "as_of": pa.repeat(pa.scalar(as_of, pa.date32()), len(lists)),
         "slate": pa.repeat(pa.scalar(str(slate)), len(lists)),
         "model_version": pa.repeat(pa.scalar(model_version), len(lists)),
-        "seed_track_key": pa.array(seeds, mask=seeds == NO_SEED),
+        "anchor_track_key": pa.array(anchors, mask=anchors == NO_ANCHOR),
         "contributions": pc.binary_join_element_wise(b"\x01", texts, b""),
     }
     for name in ("user_key", "rank", "track_key", "score", "source"):

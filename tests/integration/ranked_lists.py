@@ -6,7 +6,7 @@ from datetime import date
 import pandas as pd
 import pyarrow as pa
 
-from assets.candidates.seeds import NO_SEED
+from assets.candidates.anchors import NO_ANCHOR
 from assets.recommendations.store import as_rows, replace_recommendations
 from assets.slates import Slate
 from warehouse.engine import adbc_connect
@@ -23,7 +23,7 @@ def lists(as_of: date, version: str, users: int = 3, slate: Slate = Slate.FOR_YO
             "rank": [1, 2] * users,
             "score": [0.5, 0.25] * users,
             "source": ["als"] * (2 * users),
-            "seed_track_key": [7, NO_SEED] * users,
+            "anchor_track_key": [7, NO_ANCHOR] * users,
             "contributions": [EXPLANATION, None] * users,
         }
     )

@@ -9,7 +9,7 @@ import numpy as np
 from redis import Redis
 
 from assets.publish.content import PopularTracks, ReleaseInput, SimilarBatch, SlateBatch
-from serving_api.contract import NO_SEED, Artist, Track, release_key_pattern
+from serving_api.contract import NO_ANCHOR, Artist, Track, release_key_pattern
 
 AS_OF = date(2026, 11, 22)
 LISTS_MADE_AT = datetime(2026, 11, 22, 3, 20, tzinfo=UTC)
@@ -44,7 +44,7 @@ def sample_release(
                 offsets=np.arange(0, len(keys) + 1, length),
                 track_keys=keys,
                 scores=np.tile(sample_scores(length), len(lists)),
-                seed_keys=np.array([seed for _, seeds in lists for seed in seeds], np.int32),
+                anchor_keys=np.array([anchor for _, anchors in lists for anchor in anchors], np.int32),
             )
 
     def catalogue() -> Iterator[Sequence[Track]]:
@@ -84,9 +84,9 @@ def sample_release(
 
 
 def sample_list(marker: str, slate: str, user: int, tracks: int = 40, length: int = 12) -> tuple[list[int], list[int]]:
-    """The track keys and the seed keys of one user; the odd ranks have no seed."""
+    """The track keys and the anchor keys of one user; the odd ranks have no anchor."""
     drawn = random.Random(f"{marker} {slate} {user}").sample(range(tracks), length)
-    return drawn, [(key + 1) % tracks if rank % 2 == 0 else NO_SEED for rank, key in enumerate(drawn, 1)]
+    return drawn, [(key + 1) % tracks if rank % 2 == 0 else NO_ANCHOR for rank, key in enumerate(drawn, 1)]
 
 
 def sample_country(marker: str, country: str, tracks: int = 40) -> list[int]:

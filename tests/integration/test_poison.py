@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 from dbt_process import WITHOUT_TESTS, Dbt
 
+from assets.candidates.anchors import NO_ANCHOR, Anchors
 from assets.candidates.history import History
 from assets.candidates.pool import NEEDED_BY, SourcesConfig, fit_sources, needed_facts
-from assets.candidates.seeds import NO_SEED, Seeds
 from assets.candidates.session_cooccurrence import SessionCooccurrence
 from assets.catalogue import read_catalogue, read_titles
 from assets.dbt_project import PROJECT, dates_environment
@@ -91,17 +91,17 @@ def made_as_of(dbt: Dbt) -> dict[str, str]:
         catalogue = read_catalogue(connection, needed_facts(NEEDED_BY))
         at_fold = fit_sources(before, FOLD, SourcesConfig(), catalogue)
         at_date = fit_sources(listens, AS_OF, SourcesConfig(), catalogue)
-        seeds = Seeds(at_date.history, at_date.fitted(SessionCooccurrence), read_titles(connection))
+        anchors = Anchors(at_date.history, at_date.fitted(SessionCooccurrence), read_titles(connection))
         for slate in Slate:
             relevant = relevant_tracks(before, horizon, FOLD, slate)
             fold = labelled_fold(FOLD, slate, at_fold, relevant, feature_reader(connection, FOLD), 0.5, seed=1)
             model = train([fold], FEW_TREES)
             users = at_date.history.users.astype(np.int32)
-            pool = seeds.add_to(at_date.candidates(users, slate))
+            pool = anchors.add_to(at_date.candidates(users, slate))
             champion = Champion("trained here", AS_OF, model)
             maker = ListMaker.of_date(connection, AS_OF, {slate: champion})
             _, lists = next(maker.lists({slate: pool}))
-            assert (lists["seed_track_key"] != NO_SEED).mean() > 0.5, "what has no reason cannot change"
+            assert (lists["anchor_track_key"] != NO_ANCHOR).mean() > 0.5, "what has no reason cannot change"
             made[f"{slate}: training rows"] = digest(fold.to_frame())
             assert "num_leaves=1\n" not in model.text, "a tree without a split knows nothing"
             made[f"{slate}: model"] = model.text

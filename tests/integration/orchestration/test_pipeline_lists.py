@@ -252,20 +252,20 @@ def test_a_replay_of_another_date_builds_its_features_and_stores_no_list(pipelin
 
 
 def test_reasons_are_tracks_that_the_user_had_heard_and_the_first_ten_are_explained(pipeline: Pipeline) -> None:
-    heard = "core.fct_listens.user_key = lists.user_key and core.fct_listens.track_key = lists.seed_track_key"
-    ((items, with_seed, heard_before, itself),) = pipeline.query(
-        "select count(*), count(seed_track_key),"
+    heard = "core.fct_listens.user_key = lists.user_key and core.fct_listens.track_key = lists.anchor_track_key"
+    ((items, with_anchor, heard_before, itself),) = pipeline.query(
+        "select count(*), count(anchor_track_key),"
         f" count(*) filter (where exists (select from core.fct_listens where {heard}"
-        f" and listened_at < timestamptz '{AS_OF} 00:00:00+00')), count(*) filter (where seed_track_key = track_key)"
+        f" and listened_at < timestamptz '{AS_OF} 00:00:00+00')), count(*) filter (where anchor_track_key = track_key)"
         " from ml.recommendations as lists"
     )
-    assert with_seed > 0.9 * items
-    assert (heard_before, itself) == (with_seed, 0)
-    # With the strongest seed everywhere it is .57: one track would explain most of what a user sees first.
+    assert with_anchor > 0.9 * items
+    assert (heard_before, itself) == (with_anchor, 0)
+    # With the strongest anchor everywhere it is .57: one track would explain most of what a user sees first.
     ((commonest,),) = pipeline.query(
         "select avg(share)::float from (select max(tracks) / sum(tracks) as share from (select slate, user_key,"
-        " count(*) as tracks from ml.recommendations where rank <= 10 and seed_track_key is not null"
-        " group by slate, user_key, seed_track_key) as seeds group by slate, user_key) as lists"
+        " count(*) as tracks from ml.recommendations where rank <= 10 and anchor_track_key is not null"
+        " group by slate, user_key, anchor_track_key) as anchors group by slate, user_key) as lists"
     )
     assert 0.1 < commonest < 0.4
     explained = (

@@ -42,19 +42,19 @@ def redis_url(own_redis_url: str) -> str:
 def expected_items(marker: str, slate: str, user: int) -> list[dict[str, Any]]:
     items = []
     drawn = zip(*sample_list(marker, slate, user), sample_scores(12).tolist(), strict=True)
-    for rank, (key, seed, score) in enumerate(drawn, 1):
-        seed_track = sample_track(marker, seed)
+    for rank, (key, anchor, score) in enumerate(drawn, 1):
+        anchor_track = sample_track(marker, anchor)
         reason = {
             "type": "because_you_listened_to",
-            "track_id": seed_track.track_id,
-            "title": seed_track.title,
+            "track_id": anchor_track.track_id,
+            "title": anchor_track.title,
         }
         items.append(
             {
                 "rank": rank,
                 **record_document(sample_track(marker, key)),
                 "score": pytest.approx(score, abs=1e-6),
-                "reason": reason if seed >= 0 else None,
+                "reason": reason if anchor >= 0 else None,
             }
         )
     return items

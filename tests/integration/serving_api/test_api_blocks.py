@@ -44,11 +44,11 @@ def test_a_list_closes_up_over_blocked_tracks_and_artists_and_is_whole_again_wit
     api: httpx.Client, client: Redis
 ) -> None:
     path = "/v1/users/user_7/recommendations"
-    keys, seeds = sample_list("first", "for_you", 7)
+    keys, anchors = sample_list("first", "for_you", 7)
     whole = api.get(path)
-    seed = next(seed for seed in seeds if seed >= 0 and seed not in keys)
+    anchor = next(anchor for anchor in anchors if anchor >= 0 and anchor not in keys)
     artist = next(track.artist_id for track in (sample_track("first", key) for key in keys[1:]) if track.artist_id)
-    blocked = ({f"t-{keys[0]}", f"t-{seed}"}, {artist})
+    blocked = ({f"t-{keys[0]}", f"t-{anchor}"}, {artist})
     block(client, "user_7", *blocked)
     left = [key for key in keys if not hidden(key, *blocked)]
     assert 4 < len(left) < 11
@@ -60,8 +60,10 @@ def test_a_list_closes_up_over_blocked_tracks_and_artists_and_is_whole_again_wit
     assert track_ids(body) == ids(left)
     assert [item["rank"] for item in body["items"]] == list(range(1, len(left) + 1))
     reasons = [item["reason"] and item["reason"]["track_id"] for item in body["items"]]
-    seed_of = dict(zip(keys, seeds, strict=True))
-    expected = [seed_of[key] if seed_of[key] >= 0 and not hidden(seed_of[key], *blocked) else None for key in left]
+    anchor_of = dict(zip(keys, anchors, strict=True))
+    expected = [
+        anchor_of[key] if anchor_of[key] >= 0 and not hidden(anchor_of[key], *blocked) else None for key in left
+    ]
     assert reasons == [each if each is None else f"t-{each}" for each in expected]
 
     first = recommendations(api, "user_7", limit=3, exclude=f"t-{left[1]}")

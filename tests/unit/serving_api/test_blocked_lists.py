@@ -3,7 +3,7 @@
 import numpy as np
 
 from serving_api.answers import PopularList, Window, record_document
-from serving_api.contract import NO_SEED, Blocks, RankedList, Track
+from serving_api.contract import NO_ANCHOR, Blocks, RankedList, Track
 from serving_api.ranked import named_keys, shown_items, without, without_blocked
 
 # Tracks 10 to 15; the even ones are by artist 0, the odd ones by nobody known.
@@ -11,7 +11,7 @@ TRACKS = {key: Track(key, f"t-{key}", None, None, None if key % 2 else "a-0", No
 RANKED = RankedList(
     np.array([15, 10, 11, 13, 12], np.int32),
     np.array([0.5, 0.4, 0.3, 0.2, 0.1], np.float32),
-    np.array([NO_SEED, 14, 13, NO_SEED, 11], np.int32),
+    np.array([NO_ANCHOR, 14, 13, NO_ANCHOR, 11], np.int32),
 )
 
 
@@ -23,19 +23,19 @@ def test_a_blocked_track_goes_with_the_reasons_that_name_it_and_the_rest_keeps_i
     left = without_blocked(RANKED, TRACKS, blocks(("t-13", "t-999")))
     assert left.track_keys.tolist() == [15, 10, 11, 12]
     assert left.scores.tolist() == RANKED.scores[[0, 1, 2, 4]].tolist()
-    assert left.seed_keys.tolist() == [NO_SEED, 14, NO_SEED, 11]
+    assert left.anchor_keys.tolist() == [NO_ANCHOR, 14, NO_ANCHOR, 11]
     reasons = [item["reason"] and item["reason"]["track_id"] for item in shown_items(left, TRACKS)]
     assert reasons == [None, "t-14", None, "t-11"]
 
 
 def test_a_blocked_artist_goes_with_every_track_and_those_of_nobody_stay() -> None:
     left = without_blocked(RANKED, TRACKS, blocks(artists=("a-0",)))
-    assert (left.track_keys.tolist(), left.seed_keys.tolist()) == ([15, 11, 13], [NO_SEED, 13, NO_SEED])
+    assert (left.track_keys.tolist(), left.anchor_keys.tolist()) == ([15, 11, 13], [NO_ANCHOR, 13, NO_ANCHOR])
     both = without_blocked(RANKED, TRACKS, blocks(("t-15", "t-11", "t-13"), ("a-0",)))
     assert both.track_keys.tolist() == []
 
 
-def test_what_a_list_names_are_its_items_and_its_seeds_once_each() -> None:
+def test_what_a_list_names_are_its_items_and_its_anchors_once_each() -> None:
     assert named_keys(RANKED) == [10, 11, 12, 13, 14, 15]
     assert named_keys(without(RANKED, np.array([10, 11, 99], np.int32))) == [11, 12, 13, 15]
 

@@ -54,15 +54,15 @@ def test_lists_of_any_length_come_back_as_they_were_packed() -> None:
     lists = [contract.unpack_list(one) for one in packed]
     assert [one.track_keys.tolist() for one in lists] == [[7, 2_000_000_000], [], [0]]
     assert [one.scores.tolist() for one in lists] == [[0.5, -1.25], [], [float(np.float32(3e-9))]]
-    assert [one.seed_keys.tolist() for one in lists] == [[-1, 7], [], [3]]
+    assert [one.anchor_keys.tolist() for one in lists] == [[-1, 7], [], [3]]
 
 
-def test_a_list_packed_without_reasons_is_smaller_and_has_no_seed_anywhere() -> None:
+def test_a_list_packed_without_reasons_is_smaller_and_has_no_anchor_anywhere() -> None:
     keys = np.arange(100, dtype=np.int32)
     without = contract.pack_list(keys, keys.astype(np.float32))
     with_reasons = contract.pack_lists(np.array([0, 100]), keys, keys.astype(np.float32), keys)[0]
     assert (len(without), len(with_reasons)) == (804, 1204)
-    assert set(contract.unpack_list(without).seed_keys.tolist()) == {contract.NO_SEED}
+    assert set(contract.unpack_list(without).anchor_keys.tolist()) == {contract.NO_ANCHOR}
 
 
 def test_arrays_of_other_dtypes_are_packed_as_the_contract_says() -> None:
@@ -72,7 +72,7 @@ def test_arrays_of_other_dtypes_are_packed_as_the_contract_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("offsets", "keys", "scores", "seeds", "message"),
+    ("offsets", "keys", "scores", "anchors", "message"),
     [
         ([0, 3], i32(1, 2), f32(1, 2), None, "offsets"),
         ([1, 2], i32(1, 2), f32(1, 2), None, "offsets"),
@@ -88,11 +88,11 @@ def test_what_the_contract_cannot_hold_is_not_packed(
     offsets: list[int],
     keys: NDArray[np.int32],
     scores: NDArray[np.float32],
-    seeds: NDArray[np.int32] | None,
+    anchors: NDArray[np.int32] | None,
     message: str,
 ) -> None:
     with pytest.raises(ContractError, match=message):
-        contract.pack_lists(np.array(offsets), keys, scores, seeds)
+        contract.pack_lists(np.array(offsets), keys, scores, anchors)
 
 
 @pytest.mark.parametrize(
@@ -210,9 +210,9 @@ def test_the_page_lists_exactly_the_keys_of_the_code() -> None:
     assert len(in_code) == len(builders) + 5, "a key builder is missing from this test"
 
 
-@pytest.mark.parametrize("seeds", [None, i32(-1, 4, 9)])
-def test_a_list_can_be_decoded_by_the_table_of_the_page_alone(seeds: NDArray[np.int32] | None) -> None:
-    packed = contract.pack_lists(np.array([0, 3]), i32(4, 5, 6), f32(0.5, 0.25, 0.125), seeds)[0]
+@pytest.mark.parametrize("anchors", [None, i32(-1, 4, 9)])
+def test_a_list_can_be_decoded_by_the_table_of_the_page_alone(anchors: NDArray[np.int32] | None) -> None:
+    packed = contract.pack_lists(np.array([0, 3]), i32(4, 5, 6), f32(0.5, 0.25, 0.125), anchors)[0]
     decoded: dict[str, tuple[float, ...]] = {}
     end = 0
     codes = {"u8": "B", "u16": "H", "i32": "i", "f32": "f"}
@@ -228,12 +228,12 @@ def test_a_list_can_be_decoded_by_the_table_of_the_page_alone(seeds: NDArray[np.
     assert end == len(packed), "the table leaves bytes unexplained"
     expected = {
         "contract version": (contract.CONTRACT_VERSION,),
-        "reason layout": (0 if seeds is None else 1,),
+        "reason layout": (0 if anchors is None else 1,),
         "n": (3,),
         "track keys": (4, 5, 6),
         "scores": (0.5, 0.25, 0.125),
     }
-    assert decoded == (expected if seeds is None else expected | {"seed keys": (-1, 4, 9)})
+    assert decoded == (expected if anchors is None else expected | {"anchor keys": (-1, 4, 9)})
 
 
 def test_the_page_and_the_api_say_how_many_listeners_make_something_public() -> None:
@@ -254,4 +254,4 @@ def test_the_page_names_the_version_the_meta_fields_and_the_track_field() -> Non
     assert f"[{contract.CONTRACT_VERSION}, [track id, ...], [artist id, ...]]" in PAGE
     assert len(RECORDS["track"]) == len(Track._fields) - 1
     assert len(RECORDS["artist"]) == len(Artist._fields) - 1
-    assert contract.SEED_REASON_TYPE in PAGE
+    assert contract.ANCHOR_REASON_TYPE in PAGE

@@ -28,7 +28,7 @@ def _create_recommendations() -> None:
         column("source", sa.Text, "The candidate source that put the track forward"),
         column("model_version", sa.Text, "ml.models"),
         column(
-            "seed_track_key",
+            "anchor_track_key",
             sa.Integer,
             "raw.tracks: what the user had heard that leads to the track; null where nothing does",
             null=True,

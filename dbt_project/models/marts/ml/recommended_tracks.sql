@@ -5,12 +5,12 @@ select
     users.listener_key,
     lists.track_key,
     lists.model_version,
-    lists.seed_track_key,
+    lists.anchor_track_key,
 
     -- text
     lists.source,
-    seeds.title as because_of_title,
-    seeds.artist_name as because_of_artist,
+    anchors.title as because_of_title,
+    anchors.artist_name as because_of_artist,
     lists.contributions,
 
     -- numerics
@@ -29,4 +29,4 @@ select
     ) as first_played_at
 from {{ ref('stg_recommendations') }} as lists
 inner join {{ ref('stg_users') }} as users on lists.user_key = users.user_key
-left join {{ ref('dim_tracks') }} as seeds on lists.seed_track_key = seeds.track_key
+left join {{ ref('dim_tracks') }} as anchors on lists.anchor_track_key = anchors.track_key

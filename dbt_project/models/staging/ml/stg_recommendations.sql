@@ -12,7 +12,7 @@ renamed as (
         slate,
         user_key,
         track_key,
-        seed_track_key,
+        anchor_track_key,
         model_version,
 
         -- text

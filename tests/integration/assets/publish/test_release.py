@@ -51,7 +51,7 @@ def test_what_is_published_is_what_was_given(client: Redis) -> None:
     for slate in ("for_you", "discover"):
         packed = held[contract.slate_key(name, slate)][b"user_7"]
         ranked = contract.unpack_list(packed)
-        assert (ranked.track_keys.tolist(), ranked.seed_keys.tolist()) == sample_list("first", slate, 7)
+        assert (ranked.track_keys.tolist(), ranked.anchor_keys.tolist()) == sample_list("first", slate, 7)
         lists = [sample_list("first", slate, user)[0] for user in range(slate == "discover", 50)]
         assert published.distinct_tracks[slate] == len({key for keys in lists for key in keys})
     field = held[contract.track_ids_key(name)][b"t-17"]

@@ -59,7 +59,7 @@ def in_finland(*track_keys: int) -> dict[str, PopularTracks]:
             two_lists(track_keys=np.array([1, 2, 3, 999], np.int32)),
             "1 items are not in the catalogue, such as the track key 999",
         ),
-        (two_lists(seed_keys=np.array([-1, 0, 888, 0], np.int32)), "reasons of .* such as the track key 888"),
+        (two_lists(anchor_keys=np.array([-1, 0, 888, 0], np.int32)), "reasons of .* such as the track key 888"),
         (two_lists(offsets=np.array([0, 4, 4])), "the list of user user_2 is empty"),
         (two_lists(offsets=np.array([0, 4])), "2 users come with 2 offsets"),
         (two_lists(scores=np.array([1, np.nan, 1, 1], np.float32)), "not a finite number"),

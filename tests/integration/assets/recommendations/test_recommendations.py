@@ -44,7 +44,7 @@ def test_a_replaced_date_holds_the_new_lists_only_and_its_indexes_keep_their_nam
 
 def test_seeds_and_contributions_are_stored_as_numbers_and_json_and_what_has_none_as_null(warehouse_url: str) -> None:
     replace(warehouse_url, MONDAY, iter([lists(MONDAY, "a")]))
-    reasons = "select rank, seed_track_key, contributions from ml.recommendations where user_key = 1 order by rank"
+    reasons = "select rank, anchor_track_key, contributions from ml.recommendations where user_key = 1 order by rank"
     assert query(warehouse_url, reasons) == [(1, 7, json.loads(EXPLANATION)), (2, None, None)]
     kinds = "select distinct jsonb_typeof(contributions), contributions -> 0 ->> 'contribution' from ml.recommendations"
     assert set(query(warehouse_url, kinds)) == {("array", "0.41"), (None, None)}

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from assets.candidates.seeds import NO_SEED, SEED_COLUMNS, STRENGTH_COLUMNS
+from assets.candidates.anchors import ANCHOR_COLUMNS, NO_ANCHOR, STRENGTH_COLUMNS
 from assets.features.join import FeatureMatrix
 from assets.ranker.dataset import Fold
 from assets.ranker.lists import ListRules
@@ -19,7 +19,7 @@ from assets.recommendations.reasons import (
     REPEATED,
     STRONGEST,
     WEAKEST,
-    chosen_seeds,
+    chosen_anchors,
     contributions,
     strongest,
     with_reasons,
@@ -51,12 +51,12 @@ def model(fold: Fold) -> RankerModel:
 
 
 def pool_of(fold: Fold) -> pd.DataFrame:
-    """The fold's rows as candidates; the seed of a track is the next one, and the one after it far weaker."""
+    """The fold's rows as candidates; the anchor of a track is the next one, and the one after it far weaker."""
     track = np.tile(np.arange(PER_USER, dtype=np.int32), USERS)
     pool = pd.DataFrame({"user_key": fold.user_key, "track_key": track, "rank_als": fold.x[:, 0]})
-    for nth, (seed, strength) in enumerate(zip(SEED_COLUMNS, STRENGTH_COLUMNS, strict=True), start=1):
+    for nth, (anchor, strength) in enumerate(zip(ANCHOR_COLUMNS, STRENGTH_COLUMNS, strict=True), start=1):
         there = (track + nth < PER_USER) & (nth < 3)
-        pool[seed] = np.where(there, track + nth, NO_SEED).astype(np.int32)
+        pool[anchor] = np.where(there, track + nth, NO_ANCHOR).astype(np.int32)
         pool[strength] = np.where(there, 0.1 ** (nth - 1), 0).astype(np.float16)
     return pool
 
@@ -91,14 +91,14 @@ def test_the_strongest_features_are_named_by_size_whatever_their_sign_and_those_
     ]
 
 
-def test_lists_get_the_seeds_of_their_candidates_and_their_first_tracks_an_explanation(
+def test_lists_get_the_anchors_of_their_candidates_and_their_first_tracks_an_explanation(
     fold: Fold, model: RankerModel
 ) -> None:
     pool, features = pool_of(fold), FeatureMatrix(NAMES, fold.x)
     lists = with_reasons(model, rank(model, pool, features, NO_RULES, k=20), pool, features, NO_RULES)
     assert len(lists) == USERS * 20
     expected = np.where(lists["track_key"] < PER_USER - 1, lists["track_key"] + 1, -1)
-    assert lists["seed_track_key"].tolist() == expected.tolist()
+    assert lists["anchor_track_key"].tolist() == expected.tolist()
     assert lists["contributions"].notna().tolist() == (lists["rank"] <= EXPLAINED).tolist()
     # A row of the pool alone has the same explanation.
     of_pool = strongest(model.names, contributions(model, fold.x)[:, :-1])
@@ -123,18 +123,20 @@ def test_no_candidates_give_no_reasons(fold: Fold, model: RankerModel) -> None:
     assert with_reasons(model, lists, pool, features, NO_RULES).empty
 
 
-def test_candidates_of_a_version_without_seeds_are_refused(fold: Fold, model: RankerModel) -> None:
+def test_candidates_of_a_version_without_anchors_are_refused(fold: Fold, model: RankerModel) -> None:
     pool, features = pool_of(fold).drop(columns="strength_2"), FeatureMatrix(NAMES, fold.x)
     with pytest.raises(AudoticsError, match="materialise `candidates` of this date again"):
         with_reasons(model, rank(model, pool, features, NO_RULES), pool, features, NO_RULES)
 
 
-def test_rows_have_null_for_no_seed_and_the_binary_form_of_jsonb(fold: Fold, model: RankerModel) -> None:
+def test_rows_have_null_for_no_anchor_and_the_binary_form_of_jsonb(fold: Fold, model: RankerModel) -> None:
     pool, features = pool_of(fold), FeatureMatrix(NAMES, fold.x)
     lists = with_reasons(model, rank(model, pool, features, NO_RULES, k=20), pool, features, NO_RULES)
     rows = as_rows(lists, AS_OF, Slate.FOR_YOU, "m1").to_pylist()
-    assert [row["seed_track_key"] for row in rows] == [None if seed < 0 else seed for seed in lists["seed_track_key"]]
-    assert None in {row["seed_track_key"] for row in rows}
+    assert [row["anchor_track_key"] for row in rows] == [
+        None if anchor < 0 else anchor for anchor in lists["anchor_track_key"]
+    ]
+    assert None in {row["anchor_track_key"] for row in rows}
     texts = [None if text is None else b"\x01" + text.encode() for text in lists["contributions"]]
     assert [row["contributions"] for row in rows] == texts
 
@@ -145,26 +147,26 @@ def test_what_a_user_has_blocked_is_no_reason(model: RankerModel, fold: Fold) ->
     blocks = pd.DataFrame({"user_key": [3], "item_kind": ["track"], "item_key": [7]})
     rules = ListRules(catalogue, blocks)
     lists = with_reasons(model, rank(model, pool, features, rules, k=PER_USER), pool, features, rules)
-    seeds = {user: set(of_user["seed_track_key"]) for user, of_user in lists.groupby("user_key")}
-    assert 7 not in seeds[3]
-    assert 7 in seeds[4]
+    anchors = {user: set(of_user["anchor_track_key"]) for user, of_user in lists.groupby("user_key")}
+    assert 7 not in anchors[3]
+    assert 7 in anchors[4]
     # Track 6 has another one left, weak as it is.
-    assert lists.query("user_key == 3 and track_key == 6")["seed_track_key"].tolist() == [8]
-    assert lists.query("user_key == 4 and track_key == 6")["seed_track_key"].tolist() == [7]
+    assert lists.query("user_key == 3 and track_key == 6")["anchor_track_key"].tolist() == [8]
+    assert lists.query("user_key == 4 and track_key == 6")["anchor_track_key"].tolist() == [7]
     assert 7 not in set(lists.loc[lists["user_key"] == 3, "track_key"])
 
 
 def chosen(lists: list[list[dict[int, float]]]) -> list[list[int]]:
-    """What is chosen of the seeds, with their strengths, of each track of each list."""
-    rows = [[*each.items(), *[(NO_SEED, 0.0)] * (3 - len(each))] for tracks in lists for each in tracks]
+    """What is chosen of the anchors, with their strengths, of each track of each list."""
+    rows = [[*each.items(), *[(NO_ANCHOR, 0.0)] * (3 - len(each))] for tracks in lists for each in tracks]
     user = np.repeat(np.arange(len(lists)), [len(tracks) for tracks in lists]).astype(np.int32)
     table = np.array(rows, dtype=np.float64).reshape(-1, 3, 2)
-    found = chosen_seeds(user, table[:, :, 0].astype(np.int32), table[:, :, 1].astype(np.float32))
+    found = chosen_anchors(user, table[:, :, 0].astype(np.int32), table[:, :, 1].astype(np.float32))
     assert found.dtype == np.int32
     return [found[user == each].tolist() for each in range(len(lists))]
 
 
-def test_a_seed_gives_way_once_it_is_named_as_long_as_the_next_one_is_strong_enough() -> None:
+def test_a_anchor_gives_way_once_it_is_named_as_long_as_the_next_one_is_strong_enough() -> None:
     just_below = {1: 1.0, 2: REPEATED - 0.01}
     assert chosen([[just_below, just_below, just_below]]) == [[1, 1, 2]]
     assert chosen([[{1: 1.0, 2: REPEATED + 0.01}] * 4]) == [[1, 2, 1, 2]]
@@ -173,10 +175,10 @@ def test_a_seed_gives_way_once_it_is_named_as_long_as_the_next_one_is_strong_eno
     assert set(chosen([[{1: 1.0, 2: WEAKEST, 3: WEAKEST}] * 30])[0]) == {1, 2, 3}
 
 
-def test_of_equal_seeds_the_first_is_chosen_and_every_list_counts_for_itself() -> None:
+def test_of_equal_anchors_the_first_is_chosen_and_every_list_counts_for_itself() -> None:
     assert chosen([[{5: 1.0, 3: 1.0}], [{5: 1.0, 3: 1.0}] * 3, [{3: 1.0}], []]) == [[5], [5, 3, 5], [3], []]
 
 
-def test_what_has_no_seed_or_one_that_is_weak_after_a_block_is_left_with_that() -> None:
-    assert chosen([[{}, {NO_SEED: 0.0, 2: 0.1}, {}], [{7: 0.0, 4: 0.3, 6: 0.2}] * 2]) == [[-1, 2, -1], [4, 4]]
+def test_what_has_no_anchor_or_one_that_is_weak_after_a_block_is_left_with_that() -> None:
+    assert chosen([[{}, {NO_ANCHOR: 0.0, 2: 0.1}, {}], [{7: 0.0, 4: 0.3, 6: 0.2}] * 2]) == [[-1, 2, -1], [4, 4]]
     assert chosen([]) == []

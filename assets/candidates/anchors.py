@@ -14,21 +14,21 @@ from assets.recordings import namesakes
 from assets.threads import in_parts
 
 if TYPE_CHECKING:
-    from assets.candidates.seeds_kernel import Found
+    from assets.candidates.anchors_kernel import Found
 
-NO_SEED = -1
+NO_ANCHOR = -1
 _WEAKEST = np.finfo(np.float16).smallest_subnormal
-# The columns of a pool that hold its seeds, the strongest first, and how strong each is beside the first one.
-SEED_COLUMNS = ("seed_1", "seed_2", "seed_3")
+# The columns of a pool that hold its anchors, the strongest first, and how strong each is beside the first one.
+ANCHOR_COLUMNS = ("anchor_1", "anchor_2", "anchor_3")
 STRENGTH_COLUMNS = ("strength_1", "strength_2", "strength_3")
 
 
-class Seeds:
-    """Seeds of a candidate: the user's tracks i with the largest decayed plays(i) · P(candidate | i).
+class Anchors:
+    """Anchors of a candidate: the user's tracks i with the largest decayed plays(i) · P(candidate | i).
 
-    These are the terms that SessionCooccurrence sums to its score. Where all are zero, the seeds are the tracks of the
-    candidate's artist that the user has listened to most. A track is no seed of its own, and none of a namesake
-    (recordings.namesakes) for which there is any other; of equals, the one with the lower key comes first.
+    These are the terms that SessionCooccurrence sums to its score. Where all are zero, the anchors are the tracks
+    of the candidate's artist that the user has listened to most. A track is no anchor of its own, and none of a
+    namesake (recordings.namesakes) for which there is any other; of equals, the one with the lower key comes first.
     """
 
     def __init__(
@@ -45,8 +45,8 @@ class Seeds:
         self._listens = history.plays()
 
     def add_to(self, pool: pd.DataFrame) -> pd.DataFrame:
-        """The pool with SEED_COLUMNS (int32), NO_SEED where nothing more that the user has heard leads there, and
-        STRENGTH_COLUMNS (float16), the size of each over that of the first: from 1 down, 0 where there is no seed.
+        """The pool with ANCHOR_COLUMNS (int32), NO_ANCHOR where nothing more that the user has heard leads there, and
+        STRENGTH_COLUMNS (float16), the size of each over that of the first: from 1 down, 0 where there is no anchor.
 
         `pool` has user_key and track_key, the rows of a user together; its tracks are tracks of the history.
         """
@@ -55,18 +55,24 @@ class Seeds:
         firsts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]) if len(keys) else np.empty(0, np.int64)
         codes = self._history.user_codes(keys[firsts])
         user = np.repeat(np.arange(len(codes)), np.diff(np.append(firsts, len(keys))))
-        shape = (len(keys), len(SEED_COLUMNS))
-        found = np.full(shape, NO_SEED, np.int32), np.zeros(shape, np.float32), np.full(len(keys), NO_SEED, np.int32)
+        shape = (len(keys), len(ANCHOR_COLUMNS))
+        found = (
+            np.full(shape, NO_ANCHOR, np.int32),
+            np.zeros(shape, np.float32),
+            np.full(len(keys), NO_ANCHOR, np.int32),
+        )
         self._together(codes, user, tracks, found)
         self._by_artist(codes, user, tracks, found)
-        seed, size, namesake = found
-        alone = np.flatnonzero((seed[:, 0] == NO_SEED) & (namesake != NO_SEED))
-        seed[alone, 0], size[alone, 0] = namesake[alone], 1
-        seeds = np.where(seed == NO_SEED, NO_SEED, self._history.tracks[seed]).astype(np.int32)
+        anchor, size, namesake = found
+        alone = np.flatnonzero((anchor[:, 0] == NO_ANCHOR) & (namesake != NO_ANCHOR))
+        anchor[alone, 0], size[alone, 0] = namesake[alone], 1
+        anchors = np.where(anchor == NO_ANCHOR, NO_ANCHOR, self._history.tracks[anchor]).astype(np.int32)
         strengths = np.divide(size, size[:, :1], out=np.zeros_like(size), where=size > 0)
-        # However weak, a seed is told apart from none.
+        # However weak, an anchor is told apart from none.
         strengths = np.maximum(strengths, np.where(size > 0, _WEAKEST, 0)).astype(np.float16)
-        columns = dict(zip(SEED_COLUMNS, seeds.T, strict=True)) | dict(zip(STRENGTH_COLUMNS, strengths.T, strict=True))
+        columns = dict(zip(ANCHOR_COLUMNS, anchors.T, strict=True)) | dict(
+            zip(STRENGTH_COLUMNS, strengths.T, strict=True)
+        )
         return pool.assign(**columns)
 
     def _together(self, codes: Ints, user: Ints, track: Ints, found: "Found") -> None:
@@ -74,7 +80,7 @@ class Seeds:
 
         `user` is sorted.
         """
-        from assets.candidates.seeds_kernel import strongest_terms
+        from assets.candidates.anchors_kernel import strongest_terms
 
         first = np.searchsorted(user, np.arange(len(codes) + 1))
         plays, neighbours = _arrays(self._plays), _arrays(self._neighbours)
@@ -86,10 +92,10 @@ class Seeds:
         in_parts(find, len(codes), self._threads)
 
     def _by_artist(self, codes: Ints, user: Ints, track: Ints, found: "Found") -> None:
-        """Finds the tracks of the same artist that each user listened to most, where `found` has no seed."""
-        from assets.candidates.seeds_kernel import most_heard
+        """Finds the tracks of the same artist that each user listened to most, where `found` has no anchor."""
+        from assets.candidates.anchors_kernel import most_heard
 
-        missing = np.flatnonzero(found[0][:, 0] == NO_SEED)
+        missing = np.flatnonzero(found[0][:, 0] == NO_ANCHOR)
         own = rows_of(self._listens, codes)
         known = np.flatnonzero(self._artists[own.indices] >= 0)
         heard, listens = own.indices[known], own.data[known]

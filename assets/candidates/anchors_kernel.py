@@ -1,4 +1,4 @@
-"""The compiled loops that find seeds. Importing this module loads the compiler: do so where needed."""
+"""The compiled loops that find anchors. Importing this module loads the compiler: do so where needed."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 _Csr = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.float32]]
-# seed and size (candidates, how many are kept), the largest first, and namesake (candidates,).
+# anchor and size (candidates, how many are kept), the largest first, and namesake (candidates,).
 Found = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.int32]]
 
 
@@ -29,8 +29,8 @@ def strongest_terms(
     (users, tracks) and (tracks, tracks), indices of a row ascending. Of equals the lower track comes first; nothing is
     written for terms of 0. `found` has sizes of 0 before.
     """
-    seed, size, namesake = found
-    last = seed.shape[1] - 1
+    anchor, size, namesake = found
+    last = anchor.shape[1] - 1
     place = np.full(len(likely[0]) - 1, -1, np.int32)
     for user in range(len(codes)):
         if codes[user] < 0:
@@ -55,9 +55,9 @@ def strongest_terms(
                     continue
                 at = last
                 while at > 0 and term > size[row, at - 1]:
-                    size[row, at], seed[row, at] = size[row, at - 1], seed[row, at - 1]
+                    size[row, at], anchor[row, at] = size[row, at - 1], anchor[row, at - 1]
                     at -= 1
-                size[row, at], seed[row, at] = term, heard
+                size[row, at], anchor[row, at] = term, heard
         for candidate in range(start, stop):
             place[track[candidate]] = -1
 
@@ -80,12 +80,12 @@ def most_heard(
     the heard tracks of each group in the order in which they are taken. A track is not written for itself; of its
     namesakes (as in `strongest_terms`), the first is written apart where none is yet.
     """
-    seed, size, namesake = found
+    anchor, size, namesake = found
     for at in range(len(rows)):
         row, place, written = rows[at], start[at], 0
-        while written < seed.shape[1] and place < len(group) and group[place] == wanted[at]:
+        while written < anchor.shape[1] and place < len(group) and group[place] == wanted[at]:
             if title[heard[place]] != title[track[row]]:
-                seed[row, written], size[row, written] = heard[place], listens[place]
+                anchor[row, written], size[row, written] = heard[place], listens[place]
                 written += 1
             elif heard[place] != track[row] and namesake[row] < 0:
                 namesake[row] = heard[place]

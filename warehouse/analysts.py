@@ -23,7 +23,7 @@ _PERSONAL = {"user", "password", "passfile", "options", "sslcert", "sslkey", "ss
 def analyst_url(settings: Settings, warehouse_url: str, *, rotate: bool = False) -> str:
     """Return a URL with which analysts can connect to the migrated warehouse now.
 
-    The password is made once, or anew with `rotate`, and kept in a file of the home that only its owner can read. It is
+    The password is made once, or again with `rotate`, and kept in a file of the home that only its owner reads. It is
     set only where the server does not accept it yet, so a second call changes nothing.
 
     Raises:

@@ -32,7 +32,7 @@ _SERVER_KEEPALIVES = (
     f" -c tcp_keepalives_count={_PROBES}"
 )
 # Held while dbt builds and while the training set is updated: two runs would write the same tables and files.
-# Building everything anew may take the better part of an hour.
+# Building everything again may take the better part of an hour.
 MODELS_LOCK = Lock("hashtext('audotics-models')", "building models", wait_seconds=3600)
 
 

@@ -59,7 +59,7 @@ def _read(file: Path) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise AudoticsError(f"there is no file {file}") from error
     except (OSError, pa.ArrowInvalid) as error:
-        raise AudoticsError(f"{file} is no readable Parquet file: {str(error).splitlines()[0]}") from error
+        raise AudoticsError(f"{file} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
     missing = [name for name in _COLUMNS if name not in table.column_names]
     if missing:
         raise AudoticsError(f"{file} has no column {', '.join(missing)}: lists are user_id, track_id and rank (from 1)")

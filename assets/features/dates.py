@@ -78,7 +78,7 @@ def fold_dates(as_of: date, folds: int = FOLDS) -> list[date]:
 def begin_features(connection: Connection, needed: Sequence[date], features_version: str) -> FeatureBuild:
     """Decide which of the needed dates must be built, and note those as begun: known, so that they expire, but stale.
 
-    The age of the others starts anew, so that no other run deletes them under this one.
+    The age of the others starts again, so that no other run deletes them under this one.
     Hold MODELS_LOCK from here until `finish_features`, and commit before the build begins.
     """
     stale = stale_feature_dates(connection, needed, features_version)

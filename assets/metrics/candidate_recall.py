@@ -98,7 +98,7 @@ def _offered(
     """
     codes, bits = [], []
     for place, (name, whole) in enumerate(lists.items()):
-        # Lists are by user: of a batch, only its own rows are looked at. Bounds of another type would copy all keys.
+        # Lists are by user: of a batch, only its own rows are read. Bounds of another type would copy all keys.
         keys = whole["user_key"].to_numpy()
         bounds = users[[0, -1]].astype(keys.dtype)
         each = whole.iloc[np.searchsorted(keys, bounds[0]) : np.searchsorted(keys, bounds[1], side="right")]

@@ -148,7 +148,7 @@ def build(world: Path, new_warehouse: Callable[[], str]) -> Callable[[Path], Dbt
 
 
 def poison(dbt: Dbt) -> None:
-    """Change everything from the date on, and build anew."""
+    """Change everything from the date on, and build again."""
     dbt.query(POISON)
     dbt("build", *WITHOUT_TESTS, *FEATURES, **DATES)
     assert dbt.query("select count(*) > 0 from core.fct_listens where source = 'poison'") == [(True,)]

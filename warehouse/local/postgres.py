@@ -224,5 +224,5 @@ class LocalPostgres(LocalServer):
                 lines = output.read().strip().split("\n")
                 said = next((line for line in lines if "error" in line or "FATAL" in line), lines[-1])
                 raise AudoticsError(
-                    f"{program} failed in {self.folder}: {said}; mend that, or set AUDOTICS_HOME to another folder"
+                    f"{program} failed in {self.folder}: {said}; fix that, or set AUDOTICS_HOME to another folder"
                 )

@@ -189,7 +189,7 @@ def bring_up(
             break
     raise AudoticsError(
         f"{server.title} did not start: {server.last_log_line().strip()} (log: {server.log});"
-        " mend that and run the command again"
+        " fix that and run the command again"
     )
 
 

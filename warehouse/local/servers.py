@@ -142,7 +142,7 @@ def _lock(settings: Settings) -> Iterator[None]:
     except OSError as error:
         raise AudoticsError(
             f"cannot use {error.filename or settings.home} ({error.strerror});"
-            " mend that, or set AUDOTICS_HOME to a folder you own"
+            " fix that, or set AUDOTICS_HOME to a folder you own"
         ) from error
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from assets.ranker.forest.layout import DE_BRUIJN, EVERY_LEAF, MOST_LEAVES, NAN_IS_ZERO, SLOT_SHIFT, ZERO_IS_NAN
 
-# Rows whose splits are looked at together: their bits and one column of them stay in the first-level cache.
+# Rows whose splits are handled together: their bits and one column of them stay in the first-level cache.
 _ROWS = 64
 # LightGBM's kZeroThreshold: what is nearer to zero is zero.
 _ZERO = np.float32(1e-35)

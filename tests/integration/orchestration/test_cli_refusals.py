@@ -192,7 +192,7 @@ def test_lists_without_a_slate_and_lists_that_are_no_parquet(empty: Pipeline, tm
     refused(empty.run("evaluate", "--as-of", "2015-01-01", "--lists", str(file)), "--slate")
     refused(empty.run("evaluate", "--lists", str(file), "--slate", "for_you"), "--as-of")
     done = empty.run("evaluate", "--as-of", "2015-01-01", "--lists", str(file), "--slate", "for_you")
-    refused(done, re.escape(str(file)), "no readable Parquet")
+    refused(done, re.escape(str(file)), "cannot be read as Parquet")
 
 
 def test_a_model_that_does_not_exist_is_neither_shown_nor_promoted(empty: Pipeline) -> None:

@@ -94,7 +94,7 @@ def test_a_replay_of_an_old_date_keeps_what_the_next_training_needs(warehouse_ur
     assert known(warehouse_url) == sorted([old, *needed_by(MONDAY, training=True)])
 
 
-def test_a_late_day_makes_the_dates_after_it_stale_and_a_training_builds_its_folds_anew(
+def test_a_late_day_makes_the_dates_after_it_stale_and_a_training_builds_its_folds_again(
     warehouse_url: str, owner: Engine
 ) -> None:
     run(owner, MONDAY, training=True)
@@ -136,7 +136,7 @@ def test_a_date_before_the_first_listen_is_never_built(owner: Engine) -> None:
     assert run(owner, MONDAY - 400 * DAY) == []
 
 
-def test_what_a_failed_build_left_is_built_anew_or_expires(warehouse_url: str, owner: Engine) -> None:
+def test_what_a_failed_build_left_is_built_again_or_expires(warehouse_url: str, owner: Engine) -> None:
     tuesday, wednesday = MONDAY + DAY, MONDAY + 2 * DAY
     for as_of in (tuesday, wednesday):
         with owner.begin() as connection:

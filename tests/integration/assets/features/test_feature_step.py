@@ -1,4 +1,4 @@
-"""The step that builds features, in Dagster: what it builds anew, what it reports, and under which lock."""
+"""The step that builds features, in Dagster: what it builds again, what it reports, and under which lock."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence

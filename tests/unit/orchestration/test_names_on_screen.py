@@ -36,7 +36,7 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
 def print_reports(name: str) -> None:
     counts = {"rows_read": 3, "rows_loaded": 1, "rows_rejected": 1, "rows_duplicate": 1}
     told: dict[str, Any] = {"rejected_by_reason": {f"reason {name}": 1}, "nulled": {f"column {name}": 1}}
-    file = {"file": f"/landing/{name.replace('/', '')}", "format": name, "sha256": "0"}
+    file = {"file_id": 1, "file": f"/landing/{name.replace('/', '')}", "format": name, "sha256": "0"}
     ingest.print_reports([LoadReport(**file, **counts, **told, already_loaded=False, seconds=1.0)])
 
 

@@ -1,6 +1,7 @@
 """The Dagster instance that the CLI, the UI and the daemon share: its storage is the warehouse's `dagster` schema."""
 
 import os
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,10 +52,10 @@ def dagster_environment(settings: Settings, warehouse_url: str) -> dict[str, str
 
 
 def _write_once(path: Path, text: str) -> None:
-    """Write a file, whole, unless there is one: of processes that start at once, one does."""
+    """Write a file, whole, unless there is one: of threads and processes that start at once, one does."""
     if path.exists():
         return
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
     try:
         partial.write_text(text)
         try:

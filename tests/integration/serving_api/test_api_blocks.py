@@ -15,14 +15,6 @@ from serving_api import contract
 from serving_api.contract import BLOCKS, Blocks
 
 
-@pytest.fixture
-def redis_url(own_redis_url: str) -> str:
-    """Whose limits and counters are nobody else's; empty."""
-    with Redis.from_url(own_redis_url) as client:
-        client.flushall()
-    return own_redis_url
-
-
 def block(client: Redis, user_id: str, tracks: Iterable[str] = (), artists: Iterable[str] = ()) -> None:
     client.hset(BLOCKS, user_id, contract.pack_blocks(Blocks(frozenset(tracks), frozenset(artists))))
 

@@ -1,0 +1,125 @@
+"""Popular lists over HTTP: overall and by country, asked for or standing in for a personal list."""
+
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from api_client import document, problem, recommendations, running_api
+from redis import Redis
+from sample_release import (
+    COUNTRIES,
+    WITHOUT_DISCOVER,
+    sample_country,
+    sample_release,
+)
+
+from assets.publish.content import PopularTracks
+from assets.publish.release import publish
+from serving_api import contract, models
+
+
+def in_country(marker: str, country: str) -> list[str]:
+    return [f"t-{key}" for key in sample_country(marker, country)]
+
+
+def track_ids(answer: dict[str, Any]) -> list[str]:
+    return [item["track_id"] for item in answer["items"]]
+
+
+@pytest.mark.parametrize(("user_id", "country"), [("new_0", COUNTRIES[0]), ("new_1", COUNTRIES[1])])
+def test_somebody_without_listens_gets_what_is_popular_in_their_country(
+    api: httpx.Client, client: Redis, user_id: str, country: str
+) -> None:
+    answer = recommendations(api, user_id)
+    assert (answer["source"], answer["fallback_reason"], answer["country"]) == ("popular", "unknown_user", country)
+    assert (answer["model_version"], answer["next_offset"]) == (None, None)
+    assert track_ids(answer) == in_country("first", country)
+    assert [item["rank"] for item in answer["items"]] == list(range(1, 11))
+    assert {item["reason"] for item in answer["items"]} == {None}
+    asked = client.info("commandstats")["cmdstat_hmget"]["calls"]
+    assert recommendations(api, user_id, country="Norway") == answer, "the profile is not believed"
+    assert client.info("commandstats")["cmdstat_hmget"]["calls"] == asked, "a list that was read once is read again"
+    exclude = ",".join(track_ids(answer)[1:4])
+    first = recommendations(api, user_id, exclude=exclude, limit=4)
+    second = recommendations(api, user_id, exclude=exclude, limit=4, offset=first["next_offset"])
+    left = in_country("first", country)
+    del left[1:4]
+    assert (track_ids(first) + track_ids(second), second["next_offset"]) == (left, None)
+    publish(client, sample_release("second"))
+    assert track_ids(recommendations(api, user_id)) == in_country("second", country)
+
+
+def test_an_app_may_say_the_country_of_whom_the_release_has_none_of(api: httpx.Client) -> None:
+    unknown = recommendations(api, "nobody", country=COUNTRIES[1])
+    assert (unknown["fallback_reason"], unknown["country"]) == ("unknown_user", COUNTRIES[1])
+    assert track_ids(unknown) == in_country("first", COUNTRIES[1])
+    heard = recommendations(api, WITHOUT_DISCOVER, slate="discover", country=COUNTRIES[0])
+    assert (heard["fallback_reason"], heard["country"]) == ("empty_slate", COUNTRIES[0])
+    assert track_ids(heard) == in_country("first", COUNTRIES[0])
+    assert recommendations(api, "user_7", country=COUNTRIES[0]) == recommendations(api, "user_7")
+    assert recommendations(api, "nobody", country="finland") == recommendations(api, "nobody")
+    assert recommendations(api, "nobody")["country"] is None
+
+
+def test_the_popular_list_has_an_address_of_its_own(api: httpx.Client) -> None:
+    body = document(api.get("/v1/popular", params={"limit": 20, "offset": 20}), models.Popular)
+    assert [item["track_id"] for item in body["items"]] == [f"t-{key}" for key in range(19, 14, -1)]
+    assert (body["source"], body["fallback_reason"], body["next_offset"]) == ("popular", None, None)
+
+
+def test_where_too_few_people_share_anything_the_popular_list_is_empty_and_personal_ones_are_not(
+    client: Redis, redis_url: str
+) -> None:
+    nothing = PopularTracks(np.empty(0, np.int32), np.empty(0, np.float32))
+    release = replace(sample_release(), popular=nothing, country_popular={}, user_countries=lambda: iter(()))
+    publish(client, release)
+    with running_api(redis_url) as api:
+        body = document(api.get("/v1/popular"), models.Popular)
+        assert (body["source"], body["items"], body["next_offset"]) == ("popular", [], None)
+        nobody = recommendations(api, "nobody")
+        assert (nobody["fallback_reason"], nobody["items"]) == ("unknown_user", [])
+        assert len(recommendations(api, "user_7")["items"]) == 12
+
+
+def test_a_country_has_a_popular_list_that_caches_tell_from_every_other(api: httpx.Client, client: Redis) -> None:
+    def popular(headers: dict[str, str] | None = None, **query: Any) -> httpx.Response:
+        return api.get("/v1/popular", params=query, headers=headers)
+
+    etags = {}
+    for country in COUNTRIES:
+        whole = popular(country=country)
+        assert whole.headers["cache-control"] == "public, max-age=60"
+        assert set(whole.headers["vary"].split(", ")) == {"Accept-Encoding"}
+        etags[country] = whole.headers["etag"]
+        body = document(whole, models.Popular)
+        assert (body["source"], body["fallback_reason"], body["country"]) == ("popular", None, country)
+        pages = [document(popular(country=country, limit=5, offset=offset), models.Popular) for offset in (0, 5)]
+        assert track_ids(pages[0]) + track_ids(pages[1]) == track_ids(body) == in_country("first", country)
+        assert (pages[0]["next_offset"], pages[1]["next_offset"]) == (5, None)
+        assert popular(country=country, headers={"If-None-Match": etags[country]}).status_code == 304
+    overall, elsewhere = popular(), popular(country="Atlantis")
+    assert document(overall, models.Popular)["country"] is None
+    assert elsewhere.content == overall.content
+    assert len({overall.headers["etag"], *etags.values()}) == 3
+    for others in (etags[COUNTRIES[1]], overall.headers["etag"]):
+        assert popular(country=COUNTRIES[0], headers={"If-None-Match": others}).status_code == 200
+    publish(client, sample_release("second"))
+    changed = popular(country=COUNTRIES[0], headers={"If-None-Match": etags[COUNTRIES[0]]})
+    assert track_ids(document(changed, models.Popular)) == in_country("second", COUNTRIES[0])
+
+
+def test_a_release_of_before_there_were_similar_lists_and_countries_has_none(client: Redis, redis_url: str) -> None:
+    name = publish(client, sample_release()).meta.release
+    of_artists = (contract.artists_key(name), contract.artist_ids_key(name))
+    of_countries = (contract.country_popular_key(name), contract.user_countries_key(name))
+    similar = (contract.similar_tracks_key(name), contract.similar_artists_key(name))
+    assert client.delete(*of_artists, *of_countries, *similar) == 6
+    with running_api(redis_url) as api:
+        assert recommendations(api, "user_7")["source"] == "personal"
+        assert document(api.get("/v1/tracks/t-17/similar"), models.SimilarTracks)["items"] == []
+        problem(api.get("/v1/artists/a-1/similar"), 404, "unknown-artist")
+        popular = document(api.get("/v1/popular", params={"country": "Finland"}), models.Popular)
+        for answer in (popular, recommendations(api, "new_0"), recommendations(api, "nobody", country="Finland")):
+            assert (answer["country"], track_ids(answer)[:2]) == (None, ["t-39", "t-38"])

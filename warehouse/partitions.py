@@ -87,13 +87,12 @@ def replace_partition(
                 record(cursor, found)
 
             _patiently(cursor, table, partition, exchange)
-        except BaseException:
-            # What failed may have taken the connection along; its own error is the one to show.
+        finally:
+            # After the exchange there is none. What failed may have taken the connection along; its own error is shown.
             with suppress(dbapi.Error):
                 connection.rollback()
                 cursor.execute(f"drop table if exists ml.{loading}")
                 connection.commit()
-            raise
     return loaded
 
 

@@ -103,7 +103,7 @@ async def recommendations(
     try:
         found = await store.user_slate(user_id, slate, window, country)
     except StoreUnavailableError as error:
-        # Of whom it cannot be read what they have blocked, any list might hold it.
+        # While a user's blocks cannot be read, any list might hold a blocked item.
         if store.last_seen is None or isinstance(error, UnreadableBlocksError):
             raise
         blocks = NO_BLOCKS

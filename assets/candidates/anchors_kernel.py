@@ -24,7 +24,7 @@ def strongest_terms(
     """Writes, for each candidate, the heard tracks i with the largest plays(user, i) · likely(i, candidate).
 
     codes (users,): rows of `plays`, -1 for none. first (users + 1,): where each user's candidates start in track and
-    found (candidates,). title (tracks,): equal for namesakes, of which only the strongest is written, apart from the
+    found (candidates,). title (tracks,): equal for namesakes; only the strongest namesake is written, apart from the
     others; it counts for nothing where there are others. plays, likely: indptr, indices and data of CSR matrices
     (users, tracks) and (tracks, tracks), indices of a row ascending. Of equals the lower track comes first; nothing is
     written for terms of 0. `found` has sizes of 0 before.

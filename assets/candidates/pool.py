@@ -176,7 +176,7 @@ def needed_facts(sources: Iterable[str]) -> set[str]:
 
 
 def fit_sources(listens: Listens, as_of: date, config: SourcesConfig, catalogue: Catalogue = NOTHING_KNOWN) -> Sources:
-    """Every source on `listens`, all of which must lie before `as_of` (else ValueError).
+    """Every source on `listens`, which must all lie before `as_of` (else ValueError).
 
     Where the catalogue knows nothing, the sources that need artists, tags or countries offer nothing.
     """

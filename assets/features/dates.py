@@ -131,7 +131,7 @@ def stale_feature_dates(connection: Connection, dates: Sequence[date], features_
 
 
 def _without_rows(connection: Connection, dates: Sequence[date]) -> list[date]:
-    """Those of the dates of which a mart is not there or holds nothing, whatever is noted: somebody dropped it."""
+    """Those of the dates for which a mart is missing or empty, whatever is noted: somebody dropped it."""
     empty: set[date] = set()
     for mart in MARTS:
         if connection.scalar(text("select to_regclass(:mart)"), {"mart": f"features.{mart}"}) is None:

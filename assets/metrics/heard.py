@@ -43,12 +43,12 @@ class Heard:
         return place, self.tracks[place] == track
 
     def places_of(self, user: Ints) -> Ints:
-        """The position of each of these users, all of whom had listened, in the arrays."""
+        """The position of each user in the arrays; every user given must have listened before `as_of`."""
         return np.searchsorted(self.users, user)
 
 
 def heard_before(before: Listens) -> Heard:
-    """What the listens before `as_of`, of which there are some, say of tracks and users."""
+    """What the listens before `as_of` say about tracks and users; there must be at least one listen."""
     users, first, listens = np.unique(before.user_key, return_index=True, return_counts=True)
     heard = heard_pairs(before)
     tracks, track, listeners = np.unique(seconds(heard), return_inverse=True, return_counts=True)

@@ -86,7 +86,7 @@ def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
 
     Trained with what the newest `ranker_search` of this date or earlier chose, else with the defaults.
 
-    A slate of which nothing can be learned yet, such as `rediscover` in the first two months, gets none.
+    A slate with nothing to learn from yet, such as `rediscover` in the first two months, gets none.
     """
     as_of = date.fromisoformat(context.partition_key)
     engine, lake = create_engine(warehouse.url, Role.SERVICE), Lake(warehouse.lake)

@@ -36,7 +36,7 @@ class DataWindow:
 
 
 def read_data_window(connection: Connection, as_of: date) -> DataWindow:
-    """The window of the listens before `as_of`, of which there are some."""
+    """The window of the listens before `as_of`; there must be at least one."""
     row = connection.execute(_WINDOW, {"as_of": as_of}).one()
     return DataWindow(row.first.isoformat(), row.last.isoformat(), row.listens, row.users)
 

@@ -59,8 +59,8 @@ def update_training_set(
     """Make sure that every fold that a ranker as of a date trains on is in the lake.
 
     A fold's file is named after the listens, the configuration, the feature models (`features_version`) and the code it
-    came from: a fold that is already there is kept, and one of which something has changed since is built again. Of
-    each slate the `whole` newest folds are kept whole as well; those of older trainings go some days after they were
+    came from: a fold that is already there is kept, and one whose inputs have changed is built again. The `whole`
+    newest folds of each slate are kept whole as well; those of older trainings go some days after they were
     written.
 
     Raises:

@@ -128,7 +128,7 @@ def models_of_lists(connection: Connection, as_of: date) -> list[str]:
 
 
 def dates_with_recommendations(connection: Connection) -> list[date]:
-    """The dates of which lists were made, oldest first."""
+    """The dates that have lists, oldest first."""
     return list(connection.scalars(text("select distinct as_of from ml.recommendation_batches order by as_of")))
 
 

@@ -192,7 +192,7 @@
     {{ return(rebuilt if rebuilt and rebuilt.config.get('incremental_strategy') == 'from_day' else none) }}
 {%- endmacro %}
 
-{# At the end of a command: the models of which every data test ran and passed. #}
+{# At the end of a command: the models whose data tests all ran and passed. #}
 {% macro record_tests(results) -%}
     {%- if not execute -%}{{ return('') }}{%- endif -%}
     {%- set passed = [] -%}

@@ -138,7 +138,7 @@ def _cell(value: Any) -> Text:
 
 
 def _plain(text: str) -> str:
-    """The text without what a terminal obeys, such as escape sequences, in place of which it shows a sign."""
+    """The text with a visible sign in place of whatever a terminal would obey, such as escape sequences."""
     return "".join(
         "\N{REPLACEMENT CHARACTER}" if unicodedata.category(each) == "Cc" and each not in "\n\t" else each
         for each in text

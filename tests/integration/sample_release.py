@@ -131,5 +131,5 @@ def contents(client: Redis) -> dict[str, Any]:
 
 
 def release_ids(client: Redis) -> set[str]:
-    """The releases of which Redis holds any key."""
+    """The releases that have any key in Redis."""
     return {key.decode().split(":")[1] for key in client.scan_iter(release_key_pattern("*"))}

@@ -28,7 +28,7 @@ from read_parquet('{path}')
 
 @pytest.fixture(scope="module")
 def dbt(new_warehouse: Callable[[], str], shared_data: Path) -> Dbt:
-    """A warehouse with the whole sample, of which every model was built and passed every test."""
+    """A warehouse with the whole sample; every model was built and passed every test."""
     dbt = Dbt(new_warehouse())
     (report,) = load_files(dbt.warehouse_url, Tabular(read_mapping(MAPPING), str(MAPPING)), [shared_data / SESSIONS])
     assert report.rows_loaded == 343_183

@@ -126,7 +126,7 @@ def add_contributions(
                             product[row] *= outside + inside[slot, row] * t
                     for slot in range(slots):
                         outside = slot_share[first_slot[leaf] + slot] * (1.0 - t)
-                        # The reciprocal of the factor that is left out, of which there are two: no division per row.
+                        # The reciprocals of the two factors that can be left out: no division per row.
                         low, high = 1.0 / outside, 1.0 / (outside + t)
                         for row in range(_ROWS):
                             integral[slot, row] += product[row] * (high if inside[slot, row] > 0.0 else low)

@@ -1,4 +1,4 @@
-"""What a build remembers: which days were fixed when it began, of which definition it is, which tests have passed."""
+"""What a build remembers: which days were fixed when it began, which definition built it, which tests have passed."""
 
 import os
 import shutil

@@ -13,7 +13,7 @@ from warehouse.engine import adbc_connect, create_engine
 from warehouse.roles import Role
 
 AS_OF = date(2026, 6, 1)
-# A load of two days before the date, of which the models know.
+# A load two days before the date; the models know of it.
 LOADED = """
 insert into raw.listens (user_key, track_key, listened_at, source, file_id)
 select 1, 1, day, 'shop', 1 from unnest(cast(:days as timestamptz[])) as day;

@@ -115,7 +115,7 @@ def test_old_lists_go_unless_a_release_is_made_of_them_or_there_are_no_newer_one
     replace(warehouse_url, Item.TRACK, WEDNESDAY, iter([lists(Item.TRACK, WEDNESDAY, 0.5)]))
     # Monday's were made lately; of Tuesday's there are newer ones.
     assert sorted({row[0] for row in stored(warehouse_url, Item.TRACK)}) == ["2026-05-05", "2026-06-01", "2026-06-03"]
-    # Of artists nothing has been made since, and so nothing looked at.
+    # No artist lists were written since then, so none of them has expired.
     assert len({row[0] for row in stored(warehouse_url, Item.ARTIST)}) == 4
     query(warehouse_url, age.format("= '2026-06-01'"))
     replace(warehouse_url, Item.ARTIST, date(2026, 5, 4), iter([lists(Item.ARTIST, date(2026, 5, 4), 0.5)]))

@@ -62,8 +62,8 @@ def pool(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dic
 
 
 def test_the_pool_holds_what_sources_put_forward_within_their_sizes(pool: dict) -> None:
-    # User 0: tracks 0, 1 and 3, of which two are relevant of four. Track 2 is the third of the first source, too far
-    # down. User 1: track 3, one of two. User 2: nobody offers anything.
+    # User 0: tracks 0, 1 and 3; two of the four relevant tracks are among them. Track 2 is the third of the first
+    # source, too far down. User 1: track 3, one of two. User 2: nobody offers anything.
     assert pool["size"] == pytest.approx((3 + 1 + 0) / 3)
     assert pool["recall"]["mean"] == pytest.approx((2 / 4 + 1 / 2 + 0) / 3)
     low, high = pool["recall"]["ci95"]

@@ -117,7 +117,7 @@ def test_a_stand_in_that_was_tampered_with_is_not_compared(lake: Lake) -> None:
 def test_a_model_can_serve_as_long_as_its_file_its_features_and_its_text_are_there(lake: Lake) -> None:
     stored = row(lake, AS_OF, NEWEST.as_of)
     assert obstacle(lake, stored, stored.features) is None
-    # Today's features are those of the sources and marts, of which this one is.
+    # This feature is one of today's, which come from the sources and marts.
     assert stored.features == ["score_als"] and obstacle(lake, stored) is None
     needy = replace(stored, features=["score_als", "score_gone"])
     assert obstacle(lake, needy) == f"{stored.model_version} needs features that are no more (score_gone)"

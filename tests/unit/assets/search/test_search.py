@@ -87,7 +87,7 @@ def test_a_stored_fold_is_read_whole_or_for_some_users_the_same_ones_every_time(
     keys = {"user_key": user, "track_key": track, **facts, "label": label, "relevant": user + 1}
     table = pa.Table.from_pandas(pd.DataFrame({**keys, **dict(zip(NAMES, x.T, strict=True))}), preserve_index=False)
     lake, stored = Lake(str(tmp_path)), StoredHoldout(AS_OF, "holdout/x.parquet")
-    # Batches of users, of which the later come first, and one without anybody.
+    # Batches of users, later ones first, and one without anybody.
     middle = 20 * PER_USER
     lake.write_parquet(stored.path, [table.slice(middle), table.slice(0, 0), table.slice(0, middle)])
     read = read_validation(lake, stored, Slate.FOR_YOU, USERS)

@@ -14,7 +14,8 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from assets.candidates.pool import SourcesConfig, fit_sources, needed_facts
+from assets.candidates.pool import SourcesConfig, fit_sources
+from assets.candidates.registry import needed_facts
 from assets.catalogue import read_catalogue
 from assets.features.join import join_features
 from assets.features.marts import feature_reader

@@ -16,7 +16,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from assets.candidates.anchors import ANCHOR_COLUMNS, NO_ANCHOR, STRENGTH_COLUMNS, Anchors
-from assets.candidates.pool import SourcesConfig, fit_sources, needed_facts
+from assets.candidates.pool import SourcesConfig, fit_sources
+from assets.candidates.registry import needed_facts
 from assets.candidates.session_cooccurrence import SessionCooccurrence
 from assets.catalogue import read_catalogue, read_titles
 from assets.features.join import join_features

@@ -11,14 +11,15 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from assets.candidates.als import fit_track_vectors
+from assets.candidates.als import AlsConfig, fit_track_vectors
 from assets.candidates.history import History
 from assets.candidates.popular import Popular, PopularConfig
 from assets.listens import Listens
 from assets.similar.evaluation import METRICS, evaluate, occurrences
 from assets.similar.evaluation_store import Published
+from assets.similar.in_factors import InFactors
 from assets.similar.lists import read_item_listens
-from assets.similar.sources import InFactors, InSessions, Item, PlainCosine, SimilarConfig, SimilaritySource
+from assets.similar.sources import InSessions, Item, PlainCosine, SimilarConfig, SimilaritySource
 from assets.slates import HORIZON_DAYS
 from warehouse.engine import adbc_connect
 from warehouse.local.servers import ensure_running
@@ -40,9 +41,9 @@ def trials(listens: Listens, history: History) -> dict[str, SimilaritySource]:
         found[f"sessions alone, decay {days:g}"] = InSessions(history, replace(DEFAULT, session_decay_days=days))
     for power in (0.0, 0.5):
         found[f"sessions alone, popularity {power}"] = InSessions(history, replace(DEFAULT, session_popularity=power))
-    vectors = fit_track_vectors(history, DEFAULT.als)
+    vectors = fit_track_vectors(history, AlsConfig())
     for power in (0.0, 0.5, 1.0):
-        found[f"factors alone, popularity {power}"] = InFactors(vectors, replace(DEFAULT, factor_popularity=power))
+        found[f"factors alone, popularity {power}"] = InFactors(vectors, power)
     for offset in (5.0, 60.0):
         found[f"rank offset {offset:g}"] = Published(listens, history, replace(DEFAULT, rank_offset=offset))
     return found

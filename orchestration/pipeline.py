@@ -38,14 +38,27 @@ def run_nightly(platform: Platform, as_of: date, on_progress: Progress, train: b
         return run_job(defs, instance, job, as_of, _logs(platform), on_progress, embedded_pids(platform))
 
 
-def run_evaluation(platform: Platform, as_of: date, on_progress: Progress) -> tuple[RunReport, dict[str, Any]]:
+def run_evaluation(
+    platform: Platform, as_of: date, on_progress: Progress, sources_off: Sequence[str] = ()
+) -> tuple[RunReport, dict[str, Any]]:
     """The evaluation job as of a date, and what it stored.
+
+    sources_off: as EvaluationOptions has it.
 
     Raises:
         AudoticsError: a step failed.
     """
     with open_instance(platform.settings, platform.warehouse_url) as instance:
-        report = run_job(defs, instance, "evaluation", as_of, _logs(platform), on_progress, embedded_pids(platform))
+        report = run_job(
+            defs,
+            instance,
+            "evaluation",
+            as_of,
+            _logs(platform),
+            on_progress,
+            embedded_pids(platform),
+            {"model_evaluations": {"sources_off": list(sources_off)}} if sources_off else {},
+        )
     with platform.transaction() as connection:
         return report, read_evaluation(connection, as_of)
 

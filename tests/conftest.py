@@ -17,7 +17,6 @@ from tests.repository import ROOT
 from warehouse.local.servers import Endpoints, stop
 from warehouse.settings import Settings
 
-pytest.register_assert_rewrite("tests.unit.assets.candidates.conformance")
 # Workers share the cores: a thread that waits for another in a loop takes them from a worker that has work. Read when
 # the libraries load, and passed on to every process that a test starts.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -9,7 +9,8 @@ import pandas as pd
 import pyarrow as pa
 
 from assets.candidates.anchors import Anchors
-from assets.candidates.pool import Sources, SourcesConfig, fit_sources, needed_facts
+from assets.candidates.pool import Sources, SourcesConfig, fit_sources
+from assets.candidates.registry import needed_facts
 from assets.candidates.session_cooccurrence import SessionCooccurrence
 from assets.catalogue import read_catalogue, read_titles
 from assets.listens import USERS_PER_BATCH, read_listens

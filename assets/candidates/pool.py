@@ -3,25 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 
-from assets.candidates.als import Als, AlsConfig, fit_track_vectors
-from assets.candidates.artist_tracks import ArtistTracksConfig, LovedArtists, SimilarArtists
-from assets.candidates.country_popular import CountryPopular, CountryPopularConfig
-from assets.candidates.ease import Ease, EaseConfig
 from assets.candidates.history import History
-from assets.candidates.item_neighbours import ItemNeighbours, ItemNeighboursConfig
-from assets.candidates.liked_tags import LikedTags, LikedTagsConfig
-from assets.candidates.own_tracks import OwnRecency, OwnTracks, OwnTracksConfig
-from assets.candidates.popular import Popular, PopularConfig
-from assets.candidates.session_cooccurrence import SessionCooccurrence, SessionCooccurrenceConfig
+from assets.candidates.registry import POOL_SIZES, SOURCES, Entry
 from assets.candidates.source import ABSENT, CandidateSource, best_within, ranks_within, suited, top_k
-from assets.candidates.transitions import Transitions, TransitionsConfig
-from assets.candidates.trending import Trending, TrendingConfig
-from assets.candidates.user_neighbours import UserNeighbours, UserNeighboursConfig
 from assets.catalogue import NOTHING_KNOWN, Catalogue
 from assets.listens import Floats, Ints, Listens
 from assets.slates import Slate
@@ -30,42 +19,17 @@ from assets.slates import Slate
 _BLOCK_BYTES = 8 << 20
 _NAN = np.float32("nan")
 
-# What each source that is fitted on more than listens needs of the catalogue.
-NEEDED_BY = {
-    "loved_artists": "artists",
-    "similar_artists": "artists",
-    "liked_tags": "tags",
-    "country_popular": "countries",
-}
-
 _Source = TypeVar("_Source", bound=CandidateSource)
 
 
 @dataclass(frozen=True)
 class SourcesConfig:
-    """One config per source, and how many candidates each puts into a user's pool."""
+    """How many candidates each source puts into a user's pool, by source; and of sources, what they are fitted with
+    instead of their default config.
+    """
 
-    own_tracks: OwnTracksConfig = field(default_factory=OwnTracksConfig)
-    session_cooccurrence: SessionCooccurrenceConfig = field(default_factory=SessionCooccurrenceConfig)
-    als: AlsConfig = field(default_factory=AlsConfig)
-    item_neighbours: ItemNeighboursConfig = field(default_factory=ItemNeighboursConfig)
-    user_neighbours: UserNeighboursConfig = field(default_factory=UserNeighboursConfig)
-    ease: EaseConfig = field(default_factory=EaseConfig)
-    transitions: TransitionsConfig = field(default_factory=TransitionsConfig)
-    artist_tracks: ArtistTracksConfig = field(default_factory=ArtistTracksConfig)
-    liked_tags: LikedTagsConfig = field(default_factory=LikedTagsConfig)
-    trending: TrendingConfig = field(default_factory=TrendingConfig)
-    country_popular: CountryPopularConfig = field(default_factory=CountryPopularConfig)
-    popular: PopularConfig = field(default_factory=PopularConfig)
-    sizes: dict[str, int] = field(
-        default_factory=lambda: {
-            "own_tracks": 100,
-            "session_cooccurrence": 100,
-            "als": 100,
-            "loved_artists": 100,
-            "popular": 50,
-        }
-    )
+    sizes: dict[str, int] = field(default_factory=lambda: dict(POOL_SIZES))
+    configs: dict[str, Any] = field(default_factory=dict)
 
 
 class Sources:
@@ -88,11 +52,6 @@ class Sources:
     def sizes(self) -> dict[str, int]:
         """How many candidates each of those sources puts into a user's pool at most."""
         return dict(self._sizes)
-
-    @property
-    def names(self) -> list[str]:
-        """Names of all sources, those outside the pool included."""
-        return list(self._fit)
 
     def fitted(self, kind: type[_Source]) -> _Source:
         """The source of this class, fitted."""
@@ -170,31 +129,15 @@ def opinion_columns(sources: Iterable[str]) -> list[str]:
     return [f"{kind}_{name}" for name in sources for kind in ("score", "rank", "share")]
 
 
-def needed_facts(sources: Iterable[str]) -> set[str]:
-    """What `read_catalogue` is to read for the sources of these names."""
-    return {NEEDED_BY[name] for name in sources if name in NEEDED_BY}
-
-
 def fit_sources(listens: Listens, as_of: date, config: SourcesConfig, catalogue: Catalogue = NOTHING_KNOWN) -> Sources:
     """Every source on `listens`, which must all lie before `as_of` (else ValueError).
 
     Where the catalogue knows nothing, the sources that need artists, tags or countries offer nothing.
     """
     history = History(listens, as_of)
-    sources: dict[str, Callable[[], CandidateSource]] = {
-        OwnTracks.name: lambda: OwnTracks(history, config.own_tracks),
-        OwnRecency.name: lambda: OwnRecency(history),
-        SessionCooccurrence.name: lambda: SessionCooccurrence(history, config.session_cooccurrence),
-        Als.name: lambda: Als(history, config.als, fit_track_vectors(history, config.als)),
-        ItemNeighbours.name: lambda: ItemNeighbours(history, config.item_neighbours),
-        UserNeighbours.name: lambda: UserNeighbours(history, config.user_neighbours),
-        Ease.name: lambda: Ease(history, config.ease),
-        Transitions.name: lambda: Transitions(history, config.transitions),
-        LovedArtists.name: lambda: LovedArtists(history, catalogue, config.artist_tracks),
-        SimilarArtists.name: lambda: SimilarArtists(history, catalogue, config.artist_tracks),
-        LikedTags.name: lambda: LikedTags(history, catalogue, config.liked_tags),
-        Trending.name: lambda: Trending(history, config.trending),
-        CountryPopular.name: lambda: CountryPopular(history, catalogue, config.country_popular),
-        Popular.name: lambda: Popular(history, config.popular),
-    }
-    return Sources(history, sources, config.sizes)
+
+    def fitting(entry: Entry[Any]) -> Callable[[], CandidateSource]:
+        own = config.configs.get(entry.name)
+        return lambda: entry.fit(history, catalogue, entry.config() if own is None else own)
+
+    return Sources(history, {name: fitting(entry) for name, entry in SOURCES.items()}, config.sizes)

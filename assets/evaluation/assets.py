@@ -5,8 +5,10 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from assets.candidates.pool import SourcesConfig
+from assets.candidates.registry import sources_off
 from assets.evaluation.store import RANKER, evaluate_recommendations, read_evaluation, store_evaluation
 from assets.evaluation.tables import candidate_recall_rows, list_rows, metric_rows, segment_rows
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
@@ -16,6 +18,15 @@ from assets.staleness import code_digest
 from warehouse.engine import adbc_reader, create_engine
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
+
+
+class EvaluationOptions(dg.Config):
+    """What to report beside the ranker, the baselines and the sources in the pool.
+
+    sources_off: names of sources that are off, to be fitted and their candidate recall measured; "all" of them.
+    """
+
+    sources_off: list[str] = Field(default_factory=list)
 
 
 @dg.asset(
@@ -28,15 +39,18 @@ from warehouse.roles import Role
     deps=[recommendations, dg.AssetKey(["core", "fct_listens"])],
     metadata={"dagster/table_name": "ml.model_evaluations"},
 )
-def model_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+def model_evaluations(
+    context: dg.AssetExecutionContext, config: EvaluationOptions, warehouse: WarehouseResource
+) -> dg.MaterializeResult:
     """The lists made as of this date and the baselines, against what was listened to in the 14 days after it.
 
     Also what the lists of each are like, the ranker and the best baseline by segment of users and of tracks, and how
     much of what was listened to is among the candidates, by source.
     """
     as_of = date.fromisoformat(context.partition_key)
+    off = sources_off(config.sources_off)
     with adbc_reader(warehouse.url, Role.SERVICE) as connection:
-        results = evaluate_recommendations(connection, as_of, SourcesConfig())
+        results = evaluate_recommendations(connection, as_of, SourcesConfig(), off)
     with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
         store_evaluation(connection, as_of, results)
         stored = read_evaluation(connection, as_of)

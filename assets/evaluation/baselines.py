@@ -1,34 +1,30 @@
 """The baselines, each a whole system that fills lists of 100, shown beside the ranker in every evaluation."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
 
 from assets.candidates.pool import Sources
+from assets.candidates.registry import BASELINES, SOURCES
 from assets.listens import Ints
 from assets.slates import LIST_LENGTH, Slate
 
-# Baseline name -> the source that leads its lists; popular fills what the source leaves short.
-BASELINES = {
-    "popular": "popular",
-    "own_plays": "own_tracks",
-    "own_recency": "own_recency",
-    "als": "als",
-    "session_cooccurrence": "session_cooccurrence",
-    "item_neighbours": "item_neighbours",
-    "user_neighbours": "user_neighbours",
-    "ease": "ease",
-}
+
+def reported(sizes: Collection[str], off: Collection[str] = ()) -> list[str]:
+    """The sources that an evaluation reports, in the order of the registry: those in the pool, those that lead a
+    baseline, and of those that are off the ones named.
+    """
+    return [name for name in SOURCES if name in sizes or name in BASELINES.values() or name in off]
 
 
-def source_lists(sources: Sources, slate: Slate, user_keys: Ints) -> dict[str, pd.DataFrame]:
-    """What each source puts forward alone: user_key, track_key, rank (from 1), score.
+def source_lists(sources: Sources, names: Collection[str], slate: Slate, user_keys: Ints) -> dict[str, pd.DataFrame]:
+    """What each of these sources puts forward alone: user_key, track_key, rank (from 1), score.
 
     100 tracks per user, or as many as it puts into the pool if those are more; short where it offers fewer.
     """
     depth = max(LIST_LENGTH, *sources.sizes.values())
-    return {name: sources.lists(name, user_keys, slate, depth) for name in sources.names}
+    return {name: sources.lists(name, user_keys, slate, depth) for name in names}
 
 
 def baseline_lists(alone: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

@@ -1,5 +1,6 @@
 """Evaluates what was recommended as of a date and keeps the result in ml.model_evaluations."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -9,9 +10,10 @@ from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from assets.candidates.pool import NEEDED_BY, SourcesConfig, fit_sources, needed_facts
+from assets.candidates.pool import SourcesConfig, fit_sources
+from assets.candidates.registry import needed_facts
 from assets.catalogue import read_catalogue
-from assets.evaluation.baselines import baseline_lists, source_lists
+from assets.evaluation.baselines import baseline_lists, reported, source_lists
 from assets.evaluation.description import Describer, Description
 from assets.horizon import horizon_is_closed, require_closed_horizon
 from assets.listens import Listens, read_listens
@@ -40,9 +42,12 @@ class EvaluatedSlate:
     pool: dict[str, Any]
 
 
-def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources: SourcesConfig) -> list[EvaluatedSlate]:
+def evaluate_recommendations(
+    connection: dbapi.Connection, as_of: date, sources: SourcesConfig, off: Collection[str] = ()
+) -> list[EvaluatedSlate]:
     """Compare the lists in ml.recommendations, and the baselines, with what was listened to in the horizon.
 
+    off: sources that are off, whose candidate recall is to be measured as well.
     A slate for which nobody has a relevant track is left out.
 
     Raises:
@@ -51,7 +56,8 @@ def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources:
     """
     versions = _model_versions(connection, as_of)
     before, horizon = read_window(connection, as_of)
-    fitted = fit_sources(before, as_of, sources, read_catalogue(connection, needed_facts(NEEDED_BY)))
+    names = reported(sources.sizes, off)
+    fitted = fit_sources(before, as_of, sources, read_catalogue(connection, needed_facts(names)))
     describer = Describer(connection, before, as_of)
     results = []
     for slate, version in versions.items():
@@ -60,7 +66,7 @@ def evaluate_recommendations(connection: dbapi.Connection, as_of: date, sources:
             continue
         users = relevant["user_key"].unique()
         lists = read_lists(connection, as_of, slate, users)
-        alone = source_lists(fitted, slate, users)
+        alone = source_lists(fitted, names, slate, users)
         ranked = {RANKER: lists, **baseline_lists(alone)}
         evaluation = evaluate(ranked, relevant, model=RANKER, seed=_SEED)
         description = describer.describe(evaluation, ranked, relevant, RANKER)

@@ -10,7 +10,8 @@ from functools import cached_property
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
-from assets.candidates.pool import Sources, SourcesConfig, fit_sources, needed_facts
+from assets.candidates.pool import Sources, SourcesConfig, fit_sources
+from assets.candidates.registry import needed_facts
 from assets.catalogue import read_catalogue
 from assets.features.marts import feature_reader
 from assets.listens import Listens

@@ -9,7 +9,8 @@ import pandas as pd
 from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection
 
-from assets.candidates.pool import Sources, SourcesConfig, fit_sources, needed_facts
+from assets.candidates.pool import Sources, SourcesConfig, fit_sources
+from assets.candidates.registry import needed_facts
 from assets.catalogue import read_catalogue
 from assets.listens import USERS_PER_BATCH, Ints, read_listens
 from assets.ranker.registry import Champion, champions, model_of_version

@@ -7,14 +7,15 @@ import numpy as np
 from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, text
 
-from assets.candidates.als import fit_track_vectors
+from assets.candidates.als import AlsConfig, fit_track_vectors
 from assets.candidates.history import History
 from assets.candidates.popular import Popular, PopularConfig
 from assets.horizon import horizon_is_closed, require_closed_horizon
 from assets.listens import Floats, Ints, Listens
 from assets.similar.evaluation import SIMILAR, SimilarityEvaluation, evaluate, occurrences
+from assets.similar.in_factors import InFactors
 from assets.similar.lists import public_history, read_item_listens
-from assets.similar.sources import InFactors, InSessions, Item, PlainCosine, SimilarConfig, SimilaritySource, similar
+from assets.similar.sources import InSessions, Item, PlainCosine, SimilarConfig, SimilaritySource, similar
 from assets.slates import HORIZON_DAYS
 from warehouse.errors import AudoticsError
 
@@ -49,7 +50,7 @@ def compared_sources(listens: Listens, history: History, config: SimilarConfig) 
     sources: list[SimilaritySource] = [
         Published(listens, history, config),
         InSessions(history, config),
-        InFactors(fit_track_vectors(history, config.als), config),
+        InFactors(fit_track_vectors(history, AlsConfig())),
         PlainCosine(history),
         Popular(history, PopularConfig()),
     ]

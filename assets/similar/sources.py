@@ -1,6 +1,6 @@
 """Tracks like a track, artists like an artist: what is heard in the same sessions and by the same listeners."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import reduce
 from typing import Protocol
@@ -8,7 +8,6 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from assets.candidates.als import AlsConfig
 from assets.candidates.history import History, decayed
 from assets.candidates.session_cooccurrence import session_weights
 from assets.candidates.source import ABSENT, ranks_within, top_k
@@ -41,20 +40,18 @@ class SimilaritySource(Protocol):
 class SimilarConfig:
     """Chosen on 30Music, four `as_of` dates up to 2014-12-01 (docs/adr/0014-similar-items.md).
 
-    session_decay_days: of the sessions that testify. session_popularity, factor_popularity: how much an item that is
-    everywhere counts less, from 0 (not at all) to 1. considered: items each source puts forward; rank_offset: added to
-    their ranks before these are inverted and summed. length: of the lists. least_listeners: that an item and another
-    must have in common for the one to be in the list of the other.
+    session_decay_days: of the sessions that testify. session_popularity: how much an item that is everywhere counts
+    less, from 0 (not at all) to 1. considered: items each source puts forward; rank_offset: added to their ranks before
+    these are inverted and summed. length: of the lists. least_listeners: that an item and another must have in common
+    for the one to be in the list of the other.
     """
 
     session_decay_days: float = 400.0
     session_popularity: float = 0.25
-    factor_popularity: float = 0.5
     considered: int = 200
     rank_offset: float = 20.0
     length: int = 50
     least_listeners: int = LEAST_LISTENERS
-    als: AlsConfig = field(default_factory=AlsConfig)
 
 
 class InSessions:
@@ -81,24 +78,6 @@ class InSessions:
 
     def scores(self, codes: Ints) -> Floats:
         return (self._by_item[codes] @ self._holds).toarray() * self._scale
-
-
-class InFactors:
-    """Score of item j for i: cosine of their ALS vectors, times the length of j's to the power of 1 - popularity.
-
-    A baseline: the vectors know how often people play something, so one account that plays all day moves them.
-    """
-
-    name = "in_factors"
-
-    def __init__(self, vectors: Floats, config: SimilarConfig) -> None:
-        """From track vectors, float32 (tracks, factors), one row per track code."""
-        length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-        self._from = vectors / length
-        self._to = (vectors / length**config.factor_popularity).T.copy()
-
-    def scores(self, codes: Ints) -> Floats:
-        return self._from[codes] @ self._to
 
 
 class PlainCosine:

@@ -68,6 +68,12 @@ def evaluate(
         typer.Option(help="Parquet file of another system's lists (user_id, track_id, rank from 1) to score instead."),
     ] = None,
     slate: Annotated[str | None, typer.Option(help="What the --lists are: for_you, discover or rediscover.")] = None,
+    sources_off: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--source-off", metavar="NAME", help="A source that is off, to measure its candidate recall; all: of each."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare the lists made as of a date, and the baselines, with what was listened to in the 14 days after it.
@@ -75,12 +81,16 @@ def evaluate(
     Example: `audotics evaluate --as-of 2015-01-01 --json`
 
     Example: `audotics evaluate --as-of 2015-01-01 --lists theirs.parquet --slate discover`
+
+    Example: `audotics evaluate --source-off transitions --source-off trending`
     """
     from orchestration.cli.rendering import print_json
     from orchestration.cli.reports import print_evaluation
 
     if (lists is None) != (slate is None):
         raise AudoticsError("--lists and --slate go together: the file, and the slate its lists are to be scored as")
+    if lists is not None and sources_off:
+        raise AudoticsError("--source-off does not go with --lists: the lists of a file were not chosen from our pool")
     subject = "ranker"
     if lists is not None:
         if as_of is None:
@@ -89,7 +99,7 @@ def evaluate(
             )
         evaluation, subject = _score(lists, str(slate), as_of_date(as_of)), "lists"
     else:
-        evaluation = _evaluate(_newest_over() if as_of is None else as_of_date(as_of))
+        evaluation = _evaluate(_newest_over() if as_of is None else as_of_date(as_of), sources_off or ())
     if as_json:
         print_json(evaluation)
     else:
@@ -108,13 +118,13 @@ def _newest_over() -> date:
     return day
 
 
-def _evaluate(day: date) -> dict[str, Any]:
+def _evaluate(day: date, sources_off: Sequence[str]) -> dict[str, Any]:
     """Metrics of the lists made as of the date, and of the baselines."""
     from orchestration.pipeline import run_evaluation
     from orchestration.platform import open_platform
 
     with steps(f"evaluating as of {day}") as on_progress:
-        return run_evaluation(open_platform(), day, on_progress)[1]
+        return run_evaluation(open_platform(), day, on_progress, sources_off)[1]
 
 
 def _score(lists: Path, slate: str, day: date) -> dict[str, Any]:

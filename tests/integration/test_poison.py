@@ -14,7 +14,8 @@ from dbt_process import WITHOUT_TESTS, Dbt
 
 from assets.candidates.anchors import NO_ANCHOR, Anchors
 from assets.candidates.history import History
-from assets.candidates.pool import NEEDED_BY, SourcesConfig, fit_sources, needed_facts
+from assets.candidates.pool import SourcesConfig, fit_sources
+from assets.candidates.registry import SOURCES, needed_facts
 from assets.candidates.session_cooccurrence import SessionCooccurrence
 from assets.catalogue import read_catalogue, read_titles
 from assets.dbt_project import PROJECT, dates_environment
@@ -88,7 +89,7 @@ def made_as_of(dbt: Dbt) -> dict[str, str]:
         listens = read_listens(connection, AS_OF)
         horizon = listens.between(FOLD, AS_OF)
         before = listens.before(FOLD)
-        catalogue = read_catalogue(connection, needed_facts(NEEDED_BY))
+        catalogue = read_catalogue(connection, needed_facts(SOURCES))
         at_fold = fit_sources(before, FOLD, SourcesConfig(), catalogue)
         at_date = fit_sources(listens, AS_OF, SourcesConfig(), catalogue)
         anchors = Anchors(at_date.history, at_date.fitted(SessionCooccurrence), read_titles(connection))
@@ -107,7 +108,7 @@ def made_as_of(dbt: Dbt) -> dict[str, str]:
             made[f"{slate}: model"] = model.text
             made[f"{slate}: lists"] = digest(lists)
             made[f"{slate}: candidates"] = digest(pool)
-            for name in at_date.names:
+            for name in SOURCES:
                 if slate is Slate.DISCOVER and name.startswith("own_"):
                     # A user's own tracks are no discoveries.
                     continue

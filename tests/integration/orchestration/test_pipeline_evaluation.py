@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from pipeline_process import Pipeline
+from pipeline_process import Pipeline, error_line
 from sample_pipeline import AS_OF
 
-from assets.candidates.pool import SourcesConfig
+from assets.candidates.registry import POOL_SIZES
 from assets.catalogue import read_countries
+from assets.evaluation.baselines import reported
 from assets.evaluation.tables import candidate_recall_rows, list_rows, metric_rows, segment_rows
 from assets.metrics.lists import FIGURES
 from orchestration.instance import open_instance
@@ -150,8 +151,9 @@ def test_the_pool_is_the_one_that_was_scored_and_holds_what_sql_finds_in_it(
     assert pool["recall"]["mean"] == pytest.approx(recall)
     assert pool["size"] == pytest.approx(len(scored) / relevant["user_key"].nunique())
     for slate in evaluation["slates"].values():
+        assert [each["source"] for each in slate["pool"]["sources"]] == reported(POOL_SIZES)
         inside = [each for each in slate["pool"]["sources"] if each["in_pool"]]
-        assert {each["source"] for each in inside} == SourcesConfig().sizes.keys()
+        assert {each["source"] for each in inside} == POOL_SIZES.keys()
         assert max(each["recall"] for each in inside) <= slate["pool"]["recall"]["mean"]
         assert sum(each["marginal"]["mean"] for each in inside) <= slate["pool"]["recall"]["mean"]
         assert all(each["marginal"]["mean"] <= each["recall"] for each in slate["pool"]["sources"])
@@ -220,3 +222,9 @@ def test_lists_of_another_system_are_scored_as_ours_are(pipeline: Pipeline, tmp_
     worse = pipeline.json("evaluate", "--as-of", AS_OF, "--lists", str(out), "--slate", "discover")
     assert worse["unknown"] == {"users": 0, "tracks": 1}
     assert worse["slates"]["discover"]["paired"]["delta"] < 0
+
+
+def test_a_source_to_report_that_is_not_off_is_refused_with_the_names_of_those_that_are(pipeline: Pipeline) -> None:
+    done = pipeline.run("evaluate", "--as-of", AS_OF, "--source-off", "als", "--source-off", "trending")
+    assert done.returncode == 1
+    assert "no source that is off is called als; those that are: transitions, " in error_line(done)

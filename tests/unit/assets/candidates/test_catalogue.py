@@ -8,27 +8,23 @@ from assets.candidates.artist_tracks import ArtistTracksConfig, LovedArtists, Si
 from assets.candidates.country_popular import CountryPopular, CountryPopularConfig
 from assets.candidates.history import History
 from assets.candidates.liked_tags import LikedTags, LikedTagsConfig
-from assets.candidates.pool import NEEDED_BY, SourcesConfig, fit_sources
-from assets.candidates.source import ABSENT, CandidateSource
+from assets.candidates.pool import SourcesConfig, fit_sources
+from assets.candidates.registry import SOURCES
+from assets.candidates.source import ABSENT
 from assets.candidates.transitions import Transitions, TransitionsConfig
 from assets.candidates.trending import Trending, TrendingConfig
 from assets.catalogue import NOTHING_KNOWN, Catalogue, Links, memberships
 from assets.slates import Slate
-from tests.unit.assets.candidates.conformance import (
+from tests.unit.assets.candidates.small_listens import (
     AS_OF,
-    SourceConformance,
+    EVERYTHING,
     listens_of,
     lists_of,
     random_listens,
 )
 
-# Of the keys of random_listens: five artists, four tags, everybody in one country; and tracks nobody has heard.
-EVERYTHING = Catalogue(
-    artists=Links.of([(t, t % 5) for t in range(500)]),
-    tags=Links.of([(t, tag) for t in range(500) for tag in (t % 4, 9)]),
-    countries=Links.of([(u, 3) for u in range(100)]),
-)
 FOREVER = 1e12
+NEEDED_BY = {name: entry.needs for name, entry in SOURCES.items() if entry.needs is not None}
 
 
 def test_memberships_are_numbered_over_the_keys_there_are() -> None:
@@ -40,7 +36,7 @@ def test_memberships_are_numbered_over_the_keys_there_are() -> None:
 
 def test_without_a_catalogue_its_sources_offer_nothing() -> None:
     names = tuple(NEEDED_BY)
-    config = SourcesConfig(als=AlsConfig(factors=4), sizes={"popular": 5, **dict.fromkeys(names, 50)})
+    config = SourcesConfig(configs={"als": AlsConfig(factors=4)}, sizes={"popular": 5, **dict.fromkeys(names, 50)})
     sources = fit_sources(random_listens(), AS_OF, config, NOTHING_KNOWN)
     pool = sources.candidates(sources.history.users, Slate.FOR_YOU)
     assert len(pool) == 5 * len(sources.history.users)
@@ -49,7 +45,7 @@ def test_without_a_catalogue_its_sources_offer_nothing() -> None:
 
 
 def test_a_source_without_what_it_needs_of_the_catalogue_is_told_from_one_with_it() -> None:
-    config = SourcesConfig(als=AlsConfig(factors=4), sizes={"popular": 5, **dict.fromkeys(NEEDED_BY, 50)})
+    config = SourcesConfig(configs={"als": AlsConfig(factors=4)}, sizes={"popular": 5, **dict.fromkeys(NEEDED_BY, 50)})
     listens = random_listens()
     for name, needed in NEEDED_BY.items():
         catalogue = Catalogue(**{needed: getattr(EVERYTHING, needed)})
@@ -57,10 +53,7 @@ def test_a_source_without_what_it_needs_of_the_catalogue_is_told_from_one_with_i
         assert len(sources.lists(name, sources.history.users, Slate.FOR_YOU, 5)), name
 
 
-class TestTransitions(SourceConformance):
-    def fit(self, history: History) -> CandidateSource:
-        return Transitions(history, TransitionsConfig())
-
+class TestTransitions:
     def test_the_score_is_decayed_plays_times_the_shrunk_share_of_what_came_next(self) -> None:
         # User 1 plays 4, 5, 6 in one session and 4, 6 in another; user 0 played 4 thirty days ago.
         rows = [(0, 4, 30.0, 10), (1, 4, 2.0, 11), (1, 5, 1.9, 11), (1, 6, 1.8, 11), (1, 4, 1.0, 12), (1, 6, 0.9, 12)]
@@ -76,10 +69,7 @@ class TestTransitions(SourceConformance):
         assert list(zip(listed["user_key"], listed["track_key"], strict=True)) == [(1, 5)]
 
 
-class TestLovedArtists(SourceConformance):
-    def fit(self, history: History) -> CandidateSource:
-        return LovedArtists(history, EVERYTHING, ArtistTracksConfig())
-
+class TestLovedArtists:
     def test_the_score_is_the_plays_of_the_artist_times_the_share_of_the_track(self) -> None:
         rows = [(0, 1, 90.0, 0), (0, 2, 90.0, 1), (1, 2, 5.0, 2), (1, 3, 5.0, 3), (1, 4, 5.0, 4), (1, 5, 5.0, 5)]
         catalogue = Catalogue(artists=Links.of([(1, 70), (2, 70), (3, 70), (4, 80)]))
@@ -90,10 +80,7 @@ class TestLovedArtists(SourceConformance):
         assert scores == pytest.approx([love / 4, love / 2, love / 4, ABSENT, ABSENT], rel=1e-5)
 
 
-class TestSimilarArtists(SourceConformance):
-    def fit(self, history: History) -> CandidateSource:
-        return SimilarArtists(history, EVERYTHING, ArtistTracksConfig())
-
+class TestSimilarArtists:
     def test_what_shares_sessions_with_a_loved_artist_is_offered_by_its_share(self) -> None:
         rows = [(0, 1, 1e-6, 0), (1, 1, 1.0, 1), (1, 2, 1.0, 1), (2, 3, 1.0, 2), (2, 3, 0.9, 2), (3, 4, 1.0, 3)]
         catalogue = Catalogue(artists=Links.of([(1, 70), (2, 80), (3, 80), (4, 90)]))
@@ -106,10 +93,7 @@ class TestSimilarArtists(SourceConformance):
         assert scores == pytest.approx([ABSENT, alike / 3, alike * 2 / 3, ABSENT], rel=1e-5)
 
 
-class TestLikedTags(SourceConformance):
-    def fit(self, history: History) -> CandidateSource:
-        return LikedTags(history, EVERYTHING, LikedTagsConfig())
-
+class TestLikedTags:
     def test_what_carries_a_rare_liked_tag_and_is_played_comes_first(self) -> None:
         rows = [(0, 1, 1.0, 0), (1, 2, 1.0, 1), (1, 2, 0.9, 1), (1, 3, 1.0, 1), (1, 4, 1.0, 1), (1, 5, 1.0, 1)]
         tags = [(1, 50), (2, 50), (3, 50), (1, 60), (4, 60), (2, 70)]
@@ -128,10 +112,7 @@ class TestLikedTags(SourceConformance):
         assert scores == pytest.approx(expected, rel=1e-5)
 
 
-class TestTrending(SourceConformance):
-    def fit(self, history: History) -> CandidateSource:
-        return Trending(history, TrendingConfig())
-
+class TestTrending:
     def test_the_week_is_held_against_the_month_with_few_listeners_held_back(self) -> None:
         rows = [(u, 1, 6.0, u) for u in range(20)]
         rows += [(u, 2, age, u) for u in range(20) for age in (6.0, 20.0)] + [(u, 2, 25.0, u) for u in range(20, 60)]
@@ -143,10 +124,7 @@ class TestTrending(SourceConformance):
         assert source.scores(np.array([0, -1])) == pytest.approx(np.array([expected, expected]), rel=1e-6)
 
 
-class TestCountryPopular(SourceConformance):
-    def fit(self, history: History) -> CandidateSource:
-        return CountryPopular(history, EVERYTHING, CountryPopularConfig(window_days=300.0, least_listeners=1))
-
+class TestCountryPopular:
     def test_people_of_the_same_country_count_once_each_and_only_lately(self) -> None:
         rows = [(0, 1, 40.0, 0), (1, 1, 3.0, 1), (1, 1, 2.0, 1), (2, 1, 3.0, 2), (2, 2, 3.0, 2), (1, 2, 45.0, 3)]
         rows += [(3, 3, 3.0, 4), (4, 2, 1.0, 5)]

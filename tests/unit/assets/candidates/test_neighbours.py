@@ -5,22 +5,20 @@ import pytest
 
 from assets.candidates.ease import Ease, EaseConfig
 from assets.candidates.history import History
-from assets.candidates.item_neighbours import ItemNeighbours, ItemNeighboursConfig, bm25
-from assets.candidates.source import ABSENT, CandidateSource
+from assets.candidates.item_neighbours import bm25
+from assets.candidates.source import ABSENT
 from assets.candidates.user_neighbours import UserNeighbours, UserNeighboursConfig
-from tests.unit.assets.candidates.conformance import (
+from tests.unit.assets.candidates.small_listens import (
     AS_OF,
-    CheckerboardConformance,
     checkerboard,
     listens_of,
     random_listens,
 )
 
+RIDGE = EaseConfig(regularization=5.0)
 
-class TestItemNeighbours(CheckerboardConformance):
-    def fit(self, history: History) -> CandidateSource:
-        return ItemNeighbours(history, ItemNeighboursConfig())
 
+class TestItemNeighbours:
     def test_bm25_saturates_plays_and_discounts_long_histories_and_common_tracks(self) -> None:
         rows = [(0, 1, 1.0, n) for n in range(8)] + [(0, 2, 1.0, 9), (1, 1, 1.0, 10), (1, 2, 1.0, 10), (2, 1, 1.0, 11)]
         plays = History(listens_of(rows), AS_OF).plays()
@@ -32,13 +30,10 @@ class TestItemNeighbours(CheckerboardConformance):
         assert weight[2, 1] == 0
 
 
-class TestUserNeighbours(CheckerboardConformance):
-    def fit(self, history: History) -> CandidateSource:
-        return UserNeighbours(history, UserNeighboursConfig())
-
+class TestUserNeighbours:
     def test_a_user_is_no_neighbour_of_their_own(self) -> None:
         history = History(listens_of([(0, 1, 1.0, 0), (0, 2, 1.0, 0), (1, 1, 1.0, 1)]), AS_OF)
-        scores = self.fit(history).scores(np.array([0]))[0]
+        scores = UserNeighbours(history, UserNeighboursConfig()).scores(np.array([0]))[0]
         assert scores[1] == ABSENT, "only user 0 heard track 2"
         assert scores[0] > 0
 
@@ -52,10 +47,7 @@ class TestUserNeighbours(CheckerboardConformance):
         assert (active[2], active[3] > 0) == (ABSENT, True), "user 2 plays most"
 
 
-class TestEase(CheckerboardConformance):
-    def fit(self, history: History) -> CandidateSource:
-        return Ease(history, EaseConfig(regularization=5.0))
-
+class TestEase:
     @pytest.mark.parametrize("block", [1_000, 7])
     def test_the_weights_are_those_of_a_ridge_regression_of_each_track_on_the_others(
         self, block: int, monkeypatch: pytest.MonkeyPatch
@@ -66,7 +58,7 @@ class TestEase(CheckerboardConformance):
         target, others = heard[:, 7], np.delete(heard, 7, axis=1)
         ridge = np.linalg.solve(others.T @ others + 5.0 * np.eye(others.shape[1]), others.T @ target)
         expected = np.delete(np.log1p(history.plays(180.0).toarray()), 7, axis=1) @ ridge
-        scores = self.fit(history).scores(np.arange(len(history.users)))[:, 7]
+        scores = Ease(history, RIDGE).scores(np.arange(len(history.users)))[:, 7]
         assert scores == pytest.approx(np.where(expected > 0, expected, -np.inf), rel=1e-3, abs=1e-5)
 
     def test_tracks_beyond_the_most_heard_are_not_offered(self) -> None:
@@ -82,4 +74,4 @@ class TestEase(CheckerboardConformance):
             Ease(History(listens_of([(0, 1, 1.0, 0), (0, 2, 1.0, 0)]), AS_OF), EaseConfig(regularization=0.0))
 
     def test_users_are_scored_without_a_copy_of_the_weights(self) -> None:
-        assert self.fit(History(checkerboard(), AS_OF))._weights.flags.c_contiguous
+        assert Ease(History(checkerboard(), AS_OF), RIDGE)._weights.flags.c_contiguous

@@ -15,7 +15,7 @@ from assets.listens import SECONDS_PER_DAY, Listens, epoch_seconds
 from assets.slates import Slate
 
 AS_OF = date(2020, 3, 1)
-CONFIG = SourcesConfig(als=AlsConfig(factors=8, regularization=1.0))
+CONFIG = SourcesConfig(configs={"als": AlsConfig(factors=8, regularization=1.0)})
 
 
 def world(seed: int = 3, shift: int = 0) -> Listens:

@@ -1,4 +1,4 @@
-"""Every source holds to the conformance suite, and has the right answer on a checkerboard."""
+"""Known answers of sources that know of listens alone, on a few listens and on a checkerboard."""
 
 import numpy as np
 import pytest
@@ -9,12 +9,11 @@ from assets.candidates.history import History
 from assets.candidates.own_tracks import OwnRecency, OwnTracks, OwnTracksConfig
 from assets.candidates.popular import Popular, PopularConfig
 from assets.candidates.session_cooccurrence import SessionCooccurrence, SessionCooccurrenceConfig
-from assets.candidates.source import ABSENT, CandidateSource
+from assets.candidates.source import ABSENT
 from assets.slates import Slate
-from tests.unit.assets.candidates.conformance import (
+from tests.unit.assets.candidates.small_listens import (
     AS_OF,
     UNKNOWN_USER,
-    SourceConformance,
     checkerboard,
     listens_of,
     lists_of,
@@ -22,10 +21,7 @@ from tests.unit.assets.candidates.conformance import (
 )
 
 
-class TestOwnTracks(SourceConformance):
-    def fit(self, history: History) -> CandidateSource:
-        return OwnTracks(history, OwnTracksConfig())
-
+class TestOwnTracks:
     def test_the_score_is_the_sum_of_decayed_listens(self) -> None:
         history = History(listens_of([(0, 5, 60.0, 0), (0, 5, 120.0, 1), (0, 9, 60.0, 0), (1, 9, 1.0, 2)]), AS_OF)
         scores = OwnTracks(history, OwnTracksConfig(decay_days=60.0)).scores(np.array([0, 1]))
@@ -33,20 +29,14 @@ class TestOwnTracks(SourceConformance):
         assert scores[1].tolist() == [ABSENT, pytest.approx(np.exp(-1 / 60))]
 
 
-class TestOwnRecency(SourceConformance):
-    def fit(self, history: History) -> CandidateSource:
-        return OwnRecency(history)
-
+class TestOwnRecency:
     def test_the_latest_listen_of_each_track_decides(self) -> None:
         rows = [(0, 5, 9.0, 0), (0, 5, 1.0, 1), (0, 8, 4.0, 0), (1, 8, 3.0, 2), (1, 5, 7.0, 2)]
         scores = OwnRecency(History(listens_of(rows), AS_OF)).scores(np.array([0, 1]))
         assert scores == pytest.approx(np.array([[1 / 2, 1 / 5], [1 / 8, 1 / 4]]))
 
 
-class TestPopular(SourceConformance):
-    def fit(self, history: History) -> CandidateSource:
-        return Popular(history, PopularConfig())
-
+class TestPopular:
     def test_one_listen_in_the_window_outweighs_many_old_ones(self) -> None:
         rows = [(u, 1, 40.0 + u, u) for u in range(9)] + [(0, 2, 5.0, 20), (1, 3, 5.0, 21), (2, 3, 35.0, 22)]
         history = History(listens_of(rows), AS_OF)
@@ -56,10 +46,7 @@ class TestPopular(SourceConformance):
         assert listed["track_key"].tolist() == [3, 2, 1]
 
 
-class TestSessionCooccurrence(SourceConformance):
-    def fit(self, history: History) -> CandidateSource:
-        return SessionCooccurrence(history, SessionCooccurrenceConfig())
-
+class TestSessionCooccurrence:
     def test_a_checkerboard_user_is_offered_the_missing_track_of_its_colour(self) -> None:
         history = History(checkerboard(), AS_OF)
         source = SessionCooccurrence(history, SessionCooccurrenceConfig())
@@ -77,12 +64,13 @@ class TestSessionCooccurrence(SourceConformance):
 
     @pytest.mark.parametrize("block", [1, 7])
     def test_the_block_of_tracks_worked_on_does_not_change_a_bit(
-        self, monkeypatch: pytest.MonkeyPatch, history: History, block: int
+        self, monkeypatch: pytest.MonkeyPatch, block: int
     ) -> None:
+        history, config = History(random_listens(), AS_OF), SessionCooccurrenceConfig()
         users = np.arange(len(history.users))
-        whole = self.fit(history).scores(users)
+        whole = SessionCooccurrence(history, config).scores(users)
         monkeypatch.setattr("assets.candidates.session_cooccurrence._BLOCK", block)
-        assert np.array_equal(self.fit(history).scores(users), whole)
+        assert np.array_equal(SessionCooccurrence(history, config).scores(users), whole)
         assert (whole > 0).any()
 
     def test_only_the_likeliest_neighbours_are_kept(self) -> None:
@@ -98,10 +86,7 @@ def fitted_als(history: History, config: AlsConfig) -> Als:
     return Als(history, config, fit_track_vectors(history, config))
 
 
-class TestAls(SourceConformance):
-    def fit(self, history: History) -> CandidateSource:
-        return fitted_als(history, AlsConfig(factors=8, regularization=1.0))
-
+class TestAls:
     def test_a_checkerboard_user_is_offered_the_missing_track_of_its_colour(self) -> None:
         history = History(checkerboard(), AS_OF)
         # Two colours, two factors: a well-posed problem, so the answer holds for any seed and any CPU's BLAS.

@@ -34,6 +34,9 @@ class Fixed:
         return scores
 
 
+SOURCES = ("first", "second", "outside")
+
+
 def sources(sizes: dict[str, int]) -> Sources:
     """Users 0 to 2 who have heard the tracks 0 to 5; three sources."""
     frame = pd.DataFrame({"user_key": [0, 0, 0, 1, 1, 2], "track_key": range(TRACKS), "session_key": range(TRACKS)})
@@ -48,7 +51,7 @@ def sources(sizes: dict[str, int]) -> Sources:
 
 def measured(sizes: dict[str, int], slate: Slate = Slate.FOR_YOU) -> dict:
     made = sources(sizes)
-    return candidate_recall(source_lists(made, slate, made.history.users), made.sizes, RELEVANT)
+    return candidate_recall(source_lists(made, SOURCES, slate, made.history.users), made.sizes, RELEVANT)
 
 
 RELEVANT = pd.DataFrame({"user_key": [0, 0, 0, 0, 1, 1, 2], "track_key": [0, 1, 2, 5, 3, 4, 0]}, dtype=np.int32)

@@ -8,7 +8,8 @@ import pytest
 
 from assets.candidates.als import AlsConfig
 from assets.candidates.pool import SourcesConfig, fit_sources
-from assets.evaluation.baselines import BASELINES, baseline_lists, source_lists
+from assets.candidates.registry import BASELINES
+from assets.evaluation.baselines import baseline_lists, reported, source_lists
 from assets.listens import SECONDS_PER_DAY, Listens, epoch_seconds
 from assets.metrics.intervals import bootstrap_interval
 from assets.metrics.protocol import evaluate, per_user_metrics, relevant_tracks
@@ -154,8 +155,9 @@ def all_baselines() -> dict[Slate, dict[str, pd.DataFrame]]:
     )
     frame["session_key"] = frame["user_key"]
     before = Listens.from_frame(frame)
-    sources = fit_sources(before, AS_OF, SourcesConfig(als=AlsConfig(factors=4)))
-    return {slate: baseline_lists(source_lists(sources, slate, sources.history.users)) for slate in Slate}
+    sources = fit_sources(before, AS_OF, SourcesConfig(configs={"als": AlsConfig(factors=4)}))
+    names, users = reported(sources.sizes), sources.history.users
+    return {slate: baseline_lists(source_lists(sources, names, slate, users)) for slate in Slate}
 
 
 @pytest.mark.parametrize("slate", [Slate.FOR_YOU, Slate.DISCOVER])

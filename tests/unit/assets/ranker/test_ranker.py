@@ -133,7 +133,7 @@ class World:
         self.folds = [self.fold(as_of, 1.0) for as_of in fold_dates(AS_OF, 2)]
 
     def sources(self, as_of: date) -> Sources:
-        return fit_sources(self.listens.before(as_of), as_of, SourcesConfig(als=AlsConfig(factors=4)))
+        return fit_sources(self.listens.before(as_of), as_of, SourcesConfig(configs={"als": AlsConfig(factors=4)}))
 
     def relevant(self, as_of: date) -> pd.DataFrame:
         horizon = self.listens.between(as_of, as_of + timedelta(days=HORIZON_DAYS))

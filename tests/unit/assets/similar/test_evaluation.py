@@ -7,7 +7,7 @@ import pytest
 from assets.candidates.history import History
 from assets.listens import Floats, Ints, Listens
 from assets.similar.evaluation import SIMILAR, evaluate, occurrences
-from tests.unit.assets.candidates.conformance import AS_OF, listens_of
+from tests.unit.assets.candidates.small_listens import AS_OF, listens_of
 
 
 class Listed:

@@ -12,7 +12,7 @@ from assets.listens import Listens
 from assets.public import LEAST_LISTENERS
 from assets.similar.lists import public_history, similar_rows
 from assets.similar.sources import InSessions, Item, SimilarConfig
-from tests.unit.assets.candidates.conformance import AS_OF, listens_of
+from tests.unit.assets.candidates.small_listens import AS_OF, listens_of
 
 CONFIG = SimilarConfig()
 SEEDS = range(6)

@@ -10,10 +10,10 @@ from assets.candidates.als import AlsConfig, fit_track_vectors
 from assets.candidates.history import History
 from assets.candidates.session_cooccurrence import session_weights
 from assets.listens import Floats, Ints
+from assets.similar.in_factors import InFactors
 from assets.similar.lists import similar_rows
 from assets.similar.sources import (
     Blend,
-    InFactors,
     InSessions,
     Item,
     PlainCosine,
@@ -23,9 +23,10 @@ from assets.similar.sources import (
     of_artists,
     similar,
 )
-from tests.unit.assets.candidates.conformance import AS_OF, checkerboard, listens_of, random_listens
+from tests.unit.assets.candidates.small_listens import AS_OF, checkerboard, listens_of, random_listens
 
-SMALL = SimilarConfig(als=AlsConfig(factors=8, regularization=1.0))
+DEFAULT = SimilarConfig()
+FEW_FACTORS = AlsConfig(factors=8, regularization=1.0)
 
 
 class Given:
@@ -98,7 +99,7 @@ class SimilarityConformance(ABC):
 
 class TestInSessions(SimilarityConformance):
     def fit(self, history: History) -> SimilaritySource:
-        return InSessions(history, SMALL)
+        return InSessions(history, DEFAULT)
 
     def test_the_score_is_the_weight_of_shared_sessions_over_a_power_of_the_others_weight(self) -> None:
         rows = [(0, 1, 0.5, 10), (0, 2, 0.5, 10), (1, 2, 0.5, 11), (2, 1, 0.5, 12), (2, 2, 0.5, 12), (2, 3, 0.5, 12)]
@@ -135,19 +136,17 @@ class TestInSessions(SimilarityConformance):
 
 class TestInFactors(SimilarityConformance):
     def fit(self, history: History) -> SimilaritySource:
-        return InFactors(fit_track_vectors(history, SMALL.als), SMALL)
+        return InFactors(fit_track_vectors(history, FEW_FACTORS))
 
     def checkerboard_source(self, history: History) -> SimilaritySource:
         # Two colours, two factors: a well-posed problem, so the answer holds on any CPU.
-        config = SimilarConfig(als=AlsConfig(factors=2, regularization=1.0))
-        return InFactors(fit_track_vectors(history, config.als), config)
+        return InFactors(fit_track_vectors(history, AlsConfig(factors=2, regularization=1.0)))
 
     @pytest.mark.parametrize("popularity", [0.0, 0.5, 1.0])
     def test_the_score_is_the_cosine_times_a_power_of_the_others_length(self, popularity: float) -> None:
         history = History(random_listens(), AS_OF)
-        vectors = fit_track_vectors(history, SMALL.als)
-        config = SimilarConfig(als=SMALL.als, factor_popularity=popularity)
-        score = InFactors(vectors, config).scores(np.array([3]))[0, 7]
+        vectors = fit_track_vectors(history, FEW_FACTORS)
+        score = InFactors(vectors, popularity).scores(np.array([3]))[0, 7]
         lengths = np.linalg.norm(vectors, axis=1)
         cosine = vectors[3] @ vectors[7] / lengths[3] / lengths[7]
         assert score == pytest.approx(cosine * lengths[7] ** (1 - popularity), rel=1e-4)
@@ -165,7 +164,7 @@ class TestPlainCosine(SimilarityConformance):
 
 class TestBlend(SimilarityConformance):
     def fit(self, history: History) -> SimilaritySource:
-        return similar(history, SMALL)
+        return similar(history, DEFAULT)
 
     def test_the_score_is_the_sum_of_reciprocal_ranks_of_what_each_source_puts_forward(self) -> None:
         one = Given([[9, 5, 4, 3], [0, 0, 0, 0], [1, 1, 1, 1], [1, 2, 0, -1]])
@@ -204,7 +203,7 @@ def test_lists_do_not_depend_on_how_many_are_made_at_a_time(
 ) -> None:
     history = History(random_listens(), AS_OF)
     codes = np.arange(len(history.tracks))
-    source = InSessions(history, SMALL)
+    source = InSessions(history, DEFAULT)
     whole = nearest(source, codes, 10, len(codes))
     monkeypatch.setattr("assets.similar.sources._BLOCK_BYTES", 4 * len(codes) * rows_per_block)
     assert np.array_equal(nearest(source, codes, 10, len(codes))[0], whole[0])
@@ -221,7 +220,7 @@ def test_artists_take_the_place_of_their_tracks_and_what_has_none_says_nothing()
 
 def test_rows_of_the_table_hold_keys_from_rank_one_on_whatever_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     history = History(random_listens(), AS_OF)
-    config = SimilarConfig(als=SMALL.als, length=3)
+    config = SimilarConfig(length=3)
     found, scores = nearest(similar(history, config), np.arange(len(history.tracks)), 3, len(history.tracks))
     monkeypatch.setattr("assets.similar.lists._ITEMS_PER_BATCH", 17)
     rows = [row for table in similar_rows(history, Item.TRACK, config) for row in table.to_pylist()]
@@ -239,4 +238,4 @@ def test_rows_of_the_table_hold_keys_from_rank_one_on_whatever_the_batch(monkeyp
 
 def test_one_track_alone_is_like_nothing() -> None:
     history = History(listens_of([(0, 5, 3.0, 1), (1, 5, 2.0, 2)]), AS_OF)
-    assert sum(table.num_rows for table in similar_rows(history, Item.TRACK, SMALL)) == 0
+    assert sum(table.num_rows for table in similar_rows(history, Item.TRACK, DEFAULT)) == 0

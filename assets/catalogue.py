@@ -116,7 +116,7 @@ def keys_by_id(connection: dbapi.Connection, kind: str, ids: Sequence[str]) -> "
             f"select {kind}_id, {kind}_key from core.dim_{kind}s where {kind}_id = any($1)",
             parameters=pa.record_batch([wanted], names=["ids"]),
         )
-        found = cursor.fetch_arrow_table().to_pandas()
+        found: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()
     return found.set_index(f"{kind}_id")[f"{kind}_key"]
 
 

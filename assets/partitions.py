@@ -1,6 +1,7 @@
-"""What every asset states in the same way: its partitions by `as_of`, its backfills, its owners."""
+"""What every asset states in the same way: its partitions by `as_of`, its backfills, its owners, what it returns."""
 
 import warnings
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -16,3 +17,10 @@ OWNERS = ["team:data-engineering"]
 # The partition of a date exists from its own midnight on, when everything before it has been heard: hence the offset.
 AS_OF_PARTITIONS = dg.DailyPartitionsDefinition(start_date=EARLIEST_DAY.isoformat(), end_offset=1)
 ONE_DATE_PER_RUN = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
+
+# What an asset returns or yields: it writes its tables and files itself and hands no value on. Of an asset that has
+# checks, Dagster 1.13 does not know the type with its parameter.
+if TYPE_CHECKING:
+    Materialized = dg.MaterializeResult[None]
+else:
+    Materialized = dg.MaterializeResult

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 import dagster as dg
-from matplotlib.dates import date2num
+import numpy as np
 from matplotlib.figure import Figure
 
 from assets.markdown import as_is
@@ -31,8 +31,7 @@ def line(title: str, x: Sequence[date], y: Sequence[float], unit: str = "") -> s
     """One line over dates, from zero, as a Markdown image."""
     figure = Figure(figsize=(7, 2.4), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(date2num(list(x)), list(y), color=_BAR, linewidth=1.2)
-    axes.xaxis_date()
+    axes.plot(np.array(x, "datetime64[D]"), list(y), color=_BAR, linewidth=1.2)
     axes.set_ylim(bottom=0)
     axes.set_title(_label(title), fontsize=10, loc="left")
     axes.set_ylabel(unit)

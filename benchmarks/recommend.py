@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from statistics import median
+from types import ModuleType
 from typing import Any
 from unittest import mock
 
@@ -27,6 +28,7 @@ import assets.candidates.assets as candidates_assets
 import assets.recommendations.lists as lists_module
 from assets.candidates.anchors import Anchors
 from assets.candidates.pool import Sources
+from assets.features.marts import feature_reader
 from assets.ingest.sample_world import SampleWorld, generate
 from assets.ranker.forest.forest import read_forest
 from assets.ranker.promotion import Decision
@@ -215,21 +217,20 @@ def stopwatches() -> Iterator[dict[str, float]]:
     def timed_reader(*arguments: Any) -> Any:
         return timed("read features", feature_reader(*arguments))
 
-    feature_reader = lists_module.feature_reader
-    watched = [
-        (candidates_assets, "read_listens", timed("read listens", candidates_assets.read_listens)),
-        (candidates_assets, "fit_sources", timed("index listens", candidates_assets.fit_sources)),
-        (Sources, "source", timed("fit", Sources.source)),
-        (Sources, "candidates_by_slate", timed("pools", Sources.candidates_by_slate)),
-        (Anchors, "add_to", timed("anchors", Anchors.add_to)),
-        (lists_module, "feature_reader", timed_reader),
-        (lists_module, "join_features", timed("join", lists_module.join_features)),
-        (lists_module, "rank", timed("score", lists_module.rank)),
-        (lists_module, "with_reasons", timed("reasons", lists_module.with_reasons)),
+    watched: list[tuple[str, ModuleType | type, str]] = [
+        ("read listens", candidates_assets, "read_listens"),
+        ("index listens", candidates_assets, "fit_sources"),
+        ("fit", Sources, "source"),
+        ("pools", Sources, "candidates_by_slate"),
+        ("anchors", Anchors, "add_to"),
+        ("join", lists_module, "join_features"),
+        ("score", lists_module, "rank"),
+        ("reasons", lists_module, "with_reasons"),
     ]
     with ExitStack() as stack:
-        for owner, name, replacement in watched:
-            stack.enter_context(mock.patch.object(owner, name, replacement))
+        for stage, owner, name in watched:
+            stack.enter_context(mock.patch.object(owner, name, timed(stage, getattr(owner, name))))
+        stack.enter_context(mock.patch.object(lists_module, "feature_reader", timed_reader))
         yield seconds
 
 

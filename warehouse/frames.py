@@ -15,4 +15,5 @@ def fetch_frame(connection: dbapi.Connection, query: str, keys: npt.NDArray[np.i
         else:
             listed = pa.array([keys], type=pa.list_(pa.int32()))
             cursor.execute(query, parameters=pa.record_batch([listed], names=["keys"]))
-        return cursor.fetch_arrow_table().to_pandas()
+        frame: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()
+    return frame

@@ -11,7 +11,7 @@ from warehouse.redis_client import redis_client
 from warehouse.settings import Settings, load_settings
 
 
-class WarehouseResource(ConfigurableResource):
+class WarehouseResource(ConfigurableResource["WarehouseResource"]):
     """PostgreSQL, Redis and the lake, resolved from the environment when a run first asks.
 
     Embedded servers are started if none are configured, so a run works under any launcher.

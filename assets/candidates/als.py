@@ -54,7 +54,7 @@ class Als:
         self._tracks = track_vectors
 
     def scores(self, user_codes: Ints) -> Floats:
-        dense = self._users[user_codes] @ self._tracks.T
+        dense: Floats = self._users[user_codes] @ self._tracks.T
         dense[user_codes < 0] = ABSENT
         return dense
 

@@ -14,7 +14,7 @@ from assets.candidates.registry import needed_facts
 from assets.candidates.session_cooccurrence import SessionCooccurrence
 from assets.catalogue import read_catalogue, read_titles
 from assets.listens import USERS_PER_BATCH, read_listens
-from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
+from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.slates import Slate
 from assets.staleness import code_digest
 from warehouse.engine import adbc_reader
@@ -38,7 +38,7 @@ def candidates_path(as_of: date, slate: Slate) -> str:
     code_version=code_digest("assets.candidates.pool", "assets.candidates.anchors"),
     deps=[dg.AssetKey(["core", "fct_listens"]), dg.AssetKey(["core", "dim_tracks"])],
 )
-def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Materialized:
     """Tracks put forward for every user with a listen before `as_of`: each source's score and rank, and the anchors."""
     as_of = date.fromisoformat(context.partition_key)
     sources, names = _read(warehouse, as_of)

@@ -27,7 +27,7 @@ class CandidateSource(Protocol):
 
 def only_positive(scores: sparse.csr_matrix) -> Floats:
     """A sparse score matrix as a dense one in which everything not above zero is absent."""
-    dense = scores.toarray()
+    dense: Floats = scores.toarray()
     dense[dense <= 0] = ABSENT
     return dense
 

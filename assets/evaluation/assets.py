@@ -11,7 +11,7 @@ from assets.candidates.pool import SourcesConfig
 from assets.candidates.registry import sources_off
 from assets.evaluation.store import RANKER, evaluate_recommendations, read_evaluation, store_evaluation
 from assets.evaluation.tables import candidate_recall_rows, list_rows, metric_rows, segment_rows
-from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
+from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.plots import table_of
 from assets.recommendations.assets import recommendations
 from assets.staleness import code_digest
@@ -41,7 +41,7 @@ class EvaluationOptions(dg.Config):
 )
 def model_evaluations(
     context: dg.AssetExecutionContext, config: EvaluationOptions, warehouse: WarehouseResource
-) -> dg.MaterializeResult:
+) -> Materialized:
     """The lists made as of this date and the baselines, against what was listened to in the 14 days after it.
 
     Also what the lists of each are like, the ranker and the best baseline by segment of users and of tracks, and how

@@ -63,7 +63,7 @@ def _read(file: Path) -> pd.DataFrame:
     missing = [name for name in _COLUMNS if name not in table.column_names]
     if missing:
         raise AudoticsError(f"{file} has no column {', '.join(missing)}: lists are user_id, track_id and rank (from 1)")
-    lists = table.select(list(_COLUMNS)).to_pandas()
+    lists: pd.DataFrame = table.select(list(_COLUMNS)).to_pandas()
     rank = pd.to_numeric(lists["rank"], errors="coerce")
     wrong = lists.index[~(rank >= 1)]
     if len(wrong):

@@ -1,6 +1,6 @@
 """Feature models, one `as_of` at a time: what is missing or stale is built, what is of no more use deleted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from datetime import date
 from typing import Any
 
@@ -13,7 +13,7 @@ from assets.dbt_project import manifest_path
 from assets.features.dates import FOLDS, MARTS, begin_features, finish_features, fold_dates
 from assets.features.version import features_version
 from assets.listens import require_listens_before
-from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN
+from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, Materialized
 from warehouse.engine import MODELS_LOCK, create_engine, exclusive
 from warehouse.resource import WarehouseResource
 from warehouse.roles import Role
@@ -68,7 +68,8 @@ def _builds_and_tests_all(context: dg.AssetExecutionContext) -> bool:
     A run may leave out either. What it builds is then not noted as built: nobody would know that tests passed.
     """
     tests = {check.key for check in feature_models.check_specs}
-    return context.selected_asset_keys.issuperset(FEATURE_KEYS) and context.selected_asset_check_keys.issuperset(tests)
+    selected: Set[dg.AssetKey | dg.AssetCheckKey] = {*context.selected_asset_keys, *context.selected_asset_check_keys}
+    return selected >= {*FEATURE_KEYS, *tests}
 
 
 # A date is noted as built after all tests have passed, and is stale as soon as its listens or the models change. When
@@ -79,7 +80,7 @@ _STANDING = (
 )
 
 
-def _found(context: dg.AssetExecutionContext, engine: Engine) -> Iterator[dg.MaterializeResult]:
+def _found(context: dg.AssetExecutionContext, engine: Engine) -> Iterator[Materialized]:
     """Report the selected feature models as they stand, and of their tests that they passed when they were built."""
     with engine.connect() as connection:
         # Dagster refuses an asset before its dependencies.

@@ -112,9 +112,9 @@ def finish_features(connection: Connection, build: FeatureBuild, folds: int) -> 
 
 def listens_version(connection: Connection, as_of: date) -> int | None:
     """The version of the listens, as in raw.listen_days, that the features of a date reflect; None without features."""
-    return connection.scalar(
-        text("select listens_version from builds.feature_dates where as_of = :as_of"), {"as_of": as_of}
-    )
+    query = text("select listens_version from builds.feature_dates where as_of = :as_of")
+    version: int | None = connection.scalar(query, {"as_of": as_of})
+    return version
 
 
 def stale_feature_dates(connection: Connection, dates: Sequence[date], features_version: str) -> list[date]:

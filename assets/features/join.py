@@ -110,8 +110,8 @@ def _look_up(
     keys: list[str],
     wanted: list[npt.NDArray[np.int64]],
     columns: tuple[str, ...],
-    dtype: type[np.floating] = np.float32,
-) -> npt.NDArray:
+    dtype: type[np.float32 | np.float64] = np.float32,
+) -> npt.NDArray[np.floating]:
     """Values of `columns` for each wanted key (one or two int32-sized parts), NaN where the frame has no row."""
     values = np.full((len(wanted[0]), len(columns)), np.nan, dtype=dtype)
     if len(frame) == 0:

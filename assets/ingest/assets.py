@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from assets import plots
 from assets.ingest.landing import LAYOUT, load_landed
 from assets.ingest.records import LoadReport
-from assets.partitions import OWNERS
+from assets.partitions import OWNERS, Materialized
 from warehouse.engine import create_engine
 from warehouse.errors import AudoticsError
 from warehouse.resource import WarehouseResource
@@ -42,7 +42,7 @@ _TABLES = {
         for table, description in _TABLES.items()
     ],
 )
-def raw_tables(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:
+def raw_tables(warehouse: WarehouseResource) -> Iterator[Materialized]:
     """Load every file in the landing folder that is not in the warehouse yet."""
     reports = load_landed(warehouse.url, warehouse.settings.landing)
     with create_engine(warehouse.url, Role.LOADER).connect() as connection:

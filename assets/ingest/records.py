@@ -65,7 +65,8 @@ class RawBatch:
     @property
     def rows_read(self) -> int:
         """Rows of the file in this batch, whether or not they could be split."""
-        return self.rows.num_rows + self.rejects.num_rows
+        rows: int = self.rows.num_rows + self.rejects.num_rows
+        return rows
 
 
 def unsplit(lines: pa.ChunkedArray, reason: str) -> pa.Table:

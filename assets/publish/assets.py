@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
+from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.publish.blocks import publish_blocks
 from assets.publish.held import list_releases
 from assets.publish.release import NewerReleaseLiveError, PublishedRelease, publish
@@ -47,7 +47,7 @@ _CHECK = "is_live"
         )
     ],
 )
-def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Materialized:
     """The lists as of this date in Redis, verified and then made live; the release before is kept for rollback.
 
     While a release of a later date is live, none is published, which the check `is_live` warns of. What users have

@@ -118,7 +118,9 @@ def note_lists(connection: Connection, release: str, made_at: datetime) -> None:
 
 def counts_on_record(connection: Connection, release: str) -> dict[str, Any] | None:
     """What was published in a release, by the names of ReleaseCounts, as ml.releases has it; None where it has not."""
-    return connection.scalar(text("select counts from ml.releases where release = :release"), {"release": release})
+    query = text("select counts from ml.releases where release = :release")
+    counts: dict[str, Any] | None = connection.scalar(query, {"release": release})
+    return counts
 
 
 def read_releases(connection: Connection, listed: Sequence[ListedRelease]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from assets import plots
 from assets.candidates.pool import SourcesConfig
 from assets.features.assets import FEATURE_KEYS
 from assets.features.version import features_version
-from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
+from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.plots import Row, table_of
 from assets.ranker.card import page
 from assets.ranker.challenge import Outcome, challenge
@@ -37,7 +37,7 @@ from warehouse.roles import Role
         *FEATURE_KEYS,
     ],
 )
-def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Materialized:
     """Labelled folds whose two weeks are over by `as_of`; folds already in the lake are kept."""
     as_of = date.fromisoformat(context.partition_key)
     with (
@@ -81,7 +81,7 @@ def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource
     ],
     metadata={"dagster/table_name": "ml.models"},
 )
-def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Materialized:
     """One LightGBM ranker per slate; those that the gate finds no worse than the incumbents serve from this date on.
 
     Trained with what the newest `ranker_search` of this date or earlier chose, else with the defaults.

@@ -47,7 +47,9 @@ class Holdout:
     @property
     def listens(self) -> Floats:
         """How many listens each user had before `as_of`, float32 (n,)."""
-        return self.x[np.searchsorted(self.position, np.arange(len(self.users))), self.names.index("user_listens")]
+        first = np.searchsorted(self.position, np.arange(len(self.users)))
+        listens: Floats = self.x[first, self.names.index("user_listens")]
+        return listens
 
 
 def holdout_users(relevant: pd.DataFrame, as_of: date) -> Ints:
@@ -72,7 +74,7 @@ def holdout_rows(pool: LabelledPool, users: Ints, relevant: pd.DataFrame, rules:
     counts = relevant.groupby("user_key").size()
     user, track = (candidates[name].to_numpy(np.int32) for name in ("user_key", "track_key"))
     artist, recording, hidden = rules.facts(user, track)
-    keys: dict[str, npt.NDArray] = {
+    keys: dict[str, npt.NDArray[np.generic]] = {
         "user_key": user,
         "track_key": track,
         "artist_key": artist.astype(np.int32),

@@ -112,7 +112,8 @@ def list_scores(
     users, position = np.unique(user, return_inverse=True)
     largest = np.full(len(users), -np.inf)
     np.maximum.at(largest, position, predicted)
-    return np.maximum(np.exp(predicted - largest[position]), _SMALLEST).astype(np.float32)
+    beside_the_best: Floats = np.maximum(np.exp(predicted - largest[position]), _SMALLEST).astype(np.float32)
+    return beside_the_best
 
 
 @lru_cache(maxsize=8)

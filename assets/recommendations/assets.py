@@ -13,7 +13,7 @@ from assets.candidates.assets import candidates_path
 from assets.features.assets import FEATURE_KEYS
 from assets.features.dates import listens_version
 from assets.features.version import features_version
-from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
+from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.ranker.assets import rankers
 from assets.ranker.registry import Champion, champions
 from assets.recommendations.lists import ListMaker
@@ -44,7 +44,7 @@ _CHAMPION_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-6)
     ],
     metadata={"dagster/table_name": "ml.recommendations"},
 )
-def recommendations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+def recommendations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Materialized:
     """The 100 best candidates of every user and slate by its champion as of this date, and why.
 
     A slate without a champion has no lists.

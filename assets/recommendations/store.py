@@ -20,6 +20,7 @@ from assets.slates import Slate
 from assets.staleness import code_digest
 from warehouse.dates import sql_date
 from warehouse.errors import AudoticsError
+from warehouse.frames import fetch_frame
 from warehouse.partitions import PartitionedTable, replace_partition
 
 SCHEMA = pa.schema(
@@ -134,13 +135,8 @@ def dates_with_recommendations(connection: Connection) -> list[date]:
 
 def read_lists(connection: dbapi.Connection, as_of: date, slate: Slate, user_keys: Ints) -> pd.DataFrame:
     """The lists of these users: user_key, track_key, rank, score."""
-    with connection.cursor() as cursor:
-        keys = pa.array([user_keys], type=pa.list_(pa.int32()))
-        cursor.execute(
-            f"select user_key, track_key, rank, score {_made(as_of, slate)} and user_key = any($1)",
-            parameters=pa.record_batch([keys], names=["user_keys"]),
-        )
-        return cursor.fetch_arrow_table().to_pandas()
+    query = f"select user_key, track_key, rank, score {_made(as_of, slate)} and user_key = any($1)"
+    return fetch_frame(connection, query, user_keys)
 
 
 def _made(as_of: date, slate: Slate) -> str:

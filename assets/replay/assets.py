@@ -6,7 +6,7 @@ import dagster as dg
 
 from assets.features.assets import FEATURE_KEYS
 from assets.features.version import features_version
-from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
+from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.plots import Row, table_of
 from assets.recommendations.store import code_of_lists
 from assets.replay.comparison import SlateComparison, compare, note_changes
@@ -56,7 +56,7 @@ class ReplayConfig(dg.Config):
 )
 def replayed_recommendations(
     context: dg.AssetExecutionContext, config: ReplayConfig, warehouse: WarehouseResource
-) -> dg.MaterializeResult:
+) -> Materialized:
     """The lists of a date, made again from what was known before it and compared with those made then.
 
     By the models that made them, or by one that is configured. Nothing is stored, and nothing published.

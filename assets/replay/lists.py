@@ -121,11 +121,13 @@ def _blocks(connection: dbapi.Connection) -> list[datetime]:
     """When each of the blocks that there are was added."""
     with connection.cursor() as cursor:
         cursor.execute("select created_at from raw.blocks")
-        return cursor.fetch_arrow_table()["created_at"].to_pylist()
+        created: list[datetime] = cursor.fetch_arrow_table()["created_at"].to_pylist()
+    return created
 
 
 def _users_with_lists(connection: dbapi.Connection, as_of: date, slate: Slate) -> Ints:
     with connection.cursor() as cursor:
         of_slate = f"as_of = {sql_date(as_of)} and slate = '{slate}'"
         cursor.execute(f"select user_key from ml.recommendations where {of_slate} and rank = 1")
-        return cursor.fetch_arrow_table()["user_key"].to_numpy()
+        users: Ints = cursor.fetch_arrow_table()["user_key"].to_numpy()
+    return users

@@ -10,7 +10,7 @@ from pydantic import Field
 from assets import plots
 from assets.candidates.pool import SourcesConfig
 from assets.features.version import features_version
-from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
+from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.plots import Row, table_of
 from assets.ranker.training import RankerConfig
 from assets.ranker.training_set import load_folds, stored_holdouts, update_training_set
@@ -62,7 +62,7 @@ class SearchOptions(dg.Config):
 )
 def ranker_search(
     context: dg.AssetExecutionContext, config: SearchOptions, warehouse: WarehouseResource
-) -> dg.MaterializeResult:
+) -> Materialized:
     """Training parameters tried on the newest closed folds; what is significantly better than the default is chosen.
 
     `rankers` of this date and later ones use the choice; the gate decides about them as before.

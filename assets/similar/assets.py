@@ -4,7 +4,7 @@ from datetime import date
 
 import dagster as dg
 
-from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS
+from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.similar.evaluation import METRICS, SIMILAR
 from assets.similar.evaluation_store import evaluate_similar, store_evaluation
 from assets.similar.lists import most_heard, named_examples, public_history, read_item_listens, similar_rows
@@ -29,7 +29,7 @@ _LEARNT_FROM = [dg.AssetKey(["core", "fct_listens"]), dg.AssetKey(["core", "dim_
     deps=_LEARNT_FROM,
     metadata={"dagster/table_name": "ml.similar_tracks"},
 )
-def similar_tracks(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+def similar_tracks(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Materialized:
     """The 50 tracks most like each track: heard in the same sessions, and by the same listeners, before this date.
 
     Of a track, those that at least 3 people heard as well: anybody may see the lists.
@@ -47,12 +47,12 @@ def similar_tracks(context: dg.AssetExecutionContext, warehouse: WarehouseResour
     deps=[*_LEARNT_FROM, dg.AssetKey(["core", "dim_artists"])],
     metadata={"dagster/table_name": "ml.similar_artists"},
 )
-def similar_artists(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+def similar_artists(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Materialized:
     """The 50 artists most like each artist, found as similar tracks are; tracks without a known artist say nothing."""
     return _materialise(warehouse, Item.ARTIST, date.fromisoformat(context.partition_key))
 
 
-def _materialise(warehouse: WarehouseResource, item: Item, as_of: date) -> dg.MaterializeResult:
+def _materialise(warehouse: WarehouseResource, item: Item, as_of: date) -> Materialized:
     with adbc_reader(warehouse.url, Role.SERVICE) as connection:
         listens = read_item_listens(connection, item, as_of)
     # None where no artist is known, or too few people share what they hear.
@@ -85,7 +85,7 @@ def _materialise(warehouse: WarehouseResource, item: Item, as_of: date) -> dg.Ma
     deps=_LEARNT_FROM,
     metadata={"dagster/table_name": "ml.similarity_evaluations"},
 )
-def similarity_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+def similarity_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Materialized:
     """Similar tracks and artists as of this date, and plain cosine beside them, against the sessions of the 14 days
     after it. The lists are made again: those of old dates are not kept.
     """

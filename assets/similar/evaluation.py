@@ -113,4 +113,5 @@ def _hits(lists: Ints, session: Ints, around: Ints, history: History) -> npt.NDA
     """Whether each listed item is heard around the occurrence of its row; both have the shape (n, k)."""
     wanted = pack(session[:, None], history.tracks[np.maximum(lists, 0)])
     place = np.minimum(np.searchsorted(around, wanted), len(around) - 1)
-    return (around[place] == wanted) & (lists >= 0)
+    hits: npt.NDArray[np.bool_] = (around[place] == wanted) & (lists >= 0)
+    return hits

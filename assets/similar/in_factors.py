@@ -23,4 +23,5 @@ class InFactors:
         self._to = (vectors / length**popularity).T.copy()
 
     def scores(self, codes: Ints) -> Floats:
-        return self._from[codes] @ self._to
+        cosines: Floats = self._from[codes] @ self._to
+        return cosines

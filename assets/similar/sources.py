@@ -77,7 +77,8 @@ class InSessions:
         self._scale = (np.maximum(alone, 1e-12) ** -config.session_popularity).astype(np.float32)
 
     def scores(self, codes: Ints) -> Floats:
-        return (self._by_item[codes] @ self._holds).toarray() * self._scale
+        scores: Floats = (self._by_item[codes] @ self._holds).toarray() * self._scale
+        return scores
 
 
 class PlainCosine:
@@ -90,7 +91,8 @@ class PlainCosine:
         self._by_user = self._by_item.T.tocsr()
 
     def scores(self, codes: Ints) -> Floats:
-        return (self._by_item[codes] @ self._by_user).toarray()
+        cosines: Floats = (self._by_item[codes] @ self._by_user).toarray()
+        return cosines
 
 
 class Blend:

@@ -1,10 +1,13 @@
 """`audotics models`: which rankers there are, what the gate decided on them, their cards, and overriding it."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestration.cli.options import AsJson, slate_named
+
+if TYPE_CHECKING:
+    from assets.ranker.promotion_store import ListedModel
 
 app = typer.Typer(help="Show rankers and their cards, or promote one by hand.", no_args_is_help=True)
 
@@ -33,12 +36,12 @@ def list_(
     with open_platform().transaction() as connection:
         models = list_models(connection, chosen)
     if as_json:
-        print_json(models)
+        print_json([model.as_json() for model in models])
         return
     rows = [
         (
-            each["model_version"],
-            "serving" if each["serving"] else each["decision"],
+            each.model_version,
+            "serving" if each.serving else each.decision,
             _measured(each),
             _difference(each),
         )
@@ -47,10 +50,10 @@ def list_(
     columns = ("model_version", "status", "NDCG@100 on fold", "ahead of incumbent")
     print_table("rankers", columns, rows, highlight="serving")
     for each in models:
-        if each["decision"] == "refused":
-            say(f"{each['model_version']} was refused: {each['reasons']}")
-        elif each["override_reason"]:
-            say(f"{each['model_version']} was promoted by {each['decided_by']}: {each['override_reason']}")
+        if each.decision == "refused":
+            say(f"{each.model_version} was refused: {each.reasons}")
+        elif each.override_reason:
+            say(f"{each.model_version} was promoted by {each.decided_by}: {each.override_reason}")
 
 
 @app.command()
@@ -92,11 +95,13 @@ def promote(
     platform = open_platform()
     with platform.transaction() as connection:
         promoted = promote_model(connection, Lake(platform.settings.lake), version, _person(), reason)
+    serves_from = str(promoted.serves_from)
     if as_json:
-        print_json(promoted)
+        shown = {"model_version": version, "slate": promoted.slate, "serves_from": serves_from}
+        print_json({**shown, "incumbent": promoted.incumbent})
         return
-    instead = f" instead of {promoted['incumbent']}" if promoted["incumbent"] else ""
-    say(f"{version} serves from {promoted['serves_from']} on{instead}; `audotics run` makes lists with it")
+    instead = f" instead of {promoted.incumbent}" if promoted.incumbent else ""
+    say(f"{version} serves from {serves_from} on{instead}; `audotics run` makes lists with it")
 
 
 def _person() -> str:
@@ -110,14 +115,14 @@ def _person() -> str:
         return f"uid {os.getuid()}"
 
 
-def _measured(model: dict[str, Any]) -> str | None:
+def _measured(model: "ListedModel") -> str | None:
     """The figure above the fold that it is of: figures of different folds do not compare."""
-    figure = model["ndcg@100"]["challenger"]
-    return None if figure is None else f"{figure:.4f}\n{model['holdout']}"
+    figure = model.ndcg["challenger"]
+    return None if figure is None else f"{figure:.4f}\n{model.holdout}"
 
 
-def _difference(model: dict[str, Any]) -> str | None:
-    if model["delta"] is None:
+def _difference(model: "ListedModel") -> str | None:
+    if model.delta is None or model.ci95 is None:
         return None
-    low, high = model["ci95"]
-    return f"{model['delta']:+.4f}\n[{low:+.4f}, {high:+.4f}]"
+    low, high = model.ci95
+    return f"{model.delta:+.4f}\n[{low:+.4f}, {high:+.4f}]"

@@ -113,7 +113,7 @@ class LocalServer(ABC):
 def _has_ended(process: psutil.Process) -> bool:
     # A zombie has ended; whoever should collect it may take its time, above all in a container.
     try:
-        return process.status() == psutil.STATUS_ZOMBIE
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
 

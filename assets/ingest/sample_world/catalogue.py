@@ -51,7 +51,8 @@ class Catalogue:
         point = low + rng.random(len(week)) * (high - low)
         # Rounding up to `high` would pick what follows the range.
         point = np.minimum(point, np.nextafter(high, -np.inf))
-        return np.searchsorted(self.popularity, point, side="right") - 1 - offset
+        drawn: np.ndarray = np.searchsorted(self.popularity, point, side="right") - 1 - offset
+        return drawn
 
 
 def name_key(name: str) -> str:

@@ -111,7 +111,7 @@ def _share_out(config: SampleWorld, weight: np.ndarray, most: np.ndarray) -> np.
         else:
             high = middle
     exact = np.minimum(most, low * weight)
-    whole = np.floor(exact).astype(np.int64)
+    whole: np.ndarray = np.floor(exact).astype(np.int64)
     # The largest remainders take what rounding down left over; a second turn is needed only at the limit.
     while (short := config.listens - int(whole.sum())) > 0:
         open_to_more = np.flatnonzero(whole < most)
@@ -164,7 +164,8 @@ def _choose_favourites(
     first, last = np.searchsorted(second, genre), np.searchsorted(second, genre, side="right")
     visitor = visitors[np.minimum(first + rng.integers(0, np.maximum(last - first, 1)), len(visitors) - 1)]
     crosses = (rng.random(len(scene)) < 0.12) & (last > first)
-    return np.where(crosses, visitor, catalogue.track_artist[track])
+    favourites: np.ndarray = np.where(crosses, visitor, catalogue.track_artist[track])
+    return favourites
 
 
 def profile_lines(first_user: int, listeners: Listeners, config: SampleWorld, rng: np.random.Generator) -> str:

@@ -171,4 +171,5 @@ def _played_before_in_session(session: np.ndarray, track: np.ndarray) -> np.ndar
     """Positions of listens whose track was already played in the same session."""
     order = np.argsort(session * (track.max(initial=0) + 1) + track, kind="stable")
     same = (np.diff(track[order], prepend=-1) == 0) & (np.diff(session[order], prepend=-1) == 0)
-    return order[same]
+    again: np.ndarray = order[same]
+    return again

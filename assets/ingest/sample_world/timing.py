@@ -60,7 +60,7 @@ def _wish(user: np.ndarray, listeners: Listeners, config: SampleWorld, rng: np.r
     hour = PEAK_HOUR[habit, peak] + listeners.hour_shift[user]
     hour = hour + PEAK_SPREAD[habit, peak] * rng.standard_normal(len(user))
     ahead = np.array([hours for _, _, hours in COUNTRIES])[listeners.country[user]]
-    second = day * SECONDS_PER_DAY + ((hour - ahead) * 3600).astype(np.int64)
+    second: np.ndarray = day * SECONDS_PER_DAY + ((hour - ahead) * 3600).astype(np.int64)
     second = np.clip(second, joins * SECONDS_PER_DAY, leaves * SECONDS_PER_DAY - 1)
     return second[np.lexsort((second, user))]
 
@@ -79,7 +79,7 @@ def _spread(user: np.ndarray, wanted: np.ndarray, occupied: np.ndarray, listener
     apart = int(wanted.max(initial=0) + total.max(initial=0) + 1)
     pushed = np.maximum.accumulate(wanted - before + rank * apart) - rank * apart + before
     latest = listeners.leaves[user] * SECONDS_PER_DAY - (total - before)
-    start = np.minimum(pushed, latest)
+    start: np.ndarray = np.minimum(pushed, latest)
     if (start < listeners.joins[user] * SECONDS_PER_DAY).any():
         raise SampleWorldError(
             "sample world: a user's sessions do not fit into the days of membership; raise users or days"

@@ -84,11 +84,11 @@ def test_a_worse_challenger_does_not_serve_until_a_person_says_so_and_the_way_ba
     assert try_out(RankerConfig(trees=1, min_child_samples=20_000)).decision == worse.decision
     with engine.connect() as connection:
         first, second = list_models(connection, Slate.FOR_YOU)
-    assert (first["model_version"], first["serving"], first["decision"]) == (refused, False, "refused")
-    assert (first["incumbent"], second["serving"], serves()) == (good, True, good)
+    assert (first.model_version, first.serving, first.decision) == (refused, False, "refused")
+    assert (first.incumbent, second.serving, serves()) == (good, True, good)
     # The incumbent was represented by its stand-in: it had seen the fold itself.
-    assert first["ndcg@100"]["incumbent"] == pytest.approx(second["ndcg@100"]["challenger"])
-    assert first["ci95"][1] < 0
+    assert first.ndcg["incumbent"] == pytest.approx(second.ndcg["challenger"])
+    assert first.ci95 is not None and first.ci95[1] < 0
 
     promoted = own_pipeline.json("models", "promote", refused, "--reason", "to see what happens")
     assert promoted == {"model_version": refused, "slate": "for_you", "serves_from": AS_OF, "incumbent": good}

@@ -81,7 +81,7 @@ def test_the_latest_start_serves_and_of_equal_ones_what_was_decided_last(
             row = serving(connection, slate, day)
             assert (row.model_version if row else None) == expected
         newest |= {max(of_slate)[2]} if of_slate else set()
-    assert {each["model_version"] for each in list_models(connection, None) if each["serving"]} == newest
+    assert {each.model_version for each in list_models(connection, None) if each.serving} == newest
     assert {each.model_version for each in champions(connection, lake, date(2030, 1, 1)).values()} == newest
 
 

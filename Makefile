@@ -59,12 +59,17 @@ coverage: $(DEV)  ## How much of the code all tests run, by folder; processes th
 	  $(BIN)/coverage report --include="$${folder%/.}/**" --format=total | sed "s|^|$${folder%/.}: |; s|$$| %|"; done
 	@$(BIN)/coverage report --format=total | sed 's|^|all: |; s|$$| %|'
 
-lint: $(DEV)  ## Format, imports, types, SQL
+lint: $(DEV)  ## Format, imports, types, Dagster definitions, SQL
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy warehouse serving_api quality assets orchestration
 	$(BIN)/mypy --package benchmarks
+	$(CHECK_DEFINITIONS)
 	$(BIN)/sqlfluff lint dbt_project/models
+
+# In an instance of its own that is removed again; without one, dg would send out that it was called.
+CHECK_DEFINITIONS = @home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && echo 'telemetry: {enabled: false}' \
+  >"$$home/dagster.yaml" && DAGSTER_HOME=$$home VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/dg check defs
 
 format: $(DEV)  ## Rewrite the code in the project's format
 	$(BIN)/ruff format $(CODE)

@@ -25,9 +25,10 @@ from assets.dbt_project import BUILD, DBT, MANIFEST, PROJECT, TARGET, dates_envi
 from assets.dbt_project import project_code as code_of_project
 from warehouse.engine import MODELS_LOCK, create_engine, exclusive
 from warehouse.locks import HeldLock
-from warehouse.resource import WarehouseResource
+from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 from warehouse.row_counts import row_count
+from warehouse.settings import load_settings
 
 DBT_PROJECT = DbtProject(project_dir=PROJECT, target_path=MANIFEST.parent)
 
@@ -62,7 +63,7 @@ def _dbt_cli() -> InstalledDbt:
 
 def build(
     context: dg.AssetExecutionContext,
-    warehouse: WarehouseResource,
+    warehouse: PostgresResource,
     lock: HeldLock,
     as_of_dates: Sequence[date] = (),
     tests: Literal["eager", "buildable"] = "eager",
@@ -76,7 +77,7 @@ def build(
     with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
         with _exported(variables):
             # Where dbt finds what it parsed the last time.
-            target = warehouse.settings.home / "dbt"
+            target = load_settings().home / "dbt"
             invocation = _dbt_cli().cli(list(BUILD), context=context, target_path=target)
         for event in _under(lock, invocation):
             if isinstance(event, dg.Output):
@@ -129,7 +130,7 @@ def _exported(variables: Mapping[str, str]) -> Iterator[None]:
     project=DBT_PROJECT,
     dagster_dbt_translator=TRANSLATOR,
 )
-def core_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
+def core_models(context: dg.AssetExecutionContext, warehouse: PostgresResource) -> Iterator[Any]:
     """Staging, intermediate, core and analytics models with their tests, rebuilt from the first changed day on."""
     # Not eager: that would run the tests that compare features with dimensions before there are features.
     with exclusive(warehouse.url, MODELS_LOCK, Role.TRANSFORMER) as lock:
@@ -143,7 +144,7 @@ def core_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource)
     project=DBT_PROJECT,
     dagster_dbt_translator=TRANSLATOR,
 )
-def ml_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
+def ml_models(context: dg.AssetExecutionContext, warehouse: PostgresResource) -> Iterator[Any]:
     """What became of the recommendations, judged once the days after them are over; and similar items by name."""
     with exclusive(warehouse.url, MODELS_LOCK, Role.TRANSFORMER) as lock:
         yield from build(context, warehouse, lock)

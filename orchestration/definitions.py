@@ -15,7 +15,7 @@ from assets.search import assets as search
 from assets.similar import assets as similar
 from orchestration.jobs import JOBS, SCHEDULES
 from quality.checks import build_blocks_check, build_feature_checks, raw_listens_check
-from warehouse.resource import WarehouseResource
+from warehouse.resource import LakeResource, PostgresResource, RedisResource
 
 defs = dg.Definitions(
     assets=[
@@ -42,7 +42,7 @@ defs = dg.Definitions(
     ],
     jobs=JOBS,
     schedules=SCHEDULES,
-    resources={"warehouse": WarehouseResource()},
+    resources={"warehouse": PostgresResource(), "redis": RedisResource(), "lake": LakeResource()},
     # A process per step would import the code location again for each: several times slower than the steps.
     executor=dg.in_process_executor,
 )

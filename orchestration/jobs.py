@@ -9,7 +9,7 @@ from assets.evaluation.store import dates_to_evaluate
 from assets.similar.evaluation_store import date_to_evaluate
 from assets.slates import HORIZON_DAYS
 from warehouse.engine import create_engine
-from warehouse.resource import WarehouseResource
+from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 
 INGEST = dg.AssetSelection.groups("raw", "staging", "snapshots", "intermediate", "core", "analytics")
@@ -91,7 +91,7 @@ def nightly_release(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunReq
 
 @dg.schedule(job=evaluation, cron_schedule="0 5 * * *", execution_timezone="UTC")
 def nightly_evaluation(
-    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
+    context: dg.ScheduleEvaluationContext, warehouse: PostgresResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Every night at 05:00 UTC: judge all lists whose two weeks have passed in the data, and that were never judged."""
     night = context.scheduled_execution_time.date()
@@ -106,7 +106,7 @@ def nightly_evaluation(
 
 @dg.schedule(job=similarity_evaluation, cron_schedule="0 6 * * 1", execution_timezone="UTC")
 def weekly_similarity_evaluation(
-    context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
+    context: dg.ScheduleEvaluationContext, warehouse: PostgresResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Mondays at 06:00 UTC: judge similar items as of the newest night whose two weeks have passed in the data."""
     monday = context.scheduled_execution_time.date()

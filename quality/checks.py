@@ -10,7 +10,7 @@ from quality import suites
 from quality.suites import Suite
 from quality.validate import ValidationOutcome, validate
 from warehouse.engine import create_engine
-from warehouse.resource import WarehouseResource
+from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 from warehouse.wording import counted
 
@@ -22,7 +22,7 @@ from warehouse.wording import counted
     description="Great Expectations on the listens of the files loaded in the 7 days up to the last load that brought"
     " any: plausible, keyed, every row accounted for. Of older files, the counts on record.",
 )
-def raw_listens_check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+def raw_listens_check(warehouse: PostgresResource) -> dg.AssetCheckResult:
     """Validate the raw listens."""
     return _as_check_result(validate(warehouse.url, suites.raw_listens(), Role.TRANSFORMER))
 
@@ -49,7 +49,7 @@ def _feature_check(
         partitions_def=partitions,
         description=build_suite.__doc__,
     )
-    def check(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    def check(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
         as_of = date.fromisoformat(context.op_execution_context.partition_key)
         return _as_check_result(validate(warehouse.url, build_suite(as_of), Role.SERVICE))
 
@@ -66,7 +66,7 @@ def build_blocks_check(partitions: dg.PartitionsDefinition) -> dg.AssetChecksDef
         partitions_def=partitions,
         description="No list holds a track, or a track by an artist, that its user has blocked.",
     )
-    def check(context: dg.AssetCheckExecutionContext, warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    def check(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
         as_of = date.fromisoformat(context.op_execution_context.partition_key)
         with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
             blocks, blocked, example = blocked_items(connection, as_of)

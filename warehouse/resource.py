@@ -1,42 +1,49 @@
-"""The platform's servers and folders as a Dagster resource: the only Dagster-aware module of this package."""
+"""The servers and the lake as Dagster resources, one kind each: the only Dagster-aware module of this package.
+
+Each is resolved from the environment when it is first used. Embedded servers are started if none are configured, by
+whoever asks first, so a run works under any launcher.
+"""
 
 from functools import cached_property
 
 from dagster import ConfigurableResource
 from redis import Redis
 
-from warehouse.local.servers import Endpoints, ensure_running
+from warehouse.lake import Lake
+from warehouse.local.servers import ensure_running
 from warehouse.migrate import require_current
 from warehouse.redis_client import redis_client
-from warehouse.settings import Settings, load_settings
+from warehouse.settings import load_settings
 
 
-class WarehouseResource(ConfigurableResource["WarehouseResource"]):
-    """PostgreSQL, Redis and the lake, resolved from the environment when a run first asks.
-
-    Embedded servers are started if none are configured, so a run works under any launcher.
-    """
+class PostgresResource(ConfigurableResource["PostgresResource"]):
+    """The warehouse, with the tables of this version."""
 
     @cached_property
-    def settings(self) -> Settings:
-        return load_settings()
-
-    @cached_property
-    def endpoints(self) -> Endpoints:
-        endpoints = ensure_running(self.settings)
-        require_current(endpoints.warehouse_url, embedded=self.settings.warehouse_url is None)
-        return endpoints
-
-    @property
     def url(self) -> str:
-        """Plain `postgresql://` address of the warehouse."""
-        return self.endpoints.warehouse_url
+        """Plain `postgresql://` address of the warehouse.
 
-    def redis(self) -> Redis:
-        """A client of the Redis that releases go to."""
-        return redis_client(self.endpoints.redis_url, self.settings.redis_timeout_seconds)
+        Raises:
+            AudoticsError: it cannot be reached, or has to be migrated first.
+        """
+        settings = load_settings()
+        url = ensure_running(settings).warehouse_url
+        require_current(url, embedded=settings.warehouse_url is None)
+        return url
 
-    @property
-    def lake(self) -> str:
-        """Folder or fsspec address under which Parquet frames and model files are kept."""
-        return self.settings.lake
+
+class RedisResource(ConfigurableResource["RedisResource"]):
+    """The Redis that releases go to."""
+
+    def client(self) -> Redis:
+        """A client, which waits for an answer as long as the settings say."""
+        settings = load_settings()
+        return redis_client(ensure_running(settings).redis_url, settings.redis_timeout_seconds)
+
+
+class LakeResource(ConfigurableResource["LakeResource"]):
+    """Where Parquet frames and model files are kept."""
+
+    def open(self) -> Lake:
+        """The lake of the settings."""
+        return Lake(load_settings().lake)

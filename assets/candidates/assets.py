@@ -20,7 +20,7 @@ from assets.staleness import code_digest
 from warehouse.engine import adbc_reader
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
-from warehouse.resource import WarehouseResource
+from warehouse.resource import LakeResource, PostgresResource
 from warehouse.roles import Role
 
 
@@ -38,16 +38,16 @@ def candidates_path(as_of: date, slate: Slate) -> str:
     code_version=code_digest("assets.candidates.pool", "assets.candidates.anchors"),
     deps=[dg.AssetKey(["core", "fct_listens"]), dg.AssetKey(["core", "dim_tracks"])],
 )
-def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Materialized:
+def candidates(context: dg.AssetExecutionContext, warehouse: PostgresResource, lake: LakeResource) -> Materialized:
     """Tracks put forward for every user with a listen before `as_of`: each source's score and rank, and the anchors."""
     as_of = date.fromisoformat(context.partition_key)
     sources, names = _read(warehouse, as_of)
     anchors = Anchors(sources.history, sources.fitted(SessionCooccurrence), names)
     # Of all the titles, anchors keep a number each.
     del names
-    lake = Lake(warehouse.lake)
-    rows = _write(lake, as_of, sources, anchors)
-    lake.expire("candidates")
+    store = lake.open()
+    rows = _write(store, as_of, sources, anchors)
+    store.expire("candidates")
     users = len(sources.history.users)
     return dg.MaterializeResult(
         metadata={
@@ -59,7 +59,7 @@ def candidates(context: dg.AssetExecutionContext, warehouse: WarehouseResource) 
     )
 
 
-def _read(warehouse: WarehouseResource, as_of: date) -> tuple[Sources, pd.DataFrame]:
+def _read(warehouse: PostgresResource, as_of: date) -> tuple[Sources, pd.DataFrame]:
     """The sources of everything before `as_of`, and the names of tracks.
 
     The listens themselves are let go before the first source is fitted.

@@ -16,7 +16,7 @@ from assets.plots import table_of
 from assets.recommendations.assets import recommendations
 from assets.staleness import code_digest
 from warehouse.engine import adbc_reader, create_engine
-from warehouse.resource import WarehouseResource
+from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 
 
@@ -40,7 +40,7 @@ class EvaluationOptions(dg.Config):
     metadata={"dagster/table_name": "ml.model_evaluations"},
 )
 def model_evaluations(
-    context: dg.AssetExecutionContext, config: EvaluationOptions, warehouse: WarehouseResource
+    context: dg.AssetExecutionContext, config: EvaluationOptions, warehouse: PostgresResource
 ) -> Materialized:
     """The lists made as of this date and the baselines, against what was listened to in the 14 days after it.
 

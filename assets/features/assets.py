@@ -15,7 +15,7 @@ from assets.features.version import features_version
 from assets.listens import require_listens_before
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, Materialized
 from warehouse.engine import MODELS_LOCK, create_engine, exclusive
-from warehouse.resource import WarehouseResource
+from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 from warehouse.row_counts import row_count
 
@@ -31,7 +31,7 @@ FEATURE_KEYS = [dg.AssetKey(["features", mart]) for mart in MARTS]
     backfill_policy=ONE_DATE_PER_RUN,
     dagster_dbt_translator=TRANSLATOR,
 )
-def feature_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[Any]:
+def feature_models(context: dg.AssetExecutionContext, warehouse: PostgresResource) -> Iterator[Any]:
     """Features as of the partition's date; in a run that also updates the training set, as of its folds as well.
 
     Only what is missing or stale is built. In steady state the folds were built when they were the night's own date,

@@ -12,9 +12,10 @@ from assets.ingest.records import LoadReport
 from assets.partitions import OWNERS, Materialized
 from warehouse.engine import create_engine
 from warehouse.errors import AudoticsError
-from warehouse.resource import WarehouseResource
+from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 from warehouse.row_counts import row_count
+from warehouse.settings import load_settings
 
 _DAYS_SHOWN = 90
 
@@ -42,13 +43,14 @@ _TABLES = {
         for table, description in _TABLES.items()
     ],
 )
-def raw_tables(warehouse: WarehouseResource) -> Iterator[Materialized]:
+def raw_tables(warehouse: PostgresResource) -> Iterator[Materialized]:
     """Load every file in the landing folder that is not in the warehouse yet."""
-    reports = load_landed(warehouse.url, warehouse.settings.landing)
+    landing = load_settings().landing
+    reports = load_landed(warehouse.url, landing)
     with create_engine(warehouse.url, Role.LOADER).connect() as connection:
         if not connection.scalar(text("select exists (select from raw.listens)")):
             raise AudoticsError(
-                f"there are no listens to work with: put files into the landing folder {warehouse.settings.landing}"
+                f"there are no listens to work with: put files into the landing folder {landing}"
                 f" ({LAYOUT}) or load them with `audotics ingest`"
             )
         for table in _TABLES:

@@ -13,7 +13,7 @@ from assets.publish.release import NewerReleaseLiveError, PublishedRelease, publ
 from assets.publish.warehouse_content import note_lists, record_releases, release_content
 from assets.staleness import code_digest
 from warehouse.engine import adbc_connect, create_engine
-from warehouse.resource import WarehouseResource
+from warehouse.resource import PostgresResource, RedisResource
 from warehouse.roles import Role
 
 _CHECK = "is_live"
@@ -47,14 +47,14 @@ _CHECK = "is_live"
         )
     ],
 )
-def release(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Materialized:
+def release(context: dg.AssetExecutionContext, warehouse: PostgresResource, redis: RedisResource) -> Materialized:
     """The lists as of this date in Redis, verified and then made live; the release before is kept for rollback.
 
     While a release of a later date is live, none is published, which the check `is_live` warns of. What users have
     blocked by now is written in any case.
     """
     as_of = date.fromisoformat(context.partition_key)
-    client = warehouse.redis()
+    client = redis.client()
     # Before the flip, and before it is asked whether the release fits into what memory is left.
     blocks = {"users_with_blocks": publish_blocks(create_engine(warehouse.url, Role.LOADER), client)}
     engine = create_engine(warehouse.url, Role.SERVICE)

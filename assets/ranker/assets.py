@@ -20,8 +20,7 @@ from assets.slates import Slate
 from assets.staleness import code_digest
 from warehouse.engine import MODELS_LOCK, adbc_reader, create_engine, exclusive
 from warehouse.errors import AudoticsError
-from warehouse.lake import Lake
-from warehouse.resource import WarehouseResource
+from warehouse.resource import LakeResource, PostgresResource
 from warehouse.roles import Role
 
 
@@ -37,7 +36,7 @@ from warehouse.roles import Role
         *FEATURE_KEYS,
     ],
 )
-def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Materialized:
+def training_set(context: dg.AssetExecutionContext, warehouse: PostgresResource, lake: LakeResource) -> Materialized:
     """Labelled folds whose two weeks are over by `as_of`; folds already in the lake are kept."""
     as_of = date.fromisoformat(context.partition_key)
     with (
@@ -46,7 +45,7 @@ def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource
     ):
         with create_engine(warehouse.url, Role.TRANSFORMER).connect() as builds:
             version = features_version(builds)
-        folds = update_training_set(reading, Lake(warehouse.lake), as_of, SourcesConfig(), RankerConfig(), version)
+        folds = update_training_set(reading, lake.open(), as_of, SourcesConfig(), RankerConfig(), version)
         lock.require()
     rows: list[Row] = [
         {
@@ -81,7 +80,7 @@ def training_set(context: dg.AssetExecutionContext, warehouse: WarehouseResource
     ],
     metadata={"dagster/table_name": "ml.models"},
 )
-def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Materialized:
+def rankers(context: dg.AssetExecutionContext, warehouse: PostgresResource, lake: LakeResource) -> Materialized:
     """One LightGBM ranker per slate; those that the gate finds no worse than the incumbents serve from this date on.
 
     Trained with what the newest `ranker_search` of this date or earlier chose, else with the defaults.
@@ -89,10 +88,10 @@ def rankers(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> 
     A slate with nothing to learn from yet, such as `rediscover` in the first two months, gets none.
     """
     as_of = date.fromisoformat(context.partition_key)
-    engine, lake = create_engine(warehouse.url, Role.SERVICE), Lake(warehouse.lake)
+    engine, store = create_engine(warehouse.url, Role.SERVICE), lake.open()
     with engine.connect() as connection:
         configs = {slate: read_training_config(connection, slate, as_of) for slate in Slate}
-    challenged = {slate: challenge(engine, lake, slate, as_of, configs[slate], PromotionConfig()) for slate in Slate}
+    challenged = {slate: challenge(engine, store, slate, as_of, configs[slate], PromotionConfig()) for slate in Slate}
     outcomes = {slate: outcome for slate, outcome in challenged.items() if outcome is not None}
     if not outcomes:
         raise AudoticsError(

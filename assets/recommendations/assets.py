@@ -22,7 +22,7 @@ from assets.slates import Slate
 from assets.staleness import code_digest
 from warehouse.engine import adbc_connect, adbc_reader, create_engine
 from warehouse.lake import Lake
-from warehouse.resource import WarehouseResource
+from warehouse.resource import LakeResource, PostgresResource
 from warehouse.roles import Role
 
 _CHAMPION_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-6)
@@ -44,21 +44,21 @@ _CHAMPION_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-6)
     ],
     metadata={"dagster/table_name": "ml.recommendations"},
 )
-def recommendations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Materialized:
+def recommendations(context: dg.AssetExecutionContext, warehouse: PostgresResource, lake: LakeResource) -> Materialized:
     """The 100 best candidates of every user and slate by its champion as of this date, and why.
 
     A slate without a champion has no lists.
     """
     as_of = date.fromisoformat(context.partition_key)
-    lake = Lake(warehouse.lake)
+    store = lake.open()
     with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
-        serving = champions(connection, lake, as_of)
+        serving = champions(connection, store, as_of)
     with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
         listens, code = listens_version(connection, as_of), code_of_lists(features_version(connection))
     by_source: Counter[str] = Counter()
     with adbc_reader(warehouse.url, Role.SERVICE) as reading, adbc_connect(warehouse.url, Role.SERVICE) as writing:
         made_from = MadeFrom(*settled_blocks(writing), listens, code)
-        tables = _ranked(reading, lake, as_of, serving, by_source)
+        tables = _ranked(reading, store, as_of, serving, by_source)
         rows = replace_recommendations(writing, as_of, tables, made_from)
     return dg.MaterializeResult(
         metadata={

@@ -14,8 +14,7 @@ from assets.replay.lists import models_to_replay, replay
 from assets.slates import Slate
 from assets.staleness import code_digest
 from warehouse.engine import adbc_reader, create_engine
-from warehouse.lake import Lake
-from warehouse.resource import WarehouseResource
+from warehouse.resource import LakeResource, PostgresResource
 from warehouse.roles import Role
 
 _CHECK = "same_as_made_then"
@@ -55,7 +54,7 @@ class ReplayConfig(dg.Config):
     ],
 )
 def replayed_recommendations(
-    context: dg.AssetExecutionContext, config: ReplayConfig, warehouse: WarehouseResource
+    context: dg.AssetExecutionContext, config: ReplayConfig, warehouse: PostgresResource, lake: LakeResource
 ) -> Materialized:
     """The lists of a date, made again from what was known before it and compared with those made then.
 
@@ -63,7 +62,7 @@ def replayed_recommendations(
     """
     as_of = date.fromisoformat(context.partition_key)
     with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
-        models = models_to_replay(connection, Lake(warehouse.lake), as_of, config.model_version)
+        models = models_to_replay(connection, lake.open(), as_of, config.model_version)
     with adbc_reader(warehouse.url, Role.SERVICE) as reading:
         slates = compare(replay(reading, as_of, models, None))
     with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:

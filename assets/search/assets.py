@@ -23,7 +23,7 @@ from assets.staleness import code_digest
 from warehouse.engine import MODELS_LOCK, adbc_reader, create_engine, exclusive
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
-from warehouse.resource import WarehouseResource
+from warehouse.resource import LakeResource, PostgresResource
 from warehouse.roles import Role
 
 # Shown in this order; the others of RankerConfig are never searched.
@@ -61,13 +61,13 @@ class SearchOptions(dg.Config):
     metadata={"dagster/table_name": "ml.ranker_trials"},
 )
 def ranker_search(
-    context: dg.AssetExecutionContext, config: SearchOptions, warehouse: WarehouseResource
+    context: dg.AssetExecutionContext, config: SearchOptions, warehouse: PostgresResource, lake: LakeResource
 ) -> Materialized:
     """Training parameters tried on the newest closed folds; what is significantly better than the default is chosen.
 
     `rankers` of this date and later ones use the choice; the gate decides about them as before.
     """
-    as_of, lake = date.fromisoformat(context.partition_key), Lake(warehouse.lake)
+    as_of, store = date.fromisoformat(context.partition_key), lake.open()
     asked = SearchConfig(trials=config.trials, seed=config.seed)
     slates = _slates(config)
     with (
@@ -76,12 +76,12 @@ def ranker_search(
     ):
         with create_engine(warehouse.url, Role.TRANSFORMER).connect() as builds:
             version = features_version(builds)
-        update_training_set(reading, lake, as_of, SourcesConfig(), RankerConfig(), version, whole=asked.dates)
+        update_training_set(reading, store, as_of, SourcesConfig(), RankerConfig(), version, whole=asked.dates)
         lock.require()
     searched = {
         slate: trials
         for slate in slates
-        if (trials := _search(lake, as_of, slate, asked, _reporter(context, slate, asked.trials))) is not None
+        if (trials := _search(store, as_of, slate, asked, _reporter(context, slate, asked.trials))) is not None
     }
     if not searched:
         raise AudoticsError(

@@ -12,7 +12,7 @@ from assets.similar.sources import Item, SimilarConfig
 from assets.similar.store import replace_similar
 from assets.staleness import code_digest
 from warehouse.engine import adbc_connect, adbc_reader, create_engine
-from warehouse.resource import WarehouseResource
+from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 
 _EXAMPLES = 8
@@ -29,7 +29,7 @@ _LEARNT_FROM = [dg.AssetKey(["core", "fct_listens"]), dg.AssetKey(["core", "dim_
     deps=_LEARNT_FROM,
     metadata={"dagster/table_name": "ml.similar_tracks"},
 )
-def similar_tracks(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Materialized:
+def similar_tracks(context: dg.AssetExecutionContext, warehouse: PostgresResource) -> Materialized:
     """The 50 tracks most like each track: heard in the same sessions, and by the same listeners, before this date.
 
     Of a track, those that at least 3 people heard as well: anybody may see the lists.
@@ -47,12 +47,12 @@ def similar_tracks(context: dg.AssetExecutionContext, warehouse: WarehouseResour
     deps=[*_LEARNT_FROM, dg.AssetKey(["core", "dim_artists"])],
     metadata={"dagster/table_name": "ml.similar_artists"},
 )
-def similar_artists(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Materialized:
+def similar_artists(context: dg.AssetExecutionContext, warehouse: PostgresResource) -> Materialized:
     """The 50 artists most like each artist, found as similar tracks are; tracks without a known artist say nothing."""
     return _materialise(warehouse, Item.ARTIST, date.fromisoformat(context.partition_key))
 
 
-def _materialise(warehouse: WarehouseResource, item: Item, as_of: date) -> Materialized:
+def _materialise(warehouse: PostgresResource, item: Item, as_of: date) -> Materialized:
     with adbc_reader(warehouse.url, Role.SERVICE) as connection:
         listens = read_item_listens(connection, item, as_of)
     # None where no artist is known, or too few people share what they hear.
@@ -85,7 +85,7 @@ def _materialise(warehouse: WarehouseResource, item: Item, as_of: date) -> Mater
     deps=_LEARNT_FROM,
     metadata={"dagster/table_name": "ml.similarity_evaluations"},
 )
-def similarity_evaluations(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Materialized:
+def similarity_evaluations(context: dg.AssetExecutionContext, warehouse: PostgresResource) -> Materialized:
     """Similar tracks and artists as of this date, and plain cosine beside them, against the sessions of the 14 days
     after it. The lists are made again: those of old dates are not kept.
     """

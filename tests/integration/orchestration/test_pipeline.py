@@ -19,7 +19,7 @@ from assets.similar.assets import similarity_evaluations
 from orchestration.definitions import defs
 from orchestration.instance import open_instance
 from warehouse.engine import adbc_connect
-from warehouse.resource import WarehouseResource
+from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 from warehouse.settings import Settings
 
@@ -149,7 +149,7 @@ def test_similar_items_are_found_better_than_what_is_popular_and_first_of_all_be
 ) -> None:
     for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
         monkeypatch.setenv(name, pipeline.environment[name])
-    resources = {"warehouse": WarehouseResource()}
+    resources = {"warehouse": PostgresResource()}
     assert dg.materialize([similarity_evaluations], partition_key=AS_OF, resources=resources).success
     stored = pipeline.query(
         "select item, model, users, recall_10, recall_50, similar_delta, ci95_low from ml.similarity_evaluations"

@@ -12,7 +12,7 @@ from assets.publish.assets import release
 from orchestration.definitions import defs
 from orchestration.jobs import nightly_evaluation
 from serving_api.contract import BLOCKS
-from warehouse.resource import WarehouseResource
+from warehouse.resource import PostgresResource, RedisResource
 
 
 def test_the_nightly_evaluation_has_nothing_to_ask_for_once_the_lists_are_judged(
@@ -23,7 +23,7 @@ def test_the_nightly_evaluation_has_nothing_to_ask_for_once_the_lists_are_judged
     with dg.build_schedule_context(
         scheduled_execution_time=datetime.combine(UNTIL, time(5), UTC),
         repository_def=defs.get_repository_def(),
-        resources={"warehouse": WarehouseResource()},
+        resources={"warehouse": PostgresResource()},
     ) as context:
         tick = nightly_evaluation.evaluate_tick(context)
     assert not tick.run_requests
@@ -66,7 +66,8 @@ def test_the_next_night_is_served_by_the_same_champions_can_be_repeated_and_roll
     with monkeypatch.context() as patch:
         for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
             patch.setenv(name, own_pipeline.environment[name])
-        older = dg.materialize([release], partition_key=AS_OF, resources={"warehouse": WarehouseResource()})
+        resources = {"warehouse": PostgresResource(), "redis": RedisResource()}
+        older = dg.materialize([release], partition_key=AS_OF, resources=resources)
     (event,) = older.asset_materializations_for_node("release")
     assert event.metadata["published"].value is False
     assert "dagster/row_count" not in event.metadata, "nothing was published, which is no release of 0 lists"

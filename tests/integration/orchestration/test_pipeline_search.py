@@ -23,7 +23,7 @@ from assets.slates import Slate
 from orchestration.cli.app import app
 from warehouse.engine import create_engine
 from warehouse.lake import Lake
-from warehouse.resource import WarehouseResource
+from warehouse.resource import LakeResource, PostgresResource
 from warehouse.roles import Role
 
 DAY = date.fromisoformat(AS_OF)
@@ -74,7 +74,7 @@ def test_every_trial_is_stored_once_and_the_default_does_what_the_stand_ins_did(
     stored = platform.query(ROWS)
     assert len(stored) == 4
     options = {"ops": {"ranker_search": {"config": {"slates": ["rediscover"], "trials": 2}}}}
-    resources = {"warehouse": WarehouseResource()}
+    resources = {"warehouse": PostgresResource(), "lake": LakeResource()}
     again = dg.materialize([ranker_search], partition_key=AS_OF, resources=resources, run_config=options)
     assert platform.query(ROWS) == stored
     (materialization,) = again.asset_materializations_for_node("ranker_search")

@@ -15,7 +15,7 @@ from warehouse import migrate
 from warehouse.engine import create_engine, session_url
 from warehouse.errors import AudoticsError
 from warehouse.local.servers import Endpoints, ensure_running
-from warehouse.resource import WarehouseResource
+from warehouse.resource import PostgresResource
 from warehouse.roles import WORKING_ROLES, Role
 from warehouse.settings import Settings
 
@@ -158,7 +158,7 @@ def test_whoever_needs_tables_is_told_to_migrate_and_the_command_does_it(
         refused = command.invoke(app, arguments)
         assert "run `audotics migrate`" in str(refused.exception), (arguments, refused.output)
     with pytest.raises(AudoticsError, match="run `audotics migrate`"):
-        _ = WarehouseResource().endpoints
+        _ = PostgresResource().url
     assert command.invoke(app, ["migrate"]).output == "applied 0001\n"
     assert command.invoke(app, ["migrate", "--json"]).output.split() == ["{", '"applied":', "[]", "}"]
     assert command.invoke(app, ["models", "list"]).exit_code == 0

@@ -70,6 +70,21 @@ def test_an_asset_has_a_description_a_group_kinds_and_an_owner() -> None:
         assert spec.owners, key
 
 
+def test_an_asset_asks_for_the_servers_and_the_lake_that_it_uses_and_for_no_others() -> None:
+    repository = defs.get_repository_def()
+    asked = {
+        key.to_user_string(): repository.assets_defs_by_key[key].required_resource_keys
+        for key in defs.resolve_asset_graph().materializable_asset_keys
+    }
+    assert {key for key, resources in asked.items() if "redis" in resources} == {"release"}
+    files = {"candidates", "training_set", "ranker_search", "rankers", "recommendations", "replayed_recommendations"}
+    assert {key for key, resources in asked.items() if "lake" in resources} == files
+    assert {key for key, resources in asked.items() if "warehouse" in resources} == set(ASSET_KEYS)
+    for key, check in repository.asset_checks_defs_by_key.items():
+        if key.asset_key.to_user_string() != "release":
+            assert "redis" not in check.required_resource_keys, key
+
+
 def test_the_graph_of_groups_runs_one_way() -> None:
     graph = defs.resolve_asset_graph()
     group = {key: graph.get(key).group_name for key in graph.get_all_asset_keys()}

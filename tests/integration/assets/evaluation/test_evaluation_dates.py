@@ -17,7 +17,7 @@ from orchestration.definitions import defs
 from orchestration.jobs import nightly_evaluation, weekly_similarity_evaluation
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.errors import AudoticsError
-from warehouse.resource import WarehouseResource
+from warehouse.resource import PostgresResource
 
 AS_OF = date(2026, 6, 1)
 END = AS_OF + timedelta(days=HORIZON_DAYS)
@@ -124,7 +124,7 @@ def test_the_nightly_evaluation_asks_for_every_date_that_was_missed(
         with dg.build_schedule_context(
             scheduled_execution_time=datetime.combine(night, time(5), UTC),
             repository_def=defs.get_repository_def(),
-            resources={"warehouse": WarehouseResource()},
+            resources={"warehouse": PostgresResource()},
         ) as context:
             requests = nightly_evaluation.evaluate_tick(context).run_requests or []
         asked = [request.partition_key for request in requests]
@@ -142,7 +142,7 @@ def test_the_weekly_similarity_evaluation_asks_for_the_newest_night_that_can_be_
         with dg.build_schedule_context(
             scheduled_execution_time=datetime.combine(END, time(6), UTC),
             repository_def=defs.get_repository_def(),
-            resources={"warehouse": WarehouseResource()},
+            resources={"warehouse": PostgresResource()},
         ) as context:
             return weekly_similarity_evaluation.evaluate_tick(context)
 

@@ -17,7 +17,7 @@ from warehouse.engine import MODELS_LOCK, create_engine, exclusive
 from warehouse.errors import AudoticsError
 from warehouse.lake import KEPT_DAYS
 from warehouse.locks import HeldLock
-from warehouse.resource import WarehouseResource
+from warehouse.resource import PostgresResource
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def materialize(
     """A function that materialises feature models as of a date, the rows written as in `fill` instead of by dbt."""
 
     def build(
-        context: Any, warehouse: WarehouseResource, lock: HeldLock, dates: Sequence[date]
+        context: Any, warehouse: PostgresResource, lock: HeldLock, dates: Sequence[date]
     ) -> Iterator[dg.MaterializeResult]:
         with owner.begin() as connection:
             fill(connection, dates)
@@ -45,7 +45,7 @@ def materialize(
         return dg.materialize(
             [features.feature_models],
             partition_key=as_of.isoformat(),
-            resources={"warehouse": WarehouseResource()},
+            resources={"warehouse": PostgresResource()},
             selection=selection if tests else selection.without_checks(),
         )
 

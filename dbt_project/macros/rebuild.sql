@@ -223,9 +223,8 @@
 {%- endmacro %}
 
 {#
-  What a generic test looks at: of a rebuilt model, the rows written since its tests last passed; of features, those of
-  the build's dates. So tests cost as much as the build. With
-  AUDOTICS_TEST_EVERY_ROW=true they look at every row.
+  The rows that a generic test reads: of a rebuilt model, those written since its tests last passed; of features, those
+  of the build's dates. So tests cost as much as the build. With AUDOTICS_TEST_EVERY_ROW=true they read every row.
 #}
 {% macro get_where_subquery(relation) -%}
     {%- set conditions = [config.get('where')] if config.get('where') else [] -%}

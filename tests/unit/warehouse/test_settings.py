@@ -1,6 +1,7 @@
 """Settings: their defaults, what they accept, and that each is explained where people look for it."""
 
 import re
+import subprocess
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from pydantic_settings import BaseSettings
 from serving_api.settings import ServingSettings
 from tests.repository import ROOT
 from warehouse.errors import AudoticsError
-from warehouse.settings import Settings, load_settings
+from warehouse.settings import DBT_VARIABLES, INTERNAL_VARIABLES, Settings, load_settings
 
 ENV_EXAMPLE = ROOT / ".env.example"
+READ_FOR_VARIABLES = (".py", ".sql", ".yml", ".yaml", ".md")
 
 
 def variables_of(settings: type[BaseSettings]) -> set[str]:
@@ -27,7 +29,17 @@ def test_env_example_explains_every_setting_and_no_other() -> None:
         for above, line in pairwise(lines)
         if (entry := re.match(r"#?([A-Z_]+)=", line)) and re.match(r"# \w.*\.$", above)
     }
-    assert explained == variables_of(Settings) | variables_of(ServingSettings)
+    assert explained == variables_of(Settings) | variables_of(ServingSettings) | DBT_VARIABLES
+
+
+def test_every_variable_that_is_named_anywhere_is_a_setting_or_internal() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    texts = [ROOT / name for name in tracked if Path(name).suffix in READ_FOR_VARIABLES]
+    named = {name for path in texts if path.exists() for name in re.findall(r"AUDOTICS_[A-Z_]*[A-Z]", path.read_text())}
+    settings = set(re.findall(r"^#?(AUDOTICS_[A-Z_]+)=", ENV_EXAMPLE.read_text(), flags=re.MULTILINE))
+    assert settings.isdisjoint(INTERNAL_VARIABLES)
+    assert named - settings == INTERNAL_VARIABLES
+    assert named >= DBT_VARIABLES
 
 
 def test_lake_and_landing_lie_under_the_home_folder_unless_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

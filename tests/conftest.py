@@ -51,7 +51,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 # What takes longest starts first, so that no worker waits for it at the end: of the files of the pipeline one, which
 # makes what the others copy.
-_FIRST = ("test_pipeline_lists", "test_rebuild_from_day", "test_replay_bookkeeping", "test_pipeline", "test_poison")
+_FIRST = ("test_pipeline_lists", "test_rebuild_from_day", "test_build_bookkeeping", "test_pipeline", "test_poison")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -161,11 +161,13 @@ def worker_redis_url(servers: SharedServers) -> Iterator[str]:
 
 
 @pytest.fixture
-def redis_url(worker_redis_url: str) -> str:
-    """A database of the session's Redis, emptied before this test."""
-    with redis.Redis.from_url(worker_redis_url) as client:
+def redis_url(request: pytest.FixtureRequest) -> str:
+    """A database of the session's Redis, or of the module's own where it is marked `own_redis`, emptied before."""
+    own = request.node.get_closest_marker("own_redis") is not None
+    url = str(request.getfixturevalue("own_redis_url" if own else "worker_redis_url"))
+    with redis.Redis.from_url(url) as client:
         client.flushdb()
-    return worker_redis_url
+    return url
 
 
 @pytest.fixture(scope="module")

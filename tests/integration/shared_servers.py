@@ -1,7 +1,9 @@
 """One PostgreSQL and one Redis for all workers of a session: who gets which database, and what is made only once."""
 
 import json
+import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +24,10 @@ MIGRATED = "migrated"
 OWNER = "plain_owner"
 # Redis has as many by default.
 REDIS_DATABASES = 16
+# Two minutes: no test keeps one for as long without being stuck.
+_TRIES = 1200
+_BETWEEN_TRIES_SECONDS = 0.1
+_TAKER = "by"
 
 
 @dataclass(frozen=True)
@@ -111,21 +117,29 @@ class SharedServers:
         finally:
             with redis.Redis.from_url(url) as client:
                 client.flushdb()
-            self._taken(number).rmdir()
+            shutil.rmtree(self._taken(number))
 
     def keep_redis(self) -> str:
         """The URL of an empty database of Redis that stays with the caller until the session ends."""
         return f"{self.endpoints.redis_url.rpartition('/')[0]}/{self._take()}"
 
     def _take(self) -> int:
-        while True:
+        """The number of a database that is free, or becomes free soon. Raises TimeoutError saying who has which."""
+        by = os.environ.get("PYTEST_CURRENT_TEST", "no test")
+        for _ in range(_TRIES):
             for number in range(REDIS_DATABASES):
                 try:
                     self._taken(number).mkdir(parents=True)
                 except FileExistsError:
                     continue
+                self._taken(number).joinpath(_TAKER).write_text(by, encoding="utf-8")
                 return number
-            time.sleep(0.1)
+            time.sleep(_BETWEEN_TRIES_SECONDS)
+        raise TimeoutError(f"every database of the session's Redis stays taken: {self._takers()}")
+
+    def _takers(self) -> str:
+        files = (self._taken(number) / _TAKER for number in range(REDIS_DATABASES))
+        return "; ".join(f"{file.parent.name} by {file.read_text('utf-8')}" for file in files if file.exists())
 
     def _taken(self, number: int) -> Path:
         return self.folder / "redis_databases" / str(number)
@@ -153,13 +167,13 @@ def start(settings: Settings, folder: Path) -> SharedServers:
     """The servers of the session's home, started by the first worker that asks."""
     servers = SharedServers(folder, ensure_running(settings))
 
-    def forget_durability() -> None:
+    def without_durability() -> None:
         # Every database here is thrown away; nothing kills the server.
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             execute(servers.endpoints.warehouse_url, sql.SQL(f"ALTER SYSTEM SET {setting} = off"))
         execute(servers.endpoints.warehouse_url, sql.SQL("SELECT pg_reload_conf()"))
 
-    servers.once("settings", forget_durability)
+    servers.once("settings", without_durability)
     return servers
 
 

@@ -17,13 +17,7 @@ from tests.repository import ROOT
 from warehouse.engine import create_engine
 from warehouse.settings import Settings
 
-
-@pytest.fixture
-def redis_url(own_redis_url: str) -> str:
-    """Whose limits and counters are nobody else's; empty."""
-    with redis.Redis.from_url(own_redis_url) as client:
-        client.flushall()
-    return own_redis_url
+pytestmark = pytest.mark.own_redis
 
 
 def findings_of(settings: Settings) -> dict[str, Finding]:

@@ -23,6 +23,8 @@ from assets.publish.release import publish
 from serving_api import contract
 from serving_api.answers import record_document
 
+pytestmark = pytest.mark.own_redis
+
 
 def expected_items(marker: str, slate: str, user: int) -> list[dict[str, Any]]:
     items = []

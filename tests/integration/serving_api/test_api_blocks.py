@@ -14,6 +14,8 @@ from assets.publish.release import publish
 from serving_api import contract
 from serving_api.contract import BLOCKS, Blocks
 
+pytestmark = pytest.mark.own_redis
+
 
 def block(client: Redis, user_id: str, tracks: Iterable[str] = (), artists: Iterable[str] = ()) -> None:
     client.hset(BLOCKS, user_id, contract.pack_blocks(Blocks(frozenset(tracks), frozenset(artists))))

@@ -1,6 +1,7 @@
 """What HTTP itself asks for: revalidation, compression, request ids."""
 
 import httpx
+import pytest
 from api_client import problem
 from redis import Redis
 from sample_release import (
@@ -8,6 +9,8 @@ from sample_release import (
 )
 
 from assets.publish.release import publish
+
+pytestmark = pytest.mark.own_redis
 
 
 def test_an_unchanged_answer_is_not_sent_again(api: httpx.Client, client: Redis) -> None:

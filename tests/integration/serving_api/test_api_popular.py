@@ -19,6 +19,8 @@ from assets.publish.content import PopularTracks
 from assets.publish.release import publish
 from serving_api import contract, models
 
+pytestmark = pytest.mark.own_redis
+
 
 def in_country(marker: str, country: str) -> list[str]:
     return [f"t-{key}" for key in sample_country(marker, country)]

@@ -18,6 +18,8 @@ from sample_release import sample_release
 from assets.publish.release import publish
 from serving_api import contract, models
 
+pytestmark = pytest.mark.own_redis
+
 
 @pytest.mark.parametrize(
     "path", ["/", "/v1", "/v1/users/user_7", "/v1/popular/", "/redoc", "/v1/users//recommendation"]

@@ -19,6 +19,8 @@ from serving_api.app import create_app
 from serving_api.settings import ServingSettings
 from tests.repository import ROOT
 
+pytestmark = pytest.mark.own_redis
+
 
 def test_the_documentation_needs_nothing_from_the_internet(api: httpx.Client) -> None:
     page = api.get("/docs")

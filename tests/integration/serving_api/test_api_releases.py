@@ -17,6 +17,8 @@ from assets.publish.release import publish
 from serving_api.answers import Release, Window
 from serving_api.store import ReleaseStore
 
+pytestmark = pytest.mark.own_redis
+
 
 def made_of(body: dict[str, Any]) -> set[str]:
     """The markers of all releases that an answer has anything of."""

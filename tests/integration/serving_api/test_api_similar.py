@@ -21,6 +21,8 @@ from serving_api import contract, models
 from serving_api.answers import record_document
 from serving_api.contract import Track
 
+pytestmark = pytest.mark.own_redis
+
 
 def test_a_track_can_be_looked_up_by_its_public_id(api: httpx.Client) -> None:
     body = document(api.get("/v1/tracks/t-17"), models.Track)

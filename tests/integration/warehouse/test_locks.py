@@ -1,5 +1,6 @@
 """Whoever does not get a lock of the warehouse gives up, and says who has it."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -108,10 +109,10 @@ def test_a_lock_of_a_session_ends_with_the_block_or_the_session_and_who_waits_ke
         others = f"datname = current_database() and pid not in ({holder.info.backend_pid}, pg_backend_pid())"
         tries = f"select count(*) from pg_stat_activity where {others} and query like '%pg_try_advisory_lock%'"
         while query(warehouse_url, tries) != [(1,)]:
-            pass
+            time.sleep(0.02)
         # Between two tries the session is idle, outside of a transaction.
         while query(warehouse_url, f"{tries} and state = 'idle' and backend_xmin is null") != [(1,)]:
-            pass
+            time.sleep(0.02)
         holder.close()
         waiting.result()
     assert query(warehouse_url, f"select count(*) from {ADVISORY_LOCKS}") == [(0,)]

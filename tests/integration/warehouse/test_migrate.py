@@ -1,6 +1,7 @@
 """The warehouse's tables: migrations, what they promise analysts, and what they refuse."""
 
 import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -118,6 +119,7 @@ def test_an_index_is_built_while_others_write_and_others_migrate(
         building = "SELECT 1 FROM pg_stat_progress_create_index WHERE datname = current_database()"
         while not _rows(warehouse_url, building):
             assert not all(each.done() for each in upgrades), [each.exception() for each in upgrades]
+            time.sleep(0.02)
         # The index waits for this transaction, and keeps nobody from writing another.
         cursor.execute(LISTEN.format("2026-01-02+00"))
         _execute(warehouse_url, "SET lock_timeout = '60s'; INSERT INTO raw.track_tags VALUES (1, 'a', 1)")

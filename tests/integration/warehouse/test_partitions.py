@@ -1,5 +1,6 @@
 """A partition is replaced while its table is read: only the exchange waits for the reader, and that not for ever."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -84,6 +85,7 @@ def test_a_long_read_holds_up_the_exchange_and_no_other_reader(
             for _ in range(3):
                 while not query(warehouse_url, waiting):
                     assert not writing.done(), writing.exception()
+                    time.sleep(0.02)
                 with closing(psycopg2.connect(warehouse_url)) as other, other.cursor() as cursor:
                     # An exchange that waited without end would hold this reader up for as long.
                     cursor.execute("set lock_timeout = '20s'")

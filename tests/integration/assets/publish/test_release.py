@@ -29,13 +29,7 @@ from assets.publish.verification import verify
 from serving_api import contract
 from serving_api.contract import LIVE, PREVIOUS, PUBLISH_LOCK, RELEASES
 
-
-@pytest.fixture
-def redis_url(own_redis_url: str) -> str:
-    """Whose limits and counters are nobody else's; empty."""
-    with Redis.from_url(own_redis_url) as client:
-        client.flushall()
-    return own_redis_url
+pytestmark = pytest.mark.own_redis
 
 
 def test_what_is_published_is_what_was_given(client: Redis) -> None:

@@ -13,13 +13,7 @@ from assets.publish.plan import plan_release
 from assets.publish.release import publish
 from serving_api import contract
 
-
-@pytest.fixture
-def redis_url(own_redis_url: str) -> str:
-    """Whose limits and counters are nobody else's; empty."""
-    with Redis.from_url(own_redis_url) as client:
-        client.flushall()
-    return own_redis_url
+pytestmark = pytest.mark.own_redis
 
 
 def with_lists(release: ReleaseInput, batch: SlateBatch) -> ReleaseInput:

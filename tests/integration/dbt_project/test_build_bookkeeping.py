@@ -46,7 +46,7 @@ def dbt(warehouse_url: str, session_folder: Path) -> Dbt:
 def test_a_load_and_another_command_in_the_middle_of_a_build_lose_nothing(dbt: Dbt) -> None:
     dbt.query(LISTEN.format(3, UNTIL))
     with psycopg2.connect(dbt.warehouse_url) as blocking, blocking.cursor() as cursor:
-        # The build has worked out what to replay when it gets to read the table.
+        # The build has worked out what to rebuild when it gets to read the table.
         cursor.execute("lock table core.fct_listens in access exclusive mode")
         build = subprocess.Popen(
             dbt_command("run", "--select", "fct_listens"),

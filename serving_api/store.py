@@ -34,6 +34,7 @@ from serving_api.errors import (
     UnreadableReleaseError,
 )
 from serving_api.ranked import NO_LIST, named_keys, shown_items, without, without_blocked
+from serving_api.records import key_of, read_records
 
 REDIS_TIMEOUT_SECONDS = 0.5
 MAX_CONNECTIONS = 64
@@ -231,7 +232,7 @@ class ReleaseStore:
 
     async def _read_track(self, release: Release, track_id: str) -> tuple[Release, Track] | None:
         """A track of this release; None when it is not the live one (any more)."""
-        key = await self._key(release, TRACKS, track_id)
+        key = await key_of(self._redis, TRACKS, release.meta.release, track_id)
         if key is None:
             return None
         tracks = await self._tracks(release.meta.release, [key])
@@ -242,7 +243,7 @@ class ReleaseStore:
     ) -> Similar[_Record] | None:
         """The answer from this release; None when it is not the live one (any more)."""
         name = release.meta.release
-        key = await self._key(release, kind, public_id)
+        key = await key_of(self._redis, kind, name, public_id)
         if key is None:
             return None
         # Asked again with the list: of a release that is being removed, a list may be missing that there was.
@@ -254,7 +255,7 @@ class ReleaseStore:
             return None
         ranked = contract.unpack_list(packed) if packed is not None else NO_LIST
         shown = ranked.take(slice(window.offset, window.offset + window.limit))
-        records = await self._records(kind, name, [key, *shown.track_keys.tolist()])
+        records = await read_records(self._redis, kind, name, [key, *shown.track_keys.tolist()])
         if records is None:
             return None
         listed = zip(shown.track_keys.tolist(), shown.scores, strict=True)
@@ -264,35 +265,9 @@ class ReleaseStore:
         ]
         return Similar(release, records[key], Page(items, next_offset(window, len(ranked.track_keys))))
 
-    async def _key(self, release: Release, kind: Kind[_Record], public_id: str) -> int | None:
-        """The key of a public id in this release, None when that is not the live one. Raises UnknownItemError."""
-        name = release.meta.release
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.get(contract.LIVE)
-            pipe.hget(kind.ids_key(name), public_id)
-            live, field = await pipe.execute()
-        if live != name.encode():
-            return None
-        if field is None:
-            raise kind.unknown(public_id)
-        return contract.track_key(field)
-
     async def _tracks(self, release: str, keys: Sequence[int]) -> dict[int, Track] | None:
         """Tracks by key; None when one is missing, which means that the release has been removed."""
-        return await self._records(TRACKS, release, keys)
-
-    async def _records(self, kind: Kind[_Record], release: str, keys: Sequence[int]) -> dict[int, _Record] | None:
-        """Tracks or artists by key; None when one is missing, which means that the release has been removed."""
-        if not keys:
-            return {}
-        fields = [contract.track_field(key) for key in keys]
-        packed = await cast(Awaitable[list[bytes | None]], self._redis.hmget(kind.records_key(release), fields))
-        records = {}
-        for key, field, record in zip(keys, fields, packed, strict=True):
-            if record is None:
-                return None
-            records[key] = kind.unpack(field, record)
-        return records
+        return await read_records(self._redis, TRACKS, release, keys)
 
 
 def _unpacked_blocks(packed: bytes | None) -> Blocks:

@@ -1,0 +1,86 @@
+"""Names of keys in Redis, and of the fields of hashes."""
+
+import struct
+
+LIVE = "audotics:live"
+PREVIOUS = "audotics:previous"
+RELEASES = "audotics:releases"
+PUBLISH_LOCK = "audotics:publish-lock"
+BLOCKS = "audotics:blocks"
+
+TRACK_FIELD = struct.Struct(">i")
+
+
+def meta_key(release: str) -> str:
+    """Key of the JSON document that describes the release."""
+    return f"audotics:{release}:meta"
+
+
+def slate_key(release: str, slate: str) -> str:
+    """Key of the hash from user id to packed list."""
+    return f"audotics:{release}:slate:{slate}"
+
+
+def tracks_key(release: str) -> str:
+    """Key of the hash from track field to track record."""
+    return f"audotics:{release}:tracks"
+
+
+def track_ids_key(release: str) -> str:
+    """Key of the hash from public track id to track field."""
+    return f"audotics:{release}:track-ids"
+
+
+def popular_key(release: str) -> str:
+    """Key of the packed list that answers when there is no personal one."""
+    return f"audotics:{release}:popular"
+
+
+def country_popular_key(release: str) -> str:
+    """Key of the hash from country to packed list of what is popular there."""
+    return f"audotics:{release}:country-popular"
+
+
+def user_countries_key(release: str) -> str:
+    """Key of the hash from user id to country, of users without listens."""
+    return f"audotics:{release}:user-countries"
+
+
+def artists_key(release: str) -> str:
+    """Key of the hash from artist field to artist record."""
+    return f"audotics:{release}:artists"
+
+
+def artist_ids_key(release: str) -> str:
+    """Key of the hash from public artist id to artist field."""
+    return f"audotics:{release}:artist-ids"
+
+
+def similar_tracks_key(release: str) -> str:
+    """Key of the hash from track field to packed list of the tracks most like it."""
+    return f"audotics:{release}:similar-tracks"
+
+
+def similar_artists_key(release: str) -> str:
+    """Key of the hash from artist field to packed list of the artists most like it."""
+    return f"audotics:{release}:similar-artists"
+
+
+def release_key_pattern(release: str) -> str:
+    """Glob that matches every key of one release and no other; `*` for the keys of all releases."""
+    return f"audotics:{'????-??-??-????????' if release == '*' else release}:*"
+
+
+def track_field(track_key: int) -> bytes:
+    """The name of a track in the tracks hash: big-endian, so that fields sort as the keys do."""
+    return TRACK_FIELD.pack(track_key)
+
+
+def track_key(field: bytes) -> int:
+    """The track key that a track field stands for."""
+    return int(TRACK_FIELD.unpack(field)[0])
+
+
+# Fields of artists are made as those of tracks are.
+artist_field = track_field
+artist_key = track_key

@@ -1,0 +1,56 @@
+"""The description of a release."""
+
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+
+import orjson
+
+from serving_api.contract.version import CONTRACT_VERSION, ContractError, ContractVersionError
+
+
+@dataclass(frozen=True)
+class ReleaseMeta:
+    """What a release is: its origin for every response, its sizes for `releases list`."""
+
+    release: str
+    as_of: date
+    generated_at: datetime
+    models: dict[str, str]
+    """Model version per slate."""
+    users: dict[str, int]
+    """Number of users with a list, per slate."""
+    tracks: int
+    popular: int
+    """Number of items in the popular list."""
+
+    @property
+    def slates(self) -> list[str]:
+        """The slates of the release, in a fixed order."""
+        return sorted(self.models)
+
+
+def pack_meta(meta: ReleaseMeta) -> bytes:
+    """Pack the description of a release as JSON."""
+    document = {"contract_version": CONTRACT_VERSION} | asdict(meta)
+    return orjson.dumps(document, option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z)
+
+
+def unpack_meta(packed: bytes) -> ReleaseMeta:
+    """Unpack the description of a release.
+
+    Raises ContractVersionError when another contract version wrote it, ContractError when it is unreadable.
+    """
+    try:
+        document = orjson.loads(packed)
+        version = document["contract_version"]
+    except (orjson.JSONDecodeError, TypeError, KeyError) as error:
+        raise ContractError(f"a release has no readable meta document: {error}") from error
+    if version != CONTRACT_VERSION:
+        raise ContractVersionError(f"the release has contract version {version}, not {CONTRACT_VERSION}")
+    try:
+        del document["contract_version"]
+        as_of = date.fromisoformat(document.pop("as_of"))
+        generated_at = datetime.fromisoformat(document.pop("generated_at"))
+        return ReleaseMeta(as_of=as_of, generated_at=generated_at, **document)
+    except (TypeError, ValueError, KeyError) as error:
+        raise ContractError(f"a release has a damaged meta document: {error}") from error

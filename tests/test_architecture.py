@@ -156,3 +156,28 @@ def test_what_runs_imports_nothing_that_only_development_installs() -> None:
     for path in modules():
         for package in {name.split(".")[0] for name in imported(path)} - set(PACKAGES) - sys.stdlib_module_names:
             assert {named(each) for each in distributions[package]} & installed, f"{path}: {package}"
+
+
+LONGEST_FILE, LONGEST_FUNCTION = 300, 50
+# What is longer is one thing that only gets harder to read in pieces.
+LONGER_FUNCTIONS = {
+    # Numba compiles it as one loop; every piece taken out of it is a call per row and tree.
+    "assets/ranker/forest/kernel.py add_contributions",
+    # A list of tables with their columns, in the order in which they are created.
+    "warehouse/migrations/baseline/raw.py _create_what_files_say",
+}
+
+
+def test_files_and_functions_are_short_enough_to_read_at_once() -> None:
+    long_files, long_functions = set(), set()
+    for path in [*modules(), *sorted((ROOT / "benchmarks").rglob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))]:
+        name, source = path.relative_to(ROOT).as_posix(), path.read_text()
+        if source.count("\n") > LONGEST_FILE:
+            long_files.add(name)
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert node.end_lineno
+                if node.end_lineno - node.lineno >= LONGEST_FUNCTION:
+                    long_functions.add(f"{name} {node.name}")
+    assert long_files == set()
+    assert long_functions == LONGER_FUNCTIONS

@@ -30,22 +30,17 @@ def sample_release(
     Every track but the last, which is like no other, has two or fewer similar ones; so has every artist. Each of two
     countries has a popular list of its own.
 
-    The marker seeds the lists and appears in every title and model version.
+    The marker decides what is in the lists, and appears in every title and model version.
     """
 
     def batches(slate: str) -> Iterator[SlateBatch]:
         first = 1 if slate == "discover" else 0
         for start in range(first, users, batch_users):
             numbers = range(start, min(start + batch_users, users))
-            lists = [sample_list(marker, slate, number, tracks, length) for number in numbers]
-            keys = np.array([key for keys, _ in lists for key in keys], np.int32)
-            yield SlateBatch(
-                user_ids=[f"user_{number}" for number in numbers],
-                offsets=np.arange(0, len(keys) + 1, length),
-                track_keys=keys,
-                scores=np.tile(sample_scores(length), len(lists)),
-                anchor_keys=np.array([anchor for _, anchors in lists for anchor in anchors], np.int32),
-            )
+            yield _slate_batch([f"user_{number}" for number in numbers], [list_of(slate, number) for number in numbers])
+
+    def list_of(slate: str, number: int) -> tuple[list[int], list[int]]:
+        return sample_list(marker, slate, number, tracks, length)
 
     def catalogue() -> Iterator[Sequence[Track]]:
         for start in range(0, tracks, 15):
@@ -55,13 +50,7 @@ def sample_release(
         count = tracks if item == "track" else ARTISTS
         for start in range(0, count - 1, 15):
             keys = range(start, min(start + 15, count - 1))
-            lists = [sample_similar(marker, key, count) for key in keys]
-            yield SimilarBatch(
-                keys=np.array(keys, np.int32),
-                offsets=np.cumsum([0, *map(len, lists)]),
-                similar_keys=np.array([each for listed in lists for each in listed], np.int32),
-                scores=np.concatenate([sample_scores(len(listed)) for listed in lists]),
-            )
+            yield _similar_batch(keys, [sample_similar(marker, key, count) for key in keys])
 
     popular = np.arange(tracks - 1, -1, -1, dtype=np.int32)[:25]
     return ReleaseInput(
@@ -80,6 +69,27 @@ def sample_release(
         },
         user_countries=lambda: iter([list(NEWCOMERS.items())[:4], list(NEWCOMERS.items())[4:]]),
         expected_users=dict.fromkeys(SLATES, users),
+    )
+
+
+def _slate_batch(user_ids: list[str], lists: list[tuple[list[int], list[int]]]) -> SlateBatch:
+    """One list per user, all of one length, with falling scores."""
+    keys, anchors = (np.array(each, np.int32) for each in zip(*lists, strict=True))
+    return SlateBatch(
+        user_ids=user_ids,
+        offsets=np.arange(0, keys.size + 1, keys.shape[1]),
+        track_keys=keys.ravel(),
+        scores=np.tile(sample_scores(keys.shape[1]), len(lists)),
+        anchor_keys=anchors.ravel(),
+    )
+
+
+def _similar_batch(keys: Sequence[int], lists: list[list[int]]) -> SimilarBatch:
+    return SimilarBatch(
+        keys=np.array(keys, np.int32),
+        offsets=np.cumsum([0, *map(len, lists)]),
+        similar_keys=np.array([each for listed in lists for each in listed], np.int32),
+        scores=np.concatenate([sample_scores(len(listed)) for listed in lists]),
     )
 
 

@@ -1,29 +1,19 @@
 """The lists that a run made: what they hold, why, and the same ones again."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pyarrow.parquet as pq
 import pytest
-from api_client import recommendations, running_api
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
-from loading import until_somebody_waits
 from pipeline_process import Pipeline
-from sample_pipeline import AS_OF, FAVOURITE
-from sqlalchemy import text
-from typer.testing import CliRunner
+from sample_pipeline import AS_OF
 
 from assets.blocks import ItemKind, block, unblock
-from assets.publish.content import ReleaseInput
-from assets.publish.warehouse_content import release_content
-from orchestration.cli.app import app
 from orchestration.definitions import defs
-from quality.checks import blocked_items
-from warehouse.engine import adbc_connect, create_engine
+from warehouse.engine import create_engine
 from warehouse.roles import Role
 
 REPLAYED = dg.AssetKey("replayed_recommendations")
@@ -55,117 +45,6 @@ def test_the_rediscover_slate_holds_only_what_was_heard_before_and_not_in_the_la
     assert wrong == 0
     ((with_any,),) = pipeline.query(f"select count(distinct user_key) from ({forgotten}) as forgotten")
     assert with_any - 1 <= users <= with_any, "the user who blocked an artist may have nothing left"
-
-
-def test_no_list_holds_a_blocked_artist(pipeline: Pipeline) -> None:
-    ((user_id, artist_id),) = pipeline.query(FAVOURITE)
-    (block,) = pipeline.json("blocks", "list", "--user", user_id)
-    assert (block["user_id"], block["artist"]) == (user_id, artist_id)
-    assert pipeline.query("select distinct blocks from ml.recommendation_batches") == [(1,)]
-    artists = pipeline.query(
-        "select artist_id, count(*) from ml.recommendations inner join core.dim_users using (user_key)"
-        f" inner join core.dim_tracks using (track_key) where user_id = '{user_id}' group by artist_id"
-    )
-    assert len(artists) > 5
-    assert artist_id not in dict(artists)
-
-
-def test_a_blocked_item_in_a_list_fails_the_check_unless_the_block_came_later_and_is_in_no_release(
-    pipeline: Pipeline,
-) -> None:
-    day = date.fromisoformat(AS_OF)
-    ((user_id, track_id, made_at),) = pipeline.query(
-        "select user_id, track_id, blocks_read_at from ml.recommendations inner join core.dim_users using (user_key)"
-        " inner join core.dim_tracks using (track_key) inner join ml.recommendation_batches using (as_of, slate)"
-        " where slate = 'discover' and rank = 1 order by user_key limit 1"
-    )
-
-    ((track_key,),) = pipeline.query(f"select track_key from core.dim_tracks where track_id = '{track_id}'")
-
-    def holds_it(content: ReleaseInput) -> bool:
-        batch = next(iter(content.batches("discover")))
-        place = batch.user_ids.index(user_id)
-        return track_key in batch.track_keys[batch.offsets[place] : batch.offsets[place + 1]]
-
-    def released() -> bool:
-        with adbc_connect(pipeline.warehouse_url, Role.SERVICE) as connection:
-            return holds_it(release_content(connection, day))
-
-    loader = create_engine(pipeline.warehouse_url, Role.LOADER)
-    with (
-        create_engine(pipeline.warehouse_url, Role.SERVICE).connect() as service,
-        adbc_connect(pipeline.warehouse_url, Role.SERVICE) as reading,
-    ):
-        begun = release_content(reading, day)
-        assert blocked_items(service, day)[:2] == (1, 0)
-        assert released()
-        with ThreadPoolExecutor(1) as others:
-            with loader.begin() as connection:
-                assert block(connection, user_id, ItemKind.TRACK, track_id)
-                assert not block(connection, user_id, ItemKind.TRACK, track_id)
-                meanwhile = others.submit(released)
-                until_somebody_waits(pipeline.warehouse_url, meanwhile.done)
-            assert not meanwhile.result(), "a block that is not committed yet is waited for"
-        service.rollback()
-        assert blocked_items(service, day)[:2] == (2, 0)
-        assert not released()
-        with loader.begin() as connection:
-            connection.execute(
-                text("update raw.blocks set created_at = :at where item_kind = 'track'"), {"at": made_at}
-            )
-        service.rollback()
-        found = blocked_items(service, day)
-        assert found[0] == 2 and found[1] >= 1
-        assert user_id in found[2] and track_id in found[2]
-        assert not released()
-        assert holds_it(begun), "a release is made of one instant, whatever is committed meanwhile"
-    with loader.begin() as connection:
-        assert unblock(connection, user_id, ItemKind.TRACK, track_id)
-        assert not unblock(connection, user_id, ItemKind.TRACK, track_id)
-
-
-def test_a_block_holds_from_the_next_request_on_until_it_is_taken_back(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
-        monkeypatch.setenv(name, pipeline.environment[name])
-
-    def blocks(*arguments: str) -> None:
-        done = CliRunner().invoke(app, ["blocks", *arguments, "--json"])
-        assert done.exit_code == 0 and '"changed": true' in done.stdout, done.output
-
-    ((user_id,),) = pipeline.query(
-        "select min(user_id) from raw.users where user_key in (select user_key from ml.recommendations)"
-        f" and user_id <> (select user_id from ({FAVOURITE}) as favourite)"
-    )
-    ((newcomer,),) = pipeline.query(
-        "select min(user_id) from raw.users where user_key not in"
-        f" (select user_key from features.feat_user where as_of = date '{AS_OF}')"
-    )
-    with running_api(pipeline.redis_url) as api:
-
-        def answers() -> dict[str, dict[str, Any]]:
-            asked = [(user_id, "for_you"), (user_id, "discover"), (user_id, "rediscover"), (newcomer, "for_you")]
-            return {f"{who} {slate}": recommendations(api, who, slate=slate, limit=100) for who, slate in asked}
-
-        whole = answers()
-        artist_id = whole[f"{user_id} discover"]["items"][0]["artist_id"]
-        track_id = whole[f"{newcomer} for_you"]["items"][0]["track_id"]
-        blocks("add", user_id, "--artist", artist_id)
-        blocks("add", newcomer, "--track", track_id)
-        shown = answers()
-        for name, answer in shown.items():
-            kept = [
-                item
-                for item in whole[name]["items"]
-                if (item["track_id"] != track_id if name.startswith(newcomer) else item["artist_id"] != artist_id)
-            ]
-            assert [item["track_id"] for item in answer["items"]] == [item["track_id"] for item in kept], name
-            assert [item["rank"] for item in answer["items"]] == list(range(1, len(kept) + 1))
-        assert all(len(shown[name]["items"]) < 100 for name in (f"{user_id} discover", f"{newcomer} for_you"))
-        blocks("remove", user_id, "--artist", artist_id)
-        blocks("remove", newcomer, "--track", track_id)
-        assert answers() == whole
 
 
 def test_a_replay_makes_the_lists_that_were_made_then(pipeline: Pipeline) -> None:

@@ -1,4 +1,4 @@
-"""Feature joins, labelled folds, training and scoring."""
+"""Labelled folds, training and scoring."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -13,93 +13,23 @@ from assets.candidates.als import AlsConfig
 from assets.candidates.pool import Sources, SourcesConfig, fit_sources
 from assets.features.dates import fold_dates
 from assets.features.join import (
-    ARTIST_COLUMNS,
-    TRACK_COLUMNS,
-    USER_ARTIST_COLUMNS,
-    USER_COLUMNS,
-    USER_TRACK_COLUMNS,
-    FeatureFrames,
     FeatureMatrix,
     join_features,
 )
-from assets.listens import SECONDS_PER_DAY, Ints, Listens, epoch_seconds
+from assets.listens import SECONDS_PER_DAY, Listens, epoch_seconds
 from assets.metrics.protocol import evaluate, per_user_metrics, relevant_tracks
 from assets.ranker.dataset import Fold
 from assets.ranker.lists import ListRules
 from assets.ranker.scoring import rank
 from assets.ranker.training import RankerConfig, can_learn, train
 from assets.slates import HORIZON_DAYS, Slate
+from tests.feature_frames import no_marts
 from tests.folds import labelled_fold
 from warehouse.errors import AudoticsError
 
 AS_OF = date(2020, 3, 1)
 CONFIG = RankerConfig(trees=20, min_child_samples=5, leaves=7, learning_rate=0.1, negatives=1.0, threads=1)
 NO_RULES = ListRules.none()
-
-
-def mart(keys: dict[str, list[int]], columns: tuple[str, ...], start: float) -> pd.DataFrame:
-    """Rows whose columns count up: row r, column c holds start + 100 r + c."""
-    rows = len(next(iter(keys.values())))
-    values = {column: start + 100.0 * np.arange(rows) + c for c, column in enumerate(columns)}
-    return pd.DataFrame({**keys, **values})
-
-
-def frames() -> FeatureFrames:
-    return FeatureFrames(
-        user=mart({"user_key": [8, 3]}, USER_COLUMNS, 1000.0),
-        track=mart({"track_key": [5, 2]}, TRACK_COLUMNS, 2000.0),
-        artist=mart({"artist_key": [40, 41]}, ARTIST_COLUMNS, 3000.0),
-        user_track=mart({"user_key": [3, 8], "track_key": [2, 2]}, USER_TRACK_COLUMNS, 4000.0),
-        user_artist=mart({"user_key": [3], "artist_key": [41]}, USER_ARTIST_COLUMNS, 5000.0),
-        track_artist=pd.DataFrame({"track_key": [2, 5], "artist_key": pd.array([41, None], dtype="Int32")}),
-    )
-
-
-def candidates(pairs: list[tuple[int, int]]) -> pd.DataFrame:
-    frame = pd.DataFrame(pairs, columns=["user_key", "track_key"], dtype=np.int32)
-    return frame.assign(score_als=np.float32(0.5), rank_als=np.float32(1), share_als=np.float32(1))
-
-
-def test_features_are_joined_by_key_whatever_the_order_of_the_marts() -> None:
-    matrix = join_features(candidates([(3, 2), (8, 5)]), frames())
-    joined = pd.DataFrame(matrix.values, columns=matrix.names)
-    assert matrix.values.dtype == np.float32
-    assert joined["user_listens"].tolist() == [1100.0, 1000.0]
-    assert joined["track_listens"].tolist() == [2100.0, 2000.0]
-    assert joined["score_als"].tolist() == [0.5, 0.5]
-    first = joined.iloc[0]
-    assert first["artist_listens"] == 3100.0
-    assert first["user_track_listens"] == 4000.0
-    assert first["user_artist_listens"] == 5000.0
-
-
-def test_what_no_mart_knows_is_nan() -> None:
-    matrix = join_features(candidates([(8, 5), (9, 7)]), frames())
-    joined = pd.DataFrame(matrix.values, columns=matrix.names)
-    assert joined["artist_listens"].isna().all()
-    assert joined["user_track_listens"].isna().all()
-    assert joined.loc[1, ["user_listens", "track_listens"]].isna().all()
-
-
-def test_a_data_set_without_artists_keeps_all_feature_names() -> None:
-    whole = frames()
-    bare = replace(
-        whole,
-        artist=whole.artist[:0],
-        user_artist=whole.user_artist[:0],
-        track_artist=whole.track_artist.assign(artist_key=pd.array([None, None], dtype="Int32")),
-    )
-    without = join_features(candidates([(3, 2)]), bare)
-    assert without.names == join_features(candidates([(3, 2)]), whole).names
-    artist = [name.startswith(("artist_", "user_artist_")) for name in without.names]
-    assert np.isnan(without.values[0, artist]).all()
-    assert not np.isnan(without.values[0, ~np.array(artist)]).any()
-
-
-def test_every_fold_closes_before_as_of() -> None:
-    dates = fold_dates(AS_OF, 3)
-    assert dates == [date(2020, 2, 16), date(2020, 2, 9), date(2020, 2, 2)]
-    assert all(fold + timedelta(days=HORIZON_DAYS) <= AS_OF for fold in dates)
 
 
 def tastes() -> Listens:
@@ -118,11 +48,6 @@ def tastes() -> Listens:
             }
         )
     )
-
-
-def no_marts(user_keys: Ints) -> FeatureFrames:
-    empty = frames()
-    return FeatureFrames(*(getattr(empty, name)[:0] for name in empty.__dataclass_fields__))
 
 
 class World:

@@ -113,7 +113,7 @@ WHERE known.file_id IS NULL AND NOT EXISTS (SELECT FROM raw.blocks WHERE blocks.
 CREATE TEMPORARY TABLE undone_profiles ON COMMIT DROP AS
 SELECT user_id FROM raw.user_profiles WHERE file_id = {file_id}
 """,
-        "forget profiles": f"DELETE FROM raw.user_profiles WHERE file_id = {file_id}",
+        "profiles of the file": f"DELETE FROM raw.user_profiles WHERE file_id = {file_id}",
         "other profiles": describe_users("SELECT user_id FROM undone_profiles"),
     }
 

@@ -40,7 +40,7 @@ def replace_similar(connection: dbapi.Connection, item: Item, as_of: date, table
     """
 
     def record(cursor: dbapi.Cursor, counts: list[Row]) -> None:
-        _forget_batch(cursor, item, as_of)
+        _delete_batch(cursor, item, as_of)
         cursor.execute(
             "insert into ml.similar_batches (as_of, item, items, rows, made_at) values ($1, $2, $3, $4, now())",
             (as_of, str(item), *counts[0]),
@@ -53,7 +53,7 @@ def replace_similar(connection: dbapi.Connection, item: Item, as_of: date, table
         cursor.execute(_EXPIRED, (str(item),))
         expired = [day for (day,) in cursor.fetchall()]
     for day in expired:
-        drop_partition(connection, table, day, partial(_forget_batch, item=item, as_of=day))
+        drop_partition(connection, table, day, partial(_delete_batch, item=item, as_of=day))
     return rows
 
 
@@ -61,7 +61,7 @@ def _table(item: Item) -> PartitionedTable:
     return PartitionedTable(f"similar_{item}s", key=("as_of", f"{item}_key", "rank"))
 
 
-def _forget_batch(cursor: dbapi.Cursor, item: Item, as_of: date) -> None:
+def _delete_batch(cursor: dbapi.Cursor, item: Item, as_of: date) -> None:
     cursor.execute("delete from ml.similar_batches where as_of = $1 and item = $2", (as_of, str(item)))
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -114,15 +115,22 @@ def manifest_path(project: Path = PROJECT) -> Path:
     Raises:
         AudoticsError: dbt cannot parse the project.
     """
-    manifest = project / MANIFEST
-    manifest.parent.mkdir(parents=True, exist_ok=True)
-    parsed_from = manifest.with_suffix(".digest")
-    with FileLock(manifest.parent / "manifest.lock"):
-        files = _files_digest(project)
-        if not (manifest.exists() and parsed_from.exists() and parsed_from.read_text() == files):
-            _parse(project, manifest)
-            parsed_from.write_text(files)
-    return manifest
+    return _parsed(project, MANIFEST.name)
+
+
+def _parsed(project: Path, name: str, environment: Mapping[str, str] = MappingProxyType({})) -> Path:
+    """What dbt writes under that name when it parses the project with these variables; kept until one of them, or a
+    file of the project, is another.
+    """
+    artefact = project / MANIFEST.parent / name
+    artefact.parent.mkdir(parents=True, exist_ok=True)
+    parsed_from = artefact.with_suffix(".digest")
+    with FileLock(artefact.with_suffix(".lock")):
+        inputs = _files_digest(project) + "".join(f"\n{key}={environment[key]}" for key in sorted(environment))
+        if not (artefact.exists() and parsed_from.exists() and parsed_from.read_text() == inputs):
+            _parse(project, artefact, environment)
+            parsed_from.write_text(inputs)
+    return artefact
 
 
 def _files_digest(project: Path) -> str:
@@ -135,9 +143,8 @@ def _files_digest(project: Path) -> str:
     return digest.hexdigest()
 
 
-def _parse(project: Path, artefact: Path, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+def _parse(project: Path, artefact: Path, environment: Mapping[str, str]) -> None:
     """Parse the project for the platform's target and put the artefact of that name in its place, whole."""
-    artefact.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=artefact.parent) as target:
         command = dbt_command("parse", "--quiet", "--target", TARGET, "--target-path", target, project=project)
         done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
@@ -169,12 +176,18 @@ def dates_environment(as_of_dates: Iterable[date]) -> dict[str, str]:
 
 
 def prepare_metrics(warehouse_url: str, project: Path = PROJECT) -> None:
-    """Parse the project for `mf`, which reads the names of this warehouse's relations from the project's `target/`.
+    """Put what `mf` reads into the project's `target/`: the names of this warehouse's relations, with its database.
+
+    Parsed only when the project or the database is another than before. It is copied on each call: a dbt command by
+    hand writes there as well, for the target and the database of its own.
 
     Raises:
         AudoticsError: dbt cannot parse the project.
     """
-    _parse(project, project / "target" / "semantic_manifest.json", libpq_environment(warehouse_url))
+    database = {"PGDATABASE": libpq_environment(warehouse_url)["PGDATABASE"]}
+    parsed = _parsed(project, "semantic_manifest.json", database)
+    with TemporaryDirectory(dir=parsed.parent) as folder:
+        Path(shutil.copy(parsed, folder)).replace(project / "target" / parsed.name)
 
 
 def dbt_command(*arguments: str, project: Path = PROJECT) -> list[str]:
@@ -182,5 +195,5 @@ def dbt_command(*arguments: str, project: Path = PROJECT) -> list[str]:
     return [str(DBT), *arguments, "--project-dir", str(project), "--profiles-dir", str(project)]
 
 
-# Unit tests look at the SQL and not at the rows: `dbt test --select test_type:unit` runs them where the SQL changes.
+# Unit tests check the SQL and not the rows: `dbt test --select test_type:unit` runs them where the SQL changes.
 BUILD: Sequence[str] = ("build", "--exclude-resource-type", "unit_test")

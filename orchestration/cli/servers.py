@@ -82,7 +82,7 @@ def doctor(as_json: AsJson = False) -> None:
 def env() -> None:
     """Print the warehouse's address and the dbt project's as the variables that psql, dbt and mf read, and Dagster's.
 
-    Also parses the project, so that mf knows how the relations of this warehouse are called.
+    Also tells mf how the relations of this warehouse are called; where the project changed, dbt parses it for that.
 
     Example: `eval "$(audotics env)" && dbt build --exclude-resource-type unit_test`
 

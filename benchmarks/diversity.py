@@ -1,9 +1,9 @@
 """What it costs to spread lists over artists: accuracy and diversity by slate and setting, printed as a curve.
 
-    audotics run --as-of D          # for every date to look at: features and rankers
+    audotics run --as-of D          # for every date to compare: features and rankers
     python -m benchmarks.diversity --as-of 2026-09-15 --as-of 2026-10-13
 
-Look at earlier dates than those that a result is reported on. Without names of artists every row is the same.
+Use earlier dates than those that a result is reported on. Without names of artists every row is the same.
 """
 
 import argparse

@@ -46,7 +46,7 @@ PACKAGES = (
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at everything Audotics stands on, in the order in which it should be fixed.
+    """Check everything Audotics stands on, in the order in which it should be fixed.
 
     Every finding that is not ok carries an advice. Never raises for what it finds: an unreachable server is a
     finding, and so is each line that cannot be known without it.

@@ -20,7 +20,7 @@ REDIS_FULL_AT = 0.9
 
 
 def redis_findings(url: str | None, warehouse_url: str | None, timeout_seconds: float) -> Iterator[Finding]:
-    """Look at what is in Redis, and compare it with the warehouse; None for a server that does not answer."""
+    """Read what is in Redis, and compare it with the warehouse; None for a server that does not answer."""
     if url is None:
         for name in ("Redis memory", "live release", "previous release", "blocks"):
             yield Finding(name, False, "unknown", "start Redis first")

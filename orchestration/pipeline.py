@@ -127,7 +127,7 @@ def explain_replay(platform: Platform, as_of: date, slates: dict[Slate, SlateCom
 
 
 def embedded_pids(platform: Platform) -> list[int]:
-    """The main processes of the embedded servers, which are no children of this one; none where servers are given."""
+    """The main processes of the embedded servers, which are not children of this one; none where servers are given."""
     return [server.pid for server in status(platform.settings) if server.embedded and server.pid]
 
 

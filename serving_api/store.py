@@ -102,7 +102,7 @@ class ReleaseStore:
             raise
         except StoreUnavailableError as error:
             raise UnreadableBlocksError(
-                f"Redis answers, but refuses to read {contract.BLOCKS}: allow it to the API, or, where it is no hash,"
+                f"Redis answers, but refuses to read {contract.BLOCKS}: allow it to the API or, if it is not a hash,"
                 " delete it and run `audotics blocks publish`"
             ) from error
         return _unpacked_blocks(packed)

@@ -129,7 +129,7 @@ def new_warehouse(servers: SharedServers) -> Callable[[], str]:
 
 @pytest.fixture(scope="session")
 def new_owned_database(servers: SharedServers) -> Callable[[], str]:
-    """A function that creates a database whose owner is no superuser but may work as every role, migrates it as that
+    """A function that creates a database whose owner is not a superuser but may work as every role, migrates it as that
     owner, and returns the owner's URL.
     """
     return lambda: servers.create(servers.owned(), servers.owner())

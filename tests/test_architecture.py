@@ -47,7 +47,7 @@ def may_import_dagster(path: Path) -> bool:
     )
 
 
-def test_there_are_modules_of_every_package_to_look_at() -> None:
+def test_there_are_modules_of_every_package_to_check() -> None:
     found = {path.relative_to(ROOT).parts[0] for path in modules()}
     assert found == set(PACKAGES)
 

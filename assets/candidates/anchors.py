@@ -27,8 +27,8 @@ class Anchors:
     """Anchors of a candidate: the user's tracks i with the largest decayed plays(i) · P(candidate | i).
 
     These are the terms that SessionCooccurrence sums to its score. Where all are zero, the anchors are the tracks
-    of the candidate's artist that the user has listened to most. A track is no anchor of its own, and none of a
-    namesake (recordings.namesakes) for which there is any other; of equals, the one with the lower key comes first.
+    of the candidate's artist that the user has listened to most. A track is not an anchor of itself, nor of a
+    namesake (recordings.namesakes) that has any other; of equals, the one with the lower key comes first.
     """
 
     def __init__(

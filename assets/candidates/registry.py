@@ -31,7 +31,7 @@ class Entry(Generic[Config]):
     fits it that was not asked to.
 
     needs: what it is fitted on beside listens. size: how many candidates it puts into a user's pool by default; 0: it
-    is not in the pool. baseline: what evaluations call the baseline whose lists it leads; None: it is no baseline.
+    is not in the pool. baseline: what evaluations call the baseline whose lists it leads; None: it is not a baseline.
     """
 
     kind: type[CandidateSource]

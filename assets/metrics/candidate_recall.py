@@ -1,7 +1,7 @@
 """How many of the relevant tracks are among the candidates at all, and which source has them there.
 
 Candidate recall = relevant tracks among the candidates / relevant tracks, mean over users. No min(k, relevant) as in
-Recall@k: the pool is no list of k. What it lacks, no ranker can list.
+Recall@k: the pool is not a list of k. What it lacks, no ranker can list.
 """
 
 from collections.abc import Iterator, Mapping

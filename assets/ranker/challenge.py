@@ -61,7 +61,7 @@ def challenge(
     holdout = newest_holdout(lake, as_of, slate, config)
     if holdout is None:
         raise AudoticsError(
-            f"the fold that rankers of {slate} as of {as_of} are compared on is no longer in the lake:"
+            f"the fold that rankers of {slate} as of {as_of} are compared on is not in the lake any more:"
             " materialise `training_set` for that date again"
         )
     users = len({user for fold in folds for user in fold.user_key.tolist()})

@@ -88,7 +88,7 @@ def perform(models: Mapping[str, RankerModel], holdouts: Iterable[Holdout]) -> t
 
 
 def _performance(model: RankerModel, holdout: Holdout) -> Performance:
-    # Of this process alone: what else the machine does is no property of a model.
+    # Of this process alone: what else the machine does says nothing about a model.
     started = time.process_time()
     predicted = predict(model, in_order_of(model, FeatureMatrix(holdout.names, holdout.x)))
     judged = judge(holdout, model.config, predicted)

@@ -115,7 +115,7 @@ class ListRules:
         """The rules of a slate, lists spread as LISTS has it.
 
         heard: user_key and track_key of everything that the listed users had heard (FeatureFrames.user_track). Another
-        version of it is no discovery.
+        version of it is not a discovery.
         """
         rules = self.spread(LISTS[slate])
         if slate is Slate.DISCOVER:

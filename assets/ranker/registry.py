@@ -169,7 +169,7 @@ def obstacle(lake: Lake, row: ModelRow, features: Iterable[str] | None = None) -
     there_are = matrix_names(opinion_columns(SourcesConfig().sizes)) if features is None else features
     gone = sorted(set(row.features) - set(there_are))
     if gone:
-        return f"{row.model_version} needs features that are no more ({', '.join(gone)})"
+        return f"{row.model_version} needs features that no longer exist ({', '.join(gone)})"
     from lightgbm.basic import LightGBMError
 
     try:

@@ -26,7 +26,7 @@ def rank(
     """The k best candidates of each user that the rules allow: user_key, track_key, rank (from 1), score, source, row.
 
     `candidates` as from Sources.candidates, `features` joined to its rows. `score` orders the tracks of one user;
-    it is no calibrated probability, since training keeps only some of the negatives, and the rules discount it
+    it is not a calibrated probability, since training keeps only some of the negatives, and the rules discount it
     (`list_scores` says what it is before). `source` is the one that ranked the track highest. `row` is the track's
     row in `candidates`. Features that the model does not know are left out; AudoticsError when one that it knows is
     missing.

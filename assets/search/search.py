@@ -99,7 +99,7 @@ def _differences(
 ) -> npt.NDArray[np.float64]:
     """NDCG@100 minus the default's of each of `users`, over all dates; its mean is that of the means of the dates.
 
-    One number for each user, whatever their dates, because the same person's weeks are no independent evidence.
+    One number for each user, whatever their dates, because the same person's weeks are not independent evidence.
     """
     total = np.zeros(len(users))
     for validation, curve, of_default in zip(validations, attempt.curves, default.curves, strict=True):

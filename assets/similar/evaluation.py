@@ -80,7 +80,7 @@ def occurrences(horizon: Listens, history: History) -> Occurrences:
 
 def evaluate(sources: dict[str, SimilaritySource], found: Occurrences, history: History) -> SimilarityEvaluation:
     """Every source's lists for the same occurrences; there must be some."""
-    codes, seed = np.unique(found.code, return_inverse=True)
+    codes, anchor = np.unique(found.code, return_inverse=True)
     users, user = np.unique(found.user_key, return_inverse=True)
     times = np.bincount(user)
     per_user = {}
@@ -89,7 +89,7 @@ def evaluate(sources: dict[str, SimilaritySource], found: Occurrences, history: 
         recalls = {metric: np.zeros(len(found)) for metric in METRICS}
         for start in range(0, len(found), _BLOCK):
             block = slice(start, start + _BLOCK)
-            hit = _hits(lists[seed[block]], found.session[block], found.around, history)
+            hit = _hits(lists[anchor[block]], found.session[block], found.around, history)
             for metric, k in METRICS.items():
                 recalls[metric][block] = hit[:, :k].sum(axis=1) / np.minimum(k, found.relevant[block])
         per_user[name] = {metric: np.bincount(user, weights=each) / times for metric, each in recalls.items()}

@@ -20,7 +20,7 @@
 {%- endmacro %}
 
 {# Before a full refresh of a feature mart in the platform's target: it will hold the dates of that build alone. #}
-{% macro forget_feature_dates() -%}
+{% macro delete_feature_dates() -%}
     {%- if execute and flags.FULL_REFRESH and target.name == 'warehouse' -%}
         delete from {{ source('builds', 'feature_dates') }}
     {%- endif -%}

@@ -70,7 +70,7 @@
     {%- endfor %}
 {% endtest %}
 
-{# No row has the same value in both columns; null is no value. #}
+{# No row has the same value in both columns; null is not a value. #}
 {% test never_equal(model, columns) %}
     select {{ columns | join(', ') }}
     from {{ model }}

@@ -85,7 +85,7 @@ class SharedServers:
         return self.template(MIGRATED, warehouse.migrate.upgrade)
 
     def owner(self) -> str:
-        """The name of a role that is no superuser, but may create roles and work as every role of the warehouse."""
+        """The name of a role that is not a superuser, but may create roles and work as every role of the warehouse."""
         # The migrations make the roles, so the administrator has to let this owner use them.
         self.migrated()
 

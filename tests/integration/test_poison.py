@@ -110,7 +110,7 @@ def made_as_of(dbt: Dbt) -> dict[str, str]:
             made[f"{slate}: candidates"] = digest(pool)
             for name in SOURCES:
                 if slate is Slate.DISCOVER and name.startswith("own_"):
-                    # A user's own tracks are no discoveries.
+                    # A user's own tracks are not discoveries.
                     continue
                 made[f"{slate}: {name}"] = digest(at_date.lists(name, users, slate, k=100))
         for item in Item:

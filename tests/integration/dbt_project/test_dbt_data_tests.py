@@ -1,4 +1,4 @@
-"""The tests of the models' rows look at what the last build wrote, and at every row when asked to."""
+"""The tests of the models' rows read what the last build wrote, and every row when asked to."""
 
 import json
 from datetime import date, timedelta

@@ -67,7 +67,7 @@ def test_the_sources_describe_every_raw_table_and_every_column_of_theirs(dbt: Db
     }
     tables = {relation for relation, _ in described}
     shown = comments(dbt, *(source["name"] for source in sources))
-    # The secret of the pseudonyms is no model's source.
+    # The secret of the pseudonyms is not the source of a model.
     others = {relation for relation, _ in shown if relation.startswith("raw.")} - {"raw.pseudonym_key"}
     assert described == {(relation, column) for relation, column in shown if column and relation in tables | others}
 

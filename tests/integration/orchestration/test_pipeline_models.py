@@ -132,7 +132,7 @@ def test_training_promotes_what_it_trained_where_the_champion_cannot_serve_whate
         return pipeline.query("select model_version from ml.champions where slate = 'for_you' and serves_until is null")
 
     assert served() == [("for_you-broken",)]
-    refused = rf"needs features that are no more \(score_gone\); `audotics run --as-of {AS_OF} --train`"
+    refused = rf"needs features that no longer exist \(score_gone\); `audotics run --as-of {AS_OF} --train`"
     with engine.connect() as connection, pytest.raises(AudoticsError, match=refused):
         champions(connection, lake, day)
     for _ in range(2):
@@ -142,7 +142,7 @@ def test_training_promotes_what_it_trained_where_the_champion_cannot_serve_whate
         assert served() == [(good,)]
     with engine.connect() as connection:
         assert champions(connection, lake, day)[Slate.FOR_YOU].model_version == good
-    why = "the incumbent cannot serve: for_you-broken needs features that are no more (score_gone)"
+    why = "the incumbent cannot serve: for_you-broken needs features that no longer exist (score_gone)"
     assert pipeline.query(
         f"select incumbent, override_reason from ml.promotions where model_version = '{good}' and decided_by = 'gate'"
         " order by decided_at"

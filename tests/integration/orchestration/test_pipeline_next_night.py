@@ -70,7 +70,7 @@ def test_the_next_night_is_served_by_the_same_champions_can_be_repeated_and_roll
         older = dg.materialize([release], partition_key=AS_OF, resources=resources)
     (event,) = older.asset_materializations_for_node("release")
     assert event.metadata["published"].value is False
-    assert "dagster/row_count" not in event.metadata, "nothing was published, which is no release of 0 lists"
+    assert "dagster/row_count" not in event.metadata, "nothing was published, which is not a release of 0 lists"
     (check,) = older.get_asset_check_evaluations()
     assert (check.check_name, check.passed, check.severity) == ("is_live", False, dg.AssetCheckSeverity.WARN)
     assert f"the live release {report['release']} is of a later date" in (check.description or "")

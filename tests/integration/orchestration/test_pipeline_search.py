@@ -129,5 +129,5 @@ def test_rankers_train_with_the_newest_choice_of_their_date_or_earlier(pipeline:
     assert outcome is not None
     assert outcome.challenger.model.config == chosen.config
     assert chosen.origin in page(outcome.card)
-    # The second trial is one of a ranking objective: its scores are no probabilities.
+    # The second trial is one of a ranking objective: its scores are not probabilities.
     assert chosen.config.objective != "binary" and outcome.card["holdout"]["calibration"] is None

@@ -63,7 +63,7 @@ def undo(url: str) -> None:
     ids=["undo", "build", "migrate"],
 )
 @pytest.mark.usefixtures("impatient")
-def test_who_waits_in_vain_names_the_session_that_has_the_lock(
+def test_who_does_not_get_a_lock_in_time_names_the_session_that_has_it(
     warehouse_url: str, holder: psycopg2.extensions.connection, lock: Lock, work: str, attempt: Callable[[str], None]
 ) -> None:
     hold(holder, lock)
@@ -131,7 +131,7 @@ def test_a_lock_that_was_lost_meanwhile_is_noticed(warehouse_url: str) -> None:
             lock.require()
 
 
-def test_an_error_that_is_no_wait_stays_what_it_is(warehouse_url: str) -> None:
+def test_an_error_other_than_a_wait_stays_what_it_is(warehouse_url: str) -> None:
     with (
         closing(psycopg2.connect(warehouse_url)) as connection,
         connection.cursor() as cursor,

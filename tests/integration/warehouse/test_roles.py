@@ -1,6 +1,6 @@
 """What each role can do and what it cannot, in a warehouse that was loaded and built as those roles.
 
-Its owner is no superuser: what works here works on a server where Audotics has a user like any other.
+Its owner is not a superuser: what works here works on a server where Audotics has a user like any other.
 """
 
 from collections.abc import Callable, Iterator

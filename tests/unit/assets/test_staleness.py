@@ -1,4 +1,4 @@
-"""What makes the results of which code stale, and what does not."""
+"""Which changes of code make results stale, and which do not."""
 
 import copy
 import sys

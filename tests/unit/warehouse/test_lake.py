@@ -1,4 +1,4 @@
-"""What the lake forgets."""
+"""What the lake deletes."""
 
 import os
 import time

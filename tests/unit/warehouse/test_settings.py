@@ -68,7 +68,7 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("port", ["fast", "0", "70000"])
-def test_a_port_that_is_none_is_refused_in_one_line_naming_its_variable(
+def test_what_is_not_a_port_is_refused_in_one_line_naming_its_variable(
     monkeypatch: pytest.MonkeyPatch, port: str
 ) -> None:
     monkeypatch.setenv("AUDOTICS_PG_PORT", port)

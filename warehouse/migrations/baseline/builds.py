@@ -112,7 +112,7 @@ def _create_feature_dates_and_views() -> None:
         column("built_at", INSTANT, "When a run last built or needed them"),
         sa.PrimaryKeyConstraint("as_of", name="feature_dates_pkey"),
         schema="builds",
-        comment="One row per date of which feature marts are, or were begun to be, built",
+        comment="One row per date for which feature marts are built, or building them has begun",
     )
     op.create_table(
         "views",

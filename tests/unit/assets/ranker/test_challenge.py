@@ -120,7 +120,7 @@ def test_a_model_can_serve_as_long_as_its_file_its_features_and_its_text_are_the
     # This feature is one of today's, which come from the sources and marts.
     assert stored.features == ["score_als"] and obstacle(lake, stored) is None
     needy = replace(stored, features=["score_als", "score_gone"])
-    assert obstacle(lake, needy) == f"{stored.model_version} needs features that are no more (score_gone)"
+    assert obstacle(lake, needy) == f"{stored.model_version} needs features that no longer exist (score_gone)"
     for text in ("", "tree", "no model at all"):
         lake.write_text("models/odd.txt", text)
         odd = replace(stored, file="models/odd.txt", file_sha256=_sha256(text))

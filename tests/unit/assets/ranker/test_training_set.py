@@ -12,7 +12,7 @@ from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 
 
-def test_a_slate_has_no_folds_when_it_had_nothing_to_learn_and_is_refused_when_nobody_looked(tmp_path: Path) -> None:
+def test_a_slate_has_no_folds_when_it_had_nothing_to_learn_and_is_refused_when_it_was_not_made(tmp_path: Path) -> None:
     lake, as_of, config = Lake(str(tmp_path)), date(2026, 3, 2), RankerConfig()
     with pytest.raises(AudoticsError, match="materialise `training_set` for that date first"):
         load_folds(lake, as_of, Slate.DISCOVER, config)

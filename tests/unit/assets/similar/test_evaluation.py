@@ -50,7 +50,7 @@ def test_relevant_are_the_others_of_the_session_and_of_the_users_next_one() -> N
         history,
     )
     seen = zip(found.user_key, history.tracks[found.code], found.relevant, strict=True)
-    # To tracks 1 and 2 the other one, 3 and 9; to track 3 only 9; track 9 is no occurrence, having no list.
+    # To tracks 1 and 2 the other one, 3 and 9; to track 3 only 9; track 9 does not occur, having no list.
     assert sorted(map(tuple, map(np.array, seen)), key=str) == [(7, 1, 3), (7, 2, 3), (7, 3, 1)]
 
 

@@ -105,13 +105,22 @@ def store_evaluation(connection: Connection, as_of: date, results: list[Evaluate
 
 def read_evaluation(connection: Connection, as_of: date) -> dict[str, Any]:
     """The stored evaluation of a date: horizon, and per slate users, metrics per model, the paired comparison with the
-    best baseline, the figures of the lists per model, the segments and the pool of candidates, which is None when the
-    date was evaluated before there was such a figure. Slates are empty when nothing is stored.
+    best baseline, the figures of the lists per model, the segments and the pool of candidates. Slates are empty when
+    nothing is stored.
     """
     slates: dict[str, Any] = {}
     for row in connection.execute(_SELECT, {"as_of": as_of}):
         slate = slates.setdefault(
-            row.slate, {"users": row.users, "models": {}, "paired": None, "lists": {}, "segments": [], "pool": None}
+            row.slate,
+            # Of the ranker, whose row comes first.
+            {
+                "users": row.users,
+                "models": {},
+                "paired": None,
+                "lists": {},
+                "segments": row.segments,
+                "pool": row.pool,
+            },
         )
         slate["models"][row.model] = {
             "ndcg@10": row.ndcg_10,
@@ -119,8 +128,6 @@ def read_evaluation(connection: Connection, as_of: date) -> dict[str, Any]:
             "recall@100": row.recall_100,
         }
         slate["lists"][row.model] = {figure: getattr(row, _column(figure)) for figure in FIGURES}
-        slate["segments"] += row.segments or []
-        slate["pool"] = slate["pool"] or row.pool
         if row.model != RANKER and slate["paired"] is None:
             slate["paired"] = {
                 "against": row.model,

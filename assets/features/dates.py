@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from sqlalchemy import Connection, text
 
 from assets.slates import HORIZON_DAYS
+from warehouse.errors import AudoticsError
 from warehouse.lake import KEPT_DAYS
 
 # Each after those it is built from.
@@ -110,10 +111,16 @@ def finish_features(connection: Connection, build: FeatureBuild, folds: int) -> 
     return sorted(expired)
 
 
-def listens_version(connection: Connection, as_of: date) -> int | None:
-    """The version of the listens, as in raw.listen_days, that the features of a date reflect; None without features."""
+def listens_version(connection: Connection, as_of: date) -> int:
+    """The version of the listens, as in raw.listen_days, that the features of a date reflect.
+
+    Raises:
+        AudoticsError: there are no features as of the date.
+    """
     query = text("select listens_version from builds.feature_dates where as_of = :as_of")
     version: int | None = connection.scalar(query, {"as_of": as_of})
+    if version is None:
+        raise AudoticsError(f"there are no features as of {as_of}: materialise those of the date first")
     return version
 
 

@@ -194,20 +194,15 @@ def _limits(challenger: Challenger, holdout: Mapping[str, Any] | None) -> list[s
 
 
 def _about(card: Mapping[str, Any]) -> str:
-    lines = [f"Ranker of the slate `{card['slate']}`, trained as of {card['trained_as_of']}."]
-    if "data" in card:
-        data = card["data"]
-        lines.append(
-            f"Listens from {data['first_listen'][:10]} to {data['last_listen'][:10]}:"
-            f" {data['listens']:,} of {data['users']:,} users."
-        )
-    training = card["training"]
-    lines.append(
-        f"Trained on {training['rows']:,} rows of the folds {', '.join(f['as_of'] for f in training['folds'])}."
-    )
+    data, training = card["data"], card["training"]
+    lines = [
+        f"Ranker of the slate `{card['slate']}`, trained as of {card['trained_as_of']}.",
+        f"Listens from {data['first_listen'][:10]} to {data['last_listen'][:10]}:"
+        f" {data['listens']:,} of {data['users']:,} users.",
+        f"Trained on {training['rows']:,} rows of the folds {', '.join(f['as_of'] for f in training['folds'])}.",
+    ]
     parameters = ", ".join(as_is(f"{name} {value}") for name, value in card["parameters"].items())
-    origin = f" ({as_is(card['parameters_from'])})" if "parameters_from" in card else ""
-    return "\n".join(lines) + f"\n\nParameters{origin}: {parameters}."
+    return "\n".join(lines) + f"\n\nParameters ({as_is(card['parameters_from'])}): {parameters}."
 
 
 def _metrics(holdout: Mapping[str, Any]) -> str:

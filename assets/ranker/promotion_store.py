@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from assets.ranker.card import importance
 from assets.ranker.promotion import Decision
 from assets.ranker.registry import Challenger, model_row, obstacle
 from assets.slates import Slate
@@ -140,22 +139,12 @@ def list_models(connection: Connection, slate: Slate | None) -> list[ListedModel
 
 
 def read_card(connection: Connection, model_version: str) -> dict[str, Any]:
-    """The card of a model; of one older than cards, what its row says.
+    """The card of a model.
 
     Raises:
         AudoticsError: there is no such model.
     """
-    row = model_row(connection, model_version)
-    return row.card or {
-        "model_version": row.model_version,
-        "slate": row.slate,
-        "trained_as_of": row.trained_as_of.isoformat(),
-        "training": {"folds": [{"as_of": each.isoformat()} for each in row.folds], "rows": row.training_rows},
-        "parameters": row.params,
-        "importance": importance(row.feature_importance),
-        "holdout": None,
-        "limits": ["Trained before there were cards: it was not measured on a holdout."],
-    }
+    return model_row(connection, model_version).card
 
 
 def _listed(row: sa.RowMapping) -> ListedModel:

@@ -38,7 +38,7 @@ class ModelRow:
     training_users: int
     file: str
     file_sha256: str
-    card: dict[str, Any] | None
+    card: dict[str, Any]
     stand_in_as_of: date | None
     stand_in_file: str | None
     stand_in_sha256: str | None

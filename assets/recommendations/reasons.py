@@ -38,7 +38,7 @@ def with_reasons(
     """
     if not {*ANCHOR_COLUMNS, *STRENGTH_COLUMNS} <= {*candidates}:
         raise AudoticsError(
-            "the candidates lack columns of anchors, an older version made them:"
+            "the candidates lack columns of anchors, which `candidates` adds:"
             " materialise `candidates` of this date again"
         )
     rows = lists["row"].to_numpy()

@@ -64,7 +64,7 @@ class MadeFrom:
 
     blocks_read_at: datetime
     blocks: int
-    listens_version: int | None
+    listens_version: int
     code_version: str
 
 
@@ -86,7 +86,7 @@ def as_rows(lists: pd.DataFrame, as_of: date, slate: Slate, model_version: str) 
 
 
 def replace_recommendations(
-    connection: dbapi.Connection, as_of: date, tables: Iterable[pa.Table], made_from: MadeFrom | None = None
+    connection: dbapi.Connection, as_of: date, tables: Iterable[pa.Table], made_from: MadeFrom
 ) -> int:
     """Replace the lists of an `as_of` and return the number of rows, as `replace_partition` does.
 
@@ -103,22 +103,15 @@ def replace_recommendations(
     )
 
 
-def _record_batches(
-    cursor: dbapi.Cursor, as_of: date, batches: Iterable[tuple[Any, ...]], made_from: MadeFrom | None
-) -> None:
+def _record_batches(cursor: dbapi.Cursor, as_of: date, batches: Iterable[tuple[Any, ...]], made_from: MadeFrom) -> None:
     """Note what lists there are now: (slate, model version, users, rows); and from what they were made."""
     cursor.execute("delete from ml.recommendation_batches where as_of = $1", (as_of,))
     for batch in batches:
         cursor.execute(
-            "insert into ml.recommendation_batches"
-            " (as_of, slate, model_version, users, rows, made_at) values ($1, $2, $3, $4, $5, now())",
-            (as_of, *batch),
-        )
-    if made_from is not None:
-        cursor.execute(
-            "update ml.recommendation_batches set blocks_read_at = $2, blocks = $3, listens_version = $4,"
-            " code_version = $5 where as_of = $1",
-            (as_of, *astuple(made_from)),
+            "insert into ml.recommendation_batches (as_of, slate, model_version, users, rows, made_at, blocks_read_at,"
+            " blocks, listens_version, code_version)"
+            " values ($1, $2, $3, $4, $5, now(), $6, $7, $8, $9)",
+            (as_of, *batch, *astuple(made_from)),
         )
 
 

@@ -18,7 +18,7 @@ _NAMED = 20
 
 @dataclass(frozen=True)
 class Change:
-    """Something that is not as it was when the lists were made: "listens", "blocks", "code", "model", or "unknown"."""
+    """Something that is not as it was when the lists were made: "listens", "blocks", "code" or "model"."""
 
     what: str
     detail: str
@@ -125,22 +125,19 @@ def note_changes(
 
 def _changes(made: Row[Any], compared: SlateComparison, code_version: str) -> list[Change]:
     changes = []
-    if made.listens_version is None or made.code_version is None:
-        changes.append(Change("unknown", "it was not noted from which listens and by which code they were made"))
     if made.days:
         span = f"on {made.first_day}" if made.days == 1 else f"on {made.days} days from {made.first_day}"
         span += "" if made.days == 1 else f" to {made.last_day}"
         changes.append(Change("listens", f"listens {span} were added or taken back"))
-    if made.blocks_read_at is not None:
-        # Not those there are by now: one that came and went while the lists were made has changed them.
-        added = sum(at > made.blocks_read_at for at in compared.blocks)
-        gone = made.blocks - (len(compared.blocks) - added)
-        for number, what in ((added, "added"), (gone, "taken back")):
-            if number:
-                changes.append(Change("blocks", f"{counted(number, 'block', _WAS)} {what}"))
+    # Not the blocks there are by now: one that came and went while the lists were made has changed them.
+    added = sum(at > made.blocks_read_at for at in compared.blocks)
+    gone = made.blocks - (len(compared.blocks) - added)
+    for number, what in ((added, "added"), (gone, "taken back")):
+        if number:
+            changes.append(Change("blocks", f"{counted(number, 'block', _WAS)} {what}"))
     if made.model_version != compared.model_version:
         changes.append(Change("model", f"they were made by {made.model_version}"))
-    if made.code_version not in (None, code_version):
+    if made.code_version != code_version:
         changes.append(Change("code", f"the code is another one ({made.code_version} then, {code_version} now)"))
     return changes
 

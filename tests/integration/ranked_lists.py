@@ -1,17 +1,19 @@
 """Small ranked lists, and how tests put them into ml.recommendations."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pandas as pd
 import pyarrow as pa
 
 from assets.candidates.anchors import NO_ANCHOR
-from assets.recommendations.store import as_rows, replace_recommendations
+from assets.recommendations.store import MadeFrom, as_rows, replace_recommendations
 from assets.slates import Slate
 from warehouse.engine import adbc_connect
 
 EXPLANATION = '[{"feature": "rank_als", "contribution": 0.41}, {"feature": "größe", "contribution": -0.1}]'
+# For tests in which it makes no difference.
+MADE_FROM = MadeFrom(datetime(2026, 6, 1, tzinfo=UTC), blocks=0, listens_version=0, code_version="")
 
 
 def lists(as_of: date, version: str, users: int = 3, slate: Slate = Slate.FOR_YOU) -> pa.Table:
@@ -35,4 +37,4 @@ def replace(url: str, as_of: date, tables: Iterator[pa.Table]) -> int:
         # A lock that is held for longer than a short transaction is a failure, not a wait.
         cursor.execute("set lock_timeout = '20s'")
         connection.commit()
-        return replace_recommendations(connection, as_of, tables)
+        return replace_recommendations(connection, as_of, tables, MADE_FROM)

@@ -41,9 +41,11 @@ insert into ml.recommendations (as_of, slate, user_key, rank, track_key, score, 
 select as_of, 'for_you', user_key, rank, rank - 1, 0, 'popular', 'm1'
 from unnest(array['{SHOWN}', '{REMADE}', '{BACKFILLED}']::date[]) as as_of
 cross join raw.users cross join generate_series(1, 20) as rank;
-insert into ml.recommendation_batches (as_of, slate, model_version, users, rows, made_at)
+insert into ml.recommendation_batches
+    (as_of, slate, model_version, users, rows, made_at, blocks_read_at, blocks, listens_version, code_version)
 select as_of, slate, 'm1', count(distinct user_key), count(*),
-    case when as_of = '{SHOWN}' then as_of + interval '3 hours' else as_of + interval '9 days' end
+    case when as_of = '{SHOWN}' then as_of + interval '3 hours' else as_of + interval '9 days' end,
+    as_of, 0, 0, ''
 from ml.recommendations group by as_of, slate;
 insert into ml.releases (release, as_of, models, counts, published_at, status, lists_made_at)
 select as_of::text, as_of, '{{}}', '{{}}',

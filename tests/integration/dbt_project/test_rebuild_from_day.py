@@ -29,8 +29,10 @@ create table ml.recommendations_rest partition of ml.recommendations default;
 insert into ml.recommendations (as_of, slate, user_key, rank, track_key, score, source, model_version)
 select date '{UNTIL}' - days, 'for_you', user_key, rank, (7 * user_key + rank) % 100, 0, 'popular', 'm1'
 from raw.users cross join generate_series(13, 61) as days cross join generate_series(1, 40) as rank;
-insert into ml.recommendation_batches (as_of, slate, model_version, users, rows, made_at)
-select as_of, slate, 'm1', count(distinct user_key), count(*), as_of + interval '3 hours'
+insert into ml.recommendation_batches
+    (as_of, slate, model_version, users, rows, made_at, blocks_read_at, blocks, listens_version, code_version)
+select as_of, slate, 'm1', count(distinct user_key), count(*), as_of + interval '3 hours',
+    as_of, 0, 0, ''
 from ml.recommendations group by as_of, slate;
 insert into ml.releases (release, as_of, models, counts, published_at, status, lists_made_at)
 select as_of::text, as_of, '{{}}', '{{}}', as_of + interval '4 hours', 'retired', made_at

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from adbc_driver_postgresql import dbapi
 from loading import ADVISORY_LOCKS, query
-from ranked_lists import lists
+from ranked_lists import MADE_FROM, lists
 
 from assets.recommendations import store as recommendations
 from assets.recommendations.store import replace_recommendations
@@ -30,7 +30,7 @@ Writer = Callable[[dbapi.Connection, date, str], int]
 
 
 def write_recommendations(connection: dbapi.Connection, as_of: date, version: str) -> int:
-    return replace_recommendations(connection, as_of, iter([lists(as_of, version)]))
+    return replace_recommendations(connection, as_of, iter([lists(as_of, version)]), MADE_FROM)
 
 
 def write_similar(connection: dbapi.Connection, as_of: date, version: str) -> int:
@@ -150,7 +150,7 @@ def test_a_new_partition_has_statistics_and_while_its_rows_are_made_no_transacti
 
     with adbc_connect(warehouse_url, Role.SERVICE) as connection:
         if table == "recommendations":
-            replace_recommendations(connection, MONDAY, rows_of(lists(MONDAY, "new")))
+            replace_recommendations(connection, MONDAY, rows_of(lists(MONDAY, "new")), MADE_FROM)
         else:
             rows = store.as_rows(Item.TRACK, MONDAY, np.array([1]), np.array([[2]]), np.array([[0.5]], np.float32))
             replace_similar(connection, Item.TRACK, MONDAY, rows_of(rows))

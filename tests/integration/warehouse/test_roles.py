@@ -14,7 +14,7 @@ import pytest
 from dbt_process import Dbt
 from pipeline_process import Pipeline
 from psycopg2.errors import InsufficientPrivilege, QueryCanceled, ReadOnlySqlTransaction
-from ranked_lists import lists
+from ranked_lists import MADE_FROM, lists
 from shared_servers import SharedServers
 
 from assets.dbt_project import BUILD, PROJECT
@@ -48,7 +48,7 @@ def platform(session_folder: Path, module_redis_url: str, new_owned_database: Ca
     made_lists = lists(AS_OF, "m", users=1)
     for _ in range(2):  # the second takes the place of the first
         with adbc_connect(made.warehouse_url, SERVICE) as connection:
-            replace_recommendations(connection, AS_OF, [made_lists])
+            replace_recommendations(connection, AS_OF, [made_lists], MADE_FROM)
     return made
 
 

@@ -47,7 +47,6 @@ def _create_recommendations() -> None:
 
 
 def _create_recommendation_batches() -> None:
-    unknown = "null when it was not noted"
     op.create_table(
         "recommendation_batches",
         column("as_of", sa.Date, "Made from listens before this day"),
@@ -56,20 +55,10 @@ def _create_recommendation_batches() -> None:
         column("users", sa.BigInteger, "Users who have a list"),
         column("rows", sa.BigInteger, "Rows of ml.recommendations"),
         column("made_at", INSTANT, "When these lists replaced older ones"),
-        column(
-            "blocks_read_at",
-            INSTANT,
-            "The lists hold no item blocked before; null when they were made without looking",
-            null=True,
-        ),
-        column(
-            "listens_version",
-            sa.BigInteger,
-            f"As in raw.listen_days: the listens that the lists reflect; {unknown}",
-            null=True,
-        ),
-        column("blocks", sa.BigInteger, f"How many blocks there were at blocks_read_at; {unknown}", null=True),
-        column("code_version", sa.Text, f"Digest of the code that made the lists; {unknown}", null=True),
+        column("blocks_read_at", INSTANT, "The lists hold no item blocked before"),
+        column("listens_version", sa.BigInteger, "As in raw.listen_days: the listens that the lists reflect"),
+        column("blocks", sa.BigInteger, "How many blocks there were at blocks_read_at"),
+        column("code_version", sa.Text, "Digest of the code that made the lists"),
         sa.PrimaryKeyConstraint("as_of", "slate", name="recommendation_batches_pkey"),
         schema="ml",
         comment="One row per as_of and slate in ml.recommendations; written with them",

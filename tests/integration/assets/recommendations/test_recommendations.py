@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from adbc_driver_manager import Error
 from loading import ADVISORY_LOCKS, THIS_DATABASE, query
-from ranked_lists import EXPLANATION, lists, replace
+from ranked_lists import EXPLANATION, MADE_FROM, lists, replace
 
 from assets.recommendations.store import replace_recommendations
 from warehouse.engine import adbc_connect
@@ -118,8 +118,8 @@ def test_a_scoring_error_is_the_one_that_is_raised_and_the_connection_stays_usab
 
     with adbc_connect(warehouse_url) as connection:
         with pytest.raises(ValueError, match="no such feature"):
-            replace_recommendations(connection, MONDAY, failing())
-        assert replace_recommendations(connection, MONDAY, iter([lists(MONDAY, "new")])) == 6
+            replace_recommendations(connection, MONDAY, failing(), MADE_FROM)
+        assert replace_recommendations(connection, MONDAY, iter([lists(MONDAY, "new")]), MADE_FROM) == 6
     assert stored(warehouse_url) == [("2026-06-01", "new", 6)]
 
 

@@ -110,9 +110,3 @@ def test_a_block_that_is_taken_back_while_the_lists_are_made_is_told_as_well(war
         made_from = MadeFrom(datetime.now(UTC), 3, 0, "abc")
         replace_recommendations(connection, AS_OF, [lists(AS_OF, "for_you-1")], made_from)
     assert changes(warehouse_url) == [Change("blocks", "3 blocks were taken back")]
-
-
-def test_of_lists_made_before_it_was_noted_it_says_that_it_does_not_know(warehouse_url: str) -> None:
-    with adbc_connect(warehouse_url, Role.SERVICE) as connection:
-        replace_recommendations(connection, AS_OF, [lists(AS_OF, "for_you-1")])
-    assert [change.what for change in changes(warehouse_url)] == ["unknown"]

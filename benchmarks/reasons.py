@@ -23,6 +23,7 @@ from assets.catalogue import read_catalogue, read_titles
 from assets.features.join import join_features
 from assets.features.marts import feature_reader
 from assets.listens import read_listens
+from assets.ranker.chosen_lists import LISTS
 from assets.ranker.lists import read_list_rules
 from assets.ranker.registry import champions
 from assets.ranker.scoring import rank
@@ -78,7 +79,7 @@ def _lists(as_of: date, models_of: date) -> Iterator[tuple[Slate, pd.DataFrame]]
         rules = read_list_rules(connection)
         anchors = Anchors(sources.history, sources.fitted(SessionCooccurrence), read_titles(connection))
     for slate, pool in sources.candidates_by_slate(users, list(serving)).items():
-        of_slate = rules.of_slate(slate, features.user_track)
+        of_slate = rules.of_slate(slate, features.user_track).spread(LISTS[slate])
         lists = rank(serving[slate].model, pool, join_features(pool, features), of_slate)
         columns = anchors.add_to(pool).loc[lists["row"], [*ANCHOR_COLUMNS, *STRENGTH_COLUMNS]]
         yield slate, lists[["user_key", "rank"]].join(columns.reset_index(drop=True))

@@ -62,16 +62,20 @@ class Lake:
         with self._reading(path, made_by) as stream:
             return str(stream.read().decode())
 
-    def write_parquet(self, path: str, tables: Iterable[pa.Table]) -> int:
+    def write_parquet(self, path: str, tables: Iterable[pa.Table], require: Callable[[], object] | None = None) -> int:
         """Write tables of one schema as row groups of one file; return the number of rows.
+
+        require: called when all is written, before the file takes its place; when it raises, none does.
 
         Raises ValueError when there is no table at all: a file needs a schema.
         """
-        with self.parquet_writer(path) as write:
+        with self.parquet_writer(path, require) as write:
             return sum(write(table) for table in tables)
 
     @contextmanager
-    def parquet_writer(self, path: str) -> Iterator[Callable[[pa.Table], int]]:
+    def parquet_writer(
+        self, path: str, require: Callable[[], object] | None = None
+    ) -> Iterator[Callable[[pa.Table], int]]:
         """A function that writes a table as the next row group of a file and returns its rows; see write_parquet."""
         writer: pq.ParquetWriter | None = None
 
@@ -82,7 +86,7 @@ class Lake:
             writer.write_table(table, row_group_size=max(1, table.num_rows))
             return int(table.num_rows)
 
-        with self._replacing(path) as stream:
+        with self._replacing(path, require) as stream:
             yield write
             if writer is None:
                 raise ValueError(f"nothing to write to {path}")
@@ -119,14 +123,16 @@ class Lake:
             raise AudoticsError(f"{path} in the lake at {self._root} is damaged ({error}): {again}") from error
 
     @contextmanager
-    def _replacing(self, path: str) -> Iterator[IO[Any]]:
-        """A stream whose content takes the file's place when it closes without an error."""
+    def _replacing(self, path: str, require: Callable[[], object] | None = None) -> Iterator[IO[Any]]:
+        """A stream whose content takes the file's place when it closes without an error, and `require` has none."""
         full = self._full(path)
         partial = f"{full}.{uuid.uuid4().hex}.partial"
         self._filesystem.makedirs(full.rsplit("/", 1)[0], exist_ok=True)
         try:
             with self._filesystem.open(partial, "wb") as stream:
                 yield stream
+            if require is not None:
+                require()
             self._filesystem.mv(partial, full)
         finally:
             if self._filesystem.exists(partial):

@@ -45,8 +45,7 @@ def training_set(context: dg.AssetExecutionContext, warehouse: PostgresResource,
     ):
         with create_engine(warehouse.url, Role.TRANSFORMER).connect() as builds:
             version = features_version(builds)
-        folds = update_training_set(reading, lake.open(), as_of, SourcesConfig(), RankerConfig(), version)
-        lock.require()
+        folds = update_training_set(reading, lake.open(), as_of, SourcesConfig(), RankerConfig(), version, lock)
     rows: list[Row] = [
         {
             "fold": fold.as_of.isoformat(),

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from assets.ranker.card import build_card, read_data_window
+from assets.ranker.chosen_lists import LISTS
 from assets.ranker.dataset import Fold
 from assets.ranker.holdout import Holdout, feature_names, holdout_of
 from assets.ranker.judging import Audience, Performance, perform
@@ -141,7 +142,7 @@ def _batches(lake: Lake, holdout: StoredHoldout, slate: Slate) -> Iterator[Holdo
     """The holdout, a batch of its users at a time."""
     for table in lake.read_parquet(holdout.path, made_by="training_set"):
         if table.num_rows:
-            yield holdout_of(table.to_pandas(), slate)
+            yield holdout_of(table.to_pandas(), LISTS[slate])
 
 
 def _decide(

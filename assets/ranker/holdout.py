@@ -16,8 +16,7 @@ import pyarrow as pa
 from assets.features.join import join_features
 from assets.listens import Floats, Ints
 from assets.ranker.dataset import LabelledPool
-from assets.ranker.lists import LISTS, Listing, ListRules
-from assets.slates import Slate
+from assets.ranker.lists import Listing, ListRules, ListsConfig
 
 # More would make the interval of a comparison hardly narrower, and the comparison longer.
 HOLDOUT_USERS = 20_000
@@ -91,8 +90,8 @@ def feature_names(columns: Iterable[str]) -> list[str]:
     return [name for name in columns if name not in _KEYS]
 
 
-def holdout_of(frame: pd.DataFrame, slate: Slate) -> Holdout:
-    """From `holdout_rows` of a slate, not empty, users in any order."""
+def holdout_of(frame: pd.DataFrame, lists: ListsConfig) -> Holdout:
+    """From `holdout_rows` of a slate, not empty, users in any order. lists: how those of the slate are made."""
     frame = frame.sort_values("user_key", kind="stable", ignore_index=True)
     users, first, position = np.unique(frame["user_key"].to_numpy(np.int32), return_index=True, return_inverse=True)
     names = feature_names(frame.columns)
@@ -106,5 +105,5 @@ def holdout_of(frame: pd.DataFrame, slate: Slate) -> Holdout:
         position=position.astype(np.int64),
         users=users,
         relevant=frame["relevant"].to_numpy(np.int64)[first],
-        listing=Listing(position, artist, recording, frame["hidden"].to_numpy(bool), LISTS[slate]),
+        listing=Listing(position, artist, recording, frame["hidden"].to_numpy(bool), lists),
     )

@@ -32,14 +32,6 @@ class ListsConfig:
     artist_discount: float = 1.0
 
 
-# Chosen from the curve in docs/adr/0015: the most variety that costs no more than 1.25 % of NDCG@100.
-LISTS = {
-    Slate.FOR_YOU: ListsConfig(per_artist=20, artist_discount=0.98),
-    Slate.DISCOVER: ListsConfig(per_artist=20, artist_discount=0.98),
-    Slate.REDISCOVER: ListsConfig(per_artist=20, artist_discount=0.9),
-}
-
-
 class Listing:
     """Users' tracks as the rules of lists see them: worked out once, and listed under any scores."""
 
@@ -112,12 +104,12 @@ class ListRules:
         return rules
 
     def of_slate(self, slate: Slate, heard: pd.DataFrame) -> "ListRules":
-        """The rules of a slate, lists spread as LISTS has it.
+        """The rules of a slate.
 
         heard: user_key and track_key of everything that the listed users had heard (FeatureFrames.user_track). Another
         version of it is not a discovery.
         """
-        rules = self.spread(LISTS[slate])
+        rules = copy(self)
         if slate is Slate.DISCOVER:
             user, track = (heard[name].to_numpy(np.int32) for name in ("user_key", "track_key"))
             rules._heard_recordings = pack(user, rules._of(track)[1])

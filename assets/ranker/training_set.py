@@ -22,6 +22,7 @@ from assets.slates import HORIZON_DAYS, Slate
 from assets.staleness import code_digest
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
+from warehouse.locks import HeldLock
 
 _TRAINING, _HOLDOUT = "training", "holdout"
 
@@ -54,6 +55,7 @@ def update_training_set(
     sources: SourcesConfig,
     config: RankerConfig,
     features_version: str,
+    lock: HeldLock,
     whole: int = 1,
 ) -> list[StoredFold]:
     """Make sure that every fold that a ranker as of a date trains on is in the lake.
@@ -61,10 +63,10 @@ def update_training_set(
     A fold's file is named after the listens, the configuration, the feature models (`features_version`) and the code it
     came from: a fold that is already there is kept, and one whose inputs have changed is built again. The `whole`
     newest folds of each slate are kept whole as well; those of older trainings go some days after they were
-    written.
+    written. A file takes its place, and an old one goes, only while the lock (MODELS_LOCK) is held.
 
     Raises:
-        AudoticsError: no fold has both history and labels.
+        AudoticsError: no fold has both history and labels, or the lock was lost.
     """
     everything = read_listens(connection, as_of)
     lake.expire(_HOLDOUT)
@@ -73,7 +75,7 @@ def update_training_set(
         kept = Counter(fold.slate for fold in stored)
         holdout = {slate for slate in Slate if kept[slate] >= whole}
         maker = FoldMaker(connection, everything, fold_date, sources, config.negatives, config.seed)
-        stored += _update_fold(lake, maker, features_version, holdout)
+        stored += _update_fold(lake, maker, features_version, lock, holdout)
     if not stored:
         raise AudoticsError(
             f"nothing to train on as of {as_of}: rankers need listens before {as_of - timedelta(days=HORIZON_DAYS)}"
@@ -127,9 +129,12 @@ def _folder(kind: str, fold_date: date) -> str:
     return f"{kind}/as_of={fold_date.isoformat()}"
 
 
-def _update_fold(lake: Lake, maker: FoldMaker, features_version: str, holdout: set[Slate]) -> list[StoredFold]:
+def _update_fold(
+    lake: Lake, maker: FoldMaker, features_version: str, lock: HeldLock, holdout: set[Slate]
+) -> list[StoredFold]:
     """One file per slate with labels, and the whole fold of those slates that are not `holdout` from newer ones."""
     training, whole_ones = _folder(_TRAINING, maker.as_of), _folder(_HOLDOUT, maker.as_of)
+    write = partial(lake.write_parquet, require=lock.require)
     name = f"{maker.fingerprint(features_version, code_digest(FoldMaker.__module__))}.parquet"
     stored = []
     for slate in maker.slates:
@@ -137,12 +142,13 @@ def _update_fold(lake: Lake, maker: FoldMaker, features_version: str, holdout: s
         whole = None if slate in holdout else f"{whole_ones}/{slate}-{name}"
         found = lake.exists(path) and (whole is None or lake.exists(whole))
         if not found:
-            fold = maker.fold(slate, None if whole is None else partial(lake.write_parquet, whole))
-            lake.write_parquet(path, [pa.Table.from_pandas(fold.to_frame(), preserve_index=False)])
+            fold = maker.fold(slate, None if whole is None else partial(write, whole))
+            write(path, [pa.Table.from_pandas(fold.to_frame(), preserve_index=False)])
         stored.append(_describe(lake, maker.as_of, slate, path, built=not found))
     for folder in (training, whole_ones):
         for old in lake.names(folder):
             if not old.endswith(f"-{name}"):
+                lock.require()
                 lake.remove(f"{folder}/{old}")
     return stored
 

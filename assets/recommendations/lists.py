@@ -10,6 +10,7 @@ from adbc_driver_postgresql import dbapi
 from assets.features.join import FeatureFrames, join_features
 from assets.features.marts import feature_reader
 from assets.listens import Ints
+from assets.ranker.chosen_lists import LISTS
 from assets.ranker.lists import ListRules, read_list_rules
 from assets.ranker.registry import Champion
 from assets.ranker.scoring import rank
@@ -49,5 +50,6 @@ class ListMaker:
         for slate, of_slate in candidates.items():
             model = self._models[slate].model
             matrix = join_features(of_slate, features)
-            lists = rank(model, of_slate, matrix, self._rules.of_slate(slate, features.user_track))
+            rules = self._rules.of_slate(slate, features.user_track).spread(LISTS[slate])
+            lists = rank(model, of_slate, matrix, rules)
             yield slate, with_reasons(model, lists, of_slate, matrix, self._rules) if reasons else lists

@@ -76,8 +76,7 @@ def ranker_search(
     ):
         with create_engine(warehouse.url, Role.TRANSFORMER).connect() as builds:
             version = features_version(builds)
-        update_training_set(reading, store, as_of, SourcesConfig(), RankerConfig(), version, whole=asked.dates)
-        lock.require()
+        update_training_set(reading, store, as_of, SourcesConfig(), RankerConfig(), version, lock, asked.dates)
     searched = {
         slate: trials
         for slate in slates

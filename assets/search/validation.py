@@ -6,6 +6,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from assets.ranker.chosen_lists import LISTS
 from assets.ranker.holdout import Holdout, holdout_of
 from assets.ranker.training_set import StoredHoldout
 from assets.slates import Slate
@@ -36,4 +37,4 @@ def read_validation(lake: Lake, fold: StoredHoldout, slate: Slate, most_users: i
         users = np.sort(draw.choice(users, most_users, replace=False))
     frames = (table.to_pandas() for table in lake.read_parquet(fold.path, made_by="training_set"))
     frame = pd.concat([each[each["user_key"].isin(users)] for each in frames], ignore_index=True)
-    return Validation(fold.as_of, holdout_of(frame, slate))
+    return Validation(fold.as_of, holdout_of(frame, LISTS[slate]))

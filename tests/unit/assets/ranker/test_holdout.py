@@ -18,6 +18,7 @@ from assets.features.join import (
 from assets.metrics.protocol import HEADLINE, per_user_metrics
 from assets.ranker import holdout
 from assets.ranker.card import calibration
+from assets.ranker.chosen_lists import LISTS
 from assets.ranker.dataset import Fold, LabelledPool
 from assets.ranker.holdout import feature_names, holdout_of, holdout_rows, holdout_users
 from assets.ranker.judging import judge, perform
@@ -77,7 +78,7 @@ def rules(slate: Slate) -> ListRules:
     catalogue = features().track_artist.assign(artist_key=0, title=titles)
     catalogue["artist_key"] = [track // 20 for track in range(TRACKS)]
     heard = pd.DataFrame({"user_key": [0, 0, 5, 5], "track_key": [3, 7, 31, 90]})
-    return ListRules(catalogue).of_slate(slate, heard)
+    return ListRules(catalogue).of_slate(slate, heard).spread(LISTS[slate])
 
 
 def stored(slate: Slate, users: range = range(USERS)) -> pd.DataFrame:
@@ -108,7 +109,7 @@ def test_models_are_judged_by_the_lists_that_a_night_serves_however_they_are_bat
     of_night = rank(model, pool().candidates, matrix, rules(slate))
     users, expected = per_user_metrics(of_night, relevant())
 
-    batches = [holdout_of(stored(slate, part), slate) for part in (range(5), range(5, USERS))]
+    batches = [holdout_of(stored(slate, part), LISTS[slate]) for part in (range(5), range(5, USERS))]
     audience, by_name = perform({"challenger": model}, batches)
     judged = by_name["challenger"]
     assert audience.users.tolist() == users.tolist() == list(range(USERS))
@@ -118,7 +119,7 @@ def test_models_are_judged_by_the_lists_that_a_night_serves_however_they_are_bat
         name: values.tolist() for name, values in expected.items()
     }
     # A search asks the same question of the same function.
-    whole = holdout_of(table, slate)
+    whole = holdout_of(table, LISTS[slate])
     assert judge(whole, model.config, predict(model, whole.x)).metrics[HEADLINE].tolist() == expected[HEADLINE].tolist()
     # The rules make a difference here, and what they hide depends on the slate.
     as_scored = rank(model, pool().candidates, matrix, ListRules.none())
@@ -144,7 +145,7 @@ def test_what_would_be_ahead_as_scored_is_behind_as_served() -> None:
             "user_listens": np.float32(1),
         }
     )
-    holdout = holdout_of(table, Slate.FOR_YOU)
+    holdout = holdout_of(table, LISTS[Slate.FOR_YOU])
     first, behind = np.array([0.9, 0.1, 0.8, 0.2]), np.array([0.1, 0.2, 0.7, 0.8])
     scored = [np.argsort(-score).tolist().index(2) for score in (first, behind)]
     served = [judge(holdout, CONFIG, score).metrics[HEADLINE][0] for score in (first, behind)]
@@ -154,7 +155,7 @@ def test_what_would_be_ahead_as_scored_is_behind_as_served() -> None:
 
 
 def test_a_performance_keeps_the_scores_of_all_candidates_and_the_artists_of_the_listed(model: RankerModel) -> None:
-    _, by_name = perform({"a": model, "b": model}, [holdout_of(stored(Slate.FOR_YOU), Slate.FOR_YOU)])
+    _, by_name = perform({"a": model, "b": model}, [holdout_of(stored(Slate.FOR_YOU), LISTS[Slate.FOR_YOU])])
     performance = by_name["a"]
     assert len(performance.score) == len(performance.label) == USERS * IN_POOL
     assert performance.label.sum() == pool().label.sum()

@@ -66,13 +66,21 @@ def load_files(
             try:
                 reports.append(_load(connection, source, file, progress or _silent))
             except AudoticsError as error:
-                if refused is None or _stops_every_load(error.__cause__):
+                warehouse_failed = _stops_every_load(error.__cause__)
+                if refused is None or warehouse_failed:
+                    # The files before it stay loaded, and will be read.
+                    if reports and not warehouse_failed:
+                        _analyse(connection)
                     raise
                 refused.append(error)
-        with connection.cursor() as cursor:
-            analyse_raw(cursor)
-        connection.commit()
+        _analyse(connection)
         return reports
+
+
+def _analyse(connection: dbapi.Connection) -> None:
+    with connection.cursor() as cursor:
+        analyse_raw(cursor)
+    connection.commit()
 
 
 def _connect(warehouse_url: str) -> dbapi.Connection:

@@ -1,6 +1,5 @@
 """Parquet files, in batches of rows, with nested columns picked by dotted path."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +9,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from assets.ingest.delimited import missing_column
+from assets.ingest.duck import connect_offline
 from assets.ingest.records import REJECT_SCHEMA, RawBatch
+from assets.ingest.rejects import kept_fields
 from assets.ingest.utf8 import escaped, invalid_rows
 from warehouse.errors import AudoticsError
 
@@ -98,12 +99,11 @@ def _text_as_strings(rows: pa.Table) -> pa.Table:
 
 def _rejects(rows: pa.Table) -> pa.Table:
     """Return the rejects for rows in which the bytes of some text are not UTF-8."""
-    texts = [
-        json.dumps({name: _as_text(value) for name, value in row.items() if name != "line" and value is not None})
-        for row in rows.select([field.name for field in rows.schema if not pa.types.is_nested(field.type)]).to_pylist()
-    ]
-    return pa.table([rows["line"], ["invalid_utf8"] * rows.num_rows, texts], schema=REJECT_SCHEMA)
-
-
-def _as_text(value: object) -> str:
-    return escaped(value) if isinstance(value, bytes) else str(value)
+    if not rows.num_rows:
+        return REJECT_SCHEMA.empty_table()
+    for position, name in enumerate(rows.column_names):
+        if pa.types.is_binary(rows.schema.field(name).type):
+            texts = [None if value is None else escaped(value) for value in rows[name].to_pylist()]
+            rows = rows.set_column(position, name, pa.array(texts, pa.string()))
+    fields = kept_fields(connect_offline(), rows)
+    return pa.table([rows["line"], pa.array(["invalid_utf8"] * rows.num_rows), fields], schema=REJECT_SCHEMA)

@@ -10,10 +10,8 @@ import pyarrow.compute as pc
 from assets.ingest.duck import connect_offline
 from assets.ingest.parse_sql import listens_query
 from assets.ingest.records import FIELDS, REJECT_SCHEMA, TIME_REASONS, ParseRules, RawBatch
+from assets.ingest.rejects import kept_fields
 from warehouse.errors import AudoticsError
-
-# Of each field of a rejected row.
-_KEPT_CHARACTERS = 1000
 
 
 @dataclass(frozen=True)
@@ -72,14 +70,12 @@ class Parser:
 
     def _refused(self, batch: RawBatch, parsed: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
         """Return the rejects of the batch's rows, with the text of their `time`."""
-        self._connection.register("refused", batch.rows.filter(mask))
-        texts = self._connection.sql(
-            f"SELECT {_kept_fields(batch.rows.schema)} AS fields, listened_at::VARCHAR AS time FROM refused"
-        ).to_arrow_table()
+        rows = batch.rows.filter(mask)
+        fields = kept_fields(self._connection, rows)
+        self._connection.register("refused", rows)
+        times = self._connection.sql("SELECT listened_at::VARCHAR AS time FROM refused").to_arrow_table()
         found = parsed.filter(mask)
-        return pa.table(
-            {"line": found["line"], "reason": found["reason"], "fields": texts["fields"], "time": texts["time"]}
-        )
+        return pa.table({"line": found["line"], "reason": found["reason"], "fields": fields, "time": times["time"]})
 
     def _check_time_rule(self) -> None:
         time = self._rules.time
@@ -97,20 +93,6 @@ class Parser:
                     f"{self._rules.times_are_from}: time.unit {time.unit!r} is not a strptime format; "
                     "one is '%d %b %Y, %H:%M'"
                 ) from error
-
-
-def _kept_fields(schema: pa.Schema) -> str:
-    """Return the expression for what is kept of a rejected row: JSON of the mapped fields' texts, nulls left out.
-
-    NUL, which PostgreSQL cannot store, is written as `\\x00`. A struct or a list may hold what the mapping does not
-    name, so it is left out as well.
-    """
-    texts = (
-        f"'{field.name}': replace(({field.name}::VARCHAR)[:{_KEPT_CHARACTERS}], chr(0), '\\x00')"
-        for field in schema
-        if field.name != "line" and not pa.types.is_nested(field.type)
-    )
-    return f"json_merge_patch('{{}}', to_json({{{', '.join(texts)}}}))::VARCHAR"
 
 
 def _trimmed(rows: pa.Table) -> pa.Table:

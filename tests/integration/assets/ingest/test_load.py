@@ -4,6 +4,7 @@ import gzip
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -278,7 +279,12 @@ def test_two_processes_with_the_same_file_load_it_once(warehouse_url: str, tmp_p
     assert query(warehouse_url, "SELECT count(*) FROM raw.listens") == [(20_000,)]
 
 
-def test_the_planner_knows_of_what_was_loaded(warehouse_url: str, tmp_path: Path) -> None:
-    load(warehouse_url, tabular(), write_csv(tmp_path, "ada,1400000000,x", "bob,1400000001,y"))
+@pytest.mark.parametrize("next_is_refused", [False, True])
+def test_the_planner_knows_of_what_was_loaded(warehouse_url: str, tmp_path: Path, next_is_refused: bool) -> None:
+    files = [write_csv(tmp_path, "ada,1400000000,x", "bob,1400000001,y")]
+    if next_is_refused:
+        files.append(write_csv(tmp_path, "ada,1400000000,x", header="no,such,columns", name="next.csv"))
+    with pytest.raises(AudoticsError) if next_is_refused else nullcontext():
+        load_files(warehouse_url, tabular(), files)
     known = "select relname::text, reltuples::int from pg_class where relname in ('users', 'tracks', 'listens')"
     assert sorted(query(warehouse_url, known)) == [("listens", 2), ("tracks", 2), ("users", 2)]

@@ -61,8 +61,8 @@ def _write_parquet(path: Path) -> Path:
 
 def _write_lastfm(path: Path) -> Path:
     good = ["ada", "2009-05-04T23:08:57Z", "", "Deep Dish", "", "Roads"]
-    faults = {0: "", 1: "yesterday", 2: "not-an-mbid", 3: "", 5: ""}
-    faulty = [[*good[:place], text, *good[place + 1 :]] for place, text in faults.items()]
+    faults = ((0, ""), (1, "yesterday"), (2, "not-an-mbid"), (3, ""), (5, ""), (5, "x" * 1001))
+    faulty = [[*good[:place], text, *good[place + 1 :]] for place, text in faults]
     malformed = [[*good, *_UNMAPPED.values()], [*good[:2], *_UNMAPPED.values()], [*good[:5], "\0"]]
     lines = ["\t".join(row).encode() for row in (good, *faulty, *malformed)]
     secret = "\t".join([*good, *_UNMAPPED.values()]).encode()
@@ -76,7 +76,9 @@ def _everything_in_raw(url: str) -> str:
     return "\n".join(str(row) for (table,) in tables for row in query(url, f"SELECT t::text FROM raw.{table} AS t"))
 
 
-def test_no_format_leaves_an_ip_address_or_a_user_agent_in_the_warehouse(warehouse_url: str, tmp_path: Path) -> None:
+def test_no_format_leaves_an_ip_address_a_user_agent_or_a_long_text_in_the_warehouse(
+    warehouse_url: str, tmp_path: Path
+) -> None:
     loads = [
         (tabular(), _write_delimited(tmp_path / "a.csv", ",")),
         (tabular(), _write_delimited(tmp_path / "a.tsv", "\t")),
@@ -91,6 +93,10 @@ def test_no_format_leaves_an_ip_address_or_a_user_agent_in_the_warehouse(warehou
     assert "soon" in kept
     for secret in (IP_ADDRESS, USER_AGENT, "203.0", "Mozilla", *_UNMAPPED):
         assert secret not in kept
+    longest = "SELECT reason, max(length(value)) FROM raw.rejected_listens, jsonb_each_text(fields) GROUP BY file_id, 1"
+    lengths = [(reason, length) for reason, length in query(warehouse_url, longest) if length > 100]
+    # Parquet has the text in rows of two reasons.
+    assert sorted(lengths) == [("invalid_utf8", 1000), *[("too_long", 1000)] * len(loads)]
 
 
 def test_every_reject_keeps_its_line_its_reason_and_its_mapped_fields(warehouse_url: str, tmp_path: Path) -> None:

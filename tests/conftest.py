@@ -89,6 +89,7 @@ def own_environment(request: pytest.FixtureRequest) -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith(("AUDOTICS_", "DBT_", "PG"))]:
             patch.delenv(name)
         patch.setenv("AUDOTICS_HOME", str(request.config.stash[_FOLDER] / "home"))
+        patch.setenv("AUDOTICS_TESTS_FOLDER", str(request.config.stash[_FOLDER]))
         patch.setenv("GX_ANALYTICS_ENABLED", "false")
         patch.setenv("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
         patch.setenv("DAGSTER_DISABLE_TELEMETRY", "yes")

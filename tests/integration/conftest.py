@@ -52,14 +52,28 @@ def sample_world(servers: SharedServers) -> Path:
     return servers.folder / "sample"
 
 
-@pytest.fixture(scope="module")
-def sample(servers: SharedServers, sample_world: Path) -> Dbt:
-    """The sample warehouse (`build_sample`), in a copy for this module."""
+@pytest.fixture(scope="session")
+def sample_template(servers: SharedServers, sample_world: Path) -> str:
+    """The name of the sample warehouse (`build_sample`), to copy from."""
 
     def fill(url: str) -> None:
         build_sample(url, sample_world)
 
-    return Dbt(servers.create(servers.template("sample", fill, start=servers.migrated())))
+    return servers.template("sample", fill, start=servers.migrated())
+
+
+@pytest.fixture(scope="module")
+def sample(servers: SharedServers, sample_template: str) -> Dbt:
+    """The sample warehouse, in a copy for this module; every test leaves it as it was."""
+    return Dbt(servers.create(sample_template))
+
+
+@pytest.fixture
+def own_sample(servers: SharedServers, sample_template: str) -> Iterator[Dbt]:
+    """Another copy, for a test that changes what stands in it."""
+    dbt = Dbt(servers.create(sample_template))
+    yield dbt
+    servers.drop(dbt.warehouse_url)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from unittest.mock import patch
 import psycopg2
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
+from filelock import FileLock
 
 from assets.dbt_project import PROJECT, dbt_command, dbt_environment
 
@@ -97,6 +98,15 @@ def _manifest(database: str) -> Manifest:
 
 @cache
 def _parsed() -> bytes:
+    """The project's manifest, parsed by the first worker of the session that asks."""
+    kept = Path(os.environ["AUDOTICS_TESTS_FOLDER"], "manifest.msgpack")
+    with FileLock(kept.with_suffix(".lock")):
+        if not kept.exists():
+            kept.write_bytes(_parse())
+        return kept.read_bytes()
+
+
+def _parse() -> bytes:
     command = dbt_command("parse", "--quiet", "--no-partial-parse", "--no-write-json")
     with patch.dict(os.environ, {"PGDATABASE": _ANY_DATABASE, "DBT_LOG_LEVEL_FILE": "none"}):
         parsed = dbtRunner().invoke(command[1:])

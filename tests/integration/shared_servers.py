@@ -145,22 +145,23 @@ class SharedServers:
         return self.folder / "redis_databases" / str(number)
 
     def _create(self, name: str, template: str | None, owner: str | None) -> str:
-        statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        database, roles = sql.Identifier(name), sql.SQL(", ".join(WORKING_ROLES))
+        statement = sql.SQL("CREATE DATABASE {}").format(database)
         if template:
             statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
         if owner:
             statement += sql.SQL(" OWNER {}").format(sql.Identifier(owner))
-        self._execute(statement)
-        if template:
-            # A copy has not the rights on the database itself, which the first migration takes from the public.
-            database, roles = sql.Identifier(name), sql.SQL(", ".join(WORKING_ROLES))
-            self._execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(database))
-            self._execute(sql.SQL("GRANT TEMPORARY ON DATABASE {} TO {}").format(database, roles))
+        # A copy has not the rights on the database itself, which the first migration takes from the public.
+        rights = [
+            sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(database),
+            sql.SQL("GRANT TEMPORARY ON DATABASE {} TO {}").format(database, roles),
+        ]
+        self._execute(statement, *(rights if template else ()))
         user, _, server = self.endpoints.warehouse_url.rpartition("/")[0].rpartition("@")
         return f"{f'postgresql://{owner}:secret' if owner else user}@{server}/{name}"
 
-    def _execute(self, statement: sql.Composable) -> None:
-        execute(self.endpoints.warehouse_url, statement)
+    def _execute(self, *statements: sql.Composable) -> None:
+        execute(self.endpoints.warehouse_url, *statements)
 
 
 def start(settings: Settings, folder: Path) -> SharedServers:
@@ -169,19 +170,21 @@ def start(settings: Settings, folder: Path) -> SharedServers:
 
     def without_durability() -> None:
         # Every database here is thrown away; nothing kills the server.
-        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-            execute(servers.endpoints.warehouse_url, sql.SQL(f"ALTER SYSTEM SET {setting} = off"))
-        execute(servers.endpoints.warehouse_url, sql.SQL("SELECT pg_reload_conf()"))
+        off = [f"ALTER SYSTEM SET {name} = off" for name in ("fsync", "synchronous_commit", "full_page_writes")]
+        # Every copy of a template goes through the log as well.
+        off.append("ALTER SYSTEM SET wal_init_zero = off")
+        execute(servers.endpoints.warehouse_url, *map(sql.SQL, off), sql.SQL("SELECT pg_reload_conf()"))
 
     servers.once("settings", without_durability)
     return servers
 
 
-def execute(url: str, statement: sql.Composable) -> None:
+def execute(url: str, *statements: sql.Composable) -> None:
     connection = psycopg2.connect(url)
     try:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute(statement)
+            for statement in statements:
+                cursor.execute(statement)
     finally:
         connection.close()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import pytest
 import yaml
 from pipeline_process import Pipeline
 
@@ -14,6 +15,7 @@ from tests.repository import ROOT
 WORLD = SampleWorld(until=date(2026, 6, 1), users=50, tracks=300, listens=3_000, days=60)
 
 
+@pytest.mark.slow
 def test_a_renamed_column_fails_the_build_and_stops_what_reads_the_mart(
     session_folder: Path, redis_url: str, new_warehouse: Callable[[], str]
 ) -> None:

@@ -4,12 +4,7 @@ import json
 from datetime import date, timedelta
 from pathlib import Path
 
-from dbt_process import Dbt
-
-from assets.dbt_project import BUILD
-from assets.ingest.lastfm_1k import LastFm1k
-from assets.ingest.load import load_files
-from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
+from dbt_process import WITHOUT_TESTS, Dbt
 
 UNTIL = date(2026, 6, 1)
 BEFORE = UNTIL - timedelta(days=14)
@@ -42,14 +37,9 @@ def failing(dbt: Dbt, target: Path, **environment: str) -> set[str]:
     return {next((short for short in OF_COLUMNS if name.startswith(f"{short}_")), name) for name in tests}
 
 
-def test_faults_of_older_rows_are_found_by_a_test_of_every_row(
-    warehouse_url: str, session_folder: Path, tmp_path: Path
-) -> None:
-    folder = session_folder / "data-tests"
-    generate(folder, SampleWorld(until=UNTIL, users=20, tracks=200, listens=1_000, days=60))
-    load_files(warehouse_url, LastFm1k(), [folder / LISTENS_FILE])
-    dbt = Dbt(warehouse_url)
-    dbt(*BUILD, AUDOTICS_AS_OF_DATES=f"{BEFORE},{UNTIL}")
+def test_faults_of_older_rows_are_found_by_a_test_of_every_row(own_sample: Dbt, tmp_path: Path) -> None:
+    dbt = own_sample
+    dbt("build", *WITHOUT_TESTS, "--select", "marts.features", AUDOTICS_AS_OF_DATES=f"{BEFORE},{UNTIL}")
     dbt.query(FAULTS)
     assert failing(dbt, tmp_path, AUDOTICS_AS_OF_DATES=f"{UNTIL}") == set()
     assert failing(dbt, tmp_path, AUDOTICS_AS_OF_DATES=f"{BEFORE}") == OF_FEATURES

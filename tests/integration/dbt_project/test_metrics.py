@@ -1,15 +1,14 @@
 """Metrics asked for on the command line, against plain SQL on the listens themselves."""
 
 import csv
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from dbt_metricflow.cli.main import cli
 from dbt_process import Dbt
 
 from assets.dbt_project import PROJECT, dbt_environment, prepare_metrics
@@ -51,24 +50,21 @@ def project(dbt: Dbt, session_folder: Path) -> Path:
 
 
 @pytest.fixture
-def ask(dbt: Dbt, project: Path, tmp_path: Path) -> Callable[..., list[tuple[Any, ...]]]:
+def ask(
+    dbt: Dbt, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., list[tuple[Any, ...]]]:
     """A function from metrics and groups to the rows that `mf query` answers, groups first and in their order."""
 
     folders = {"DBT_PROJECT_DIR": str(project), "DBT_PROFILES_DIR": str(project)}
 
     def query(metrics: str, group_by: str, *options: str) -> list[tuple[Any, ...]]:
         answer = tmp_path / "answer.csv"
-        command = [str(Path(sys.executable).with_name("mf")), "query", "--csv", str(answer), *options]
-        done = subprocess.run(
-            [*command, "--metrics", metrics, "--group-by", group_by, "--order", group_by],
-            env={**os.environ, **dbt_environment(dbt.warehouse_url), **folders},
-            # Not the project's folder: the environment alone has to find it.
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        arguments = ["--metrics", metrics, "--group-by", group_by, "--order", group_by, "--csv", str(answer)]
+        # Not the project's folder: the environment alone has to find it.
+        monkeypatch.chdir(tmp_path)
+        environment = {**dbt_environment(dbt.warehouse_url), **folders, "DBT_LOG_LEVEL_FILE": "none"}
+        done = CliRunner().invoke(cli, ["query", *options, *arguments], env=environment)
+        assert done.exit_code == 0, done.output
         with answer.open() as file:
             rows = list(csv.DictReader(file))
         groups = group_by.split(",")

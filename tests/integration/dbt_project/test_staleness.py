@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,25 +10,10 @@ from dbt_process import WITHOUT_TESTS, Dbt
 from assets.dbt_project import PROJECT, manifest_path, project_code
 from assets.features.dates import MARTS
 from assets.features.version import features_version
-from assets.ingest.lastfm_1k import LastFm1k
-from assets.ingest.load import load_files
-from assets.ingest.sample_world import LISTENS_FILE, SampleWorld, generate
 from warehouse.engine import create_engine
 from warehouse.roles import Role
 
-WORLD = SampleWorld(until=date(2026, 6, 1), users=30, tracks=200, listens=2_000, days=60)
 BUILD = ("build", *WITHOUT_TESTS, "--exclude", "marts.features", "resource_type:snapshot", "listener_history")
-
-
-@pytest.fixture
-def built(warehouse_url: str, session_folder: Path) -> Dbt:
-    """A small warehouse whose models are built."""
-    folder = session_folder / "staleness"
-    generate(folder, WORLD)
-    load_files(warehouse_url, LastFm1k(), [folder / LISTENS_FILE])
-    dbt = Dbt(warehouse_url)
-    dbt(*BUILD)
-    return dbt
 
 
 @pytest.fixture
@@ -80,10 +64,10 @@ def readers(project: Path, *names: str) -> set[str]:
 
 @pytest.mark.timeout(600)
 def test_a_fixed_macro_rebuilds_its_old_days_and_nothing_else_and_a_changed_description_rebuilds_nothing(
-    built: Dbt, project: Path
+    own_sample: Dbt, project: Path
 ) -> None:
-    before, features_before = written(built), version(built)
-    changed = Dbt(built.warehouse_url, project)
+    before, features_before = written(own_sample), version(own_sample)
+    changed = Dbt(own_sample.warehouse_url, project)
 
     rewrite(project, "track_daily.yml", 'description: "', 'description: "Reworded: ')
     rewrite(project, "exposures.yml", "description: >-", "description: >-\n      Reworded:")
@@ -113,25 +97,25 @@ def test_a_fixed_macro_rebuilds_its_old_days_and_nothing_else_and_a_changed_desc
     assert changed.contents() == contents
 
 
-def test_dbt_does_not_build_by_code_that_it_is_not_told_of(built: Dbt, project: Path) -> None:
-    before = written(built)
-    told_of_another = {"AUDOTICS_DBT_CODE": built.environment["AUDOTICS_DBT_CODE"]}
+def test_dbt_does_not_build_by_code_that_it_is_not_told_of(own_sample: Dbt, project: Path) -> None:
+    before = written(own_sample)
+    told_of_another = {"AUDOTICS_DBT_CODE": own_sample.environment["AUDOTICS_DBT_CODE"]}
     rewrite(project, "calendar.sql", "at time zone 'UTC')::date", "at time zone 'Europe/Berlin')::date")
     for refused in (
-        Dbt(built.warehouse_url, project)(*BUILD, check=False, **told_of_another),
-        built(*BUILD, "--vars", "horizon_days: 7", check=False),
-        built(*BUILD, check=False, AUDOTICS_DBT_CODE="{}"),
+        Dbt(own_sample.warehouse_url, project)(*BUILD, check=False, **told_of_another),
+        own_sample(*BUILD, "--vars", "horizon_days: 7", check=False),
+        own_sample(*BUILD, check=False, AUDOTICS_DBT_CODE="{}"),
     ):
         assert refused.returncode != 0
         assert 'eval "$(audotics env)", then run this again' in refused.stdout
-    assert written(built) == before
+    assert written(own_sample) == before
 
 
-def test_features_are_stale_once_what_they_read_is_built_by_other_code_and_not_before(built: Dbt) -> None:
+def test_features_are_stale_once_what_they_read_is_built_by_other_code_and_not_before(own_sample: Dbt) -> None:
     code = project_code()
     read = ", ".join(f"'{model}'" for mart in MARTS for model in code.read[f"model.audotics.{mart}"])
-    before = version(built)
-    built.query(f"update builds.models set definition = 'other' where model not in ({read})")
-    assert version(built) == before
-    built.query("update builds.models set definition = 'other' where model = 'core.fct_listens'")
-    assert version(built) != before
+    before = version(own_sample)
+    own_sample.query(f"update builds.models set definition = 'other' where model not in ({read})")
+    assert version(own_sample) == before
+    own_sample.query("update builds.models set definition = 'other' where model = 'core.fct_listens'")
+    assert version(own_sample) != before

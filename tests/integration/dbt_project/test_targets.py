@@ -1,11 +1,9 @@
 """Developers build beside what the platform built, in schemas of their own."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from dbt_process import WITHOUT_TESTS, Dbt
-from sample_warehouse import load_sample
 
 from assets.dbt_project import PROJECT
 
@@ -13,19 +11,14 @@ SELECTED = ("--select", "+track_daily", "+feat_track")
 WRITTEN = "select distinct xmin::text from {}.{}"
 
 
-def test_a_developer_builds_into_schemas_of_their_own_and_remembers_it_apart(
-    new_warehouse: Callable[[], str], session_folder: Path, tmp_path: Path
-) -> None:
-    url = new_warehouse()
-    load_sample(url, session_folder / "targets")
-    dbt = Dbt(url)
-    dbt("build", *WITHOUT_TESTS, *SELECTED)
+def test_a_developer_builds_into_schemas_of_their_own_and_remembers_it_apart(own_sample: Dbt, tmp_path: Path) -> None:
+    dbt = own_sample
     before = {name: dbt.query(WRITTEN.format("core", name)) for name in ("fct_listens", "fct_first_listens")}
     dbt.query("insert into builds.feature_dates select date '2026-05-01', 'a digest', 1, now()")
 
     project = tmp_path / "dbt_project"
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
-    developer = Dbt(url, project)
+    developer = Dbt(dbt.warehouse_url, project)
     developer("build", *WITHOUT_TESTS, *SELECTED, "--target", "dev", "--full-refresh", DBT_SCHEMA="dev_ann")
     schemas = (
         "select distinct schemaname from pg_tables where tablename in ('fct_listens', 'track_daily', 'feat_track')"

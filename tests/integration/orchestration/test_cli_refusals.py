@@ -125,7 +125,7 @@ def test_a_truncated_parquet_file(empty: Pipeline, tmp_path: Path) -> None:
 
 def test_a_date_before_any_data(empty: Pipeline) -> None:
     refused(
-        empty.run_process("run", "--as-of", "2015-01-01"),
+        empty.run("run", "--as-of", "2015-01-01"),
         "no listens",
         "landing",
         "lastfm-1k/",

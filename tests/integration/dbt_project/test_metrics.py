@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from dbt_metricflow.cli.main import cli
 from dbt_process import Dbt
 
 from assets.dbt_project import PROJECT, dbt_environment, prepare_metrics
@@ -54,6 +53,9 @@ def ask(
     dbt: Dbt, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., list[tuple[Any, ...]]]:
     """A function from metrics and groups to the rows that `mf query` answers, groups first and in their order."""
+
+    # What takes seconds to load, only the worker that needs it loads.
+    from dbt_metricflow.cli.main import cli
 
     folders = {"DBT_PROJECT_DIR": str(project), "DBT_PROFILES_DIR": str(project)}
 

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
-from scipy import stats
 
 from assets.candidates.als import AlsConfig
 from assets.candidates.pool import Sources, SourcesConfig, fit_sources
@@ -215,10 +214,13 @@ def test_rankers_trained_on_shuffled_labels_score_at_chance(world: World) -> Non
     def any_order(draw: np.random.Generator) -> pd.DataFrame:
         return pool.iloc[draw.permutation(len(pool))].assign(rank=lambda rows: rows.groupby("user_key").cumcount() + 1)
 
+    # What takes seconds to load, only the worker that needs it loads.
+    from scipy.stats import ttest_ind
+
     draws = [np.random.default_rng(seed) for seed in range(16)]
     canaries = [ndcg(rank(train(shuffled(draw), CONFIG), pool, matrix, NO_RULES)) for draw in draws]
     chance = [ndcg(any_order(draw)) for draw in draws]
-    low, high = stats.ttest_ind(canaries, chance, equal_var=False).confidence_interval(0.99)
+    low, high = ttest_ind(canaries, chance, equal_var=False).confidence_interval(0.99)
     assert low < 0 < high, (canaries, chance)
     ranker = ndcg(rank(train(world.folds, CONFIG), pool, matrix, NO_RULES))
     assert ranker > max(canaries)

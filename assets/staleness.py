@@ -38,6 +38,9 @@ COMPUTING_LIBRARIES = {
     "scipy": ("scipy",),
 }
 
+# It says where things are and how many threads work: what is computed is the same with other settings, and with more.
+_NO_CODE = {"warehouse.settings"}
+
 Node = Mapping[str, Any]
 
 
@@ -234,7 +237,7 @@ def _imported(modules: Iterable[str], root: Path) -> dict[str, "_Module"]:
         source = _source(root, name)
         if source is not None and name not in found:
             found[name] = _module(source)
-            waiting |= found[name].imports
+            waiting |= found[name].imports - _NO_CODE
     if missing := set(modules) - found.keys():
         raise ModuleNotFoundError(f"no module of the project is called {', '.join(sorted(missing))}")
     return found

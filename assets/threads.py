@@ -6,6 +6,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from warehouse.settings import load_settings
+
+
+def thread_count() -> int:
+    """In how many threads work is done, as the settings say: never part of a config, because it changes no result."""
+    return load_settings().threads
+
 
 def in_parts(work: Callable[[slice], None], rows: int, threads: int, least: int = 1) -> None:
     """Calls `work` at once on ranges that together are all rows: as many as there are threads, of `least` rows or more,

@@ -28,6 +28,7 @@ from assets.ranker.registry import Challenger, champions, register, store_files
 from assets.ranker.training import RankerConfig, RankerModel
 from assets.ranker.training_set import load_folds
 from assets.slates import HORIZON_DAYS, Slate
+from assets.threads import thread_count
 from benchmarks.pipeline import own_home, quietly
 from benchmarks.stages import Stage, stages_of, stopwatches
 from orchestration.cli.rendering import print_json, print_table, say
@@ -112,7 +113,7 @@ def train(
 
 def compare_forests(slate: Slate, model: RankerModel, x: npt.NDArray[np.float32]) -> list[ForestSpeed]:
     """Scores of all rows, and SHAP values of a share of them, as many as are explained in a night."""
-    booster, forest, threads = model.booster, read_forest(model.text), model.config.threads
+    booster, forest, threads = model.booster, read_forest(model.text), thread_count()
     explained = x[: len(x) // SCORED_PER_EXPLAINED]
     return [
         alternate(

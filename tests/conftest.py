@@ -21,6 +21,7 @@ from warehouse.settings import Settings
 # the libraries load, and passed on to every process that a test starts.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("AUDOTICS_THREADS", "1")
 
 _FOLDER = pytest.StashKey[Path]()
 

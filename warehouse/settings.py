@@ -1,5 +1,6 @@
-"""Where things are: the home folder, the warehouse, Redis, the lake and the landing folder."""
+"""Where things are: the home folder, the warehouse, Redis, the lake and the landing folder; how many threads."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,11 @@ def _default_landing(validated: dict[str, Any]) -> Path:
     return Path(validated["home"] / "landing")
 
 
+def _cores() -> int:
+    """Those that this process may run on, where the system can say which."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -44,6 +50,7 @@ class Settings(BaseSettings):
     landing: Annotated[Path, AfterValidator(_absolute)] = Field(default_factory=_default_landing)
     pg_port: Port | None = None
     redis_port: Port | None = None
+    threads: int = Field(default_factory=_cores, ge=1)
 
 
 # What the macros of dbt_project/ read from the environment: a person sets them for a dbt command.

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from assets.candidates.history import History
 from assets.candidates.source import ABSENT
 from assets.listens import Floats, Ints
+from assets.threads import thread_count
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,6 @@ class AlsConfig:
     regularization: float = 100.0
     iterations: int = 15
     decay_days: float = 90.0
-    threads: int = 2
     seed: int = 1
 
 
@@ -27,8 +27,8 @@ def fit_track_vectors(history: History, config: AlsConfig) -> Floats:
     """The track side of the implicit-feedback factorisation of Hu, Koren and Volinsky (2008), from all of a history.
 
     Float32 (tracks, factors), one row per track code. On one kind of CPU the same history, config and seed give the
-    same bits, whatever `threads` is: each row is solved by one thread, and BLAS runs on one. Another kind of CPU has
-    other BLAS kernels, which round differently.
+    same bits, in any number of threads: each row is solved by one, and BLAS runs on one. Another kind of CPU has other
+    BLAS kernels, which round differently.
     """
     with _one_blas_thread():
         model = _model(config)
@@ -67,7 +67,7 @@ def _model(config: AlsConfig) -> Any:
         alpha=config.alpha,
         regularization=config.regularization,
         iterations=config.iterations,
-        num_threads=config.threads,
+        num_threads=thread_count(),
         random_state=config.seed,
     )
 

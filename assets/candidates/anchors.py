@@ -11,7 +11,7 @@ from assets.candidates.session_cooccurrence import SessionCooccurrence
 from assets.listens import Floats, Ints
 from assets.pairs import pack
 from assets.recordings import namesakes
-from assets.threads import in_parts
+from assets.threads import in_parts, thread_count
 
 if TYPE_CHECKING:
     from assets.candidates.anchors_kernel import Found
@@ -31,11 +31,8 @@ class Anchors:
     namesake (recordings.namesakes) that has any other; of equals, the one with the lower key comes first.
     """
 
-    def __init__(
-        self, history: History, cooccurrence: SessionCooccurrence, catalogue: pd.DataFrame, threads: int = 2
-    ) -> None:
+    def __init__(self, history: History, cooccurrence: SessionCooccurrence, catalogue: pd.DataFrame) -> None:
         """catalogue: track_key, artist_key and title (both may be null), one row per track (`read_names`)."""
-        self._threads = threads
         self._history = history
         self._plays = cooccurrence.plays
         self._neighbours = cooccurrence.neighbours
@@ -89,7 +86,7 @@ class Anchors:
             starts = first[users.start : users.stop + 1]
             strongest_terms(codes[users], starts, track, self._titles, plays, neighbours, found)
 
-        in_parts(find, len(codes), self._threads)
+        in_parts(find, len(codes), thread_count())
 
     def _by_artist(self, codes: Ints, user: Ints, track: Ints, found: "Found") -> None:
         """Finds the tracks of the same artist that each user listened to most, where `found` has no anchor."""

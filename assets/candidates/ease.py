@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 from assets.candidates.history import History, rows_of
 from assets.candidates.source import ABSENT
 from assets.listens import Floats, Ints
+from assets.threads import thread_count
 
 # Columns of the dense matrices that are worked on at a time.
 _BLOCK = 1_000
@@ -25,7 +26,6 @@ class EaseConfig:
     play_decay_days: float = 180.0
     regularization: float = 800.0
     tracks: int = 12_000
-    threads: int = 2
 
 
 class Ease:
@@ -33,7 +33,7 @@ class Ease:
 
     B is the item-item matrix of EASE-R (Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019),
     fitted on who heard what and limited to the most heard tracks; other tracks are not offered. Regularisation and
-    decay were chosen on 30Music as of 2014-12-01.
+    decay were chosen on 30Music as of 2014-12-01. Another number of threads rounds the last digits of B differently.
     """
 
     name = "ease"
@@ -47,7 +47,7 @@ class Ease:
         self._width = len(history.tracks)
         gram = _gram(history.heard[:, self._columns])
         gram[np.diag_indices_from(gram)] += config.regularization
-        with threadpool_limits(config.threads, "blas"):
+        with threadpool_limits(thread_count(), "blas"):
             # In place: LAPACK takes the transpose, which is the matrix itself, in its own order of memory.
             factor, failed = linalg.lapack.spotrf(gram.T, lower=True, overwrite_a=True)
             if not failed:

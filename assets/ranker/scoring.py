@@ -13,6 +13,7 @@ from assets.ranker.forest.forest import Forest, UnsupportedForestError, read_for
 from assets.ranker.lists import Listing, ListRules
 from assets.ranker.training import RankerConfig, RankerModel
 from assets.slates import LIST_LENGTH
+from assets.threads import thread_count
 from warehouse.errors import AudoticsError
 
 _LOG = logging.getLogger(__name__)
@@ -93,8 +94,8 @@ def predict(model: RankerModel, values: npt.NDArray[np.float32]) -> npt.NDArray[
     """
     forest = forest_of(model.text)
     if forest is None:
-        return np.asarray(model.booster.predict(values, num_threads=model.config.threads))
-    return forest.predict(values, model.config.threads)
+        return np.asarray(model.booster.predict(values, num_threads=thread_count()))
+    return forest.predict(values, thread_count())
 
 
 def list_scores(

@@ -1,5 +1,6 @@
 """Trains one LightGBM ranker on the labelled folds of one slate."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from assets.features.dates import FOLDS
 from assets.ranker.dataset import Fold
 from assets.slates import LIST_LENGTH
+from assets.threads import thread_count
 
 if TYPE_CHECKING:
     import lightgbm
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 # Log loss of single candidates, or one of LightGBM's losses of a user's candidates in their order.
 OBJECTIVES = ("binary", "rank_xendcg", "lambdarank")
+
+_THREADS = re.compile(r"\[num_threads: \d+\]")
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,6 @@ class RankerConfig:
     lambda_l2: float = 10.0
     feature_fraction: float = 0.6
     bagging_fraction: float = 0.6
-    threads: int = 2
     seed: int = 1
 
     @property
@@ -50,8 +53,8 @@ class RankerConfig:
         """Whether probabilities are learnt; the scores of a ranking objective only order a user's candidates."""
         return self.objective == "binary"
 
-    def lightgbm_parameters(self) -> dict[str, object]:
-        """The same folds, config and LightGBM version give the same model text; other `threads`, the same trees."""
+    def lightgbm_parameters(self, threads: int) -> dict[str, object]:
+        """The same folds, config and LightGBM version give the same trees, with any number of threads."""
         return {
             "objective": self.objective,
             "num_leaves": self.leaves,
@@ -63,7 +66,7 @@ class RankerConfig:
             "bagging_freq": 1,
             "deterministic": True,
             "force_row_wise": True,
-            "num_threads": self.threads,
+            "num_threads": threads,
             "seed": self.seed,
             "verbosity": -1,
             # The places that count are those of a list.
@@ -96,7 +99,7 @@ def can_learn(folds: Sequence[Fold]) -> bool:
     return len({label for fold in folds for label in np.unique(fold.label).tolist()}) == 2
 
 
-def training_data(folds: Sequence[Fold], config: RankerConfig) -> "lightgbm.Dataset":
+def training_data(folds: Sequence[Fold], config: RankerConfig, threads: int) -> "lightgbm.Dataset":
     """The rows of all folds together, weighted, and grouped by fold and user for the objectives that rank.
 
     Raises:
@@ -118,25 +121,27 @@ def training_data(folds: Sequence[Fold], config: RankerConfig) -> "lightgbm.Data
         weight=np.concatenate([_row_weights(fold, config.user_weight) for fold in folds]),
         group=None if config.probabilities else np.concatenate([_rows_by_user(fold) for fold in folds]),
         feature_name=names,
-        params=config.lightgbm_parameters(),
+        params=config.lightgbm_parameters(threads),
     )
 
 
 def train(folds: Sequence[Fold], config: RankerConfig) -> RankerModel:
-    """Trains on all folds together.
+    """Trains on all folds together. The same folds, config and LightGBM version give the same model text.
 
     Raises:
         ValueError: as `training_data`.
     """
     import lightgbm
 
-    data = training_data(folds, config)
-    booster = lightgbm.train(config.lightgbm_parameters(), data, num_boost_round=config.trees)
+    threads = thread_count()
+    data = training_data(folds, config, threads)
+    booster = lightgbm.train(config.lightgbm_parameters(threads), data, num_boost_round=config.trees)
     gain = booster.feature_importance("gain")
     share = gain / max(float(gain.sum()), 1e-12)
     ordered = sorted(zip(folds[0].names, share, strict=True), key=lambda pair: -pair[1])
     return RankerModel(
-        text=booster.model_to_string(),
+        # LightGBM notes in how many threads it trained; 0: as many as there are.
+        text=_THREADS.sub("[num_threads: 0]", booster.model_to_string()),
         names=folds[0].names,
         gain={name: round(float(value), 6) for name, value in ordered},
         fold_dates=[fold.as_of for fold in folds],

@@ -13,6 +13,7 @@ from assets.listens import Floats, Ints
 from assets.ranker.lists import ListRules
 from assets.ranker.scoring import columns_of, forest_of
 from assets.ranker.training import RankerModel
+from assets.threads import thread_count
 from warehouse.errors import AudoticsError
 
 # What a row costs here is many times its score, and its text is stored: only what is seen first is explained.
@@ -83,8 +84,8 @@ def contributions(model: RankerModel, values: npt.NDArray[np.float32]) -> npt.ND
     """
     forest = forest_of(model.text)
     if forest is not None:
-        return forest.contributions(values, model.config.threads)
-    predicted = model.booster.predict(values, pred_contrib=True, num_threads=model.config.threads)
+        return forest.contributions(values, thread_count())
+    predicted = model.booster.predict(values, pred_contrib=True, num_threads=thread_count())
     return np.asarray(predicted, dtype=np.float64)
 
 

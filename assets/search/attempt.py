@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -102,9 +102,8 @@ def _curve(
     import lightgbm
 
     # The same trees with any number of threads; a second one waits more than it works on folds of this size.
-    config = replace(config, threads=1)
-    parameters = {**config.lightgbm_parameters(), "metric": "None"}
-    data = training_data(folds, config)
+    parameters = {**config.lightgbm_parameters(threads=1), "metric": "None"}
+    data = training_data(folds, config, threads=1)
     booster = lightgbm.Booster(parameters, data)
     booster.add_valid(lightgbm.Dataset(validation.holdout.x, reference=data, params=parameters), "holdout")
     curve: Curve = {}

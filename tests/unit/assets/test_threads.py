@@ -1,8 +1,40 @@
-"""Ranges of rows, a thread each."""
+"""How many threads work, and ranges of rows, a thread each."""
+
+import os
+from pathlib import Path
 
 import pytest
 
-from assets.threads import in_parts
+from assets.staleness import code_digest
+from assets.threads import in_parts, thread_count
+from tests.repository import ROOT
+from warehouse.errors import AudoticsError
+
+
+def test_there_are_as_many_threads_as_the_settings_say_else_one_per_core_of_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AUDOTICS_THREADS", "5")
+    assert thread_count() == 5
+    monkeypatch.setenv("AUDOTICS_THREADS", "0")
+    with pytest.raises(AudoticsError, match="AUDOTICS_THREADS"):
+        thread_count()
+    monkeypatch.delenv("AUDOTICS_THREADS")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 2, 3}, raising=False)
+    assert thread_count() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    assert thread_count() == 8
+
+
+def test_another_setting_is_no_other_code_of_what_reads_the_settings(tmp_path: Path) -> None:
+    for module in ("assets/threads.py", "warehouse/settings.py"):
+        (tmp_path / module).parent.mkdir()
+        (tmp_path / module).write_text((ROOT / module).read_text("utf-8"), "utf-8")
+    before = code_digest("assets.threads", root=tmp_path)
+    with (tmp_path / "warehouse" / "settings.py").open("a", encoding="utf-8") as settings:
+        settings.write("ANOTHER = 1\n")
+    assert code_digest("assets.threads", root=tmp_path) == before
 
 
 @pytest.mark.parametrize(

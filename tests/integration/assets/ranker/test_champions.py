@@ -20,7 +20,7 @@ from warehouse.roles import Role
 
 START = date(2026, 3, 2)
 DAYS = [START + timedelta(days=7 * week) for week in range(4)]
-CONFIG = RankerConfig(trees=1, min_child_samples=5, lambda_l2=0.1, threads=1)
+CONFIG = RankerConfig(trees=1, min_child_samples=5, lambda_l2=0.1)
 
 
 @pytest.fixture(scope="module")

@@ -158,14 +158,17 @@ def random_sources() -> Sources:
     return fit_sources(listens_of(list(rows)), AS_OF, SourcesConfig(sizes={"own_tracks": 20, "popular": 50}))
 
 
-@pytest.mark.parametrize("threads", [1, 2, 9])
-def test_anchors_are_those_of_the_definition_however_many_threads_find_them(threads: int) -> None:
+@pytest.mark.parametrize("threads", ["1", "2", "9"])
+def test_anchors_are_those_of_the_definition_however_many_threads_find_them(
+    threads: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUDOTICS_THREADS", threads)
     sources = random_sources()
     history, cooccurrence = sources.history, sources.fitted(SessionCooccurrence)
     artists = {int(key): int(key) % 4 for key in history.tracks if key % 5}
     titles = {int(key): f"title {key % 3}" for key in history.tracks}
     pool = sources.candidates(np.array([3, 404, 0, 14, 7], dtype=np.int32), Slate.FOR_YOU)
-    found = Anchors(history, cooccurrence, catalogue_of(artists, titles), threads).add_to(pool)
+    found = Anchors(history, cooccurrence, catalogue_of(artists, titles)).add_to(pool)
     plays, listens, likely = (each.toarray() for each in (cooccurrence.plays, history.plays(), cooccurrence.neighbours))
     names = np.array([titles[int(key)] for key in history.tracks])
     ways = {"session": 0, "artist": 0, "namesake": 0, "nothing": 0}

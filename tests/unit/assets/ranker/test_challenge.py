@@ -20,7 +20,7 @@ from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 
 AS_OF = date(2026, 3, 2)
-CONFIG = RankerConfig(trees=2, min_child_samples=5, lambda_l2=0.1, threads=1)
+CONFIG = RankerConfig(trees=2, min_child_samples=5, lambda_l2=0.1)
 NEWEST = StoredHoldout(fold_dates(AS_OF, 1)[0], "holdout/x.parquet")
 
 
@@ -59,7 +59,7 @@ def lake(tmp_path: Path) -> Lake:
 def row(lake: Lake, trained_as_of: date, stand_in_as_of: date | None) -> ModelRow:
     """A row of ml.models whose files are in the lake: the model has one tree, its stand-in two."""
     stand_in = stand_in_as_of and StandIn(stand_in_as_of, train(folds(), CONFIG))
-    model = train(folds(), RankerConfig(trees=1, min_child_samples=5, threads=1))
+    model = train(folds(), RankerConfig(trees=1, min_child_samples=5))
     challenger = Challenger(Slate.FOR_YOU, trained_as_of, model, 100, stand_in or None)
     store_files(lake, challenger)
     version = challenger.model_version

@@ -152,7 +152,7 @@ def test_a_model_that_cannot_be_expressed_is_scored_by_lightgbm_and_that_is_said
     text = booster.model_to_string()
     with pytest.raises(UnsupportedForestError, match=reason):
         read_forest(text)
-    model = RankerModel(text, booster.feature_name(), {}, [], 0, 0, RankerConfig(threads=1))
+    model = RankerModel(text, booster.feature_name(), {}, [], 0, 0, RankerConfig())
     with caplog.at_level(logging.WARNING):
         scores = [predict(model, odd_rows(50)) for _ in range(2)]
     assert np.array_equal(scores[0], booster.predict(odd_rows(50), num_threads=1), equal_nan=True)

@@ -29,7 +29,7 @@ from assets.slates import Slate
 
 USERS, TRACKS, IN_POOL = 12, 150, 120
 AS_OF = date(2026, 3, 2)
-CONFIG = RankerConfig(trees=5, min_child_samples=5, leaves=4, learning_rate=0.3, lambda_l2=0.1, threads=1)
+CONFIG = RankerConfig(trees=5, min_child_samples=5, leaves=4, learning_rate=0.3, lambda_l2=0.1)
 
 
 def empty(*columns: str) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from assets.listens import SECONDS_PER_DAY, Listens, epoch_seconds
 from assets.metrics.protocol import evaluate, per_user_metrics, relevant_tracks
 from assets.ranker.dataset import Fold
 from assets.ranker.lists import ListRules
-from assets.ranker.scoring import rank
+from assets.ranker.scoring import predict, rank
 from assets.ranker.training import RankerConfig, can_learn, train
 from assets.slates import HORIZON_DAYS, Slate
 from tests.feature_frames import no_marts
@@ -27,7 +27,7 @@ from tests.folds import labelled_fold
 from warehouse.errors import AudoticsError
 
 AS_OF = date(2020, 3, 1)
-CONFIG = RankerConfig(trees=20, min_child_samples=5, leaves=7, learning_rate=0.1, negatives=1.0, threads=1)
+CONFIG = RankerConfig(trees=20, min_child_samples=5, leaves=7, learning_rate=0.1, negatives=1.0)
 NO_RULES = ListRules.none()
 
 
@@ -116,10 +116,16 @@ def test_training_twice_gives_the_same_model_text(world: World) -> None:
     assert train(world.folds, CONFIG).text == train(world.folds, CONFIG).text
 
 
-def test_the_number_of_threads_does_not_change_a_prediction(world: World) -> None:
-    one, two = (train(world.folds, replace(CONFIG, threads=threads)) for threads in (1, 2))
-    x = world.folds[0].x
-    assert np.array_equal(one.booster.predict(x), two.booster.predict(x))
+def test_the_number_of_threads_changes_neither_a_model_nor_a_score(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models, scores = [], []
+    for threads in ("1", "2", "3"):
+        monkeypatch.setenv("AUDOTICS_THREADS", threads)
+        models.append(train(world.folds, CONFIG))
+        scores.append(predict(models[-1], world.folds[0].x))
+    assert models[0] == models[1] == models[2]
+    assert np.array_equal(scores[0], scores[1]) and np.array_equal(scores[0], scores[2])
 
 
 def test_a_model_says_what_it_learnt_from(world: World) -> None:

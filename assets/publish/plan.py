@@ -1,6 +1,7 @@
 """What the content of a release makes of it: its name, its sizes, the memory it needs."""
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,31 +109,36 @@ def plan_release(release: ReleaseInput) -> Plan:
 
 def _add_tracks(content: _Content, release: ReleaseInput) -> NDArray[np.int32]:
     """Add the catalogue; returns its sorted track keys."""
-    keys = [np.empty(0, np.int32)]
-    for tracks in release.tracks():
-        keys.append(np.array([track.track_key for track in tracks], np.int32))
-        for track in tracks:
-            field = contract.track_field(track.track_key)
-            content.add(digest.TRACK, field, contract.pack_track(track))
-            content.add(digest.TRACK_ID, track.track_id.encode(), field)
-    return _each_once(keys, "track")
+    records = (
+        (track.track_key, contract.track_field(track.track_key), contract.pack_track(track), track.track_id)
+        for tracks in release.tracks()
+        for track in tracks
+    )
+    return _add_records(content, "track", digest.TRACK, digest.TRACK_ID, records)
 
 
 def _add_artists(content: _Content, release: ReleaseInput) -> NDArray[np.int32]:
     """Add the artists; returns their sorted keys."""
-    keys = [np.empty(0, np.int32)]
-    for artists in release.artists():
-        keys.append(np.array([artist.artist_key for artist in artists], np.int32))
-        for artist in artists:
-            field = contract.artist_field(artist.artist_key)
-            content.add(digest.ARTIST, field, contract.pack_artist(artist))
-            content.add(digest.ARTIST_ID, artist.artist_id.encode(), field)
-    return _each_once(keys, "artist")
+    records = (
+        (artist.artist_key, contract.artist_field(artist.artist_key), contract.pack_artist(artist), artist.artist_id)
+        for artists in release.artists()
+        for artist in artists
+    )
+    return _add_records(content, "artist", digest.ARTIST, digest.ARTIST_ID, records)
 
 
-def _each_once(keys: Sequence[NDArray[np.int32]], item: str) -> NDArray[np.int32]:
-    """The keys of all batches, sorted; ReleaseError when one is there twice."""
-    catalogue, times = np.unique(np.concatenate(keys), return_counts=True)
+def _add_records(
+    content: _Content, item: str, kind: str, id_kind: str, records: Iterable[tuple[int, bytes, bytes, str]]
+) -> NDArray[np.int32]:
+    """Add records, each as (key, field, packed, public id), and where they are found by public id; returns the keys,
+    sorted. ReleaseError when one is there twice.
+    """
+    keys = array("i")
+    for key, field, packed, public_id in records:
+        keys.append(key)
+        content.add(kind, field, packed)
+        content.add(id_kind, public_id.encode(), field)
+    catalogue, times = np.unique(np.array(keys, np.int32), return_counts=True)
     if (times > 1).any():
         raise ReleaseError(f"the catalogue of the release has the {item} key {catalogue[times > 1][0]} twice")
     return catalogue

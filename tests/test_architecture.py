@@ -163,8 +163,6 @@ LONGEST_FILE, LONGEST_FUNCTION = 300, 50
 LONGER_FUNCTIONS = {
     # Numba compiles it as one loop; every piece taken out of it is a call per row and tree.
     "assets/ranker/forest/kernel.py add_contributions",
-    # A list of tables with their columns, in the order in which they are created.
-    "warehouse/migrations/baseline/raw.py _create_what_files_say",
 }
 
 

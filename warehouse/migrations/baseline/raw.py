@@ -168,6 +168,12 @@ def _create_rejected_listens() -> None:
 
 def _create_what_files_say() -> None:
     """What each file says beyond what the tables above show of it, so that any load can be undone."""
+    _create_duplicate_listens()
+    _create_mentions()
+    _create_profiles_and_given_keys()
+
+
+def _create_duplicate_listens() -> None:
     op.create_table(
         "duplicate_listens",
         column("listened_at", INSTANT, "Start of playback"),
@@ -181,6 +187,9 @@ def _create_what_files_say() -> None:
         schema="raw",
         comment="One row per listen of raw.listens and later load that has it too, to tell it once the first is undone",
     )
+
+
+def _create_mentions() -> None:
     op.create_table(
         "user_mentions",
         column("file_id", sa.Integer, "raw.ingest_files"),
@@ -212,6 +221,9 @@ def _create_what_files_say() -> None:
         schema="raw",
         comment="One row per load and track that it names, with what it says first",
     )
+
+
+def _create_profiles_and_given_keys() -> None:
     op.create_table(
         "user_profiles",
         column("file_id", sa.Integer, "The load of the listens that the profiles lay beside: raw.ingest_files"),

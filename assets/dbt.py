@@ -21,8 +21,18 @@ from dagster_dbt import (
 )
 from packaging.version import Version
 
-from assets.dbt_project import BUILD, DBT, MANIFEST, PROJECT, TARGET, dates_environment, dbt_environment, manifest_path
-from assets.dbt_project import project_code as code_of_project
+from assets.dbt_project import (
+    BUILD,
+    DBT,
+    MANIFEST,
+    PROJECT,
+    TARGET,
+    ProjectCode,
+    dates_environment,
+    dbt_environment,
+    manifest_path,
+    project_code,
+)
 from warehouse.engine import MODELS_LOCK, create_engine, exclusive
 from warehouse.locks import HeldLock
 from warehouse.resource import PostgresResource
@@ -33,11 +43,19 @@ from warehouse.settings import load_settings
 DBT_PROJECT = DbtProject(project_dir=PROJECT, target_path=MANIFEST.parent)
 
 
+@cache
+def _code_when_loaded() -> ProjectCode:
+    """The code of the models that these assets were made of: Dagster asks for each of them. What builds or compares
+    asks `project_code`, which knows of files that have changed since.
+    """
+    return project_code()
+
+
 class WarehouseDbtTranslator(DagsterDbtTranslator):
     """Gives each model the version of its code; groups and owners are the project's own (models/groups.yml)."""
 
     def get_code_version(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        return code_of_project().digests.get(dbt_resource_props["unique_id"])
+        return _code_when_loaded().digests.get(dbt_resource_props["unique_id"])
 
 
 # One asset of ours may write several tables that dbt reads.

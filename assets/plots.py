@@ -4,12 +4,15 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import numpy as np
-from matplotlib.figure import Figure
 
 from assets.markdown import as_is
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Row = dict[str, str | int | float | bool | None]
 _BAR = "#3b6ea5"
@@ -18,7 +21,7 @@ _MARKED = "#d1603d"
 
 def bars(title: str, values: Mapping[str, float]) -> str:
     """Horizontal bars, first entry on top, as a Markdown image."""
-    figure = Figure(figsize=(7, 0.6 + 0.3 * max(1, len(values))), layout="constrained")
+    figure = _figure(7, 0.6 + 0.3 * max(1, len(values)))
     axes = figure.add_subplot()
     names = list(values)[::-1]
     axes.barh([_label(name) for name in names], [values[name] for name in names], color=_BAR)
@@ -29,7 +32,7 @@ def bars(title: str, values: Mapping[str, float]) -> str:
 
 def line(title: str, x: Sequence[date], y: Sequence[float], unit: str = "") -> str:
     """One line over dates, from zero, as a Markdown image."""
-    figure = Figure(figsize=(7, 2.4), layout="constrained")
+    figure = _figure(7, 2.4)
     axes = figure.add_subplot()
     axes.plot(np.array(x, "datetime64[D]"), list(y), color=_BAR, linewidth=1.2)
     axes.set_ylim(bottom=0)
@@ -44,7 +47,7 @@ def trials(title: str, values: Sequence[float | None], baseline: float) -> str:
 
     A trial without a value has no dot.
     """
-    figure = Figure(figsize=(7, 2.8), layout="constrained")
+    figure = _figure(7, 2.8)
     axes = figure.add_subplot()
     y = [float("nan") if value is None else value for value in values]
     best = [
@@ -62,7 +65,7 @@ def trials(title: str, values: Sequence[float | None], baseline: float) -> str:
 
 def calibration(title: str, predicted: Sequence[float], observed: Sequence[float]) -> str:
     """Observed over predicted shares beside the diagonal on which they agree, as a Markdown image."""
-    figure = Figure(figsize=(4.2, 4.0), layout="constrained")
+    figure = _figure(4.2, 4.0)
     axes = figure.add_subplot()
     top = 1.1 * max(*predicted, *observed)
     axes.plot([0, top], [0, top], color="#999999", linewidth=0.8, linestyle="--")
@@ -79,12 +82,20 @@ def calibration(title: str, predicted: Sequence[float], observed: Sequence[float
     return _markdown(figure, title)
 
 
+def _figure(width: float, height: float) -> "Figure":
+    """An empty figure of that size in inches."""
+    # Matplotlib takes a tenth of the start of every command, and few draw.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
 def _label(name: str) -> str:
     """A name that Matplotlib draws as it is: between two dollar signs it would read a formula."""
     return name.replace("$", r"\$")
 
 
-def _markdown(figure: Figure, title: str) -> str:
+def _markdown(figure: "Figure", title: str) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90)
     return f"![{as_is(title)}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"

@@ -146,6 +146,23 @@ def test_definitions_only_compose() -> None:
     assert kinds <= {ast.Expr, ast.Import, ast.ImportFrom, ast.Assign}
 
 
+def test_what_takes_long_to_load_and_few_need_is_imported_where_it_is_used() -> None:
+    def when_loaded(body: list[ast.stmt]) -> set[str]:
+        """Packages that these statements of a module import as it is loaded."""
+        found = set()
+        for node in body:
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found.add(node.module.partition(".")[0])
+            elif isinstance(node, ast.Try | ast.With):
+                found |= when_loaded(node.body)
+        return found
+
+    for path in modules():
+        assert not when_loaded(ast.parse(path.read_text()).body) & {"great_expectations", "matplotlib", "optuna"}, path
+
+
 def test_what_runs_imports_nothing_that_only_development_installs() -> None:
     def named(distribution: str) -> str:
         return re.sub(r"[-_.]+", "-", distribution).lower()

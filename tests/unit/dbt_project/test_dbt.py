@@ -9,8 +9,16 @@ from typing import Any
 import pytest
 import yaml
 
-from assets.dbt import _dbt_cli
-from assets.dbt_project import PROJECT, TARGET, dates_environment, dbt_environment, libpq_environment
+from assets import dbt
+from assets.dbt import TRANSLATOR, _dbt_cli
+from assets.dbt_project import (
+    PROJECT,
+    TARGET,
+    dates_environment,
+    dbt_environment,
+    libpq_environment,
+    project_code,
+)
 from assets.slates import HORIZON_DAYS
 from tests.repository import ROOT
 
@@ -113,3 +121,13 @@ def test_a_grain_without_a_test_is_found() -> None:
 def test_what_is_served_is_built_whatever_target_a_developer_has_exported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBT_TARGET", "dev")
     assert _dbt_cli().target == TARGET == "warehouse"
+
+
+def test_every_model_has_the_version_of_its_code_and_the_project_is_read_once_for_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    digests, reads = project_code().digests, []
+    dbt._code_when_loaded.cache_clear()
+    monkeypatch.setattr(dbt, "project_code", lambda: reads.append(1) or project_code())
+    assert {each: TRANSLATOR.get_code_version({"unique_id": each}) for each in digests} == digests
+    assert len(digests) > 40 and reads == [1]

@@ -1,10 +1,9 @@
 """Run a job in this process, recorded in the shared instance, with progress, times and peak memory per step."""
 
-import signal
 import threading
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterEventType
 
+from orchestration.interrupts import taken_interrupts, uninterrupted_helpers
 from orchestration.memory import MemorySampler
 from warehouse.errors import AudoticsError
 
@@ -96,7 +96,8 @@ def run_job(
         # dbt's own report goes to standard output, which belongs to what the command was asked for.
         redirect_stdout(output),
         MemorySampler(server_pids) as sampler,
-        _uninterrupted_helpers(instance),
+        uninterrupted_helpers(instance),
+        taken_interrupts(),
         _watch(instance, run_id, len(job.nodes), on_progress, step_config.keys()),
     ):
         result = job.execute_in_process(
@@ -113,34 +114,6 @@ def run_job(
         raise AudoticsError(f"{_failure(job_name, as_of, result)} (log: {log})")
     stages = _stages(instance, run_id, sampler)
     return RunReport(run_id, job_name, as_of, stages, sampler.peak_bytes() / 2**20, _materialized(result))
-
-
-@contextmanager
-def _uninterrupted_helpers(instance: dg.DagsterInstance) -> Iterator[None]:
-    """Keep Ctrl-C from the processes that Dagster starts to capture what steps print.
-
-    A terminal sends it to all processes of the command, and theirs would print tracebacks before this one has said that
-    it was interrupted. Dagster ends them itself.
-    """
-    manager = instance.compute_log_manager
-    capture_logs = manager.capture_logs
-
-    @contextmanager
-    def capture(log_key: Sequence[str]) -> Iterator[Any]:
-        with ExitStack() as stack:
-            # A process inherits which signals are blocked; one that comes meanwhile is delivered after it.
-            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-            try:
-                context = stack.enter_context(capture_logs(log_key))
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-            yield context
-
-    manager.capture_logs = capture  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        manager.capture_logs = capture_logs  # type: ignore[method-assign]
 
 
 @contextmanager

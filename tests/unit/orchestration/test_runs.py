@@ -2,6 +2,7 @@
 
 import re
 import signal
+import threading
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -40,6 +41,22 @@ def interrupted() -> None:
         process.send_signal(signal.SIGINT)
 
 
+class Interrupts:
+    """Somebody presses Ctrl-C at the moment in which the garbage collector is at work on it."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+@dg.asset(partitions_def=DAYS)
+def collecting() -> None:
+    """A step whose interrupt Python loses: it reports an exception in a finalizer, and goes on."""
+    for _ in range(3):
+        Interrupts()
+    threading.Event().wait(30)
+    pytest.fail("the interrupt was lost")
+
+
 def run(assets: list[dg.AssetsDefinition], log_folder: Path, telling: Sequence[str] = ()) -> list[str]:
     """The lines of a run of the assets; those that are `telling` tell what they log."""
     lines: list[str] = []
@@ -65,8 +82,9 @@ def test_each_step_gets_one_line_when_it_is_done_and_one_that_is_asked_tells_wha
 def test_an_interrupted_run_says_so_in_a_sentence_and_nothing_else(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(AudoticsError, match=r"^nightly as of 2026-06-01 was interrupted; .* run it again"):
-        run([interrupted], tmp_path)
+    for asset in (interrupted, collecting):
+        with pytest.raises(AudoticsError, match=r"^nightly as of 2026-06-01 was interrupted; .* run it again"):
+            run([asset], tmp_path)
     assert capfd.readouterr().err == ""
 
 

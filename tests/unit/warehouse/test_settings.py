@@ -34,7 +34,9 @@ def test_env_example_explains_every_setting_and_no_other() -> None:
 
 def test_every_variable_that_is_named_anywhere_is_a_setting_or_internal() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    texts = [ROOT / name for name in tracked if Path(name).suffix in READ_FOR_VARIABLES]
+    # What the tests tell each other is their own.
+    named_in = [name for name in tracked if not name.startswith("tests/")]
+    texts = [ROOT / name for name in named_in if Path(name).suffix in READ_FOR_VARIABLES]
     named = {name for path in texts if path.exists() for name in re.findall(r"AUDOTICS_[A-Z_]*[A-Z]", path.read_text())}
     settings = set(re.findall(r"^#?(AUDOTICS_[A-Z_]+)=", ENV_EXAMPLE.read_text(), flags=re.MULTILINE))
     assert settings.isdisjoint(INTERNAL_VARIABLES)

@@ -1,5 +1,6 @@
 """Real servers for the tests: one embedded PostgreSQL and one embedded Redis for all workers of a session."""
 
+import gc
 import os
 import random
 import secrets
@@ -63,6 +64,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _shuffle(items, random.Random(seed))
 
 
+def pytest_collection_finish() -> None:
+    # What was loaded stays: every full collection would go through all of it.
+    gc.freeze()
+
+
 def _turn(item: pytest.Item) -> int:
     return next((turn for turn, name in enumerate(_FIRST) if item.path.name.startswith(name)), len(_FIRST))
 
@@ -90,7 +96,7 @@ def own_environment(request: pytest.FixtureRequest) -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith(("AUDOTICS_", "DBT_", "PG"))]:
             patch.delenv(name)
         patch.setenv("AUDOTICS_HOME", str(request.config.stash[_FOLDER] / "home"))
-        patch.setenv("AUDOTICS_TESTS_FOLDER", str(request.config.stash[_FOLDER]))
+        patch.setenv("TESTS_FOLDER", str(request.config.stash[_FOLDER]))
         patch.setenv("GX_ANALYTICS_ENABLED", "false")
         patch.setenv("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
         patch.setenv("DAGSTER_DISABLE_TELEMETRY", "yes")

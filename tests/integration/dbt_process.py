@@ -99,7 +99,7 @@ def _manifest(database: str) -> Manifest:
 @cache
 def _parsed() -> bytes:
     """The project's manifest, parsed by the first worker of the session that asks."""
-    kept = Path(os.environ["AUDOTICS_TESTS_FOLDER"], "manifest.msgpack")
+    kept = Path(os.environ["TESTS_FOLDER"], "manifest.msgpack")
     with FileLock(kept.with_suffix(".lock")):
         if not kept.exists():
             kept.write_bytes(_parse())

@@ -46,7 +46,7 @@ test: $(DEV)  ## All tests but the slow ones, on real servers that they start th
 	$(BIN)/pytest -m "not slow" $(SHUFFLE)
 
 test-unit: $(DEV)  ## The tests that need no server
-	$(BIN)/pytest -m "not slow" --numprocesses=2 tests/unit tests/test_architecture.py
+	$(BIN)/pytest -m "not slow" tests/unit tests/test_architecture.py
 
 test-slow: $(DEV)  ## Kills, long histories and other proofs that take long
 	$(BIN)/pytest -m slow

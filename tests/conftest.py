@@ -53,7 +53,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 # What takes longest starts first, so that no worker waits for it at the end: of the files of the pipeline one, which
 # makes what the others copy.
-_FIRST = ("test_pipeline_lists", "test_rebuild_from_day", "test_build_bookkeeping", "test_pipeline", "test_poison")
+_FIRST = ("test_pipeline_lists", "test_build_bookkeeping", "test_staleness", "test_pipeline", "test_poison")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -75,6 +75,7 @@ def rows_written(dbt: Dbt) -> dict[str, date | None]:
     return dict(dbt.query("select model, rebuilt_from from builds.models"))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_increments_late_days_and_undone_loads_give_what_a_full_refresh_gives(
     warehouse_url: str, files: dict[str, Path], wrong_file: Path

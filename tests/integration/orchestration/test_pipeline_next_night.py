@@ -30,6 +30,7 @@ def test_the_nightly_evaluation_has_nothing_to_ask_for_once_the_lists_are_judged
     assert "all lists are judged" in (tick.skip_message or "")
 
 
+@pytest.mark.slow
 def test_the_next_night_is_served_by_the_same_champions_can_be_repeated_and_rolled_back(
     own_pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

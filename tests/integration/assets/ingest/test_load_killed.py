@@ -72,13 +72,13 @@ def undisturbed(world: Path, new_warehouse: Callable[[], str]) -> dict[str, tupl
 @pytest.mark.parametrize(
     ("moment", "then"),
     [
-        ("reading 0.", "go on"),
-        ("reading 1.0", "wait"),
+        pytest.param("reading 0.", "go on", marks=pytest.mark.slow),
+        pytest.param("reading 1.0", "wait", marks=pytest.mark.slow),
         # The next statement inserts the listens: the kill comes in the middle of it.
         ("writing 0.8", "go on"),
-        ("writing 0.9", "wait"),
+        pytest.param("writing 0.9", "wait", marks=pytest.mark.slow),
         # Everything is written, nothing is committed.
-        ("writing 1.0", "wait"),
+        pytest.param("writing 1.0", "wait", marks=pytest.mark.slow),
     ],
 )
 def test_a_load_killed_at_any_moment_leaves_nothing_and_the_next_one_is_whole(

@@ -69,8 +69,9 @@ class List(Provenance):
         examples=[None],
         description="Why a popular list answers: the user has no list at all, or none for this slate, or they"
         " have blocked everything in it, or the store does not answer and the list is the last overall one that this"
-        " process saw. If the store is silent altogether, what the user has blocked cannot be read, and may be in the"
-        " list: an app that would rather show nothing drops lists with `store_unavailable`. Null without a fallback.",
+        " process saw. If the store is silent altogether, or has lost its data, what the user has blocked is not"
+        " known, and may be in the list: an app that would rather show nothing drops lists with `store_unavailable`."
+        " Null without a fallback.",
     )
     country: str | None = Field(
         examples=[None],

@@ -94,7 +94,7 @@ async def recommendations(
     country: Country = None,
 ) -> Response:
     """A page of the user's list, without what they have blocked by now. Where a popular list answers instead,
-    `fallback_reason` says why, and it is without that as well, unless the store is silent.
+    `fallback_reason` says why, and it is without that as well, unless the store is silent or has lost its data.
 
     That is what is popular in the country of the profile, of users who have not listened yet; where the release says
     none, in the `country` asked for; else overall. `country` in the answer says which.

@@ -75,7 +75,7 @@ class ReleaseStore:
             with _unavailable_on_redis_error():
                 pointer = await cast(Awaitable[bytes | None], self._redis.get(contract.LIVE))
                 if pointer is None:
-                    raise NoLiveReleaseError("nothing has been published to this Redis yet")
+                    raise NoLiveReleaseError("this Redis holds no release: none was published, or it has lost its data")
                 name = pointer.decode()
                 if self.last_seen is None or self.last_seen.meta.release != name:
                     self.last_seen = await self._load(name) or self.last_seen

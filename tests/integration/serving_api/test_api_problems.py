@@ -162,6 +162,21 @@ def test_a_process_that_was_never_asked_before_has_a_popular_list_too() -> None:
         assert recommendations(api, "user_7")["fallback_reason"] == "store_unavailable"
 
 
+def test_a_redis_that_lost_its_data_is_as_good_as_a_silent_one_until_a_release_is_published(
+    api: httpx.Client, client: Redis, redis_url: str
+) -> None:
+    assert recommendations(api, "user_7")["source"] == "personal"
+    client.flushdb()
+    answer = recommendations(api, "user_7")
+    assert (answer["source"], answer["fallback_reason"]) == ("popular", "store_unavailable")
+    assert "has lost its data" in problem(api.get("/readyz"), 503, "no-live-release")["detail"]
+    with running_api(redis_url) as fresh:
+        problem(fresh.get("/v1/users/user_7/recommendations"), 503, "no-live-release")
+        publish(client, sample_release())
+        assert recommendations(fresh, "user_7")["source"] == "personal"
+    assert recommendations(api, "user_7")["source"] == "personal"
+
+
 def test_a_redis_that_hangs_is_not_waited_for_and_comes_back() -> None:
     with running_redis() as (server, url), running_api(url) as api:
         assert recommendations(api, "user_7")["source"] == "personal"

@@ -1,11 +1,11 @@
-"""Ctrl-C during a run: taken by the main thread, by no process beside it, and never lost."""
+"""Ctrl-C during a run: taken by the main thread and by no process beside it, and sent again where it was lost."""
 
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from queue import SimpleQueue
 from typing import Any
 
 import dagster as dg
@@ -16,44 +16,46 @@ _AGAIN_SECONDS = 0.05
 
 @contextmanager
 def taken_interrupts() -> Iterator[None]:
-    """Send Ctrl-C to this process again where it was lost, until the run takes it.
+    """Send Ctrl-C to this process again where Python reports that it was lost, until the run takes it or is over.
 
     During a step Dagster raises an exception wherever the main thread is. In a finalizer, or a callback of the garbage
-    collector, Python reports that exception and goes on: the step would go on as well.
-
-    Raises KeyboardInterrupt at the end when one was lost right before it.
+    collector, Python reports that exception and goes on: the step would go on as well. A run that was over before it
+    could be sent again ends as it ended.
     """
-    again = _Again(sys.unraisablehook)
-    sys.unraisablehook = again.on_unraisable
+    report = sys.unraisablehook
+    # Of all queues the one that a finalizer may put into, even in the middle of another call.
+    lost: SimpleQueue[None] = SimpleQueue()
+    sending, over = threading.Lock(), threading.Event()
+
+    def on_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+        if issubclass(unraisable.exc_type, dg.DagsterExecutionInterruptedError | KeyboardInterrupt):
+            lost.put(None)
+        else:
+            report(unraisable)
+
+    def send_again() -> None:
+        while True:
+            lost.get()
+            over.wait(_AGAIN_SECONDS)
+            while not lost.empty():
+                lost.get()
+            with sending:
+                if over.is_set():
+                    return
+                # To the thread itself: a system call in which it waits ends, too.
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    thread = threading.Thread(target=send_again, name="interrupt-again", daemon=True)
+    thread.start()
+    sys.unraisablehook = on_unraisable
     try:
         yield
     finally:
-        sys.unraisablehook = again.report
-    if again.due:
-        again.due = False
-        raise KeyboardInterrupt
-
-
-class _Again:
-    """Whether an interrupt is due to be sent again; what else cannot be raised is reported as before."""
-
-    def __init__(self, report: Callable[["sys.UnraisableHookArgs"], Any]) -> None:
-        self.report, self.due = report, False
-
-    def on_unraisable(self, lost: "sys.UnraisableHookArgs") -> None:
-        if not issubclass(lost.exc_type, dg.DagsterExecutionInterruptedError | KeyboardInterrupt):
-            self.report(lost)
-        elif not self.due:
-            self.due = True
-            # From another thread, and later: what is raised here is lost as well.
-            threading.Thread(target=self._send, name="interrupt-again", daemon=True).start()
-
-    def _send(self) -> None:
-        time.sleep(_AGAIN_SECONDS)
-        if self.due:
-            self.due = False
-            # To the thread itself: a system call in which it waits ends, too.
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        sys.unraisablehook = report
+        with sending:
+            over.set()
+        lost.put(None)
+        thread.join()
 
 
 @contextmanager
@@ -69,7 +71,7 @@ def uninterrupted_helpers(instance: dg.DagsterInstance) -> Iterator[None]:
     @contextmanager
     def capture(log_key: Sequence[str]) -> Iterator[Any]:
         with ExitStack() as stack:
-            # A process inherits which signals are blocked; one that comes meanwhile is delivered after it.
+            # A process inherits which signals are blocked.
             blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:
                 context = stack.enter_context(capture_logs(log_key))

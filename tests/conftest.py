@@ -22,7 +22,6 @@ from warehouse.settings import Settings
 # the libraries load, and passed on to every process that a test starts.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-os.environ.setdefault("AUDOTICS_THREADS", "1")
 
 _FOLDER = pytest.StashKey[Path]()
 
@@ -96,6 +95,7 @@ def own_environment(request: pytest.FixtureRequest) -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith(("AUDOTICS_", "DBT_", "PG"))]:
             patch.delenv(name)
         patch.setenv("AUDOTICS_HOME", str(request.config.stash[_FOLDER] / "home"))
+        patch.setenv("AUDOTICS_THREADS", "1")
         patch.setenv("TESTS_FOLDER", str(request.config.stash[_FOLDER]))
         patch.setenv("GX_ANALYTICS_ENABLED", "false")
         patch.setenv("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")

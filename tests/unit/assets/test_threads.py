@@ -14,6 +14,7 @@ from warehouse.errors import AudoticsError
 def test_there_are_as_many_threads_as_the_settings_say_else_one_per_core_of_the_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    assert thread_count() == 1, "as tests/conftest.py says, so that workers do not share the cores any further"
     monkeypatch.setenv("AUDOTICS_THREADS", "5")
     assert thread_count() == 5
     monkeypatch.setenv("AUDOTICS_THREADS", "0")

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from orchestration.cli import main
+from orchestration.interrupts import taken_interrupts
 from orchestration.runs import run_job
 from warehouse.errors import AudoticsError
 
@@ -86,6 +87,16 @@ def test_an_interrupted_run_says_so_in_a_sentence_and_nothing_else(
         with pytest.raises(AudoticsError, match=r"^nightly as of 2026-06-01 was interrupted; .* run it again"):
             run([asset], tmp_path)
     assert capfd.readouterr().err == ""
+
+
+def test_an_interrupt_that_was_lost_right_before_the_end_is_not_sent_after_it() -> None:
+    with taken_interrupts():
+        Interrupts()
+    with pytest.raises(ValueError, match="a step failed"), taken_interrupts():
+        Interrupts()
+        raise ValueError("a step failed")
+    # Longer than it takes to send one.
+    threading.Event().wait(0.3)
 
 
 def test_a_command_that_is_interrupted_says_so_in_a_sentence(

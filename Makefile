@@ -46,9 +46,9 @@ test: $(DEV)  ## All tests but the slow ones, on real servers that they start th
 	$(BIN)/pytest -m "not slow" $(SHUFFLE)
 
 test-unit: $(DEV)  ## The tests that need no server
-	$(BIN)/pytest -m "not slow" tests/unit tests/test_architecture.py
+	$(BIN)/pytest -m "not slow" tests/unit tests/test_architecture.py tests/test_words.py
 
-test-slow: $(DEV)  ## Kills, long histories and other proofs that take long
+test-slow: $(DEV)  ## Kills, nights in a row, long histories and other proofs that take long
 	$(BIN)/pytest -m slow
 
 coverage: $(DEV)  ## How much of the code all tests run, by folder; processes that they start count

@@ -186,7 +186,7 @@ def test_lists_that_cannot_be_scored(
     refused(done, re.escape(str(file)), mentioned)
 
 
-def test_lists_without_a_slate_and_lists_that_are_no_parquet(empty: Pipeline, tmp_path: Path) -> None:
+def test_lists_without_a_slate_and_lists_that_are_not_parquet(empty: Pipeline, tmp_path: Path) -> None:
     file = tmp_path / "lists.csv"
     file.write_text("user_id,track_id,rank\nu,t,1\n")
     refused(empty.run("evaluate", "--as-of", "2015-01-01", "--lists", str(file)), "--slate")

@@ -103,7 +103,7 @@ def test_a_suite_fails_on_a_fault_and_names_it(sound: str, suite: Suite, fault: 
     assert any(named in each.expectation for each in outcome.outcomes if not each.passed)
 
 
-def test_rows_are_looked_at_where_they_are(warehouse_url: str) -> None:
+def test_rows_are_checked_where_they_are(warehouse_url: str) -> None:
     execute(warehouse_url, "set role audotics_transformer; create sequence core.rows_made")
     positive = suites.Expectation("ExpectColumnMinToBeBetween", {"column": "i", "min_value": 1})
     query = "select nextval('core.rows_made') as made, i from generate_series(1, 50000) as i"
@@ -136,7 +136,7 @@ def observed_rows(outcome: ValidationOutcome) -> str:
     return counted
 
 
-def test_the_raw_suite_looks_at_the_rows_of_the_last_loads_however_long_ago_they_were(sound: str) -> None:
+def test_the_raw_suite_checks_the_rows_of_the_last_loads_however_long_ago_they_were(sound: str) -> None:
     assert observed_rows(observe(sound, suites.raw_listens())) == "2"
     for load in (OLDER, ONLY_DUPLICATES):
         execute(sound, load)
@@ -147,7 +147,7 @@ def test_the_raw_suite_looks_at_the_rows_of_the_last_loads_however_long_ago_they
     assert not observe(sound, suites.raw_listens()).passed
 
 
-def test_the_raw_suite_looks_at_every_row_when_no_load_is_on_record(sound: str) -> None:
+def test_the_raw_suite_checks_every_row_when_no_load_is_on_record(sound: str) -> None:
     execute(sound, "delete from raw.rejected_listens; delete from raw.ingest_files")
     outcome = observe(sound, suites.raw_listens())
     assert outcome.passed

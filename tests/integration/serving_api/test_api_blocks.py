@@ -96,7 +96,7 @@ def test_a_popular_list_that_stands_in_is_without_what_the_user_has_blocked(api:
         assert track_ids(api.get("/v1/popular", params={"limit": 100, **query}).json()) == whole
 
 
-def test_of_whom_everything_is_blocked_a_popular_list_answers(api: httpx.Client, client: Redis) -> None:
+def test_a_popular_list_answers_who_has_blocked_a_whole_list(api: httpx.Client, client: Redis) -> None:
     keys, _ = sample_list("first", "for_you", 7)
     block(client, "user_7", set(ids(keys)))
     answer = recommendations(api, "user_7", limit=100)

@@ -270,7 +270,9 @@ def test_a_user_who_may_not_create_roles_is_told_what_to_ask_for(fresh_server: s
     migrate.upgrade(as_user(fresh_server, "plain"))
 
 
-def test_a_user_who_is_no_member_of_the_roles_is_told_what_to_ask_for(endpoints: Endpoints, warehouse_url: str) -> None:
+def test_a_user_who_is_not_a_member_of_the_roles_is_told_what_to_ask_for(
+    endpoints: Endpoints, warehouse_url: str
+) -> None:
     _execute(endpoints.warehouse_url, "create role stranger login createrole password 'secret'")
     _execute(warehouse_url, "grant select on audotics_migrations to stranger")
     grant = "GRANT audotics_loader, audotics_transformer, audotics_service TO stranger"

@@ -30,7 +30,7 @@ def test_a_name_shows_as_it_is_in_a_cell_a_heading_a_list_and_the_text_of_a_plot
     assert (paragraph.type, words([inline])) == ("paragraph_open", name)
 
 
-def test_dollar_signs_in_names_are_no_formulas() -> None:
+def test_dollar_signs_in_names_are_not_formulas() -> None:
     # Matplotlib raises for a formula that it cannot read.
     plots.bars("$\\no$", {"$\\such{$": 1.0, "A$AP": 2.0})
 

@@ -240,7 +240,7 @@ def test_other_code_of_a_module_is_other_code_of_whatever_imports_it_however_ind
     assert of_lists(project) != before
 
 
-def test_docstrings_comments_layout_and_modules_that_are_not_imported_are_no_other_code(project: Path) -> None:
+def test_docstrings_comments_layout_and_modules_that_are_not_imported_do_not_change_the_code(project: Path) -> None:
     before = of_lists(project)
     (project / "rooms/lists.py").write_text(PROJECT["rooms/lists.py"].replace('"""Lists."""', '"""All lists."""\n\n'))
     (project / "rooms/rules.py").write_text('LENGTH = (\n    100  # as agreed\n)\n"""How long a list is."""\n')
@@ -291,7 +291,7 @@ def test_of_every_library_in_code_that_computes_it_is_decided_whether_its_releas
     assert {"implicit", "lightgbm", "numba", "numpy", "pandas", "scipy"} <= roots, "these are looked for where they are"
 
 
-def test_how_rankers_are_trained_is_no_code_of_the_folds_they_are_trained_on() -> None:
+def test_how_rankers_are_trained_is_not_code_of_the_folds_they_are_trained_on() -> None:
     of_folds = staleness._imported(["assets.ranker.folds"], ROOT).keys()
     assert {"assets.candidates.als", "assets.features.marts", "assets.metrics.protocol", "assets.slates"} <= of_folds
     assert (

@@ -28,7 +28,7 @@ def test_there_are_as_many_threads_as_the_settings_say_else_one_per_core_of_the_
     assert thread_count() == 8
 
 
-def test_another_setting_is_no_other_code_of_what_reads_the_settings(tmp_path: Path) -> None:
+def test_another_setting_does_not_change_the_code_of_what_reads_the_settings(tmp_path: Path) -> None:
     for module in ("assets/threads.py", "warehouse/settings.py"):
         (tmp_path / module).parent.mkdir()
         (tmp_path / module).write_text((ROOT / module).read_text("utf-8"), "utf-8")

@@ -104,7 +104,7 @@ def test_what_the_contract_cannot_hold_is_not_packed(
         (struct.pack("<BBH", 1, 1, 1) + b"\0" * 8, "12 bytes instead of 16"),
     ],
 )
-def test_bytes_that_are_no_list_are_refused(packed: bytes, message: str) -> None:
+def test_bytes_that_are_not_a_list_are_refused(packed: bytes, message: str) -> None:
     with pytest.raises(ContractError, match=message):
         contract.unpack_list(packed)
 

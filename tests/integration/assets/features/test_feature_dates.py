@@ -151,7 +151,7 @@ def test_what_a_failed_build_left_is_built_again_or_expires(warehouse_url: str, 
 
 
 @pytest.mark.parametrize("mart", ["feat_user", "feat_track"])
-def test_reading_features_that_are_not_there_says_of_which_date_and_what_to_do(
+def test_reading_features_that_are_not_there_says_for_what_date_and_what_to_do(
     warehouse_url: str, owner: Engine, mart: str
 ) -> None:
     run(owner, MONDAY)

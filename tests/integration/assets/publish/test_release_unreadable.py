@@ -49,7 +49,7 @@ def test_it_is_listed_with_what_is_wrong_and_the_next_release_goes_live(client: 
 
 
 @pytest.mark.parametrize("pointer", [LIVE, PREVIOUS])
-def test_the_same_content_published_again_mends_it(client: Redis, pointer: str) -> None:
+def test_the_same_content_published_again_repairs_it(client: Redis, pointer: str) -> None:
     for marker in ("a", "b"):
         publish(client, sample_release(marker))
     before = contents(client)

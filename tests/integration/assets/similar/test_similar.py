@@ -58,7 +58,7 @@ def test_a_replaced_date_holds_the_new_lists_only(warehouse_url: str, item: Item
     assert batches == [("2026-06-01", str(item), 2, 3)]
 
 
-def test_a_date_on_which_nothing_is_alike_is_known_to_have_been_looked_at(warehouse_url: str) -> None:
+def test_a_date_on_which_nothing_is_alike_is_known_to_have_been_searched(warehouse_url: str) -> None:
     assert replace(warehouse_url, Item.ARTIST, MONDAY, iter(())) == 0
     assert query(warehouse_url, "select item, items, rows from ml.similar_batches") == [("artist", 0, 0)]
 

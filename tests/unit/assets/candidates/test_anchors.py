@@ -92,7 +92,7 @@ def test_without_a_common_session_the_most_heard_track_of_the_artist_is_the_anch
     assert anchors_of(apart + others, wanted, artists) == [10, 20, NO_ANCHOR, NO_ANCHOR, NO_ANCHOR]
 
 
-def test_the_artist_of_another_users_track_and_of_no_track_is_no_reason() -> None:
+def test_the_artist_of_another_users_track_and_of_no_track_is_not_a_reason() -> None:
     rows = [(0, 10, 1.0, 1), (3, 30, 1.0, 2), (5, 10, 1.0, 3), (6, 50, 1.0, 4)]
     assert anchors_of(rows, [(3, 50), (5, 50)], catalogue_of({10: 7, 50: 7})) == [NO_ANCHOR, 10]
 
@@ -120,7 +120,7 @@ def test_the_three_strongest_are_kept_with_their_share_of_the_first_and_of_equal
     np.testing.assert_allclose(found[list(STRENGTH_COLUMNS)].tolist(), expected, rtol=1e-3)
 
 
-def test_what_is_missing_to_three_is_no_anchor_of_no_strength() -> None:
+def test_what_is_missing_to_three_is_not_an_anchor_without_strength() -> None:
     found = found_of([*TOGETHER, (1, 20, 5.0, 2)], [(1, 50), (1, 60)])
     assert found[list(ANCHOR_COLUMNS)].to_numpy().tolist() == [[20, NO_ANCHOR, NO_ANCHOR], [NO_ANCHOR] * 3]
     assert found[list(STRENGTH_COLUMNS)].to_numpy().tolist() == [[1, 0, 0], [0, 0, 0]]
@@ -202,7 +202,7 @@ def test_every_part_of_a_co_occurrence_score_has_a_anchor() -> None:
     assert (found["anchor_1"] != NO_ANCHOR).all()
 
 
-def test_anchors_are_no_features() -> None:
+def test_anchors_are_not_features() -> None:
     sources = random_sources()
     pool = sources.candidates(np.array([3], dtype=np.int32), Slate.FOR_YOU)
     found = Anchors(sources.history, sources.fitted(SessionCooccurrence), NOTHING_KNOWN).add_to(pool)

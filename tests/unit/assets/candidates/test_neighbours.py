@@ -31,7 +31,7 @@ class TestItemNeighbours:
 
 
 class TestUserNeighbours:
-    def test_a_user_is_no_neighbour_of_their_own(self) -> None:
+    def test_a_user_is_not_a_neighbour_of_their_own(self) -> None:
         history = History(listens_of([(0, 1, 1.0, 0), (0, 2, 1.0, 0), (1, 1, 1.0, 1)]), AS_OF)
         scores = UserNeighbours(history, UserNeighboursConfig()).scores(np.array([0]))[0]
         assert scores[1] == ABSENT, "only user 0 heard track 2"

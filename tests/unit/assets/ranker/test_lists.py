@@ -65,7 +65,7 @@ def test_whoever_blocks_a_track_gets_no_version_of_it() -> None:
     assert listed(scores, blocks=blocks, tracks=tracks) == {1: [2], 2: [1, 2]}
 
 
-def test_another_version_of_what_a_user_has_heard_is_no_discovery_and_may_be_in_the_other_slates() -> None:
+def test_another_version_of_what_a_user_has_heard_is_not_a_discovery_and_may_be_in_the_other_slates() -> None:
     tracks = catalogue([(0, 5, "Slow River"), (1, 5, "Slow River (Live)"), (2, 6, "Slow River"), (3, None, None)])
     heard = pd.DataFrame({"user_key": [1, 2, 1], "track_key": [0, 2, 77]})
     user, track = np.repeat([1, 2], 4), np.tile([0, 1, 2, 3], 2)

@@ -141,7 +141,7 @@ def test_rows_have_null_for_no_anchor_and_the_binary_form_of_jsonb(fold: Fold, m
     assert [row["contributions"] for row in rows] == texts
 
 
-def test_what_a_user_has_blocked_is_no_reason(model: RankerModel, fold: Fold) -> None:
+def test_what_a_user_has_blocked_is_not_a_reason(model: RankerModel, fold: Fold) -> None:
     pool, features = pool_of(fold), FeatureMatrix(NAMES, fold.x)
     catalogue = pd.DataFrame({"track_key": range(PER_USER), "artist_key": 0, "title": None})
     blocks = pd.DataFrame({"user_key": [3], "item_kind": ["track"], "item_key": [7]})

@@ -197,7 +197,7 @@ def test_a_single_interval_is_that_of_the_paired_bootstrap() -> None:
     assert simultaneous_intervals(np.array([[0.1], [0.2]]), seed=1).tolist() == [[-np.inf, np.inf]] * 2
 
 
-def test_among_many_candidates_that_are_no_better_none_seems_significantly_better() -> None:
+def test_among_many_candidates_as_good_as_the_default_none_seems_significantly_better() -> None:
     # Each is as good as the default. One by one, some of the intervals lie above 0 in nearly every search.
     draw, alone, at_once, searches = np.random.default_rng(7), 0, 0, 20
     for seed in range(searches):

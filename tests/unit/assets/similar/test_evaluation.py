@@ -89,7 +89,7 @@ def test_a_list_of_ten_can_hold_all_that_recall_at_ten_asks_for() -> None:
 
 
 @pytest.mark.parametrize("block", [1, 2, 20_000])
-def test_the_result_does_not_depend_on_how_many_occurrences_are_looked_at_a_time(
+def test_the_result_does_not_depend_on_how_many_occurrences_are_judged_a_time(
     block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("assets.similar.evaluation._BLOCK", block)

@@ -1,7 +1,8 @@
 """The servers and the lake as Dagster resources, one kind each: the only Dagster-aware module of this package.
 
-Each is resolved from the environment when it is first used. Embedded servers are started if none are configured, by
-whoever asks first, so a run works under any launcher.
+Each reads its settings from the environment: the warehouse once, when its address is first asked for, Redis and the
+lake at every call. Embedded servers are started if none are configured, by whoever asks first, so a run works under any
+launcher.
 """
 
 from functools import cached_property

@@ -53,17 +53,6 @@ class Settings(BaseSettings):
     threads: int = Field(default_factory=_cores, ge=1)
 
 
-# What the macros of dbt_project/ read from the environment: a person sets them for a dbt command.
-DBT_VARIABLES = frozenset({"AUDOTICS_AS_OF_DATES", "AUDOTICS_TEST_EVERY_ROW"})
-# What one process of Audotics tells another, `audotics env` included: nobody sets these by hand.
-INTERNAL_VARIABLES = frozenset(
-    {
-        "AUDOTICS_DAGSTER_STORAGE_URL",  # to Dagster's own processes, which read it in dagster.yaml
-        "AUDOTICS_DBT_CODE",  # to dbt: the digests of the models' code
-    }
-)
-
-
 def load_settings() -> Settings:
     """Return the settings of this process's environment.
 

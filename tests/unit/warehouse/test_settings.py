@@ -11,10 +11,17 @@ from pydantic_settings import BaseSettings
 from serving_api.settings import ServingSettings
 from tests.repository import ROOT
 from warehouse.errors import AudoticsError
-from warehouse.settings import DBT_VARIABLES, INTERNAL_VARIABLES, Settings, load_settings
+from warehouse.settings import Settings, load_settings
 
 ENV_EXAMPLE = ROOT / ".env.example"
 READ_FOR_VARIABLES = (".py", ".sql", ".yml", ".yaml", ".md")
+# What the macros of dbt_project/ read from the environment: a person sets them for a dbt command.
+DBT_VARIABLES = {"AUDOTICS_AS_OF_DATES", "AUDOTICS_TEST_EVERY_ROW"}
+# What one process of Audotics tells another, `audotics env` included: nobody sets these by hand.
+INTERNAL_VARIABLES = {
+    "AUDOTICS_DAGSTER_STORAGE_URL",  # to Dagster's own processes, which read it in dagster.yaml
+    "AUDOTICS_DBT_CODE",  # to dbt: the digests of the models' code
+}
 
 
 def variables_of(settings: type[BaseSettings]) -> set[str]:

@@ -80,7 +80,7 @@ def columns_of(model: RankerModel, features: FeatureMatrix) -> list[int]:
     missing = sorted(set(model.names) - set(features.names))
     if missing:
         raise AudoticsError(
-            f"the ranker was trained on features that there are no more ({', '.join(missing)}):"
+            f"the ranker was trained on features that no longer exist ({', '.join(missing)}):"
             " `audotics run --train` trains one on today's"
         )
     return [features.names.index(name) for name in model.names]

@@ -40,5 +40,5 @@ def read_training_config(connection: Connection, slate: Slate, as_of: date) -> T
 
 
 def config_of(params: dict[str, Any]) -> RankerConfig:
-    """The config that was stored as `params`; parameters that there are no more are left out."""
+    """The config that was stored as `params`; parameters that no longer exist are left out."""
     return RankerConfig(**{name: params[name] for name in _CONFIG_FIELDS & params.keys()})

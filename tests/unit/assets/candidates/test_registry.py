@@ -48,30 +48,35 @@ def test_every_source_that_is_written_is_in_the_registry() -> None:
     assert written - {CandidateSource} == {entry.kind for entry in SOURCES.values()}
 
 
-def fitted_by(names: list[str], monkeypatch: pytest.MonkeyPatch) -> set[str]:
+def fitted_by(names: list[str]) -> set[str]:
     """The sources that are fitted when these are asked for scores."""
     fitted = set()
-    init = Sources.source
+    source = Sources.source
 
     def noted(self: Sources, name: str) -> CandidateSource:
         fitted.add(name)
-        return init(self, name)
+        return source(self, name)
 
-    monkeypatch.setattr(Sources, "source", noted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sources, "source", noted)
+        _ask_for_lists(names)
+    return fitted
+
+
+def _ask_for_lists(names: list[str]) -> None:
     sources = fit_sources(random_listens(), AS_OF, SourcesConfig(configs=CONFIGS), EVERYTHING)
     sources.candidates(sources.history.users, Slate.FOR_YOU)
     for name in names:
         sources.lists(name, sources.history.users, Slate.FOR_YOU, 10)
-    return fitted
 
 
-def test_what_is_off_is_fitted_only_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_off_is_fitted_only_when_it_is_asked_for() -> None:
     off = {name for name, entry in SOURCES.items() if entry.is_off}
-    assert off and fitted_by([], monkeypatch) == set(POOL_SIZES)
-    assert fitted_by(reported(POOL_SIZES), monkeypatch) == SOURCES.keys() - off
+    assert off and fitted_by([]) == set(POOL_SIZES)
+    assert fitted_by(reported(POOL_SIZES)) == SOURCES.keys() - off
     assert needed_facts(reported(POOL_SIZES)) == {"artists"}
     asked = sources_off(["transitions"])
-    assert fitted_by(reported(POOL_SIZES, asked), monkeypatch) == (SOURCES.keys() - off) | {"transitions"}
+    assert fitted_by(reported(POOL_SIZES, asked)) == (SOURCES.keys() - off) | {"transitions"}
     assert set(sources_off(["all"])) == off
     with pytest.raises(AudoticsError, match="no source that is off is called als; those that are: transitions"):
         sources_off(["als"])

@@ -53,7 +53,7 @@ def test_somebody_without_listens_gets_what_is_popular_in_their_country(
     assert track_ids(recommendations(api, user_id)) == in_country("second", country)
 
 
-def test_an_app_may_say_the_country_of_whom_the_release_has_none_of(api: httpx.Client) -> None:
+def test_an_app_may_say_the_country_of_users_that_the_release_knows_none_for(api: httpx.Client) -> None:
     unknown = recommendations(api, "nobody", country=COUNTRIES[1])
     assert (unknown["fallback_reason"], unknown["country"]) == ("unknown_user", COUNTRIES[1])
     assert track_ids(unknown) == in_country("first", COUNTRIES[1])
@@ -112,7 +112,10 @@ def test_a_country_has_a_popular_list_that_caches_tell_from_every_other(api: htt
     assert track_ids(document(changed, models.Popular)) == in_country("second", COUNTRIES[0])
 
 
-def test_a_release_of_before_there_were_similar_lists_and_countries_has_none(client: Redis, redis_url: str) -> None:
+def test_a_release_without_artists_similar_lists_and_countries_answers_without_them(
+    client: Redis, redis_url: str
+) -> None:
+    # Redis keeps no empty hash: where nothing is alike and no country is known, the keys are missing.
     name = publish(client, sample_release()).meta.release
     of_artists = (contract.artists_key(name), contract.artist_ids_key(name))
     of_countries = (contract.country_popular_key(name), contract.user_countries_key(name))

@@ -108,7 +108,7 @@ def _create_releases() -> None:
         column(
             "lists_made_at",
             INSTANT,
-            "made_at in ml.recommendation_batches of the lists last found to be these; null when it was not noted",
+            "made_at in ml.recommendation_batches of the lists last found to be these; null if only found in Redis",
             null=True,
         ),
         sa.PrimaryKeyConstraint("release", name="releases_pkey"),

@@ -10,12 +10,13 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.script.revision import ResolutionError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from warehouse.engine import create_engine, exclusive
 from warehouse.errors import AudoticsError
 from warehouse.locks import Lock
+from warehouse.migrations import baseline
 from warehouse.roles import require_roles
 from warehouse.wording import counted
 
@@ -23,6 +24,7 @@ from warehouse.wording import counted
 VERSION_TABLE = "audotics_migrations"
 _FOLDER = Path(__file__).parent / "migrations"
 _LOCK = Lock("168624129", "migrating")
+_BASELINE = text(f"SELECT obj_description(to_regclass('{VERSION_TABLE}'), 'pg_class')")
 
 
 def upgrade(url: str) -> list[str]:
@@ -34,8 +36,8 @@ def upgrade(url: str) -> list[str]:
 
     Raises:
         AudoticsError: the server cannot be reached or refuses a statement, the database was migrated by a newer
-            version of the code, its user may not create the roles or work as them, or another session has the lock of
-            migrations for too long.
+            version of the code or made by another baseline, its user may not create the roles or work as them, or
+            another session has the lock of migrations for too long.
     """
     with _readable_refusals(), exclusive(url, _LOCK), create_engine(url).connect() as connection:
         waiting = _pending(connection)
@@ -99,6 +101,11 @@ def _pending(connection: Connection) -> list[str]:
             f"The warehouse is at migration {', '.join(applied)}, which this version of audotics does not "
             "know: install the version that created it, or newer."
         ) from error
+    if applied and connection.execute(_BASELINE).scalar_one() != baseline.DIGEST:
+        raise AudoticsError(
+            "The warehouse was made by another baseline of the schema, and has to be made again: `audotics down`, then"
+            " move the home folder away; on a server of your own, take an empty database."
+        )
     return newest_first[::-1]
 
 

@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import psycopg2
@@ -184,6 +185,14 @@ def test_a_database_of_a_newer_version_is_left_alone(warehouse_url: str) -> None
     _execute(warehouse_url, f"UPDATE {migrate.VERSION_TABLE} SET version_num = '9999'")
     for call in (migrate.pending, migrate.upgrade):
         with pytest.raises(AudoticsError, match="at migration 9999, which this version of audotics does not know"):
+            call(warehouse_url)
+
+
+@pytest.mark.parametrize("kept", ["'of other statements'", "NULL"])
+def test_a_database_made_by_another_baseline_is_refused(warehouse_url: str, kept: str) -> None:
+    _execute(warehouse_url, f"COMMENT ON TABLE {migrate.VERSION_TABLE} IS {kept}")
+    for call in (migrate.pending, migrate.upgrade, partial(migrate.require_current, embedded=True)):
+        with pytest.raises(AudoticsError, match=r"made by another baseline of the schema, and has to be made again"):
             call(warehouse_url)
 
 

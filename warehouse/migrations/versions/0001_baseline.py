@@ -2,7 +2,8 @@
 
 from alembic import op
 
-from warehouse.migrations.baseline import builds, evaluations, lists, models, raw, roles
+from warehouse.migrate import VERSION_TABLE
+from warehouse.migrations import baseline
 
 revision = "0001"
 down_revision = None
@@ -11,11 +12,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    raw.create()
-    builds.create()
-    models.create()
-    lists.create()
-    evaluations.create()
-    op.execute("CREATE SCHEMA dagster")
-    op.execute("COMMENT ON SCHEMA dagster IS 'Run, event and schedule storage, kept by Dagster itself'")
-    roles.create()
+    baseline.create()
+    op.execute(f"COMMENT ON TABLE {VERSION_TABLE} IS '{baseline.DIGEST}'")

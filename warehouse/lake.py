@@ -39,13 +39,18 @@ class Lake:
     def remove(self, path: str) -> None:
         self._filesystem.rm(self._full(path))
 
-    def expire(self, folder: str) -> list[str]:
-        """Remove the files below a folder that were written more than KEPT_DAYS ago, and return their paths."""
+    def expire(self, folder: str, require: Callable[[], object] | None = None) -> list[str]:
+        """Remove the files below a folder that were written more than KEPT_DAYS ago, and return their paths.
+
+        require: called before each of them goes; when it raises, that one and the rest stay.
+        """
         limit = datetime.now(UTC) - timedelta(days=KEPT_DAYS)
         full = self._full(folder)
         found = self._filesystem.find(full) if self._filesystem.exists(full) else []
         expired = [path for path in found if self._filesystem.modified(path) < limit]
         for path in expired:
+            if require is not None:
+                require()
             self._filesystem.rm(path)
         return [str(path).removeprefix(f"{self._root}/") for path in expired]
 

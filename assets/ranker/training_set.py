@@ -69,7 +69,7 @@ def update_training_set(
         AudoticsError: no fold has both history and labels, or the lock was lost.
     """
     everything = read_listens(connection, as_of)
-    lake.expire(_HOLDOUT)
+    lake.expire(_HOLDOUT, lock.require)
     stored: list[StoredFold] = []
     for fold_date in fold_dates(as_of, config.folds):
         kept = Counter(fold.slate for fold in stored)

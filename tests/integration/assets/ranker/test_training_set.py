@@ -1,5 +1,6 @@
 """What is left of a training set whose lock was lost while it was made."""
 
+import os
 from datetime import date
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from warehouse.roles import Role
 
 DAY, ONE_FOLD = date.fromisoformat(AS_OF), RankerConfig(folds=1)
 FOLD = fold_dates(DAY, 1)[0]
+LOST = r"lock of building models was lost .* run this again"
 
 
 def update(pipeline: Pipeline, folder: Path, lost: bool) -> None:
@@ -35,8 +37,9 @@ def files(folder: Path) -> list[str]:
 
 def test_a_lock_that_was_lost_leaves_no_fold_behind_and_takes_none_away(pipeline: Pipeline, tmp_path: Path) -> None:
     before = f"training/as_of={FOLD}/for_you-0123456789ab.parquet"
-    Lake(str(tmp_path)).write_text(before, "of another run")
-    with pytest.raises(AudoticsError, match=r"lock of building models was lost .* run this again"):
+    lake = Lake(str(tmp_path))
+    lake.write_text(before, "of another run")
+    with pytest.raises(AudoticsError, match=LOST):
         update(pipeline, tmp_path, lost=True)
     assert files(tmp_path) == [before]
     update(pipeline, tmp_path, lost=False)
@@ -47,4 +50,20 @@ def test_a_lock_that_was_lost_leaves_no_fold_behind_and_takes_none_away(pipeline
     }
     # Nothing is to be written or removed: nothing needs the lock.
     update(pipeline, tmp_path, lost=True)
+    assert files(tmp_path) == made
+    # Nothing is to be written, as after a lock that was lost between the last write and the removals.
+    for old in (before, before.replace("training", "holdout")):
+        lake.write_text(old, "of another run")
+        with pytest.raises(AudoticsError, match=LOST):
+            update(pipeline, tmp_path, lost=True)
+        assert files(tmp_path) == sorted([*made, old])
+        lake.remove(old)
+    # A whole fold of an older training goes by its age.
+    old = "holdout/as_of=2000-01-01/for_you-0123456789ab.parquet"
+    lake.write_text(old, "of another run")
+    os.utime(tmp_path / old, (0, 0))
+    with pytest.raises(AudoticsError, match=LOST):
+        update(pipeline, tmp_path, lost=True)
+    assert files(tmp_path) == sorted([*made, old])
+    update(pipeline, tmp_path, lost=False)
     assert files(tmp_path) == made

@@ -9,10 +9,12 @@ from threadpoolctl import threadpool_limits
 from assets.candidates.history import History, rows_of
 from assets.candidates.source import ABSENT
 from assets.listens import Floats, Ints
-from assets.threads import thread_count
 
 # Columns of the dense matrices that are worked on at a time.
 _BLOCK = 1_000
+
+# Not as many as configured: BLAS adds up in another order in another number of threads, and rounds differently then.
+_BLAS_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Ease:
 
     B is the item-item matrix of EASE-R (Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019),
     fitted on who heard what and limited to the most heard tracks; other tracks are not offered. Regularisation and
-    decay were chosen on 30Music as of 2014-12-01. Another number of threads rounds the last digits of B differently.
+    decay were chosen on 30Music as of 2014-12-01. On one kind of CPU the same history and config give the same bits,
+    whatever number of threads is configured.
     """
 
     name = "ease"
@@ -47,7 +50,7 @@ class Ease:
         self._width = len(history.tracks)
         gram = _gram(history.heard[:, self._columns])
         gram[np.diag_indices_from(gram)] += config.regularization
-        with threadpool_limits(thread_count(), "blas"):
+        with threadpool_limits(_BLAS_THREADS, "blas"):
             # In place: LAPACK takes the transpose, which is the matrix itself, in its own order of memory.
             factor, failed = linalg.lapack.spotrf(gram.T, lower=True, overwrite_a=True)
             if not failed:

@@ -69,6 +69,17 @@ class TestEase:
         assert len(offered) == 10
         assert listeners[offered].min() >= np.delete(listeners, offered).max()
 
+    def test_another_number_of_threads_gives_the_same_bits(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # On fewer tracks BLAS does not divide the work.
+        chance = np.random.default_rng(3)
+        rows = [(user, int(track), 1.0, user) for user in range(300) for track in chance.integers(0, 600, 40)]
+        history = History(listens_of(rows), AS_OF)
+        scores = []
+        for threads in ("1", "2"):
+            monkeypatch.setenv("AUDOTICS_THREADS", threads)
+            scores.append(Ease(history, RIDGE).scores(np.arange(len(history.users))))
+        assert scores[0].tobytes() == scores[1].tobytes()
+
     def test_a_matrix_without_an_inverse_is_refused(self) -> None:
         with pytest.raises(ValueError, match="regularization 0"):
             Ease(History(listens_of([(0, 1, 1.0, 0), (0, 2, 1.0, 0)]), AS_OF), EaseConfig(regularization=0.0))

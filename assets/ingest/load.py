@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,7 +71,9 @@ def load_files(
                 if refused is None or warehouse_failed:
                     # The files before it stay loaded, and will be read.
                     if reports and not warehouse_failed:
-                        _analyse(connection)
+                        # Statistics alone: without them the files are read all the same, and the error is of another.
+                        with suppress(adbc_driver_manager.Error):
+                            _analyse(connection)
                     raise
                 refused.append(error)
         _analyse(connection)

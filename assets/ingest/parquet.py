@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,7 +29,7 @@ def read_parquet(path: Path, columns: Mapping[str, str], optional: Sequence[str]
         AudoticsError: the file is not Parquet, is damaged, or lacks a column whose field is not in `optional`.
     """
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path) as file, connect_offline() as connection:
             schema = file.schema_arrow
             for field, column in columns.items():
                 if _resolve(schema, column) is None and field not in optional:
@@ -37,7 +38,7 @@ def read_parquet(path: Path, columns: Mapping[str, str], optional: Sequence[str]
             # What no field needs is not read.
             wanted = sorted({steps[0] for column in columns.values() if (steps := _resolve(schema, column))})
             for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
-                yield _raw_batch(batch, columns, done, (done + batch.num_rows) / total)
+                yield _raw_batch(connection, batch, columns, done, (done + batch.num_rows) / total)
                 done += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         raise AudoticsError(f"{path} is not a whole Parquet file ({error}); fetch or write it again") from error
@@ -58,7 +59,13 @@ def _resolve(schema: pa.Schema, column: str) -> list[str] | None:
     return steps
 
 
-def _raw_batch(batch: pa.RecordBatch, columns: Mapping[str, str], rows_before: int, done: float) -> RawBatch:
+def _raw_batch(
+    connection: duckdb.DuckDBPyConnection,
+    batch: pa.RecordBatch,
+    columns: Mapping[str, str],
+    rows_before: int,
+    done: float,
+) -> RawBatch:
     lines = np.arange(rows_before + 1, rows_before + batch.num_rows + 1, dtype=np.int64)
     values: dict[str, pa.Array] = {"line": pa.array(lines)}
     invalid = np.array([], np.int64)
@@ -75,7 +82,7 @@ def _raw_batch(batch: pa.RecordBatch, columns: Mapping[str, str], rows_before: i
             invalid = np.union1d(invalid, invalid_rows(value.fill_null(b"")))
         values[field] = value
     rows = pa.table(values)
-    rejects = _rejects(rows.take(pa.array(invalid)))
+    rejects = _rejects(connection, rows.take(pa.array(invalid)))
     if len(invalid):
         rows = rows.take(pa.array(np.delete(np.arange(len(rows)), invalid)))
     return RawBatch(_text_as_strings(rows), rejects, done)
@@ -97,7 +104,7 @@ def _text_as_strings(rows: pa.Table) -> pa.Table:
     return rows
 
 
-def _rejects(rows: pa.Table) -> pa.Table:
+def _rejects(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
     """Return the rejects for rows in which the bytes of some text are not UTF-8."""
     if not rows.num_rows:
         return REJECT_SCHEMA.empty_table()
@@ -105,5 +112,5 @@ def _rejects(rows: pa.Table) -> pa.Table:
         if pa.types.is_binary(rows.schema.field(name).type):
             texts = [None if value is None else escaped(value) for value in rows[name].to_pylist()]
             rows = rows.set_column(position, name, pa.array(texts, pa.string()))
-    fields = kept_fields(connect_offline(), rows)
+    fields = kept_fields(connection, rows)
     return pa.table([rows["line"], pa.array(["invalid_utf8"] * rows.num_rows), fields], schema=REJECT_SCHEMA)

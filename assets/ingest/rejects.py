@@ -20,4 +20,8 @@ def kept_fields(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Chu
     )
     connection.register("rejected", rows)
     query = f"SELECT json_merge_patch('{{}}', to_json({{{', '.join(texts)}}}))::VARCHAR AS fields FROM rejected"
-    return connection.sql(query).to_arrow_table()["fields"]
+    try:
+        return connection.sql(query).to_arrow_table()["fields"]
+    finally:
+        # The connection would keep the rows.
+        connection.unregister("rejected")

@@ -107,6 +107,11 @@ def test_an_unreachable_server_is_named_without_the_password(tmp_path: Path) -> 
     assert "hunter2" not in str(raised.value)
 
 
+def cut_others(warehouse_url: str) -> None:
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+    query(warehouse_url, f"{others} AND pid <> pg_backend_pid()")
+
+
 def test_a_server_that_goes_away_in_the_middle_is_one_line_and_loads_nothing(
     warehouse_url: str, tmp_path: Path
 ) -> None:
@@ -114,8 +119,7 @@ def test_a_server_that_goes_away_in_the_middle_is_one_line_and_loads_nothing(
 
     def cut(progress: Progress) -> None:
         if progress.stage == "writing":
-            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-            query(warehouse_url, f"{others} AND pid <> pg_backend_pid()")
+            cut_others(warehouse_url)
 
     with pytest.raises(AudoticsError, match=r"PostgreSQL failed while loading .*listens\.csv, nothing of it") as raised:
         load_files(warehouse_url, tabular(), [write_csv(tmp_path, "ada,1400000000,x")], cut)
@@ -139,6 +143,22 @@ def test_a_file_that_changes_while_it_is_read_is_refused(warehouse_url: str, tmp
     with pytest.raises(AudoticsError, match="changed while it was being read"):
         load_files(warehouse_url, tabular(), [path], append)
     assert state_of(warehouse_url) == before
+
+
+def test_a_connection_that_is_lost_as_well_does_not_hide_why_a_file_is_refused(
+    warehouse_url: str, tmp_path: Path
+) -> None:
+    good, bad = (write_csv(tmp_path, "ada,1400000000,x", name=name) for name in ("a.csv", "b.csv"))
+    bad.write_text(bad.read_text() + "bob,1400000001,y\n")
+
+    def append_and_cut(progress: Progress) -> None:
+        if (progress.path, progress.stage) == (bad, "reading"):
+            bad.write_text(bad.read_text() + "cid,1400000002,z\n")
+            cut_others(warehouse_url)
+
+    with pytest.raises(AudoticsError, match=r"b\.csv changed while it was being read"):
+        load_files(warehouse_url, tabular(), [tmp_path], append_and_cut)
+    assert query(warehouse_url, "SELECT path FROM raw.ingest_files") == [(str(good),)]
 
 
 def test_what_is_wrong_with_a_landing_folder_holds_up_no_other_file_and_is_named_at_the_end(

@@ -4,11 +4,13 @@ import json
 from functools import partial
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from assets.ingest import json_lines, parquet
+from assets.ingest.duck import connect_offline
 from assets.ingest.json_lines import json_path, read_json_lines
 from assets.ingest.lines import read_lines
 from assets.ingest.parquet import read_parquet
@@ -127,6 +129,26 @@ def test_parquet_text_that_is_not_utf_8_is_rejected(tmp_path: Path) -> None:
         (4, "invalid_utf8", '{"title":"\\\\xc3"}'),
         (5, "invalid_utf8", '{"title":"\\\\xa9"}'),
     ]
+
+
+def test_parquet_with_faults_takes_one_connection_which_is_closed_and_keeps_no_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[duckdb.DuckDBPyConnection] = []
+
+    def noted() -> duckdb.DuckDBPyConnection:
+        opened.append(connect_offline())
+        return opened[-1]
+
+    monkeypatch.setattr(parquet, "BATCH_ROWS", 1)
+    monkeypatch.setattr(parquet, "connect_offline", noted)
+    rejected = 0
+    for batch in read_parquet(_parquet(tmp_path, pa.table({"t": pa.array([b"\xe9", b"\xe8"])})), {"title": "t"}):
+        rejected += batch.rejects.num_rows
+        assert opened[0].sql("SHOW TABLES").fetchall() == []
+    assert (rejected, len(opened)) == (2, 1)
+    with pytest.raises(duckdb.ConnectionException):
+        opened[0].sql("SELECT 1")
 
 
 @pytest.mark.parametrize("column", ["nope", "track.nope", "u.x"])

@@ -6,10 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -115,22 +117,29 @@ def manifest_path(project: Path = PROJECT) -> Path:
     Raises:
         AudoticsError: dbt cannot parse the project.
     """
-    return _parsed(project, MANIFEST.name)
+    with _parsed(project, MANIFEST.name) as manifest:
+        return manifest
 
 
-def _parsed(project: Path, name: str, environment: Mapping[str, str] = MappingProxyType({})) -> Path:
-    """What dbt writes under that name when it parses the project with these variables; kept until one of them, or a
-    file of the project, is another.
+# What writes the artefacts: another release writes others.
+_PARSERS = ("dbt-core", "dbt-postgres", "dbt-semantic-interfaces")
+
+
+@contextmanager
+def _parsed(project: Path, name: str, environment: Mapping[str, str] = MappingProxyType({})) -> Iterator[Path]:
+    """What dbt writes under that name when it parses the project with these variables; kept until one of them, a file
+    of the project or a release of dbt is another. No other process replaces it meanwhile.
     """
     artefact = project / MANIFEST.parent / name
     artefact.parent.mkdir(parents=True, exist_ok=True)
     parsed_from = artefact.with_suffix(".digest")
     with FileLock(artefact.with_suffix(".lock")):
-        inputs = _files_digest(project) + "".join(f"\n{key}={environment[key]}" for key in sorted(environment))
+        releases = {each: version(each) for each in _PARSERS}
+        inputs = "\n".join([_files_digest(project), *map("=".join, sorted((releases | dict(environment)).items()))])
         if not (artefact.exists() and parsed_from.exists() and parsed_from.read_text() == inputs):
             _parse(project, artefact, environment)
             parsed_from.write_text(inputs)
-    return artefact
+        yield artefact
 
 
 def _files_digest(project: Path) -> str:
@@ -185,8 +194,8 @@ def prepare_metrics(warehouse_url: str, project: Path = PROJECT) -> None:
         AudoticsError: dbt cannot parse the project.
     """
     database = {"PGDATABASE": libpq_environment(warehouse_url)["PGDATABASE"]}
-    parsed = _parsed(project, "semantic_manifest.json", database)
-    with TemporaryDirectory(dir=parsed.parent) as folder:
+    parsing = _parsed(project, "semantic_manifest.json", database)
+    with parsing as parsed, TemporaryDirectory(dir=parsed.parent) as folder:
         Path(shutil.copy(parsed, folder)).replace(project / "target" / parsed.name)
 
 

@@ -44,7 +44,9 @@ semantic_models:
 """
 
 
-def test_mf_finds_this_warehouse_and_the_project_is_parsed_again_only_for_another_database(project: Path) -> None:
+def test_mf_finds_this_warehouse_and_the_project_is_parsed_again_only_for_another_database_or_dbt(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (project / "models" / "first.sql").write_text("select current_date as day\n")
     (project / "models" / "plays.sql").write_text("select 1 as id, current_date as day\n")
     (project / "models" / "plays.yml").write_text(DAYS)
@@ -62,3 +64,9 @@ def test_mf_finds_this_warehouse_and_the_project_is_parsed_again_only_for_anothe
     assert databases("postgresql://bob@elsewhere/music") == {"music"}
     assert parsed.stat().st_ino == first, "neither who connects nor where from is in it"
     assert databases("postgresql://ann@nowhere/other") == {"other"}
+    second = parsed.stat().st_ino
+    for library in ("dbt-core", "dbt-semantic-interfaces"):
+        monkeypatch.setattr("assets.dbt_project.version", lambda name, other=library: "0" if name == other else "1")
+        assert databases("postgresql://ann@nowhere/other") == {"other"}
+        assert parsed.stat().st_ino != second, "another release writes another file"
+        second = parsed.stat().st_ino

@@ -152,7 +152,7 @@ def test_a_connection_that_is_lost_as_well_does_not_hide_why_a_file_is_refused(
     bad.write_text(bad.read_text() + "bob,1400000001,y\n")
 
     def append_and_cut(progress: Progress) -> None:
-        if (progress.path, progress.stage) == (bad, "reading"):
+        if (progress.file, progress.stage) == (bad, "reading"):
             bad.write_text(bad.read_text() + "cid,1400000002,z\n")
             cut_others(warehouse_url)
 

@@ -39,11 +39,11 @@ def run_nightly(platform: Platform, as_of: date, on_progress: Progress, train: b
 
 
 def run_evaluation(
-    platform: Platform, as_of: date, on_progress: Progress, sources_off: Sequence[str] = ()
+    platform: Platform, as_of: date, on_progress: Progress, also_sources: Sequence[str] = ()
 ) -> tuple[RunReport, dict[str, Any]]:
     """The evaluation job as of a date, and what it stored.
 
-    sources_off: as EvaluationOptions has it.
+    also_sources: as EvaluationOptions has it.
 
     Raises:
         AudoticsError: a step failed.
@@ -57,7 +57,7 @@ def run_evaluation(
             _logs(platform),
             on_progress,
             embedded_pids(platform),
-            {"model_evaluations": {"sources_off": list(sources_off)}} if sources_off else {},
+            {"model_evaluations": {"also_sources": list(also_sources)}} if also_sources else {},
         )
     with platform.transaction() as connection:
         return report, read_evaluation(connection, as_of)

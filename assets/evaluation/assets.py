@@ -23,10 +23,10 @@ from warehouse.roles import Role
 class EvaluationOptions(dg.Config):
     """What to report beside the ranker, the baselines and the sources in the pool.
 
-    sources_off: names of sources that are off, to be fitted and their candidate recall measured; "all" of them.
+    also_sources: names of sources that are off, to be fitted and their candidate recall measured; "all" of them.
     """
 
-    sources_off: list[str] = Field(default_factory=list)
+    also_sources: list[str] = Field(default_factory=list)
 
 
 @dg.asset(
@@ -48,7 +48,7 @@ def model_evaluations(
     much of what was listened to is among the candidates, by source.
     """
     as_of = date.fromisoformat(context.partition_key)
-    off = sources_off(config.sources_off)
+    off = sources_off(config.also_sources)
     with adbc_reader(warehouse.url, Role.SERVICE) as connection:
         results = evaluate_recommendations(connection, as_of, SourcesConfig(), off)
     with create_engine(warehouse.url, Role.SERVICE).begin() as connection:

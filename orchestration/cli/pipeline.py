@@ -68,10 +68,12 @@ def evaluate(
         typer.Option(help="Parquet file of another system's lists (user_id, track_id, rank from 1) to score instead."),
     ] = None,
     slate: Annotated[str | None, typer.Option(help="What the --lists are: for_you, discover or rediscover.")] = None,
-    sources_off: Annotated[
+    also_sources: Annotated[
         list[str] | None,
         typer.Option(
-            "--source-off", metavar="NAME", help="A source that is off, to measure its candidate recall; all: of each."
+            "--also-source",
+            metavar="NAME",
+            help="A source that is off, whose candidate recall is measured as well; all: of each.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -82,15 +84,15 @@ def evaluate(
 
     Example: `audotics evaluate --as-of 2015-01-01 --lists theirs.parquet --slate discover`
 
-    Example: `audotics evaluate --source-off transitions --source-off trending`
+    Example: `audotics evaluate --also-source transitions --also-source trending`
     """
     from orchestration.cli.rendering import print_json
     from orchestration.cli.reports import print_evaluation
 
     if (lists is None) != (slate is None):
         raise AudoticsError("--lists and --slate go together: the file, and the slate its lists are to be scored as")
-    if lists is not None and sources_off:
-        raise AudoticsError("--source-off does not go with --lists: the lists of a file were not chosen from our pool")
+    if lists is not None and also_sources:
+        raise AudoticsError("--also-source does not go with --lists: the lists of a file were not chosen from our pool")
     subject = "ranker"
     if lists is not None:
         if as_of is None:
@@ -99,7 +101,7 @@ def evaluate(
             )
         evaluation, subject = _score(lists, str(slate), as_of_date(as_of)), "lists"
     else:
-        evaluation = _evaluate(_newest_over() if as_of is None else as_of_date(as_of), sources_off or ())
+        evaluation = _evaluate(_newest_over() if as_of is None else as_of_date(as_of), also_sources or ())
     if as_json:
         print_json(evaluation)
     else:
@@ -118,13 +120,17 @@ def _newest_over() -> date:
     return day
 
 
-def _evaluate(day: date, sources_off: Sequence[str]) -> dict[str, Any]:
+def _evaluate(day: date, also_sources: Sequence[str]) -> dict[str, Any]:
     """Metrics of the lists made as of the date, and of the baselines."""
-    from orchestration.pipeline import run_evaluation
+    from assets.candidates.registry import sources_off
     from orchestration.platform import open_platform
 
+    # A name that is not known is to leave no failed run.
+    names = sources_off(also_sources)
+    from orchestration.pipeline import run_evaluation
+
     with steps(f"evaluating as of {day}") as on_progress:
-        return run_evaluation(open_platform(), day, on_progress, sources_off)[1]
+        return run_evaluation(open_platform(), day, on_progress, names)[1]
 
 
 def _score(lists: Path, slate: str, day: date) -> dict[str, Any]:

@@ -28,8 +28,8 @@ ANALYTICS = ROOT / "docs" / "analytics.md"
 
 @pytest.fixture(scope="module")
 def evaluation(pipeline: Pipeline) -> dict[str, Any]:
-    """What `audotics evaluate --json` prints: without a date, of the only one with lists."""
-    return pipeline.json("evaluate")
+    """What `audotics evaluate --json` prints: without a date, of the only one with lists; with a source that is off."""
+    return pipeline.json("evaluate", "--also-source", "trending")
 
 
 def test_evaluate_prints_the_documented_shape_and_the_ranker_is_ahead_of_every_baseline(
@@ -151,7 +151,7 @@ def test_the_pool_is_the_one_that_was_scored_and_holds_what_sql_finds_in_it(
     assert pool["recall"]["mean"] == pytest.approx(recall)
     assert pool["size"] == pytest.approx(len(scored) / relevant["user_key"].nunique())
     for slate in evaluation["slates"].values():
-        assert [each["source"] for each in slate["pool"]["sources"]] == reported(POOL_SIZES)
+        assert [each["source"] for each in slate["pool"]["sources"]] == reported(POOL_SIZES, ["trending"])
         inside = [each for each in slate["pool"]["sources"] if each["in_pool"]]
         assert {each["source"] for each in inside} == POOL_SIZES.keys()
         assert max(each["recall"] for each in inside) <= slate["pool"]["recall"]["mean"]
@@ -225,6 +225,9 @@ def test_lists_of_another_system_are_scored_as_ours_are(pipeline: Pipeline, tmp_
 
 
 def test_a_source_to_report_that_is_not_off_is_refused_with_the_names_of_those_that_are(pipeline: Pipeline) -> None:
-    done = pipeline.run("evaluate", "--as-of", AS_OF, "--source-off", "als", "--source-off", "trending")
+    with open_instance(Settings(home=pipeline.home), pipeline.warehouse_url) as instance:
+        before = instance.get_runs_count()
+        done = pipeline.run("evaluate", "--as-of", AS_OF, "--also-source", "als", "--also-source", "trending")
+        assert instance.get_runs_count() == before, "no failed run is left"
     assert done.returncode == 1
     assert "no source that is off is called als; those that are: transitions, " in error_line(done)

@@ -50,7 +50,8 @@ def _create_model_evaluations() -> None:
         column(
             "pool",
             JSONB,
-            "On the row of the ranker: how many of the relevant tracks are among the candidates, by source",
+            "On the row of the ranker: how many of the relevant tracks are among the candidates, by source."
+            " Sources that are off are there only if the evaluation was asked for them",
             null=True,
         ),
         sa.PrimaryKeyConstraint("as_of", "slate", "model", name="model_evaluations_pkey"),

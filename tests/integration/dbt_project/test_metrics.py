@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,13 @@ def ask(
         # Not the project's folder: the environment alone has to find it.
         monkeypatch.chdir(tmp_path)
         environment = {**dbt_environment(dbt.warehouse_url), **folders, "DBT_LOG_LEVEL_FILE": "none"}
-        done = CliRunner().invoke(cli, ["query", *options, *arguments], env=environment)
+        # mf takes signals for itself, and the tests after this one would exit on SIGINT.
+        handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            done = CliRunner().invoke(cli, ["query", *options, *arguments], env=environment)
+        finally:
+            for each, handler in handlers.items():
+                signal.signal(each, handler)
         assert done.exit_code == 0, done.output
         with answer.open() as file:
             rows = list(csv.DictReader(file))

@@ -63,7 +63,14 @@ TRANSLATOR = WarehouseDbtTranslator(DagsterDbtTranslatorSettings(enable_duplicat
 
 
 class InstalledDbt(DbtCliResource):
-    """dbt as installed beside this Python: the command takes a second to tell its version, and asks the internet."""
+    """dbt as installed beside this Python, run as a command and in no other way.
+
+    The command takes a second to tell its version, and asks the internet. An adapter in this process takes longer, and
+    only fetches what is not asked for.
+    """
+
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:  # type: ignore[override]
+        """No adapter."""
 
     @cached_property
     def _cli_version(self) -> Version:

@@ -10,51 +10,60 @@ from typing import Any
 
 import dagster as dg
 
-# Long enough for the callback that took it to be over, short enough to seem at once.
+# Long enough for what lost it to be over, short enough to seem at once.
 _AGAIN_SECONDS = 0.05
 
 
 @contextmanager
 def taken_interrupts() -> Iterator[None]:
-    """Send Ctrl-C to this process again where Python reports that it was lost, until the run takes it or is over.
+    """Send Ctrl-C to this process again where it was lost, until the run takes it or is over.
 
     During a step Dagster raises an exception wherever the main thread is. In a finalizer, or a callback of the garbage
-    collector, Python reports that exception and goes on: the step would go on as well. A run that was over before it
-    could be sent again ends as it ended.
+    collector, Python reports that exception and goes on; some libraries, dagster-dbt among them, pass over every
+    exception: the step would go on as well. Dagster keeps one that it has taken, so one that is gone was lost. A run
+    that was over before it could be sent again ends as it ended.
     """
-    report = sys.unraisablehook
+    report, interrupt = sys.unraisablehook, dg.DagsterExecutionInterruptedError
     # Of all queues the one that a finalizer may put into, even in the middle of another call.
-    lost: SimpleQueue[None] = SimpleQueue()
+    lost: SimpleQueue[type[BaseException]] = SimpleQueue()
     sending, over = threading.Lock(), threading.Event()
 
+    def on_gone(_: BaseException) -> None:
+        lost.put(interrupt)
+
     def on_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
-        if issubclass(unraisable.exc_type, dg.DagsterExecutionInterruptedError | KeyboardInterrupt):
-            lost.put(None)
-        else:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            lost.put(KeyboardInterrupt)
+        elif not issubclass(unraisable.exc_type, interrupt):
             report(unraisable)
 
     def send_again() -> None:
         while True:
-            lost.get()
+            kind = lost.get()
             over.wait(_AGAIN_SECONDS)
             while not lost.empty():
-                lost.get()
+                kind = lost.get()
             with sending:
                 if over.is_set():
                     return
+                if kind is interrupt and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                    # Dagster has let go of one that it had taken: it is done with the run.
+                    continue
                 # To the thread itself: a system call in which it waits ends, too.
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     thread = threading.Thread(target=send_again, name="interrupt-again", daemon=True)
     thread.start()
     sys.unraisablehook = on_unraisable
+    interrupt.__del__ = on_gone  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        sys.unraisablehook = report
         with sending:
             over.set()
-        lost.put(None)
+        sys.unraisablehook = report
+        del interrupt.__del__  # type: ignore[attr-defined]
+        lost.put(interrupt)
         thread.join()
 
 

@@ -97,8 +97,8 @@ def run_job(
         redirect_stdout(output),
         MemorySampler(server_pids) as sampler,
         uninterrupted_helpers(instance),
-        taken_interrupts(),
         _watch(instance, run_id, len(job.nodes), on_progress, step_config.keys()),
+        taken_interrupts(),
     ):
         result = job.execute_in_process(
             instance=instance,

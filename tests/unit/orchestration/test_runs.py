@@ -4,6 +4,7 @@ import re
 import signal
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -58,6 +59,16 @@ def collecting() -> None:
     pytest.fail("the interrupt was lost")
 
 
+@dg.asset(partitions_def=DAYS)
+def passing_over() -> None:
+    """A step whose library passes over every exception."""
+    for _ in range(3):
+        with suppress(BaseException):
+            signal.raise_signal(signal.SIGINT)
+    threading.Event().wait(30)
+    pytest.fail("the interrupt was lost")
+
+
 def run(assets: list[dg.AssetsDefinition], log_folder: Path, telling: Sequence[str] = ()) -> list[str]:
     """The lines of a run of the assets; those that are `telling` tell what they log."""
     lines: list[str] = []
@@ -83,7 +94,7 @@ def test_each_step_gets_one_line_when_it_is_done_and_one_that_is_asked_tells_wha
 def test_an_interrupted_run_says_so_in_a_sentence_and_nothing_else(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for asset in (interrupted, collecting):
+    for asset in (interrupted, collecting, passing_over):
         with pytest.raises(AudoticsError, match=r"^nightly as of 2026-06-01 was interrupted; .* run it again"):
             run([asset], tmp_path)
     assert capfd.readouterr().err == ""

@@ -137,8 +137,9 @@ def _landing(landing: Path) -> Finding:
     try:
         # Its readers need packages that may be what is missing.
         from assets.ingest.landing import landed
+        from assets.ingest.listing import list_files
 
-        files = sum(len(source.find(drop)) for source, drops in landed(landing) for drop in drops)
+        files = sum(len(source.find(list_files(drop))) for source, drops in landed(landing) for drop in drops)
     except ImportError as error:
         return Finding("landing folder", False, f"{landing} (unknown: {error})", "run `make setup`")
     except AudoticsError as error:

@@ -4,13 +4,13 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.ingest.duck import connect_offline
+from assets.ingest.files import InputFile
 from assets.ingest.lines import LineBatch, read_lines
 from assets.ingest.records import REJECT_SCHEMA, RawBatch, unsplit
 from warehouse.errors import AudoticsError
@@ -35,7 +35,7 @@ class Layout:
 
 
 def read_delimited(
-    path: Path, layout: Layout, columns: Mapping[str, str], optional: Sequence[str] = ()
+    file: InputFile, layout: Layout, columns: Mapping[str, str], optional: Sequence[str] = ()
 ) -> Iterator[RawBatch]:
     """Yield the file's rows as text, one column per key of `columns`, whose values name columns of the file.
 
@@ -46,9 +46,9 @@ def read_delimited(
         AudoticsError: a column is missing and its field is not in `optional`, or the header cannot be read.
     """
     pending: pa.Table | None = None
-    batches = read_lines(path)
-    names, first = (list(layout.header), None) if layout.header else _header(path, batches, layout)
-    positions = _positions(path, names, columns, optional)
+    batches = read_lines(file)
+    names, first = (list(layout.header), None) if layout.header else _header(file, batches, layout)
+    positions = _positions(file, names, columns, optional)
     splitter = _QuotedSplitter(layout.delimiter, len(names)) if layout.quoted else None
     for batch in _chain(first, batches):
         lines = pa.concat_tables([pending, batch.lines]) if pending else batch.lines
@@ -67,37 +67,37 @@ def _chain(first: LineBatch | None, rest: Iterator[LineBatch]) -> Iterator[LineB
     yield from rest
 
 
-def _header(path: Path, batches: Iterator[LineBatch], layout: Layout) -> tuple[list[str], LineBatch]:
+def _header(file: InputFile, batches: Iterator[LineBatch], layout: Layout) -> tuple[list[str], LineBatch]:
     """Return the column names and the first batch without the header line."""
     batch = next(batches, None)
     if batch is None:
-        raise AudoticsError(f"{path} is empty; it should begin with a header line")
+        raise AudoticsError(f"{file} is empty; it should begin with a header line")
     rejected = batch.rejects["line"]
     if batch.lines.num_rows == 0 or (len(rejected) and rejected[0].as_py() < batch.lines["line"][0].as_py()):
-        raise AudoticsError(f"{path}: the header line is not UTF-8 text; convert the file to UTF-8")
+        raise AudoticsError(f"{file}: the header line is not UTF-8 text; convert the file to UTF-8")
     text = batch.lines["text"][0].as_py()
     names = next(csv.reader([text], delimiter=layout.delimiter)) if layout.quoted else text.split(layout.delimiter)
     return [name.strip() for name in names], LineBatch(batch.lines.slice(1), batch.rejects, batch.done)
 
 
 def _positions(
-    path: Path, names: list[str], columns: Mapping[str, str], optional: Sequence[str]
+    file: InputFile, names: list[str], columns: Mapping[str, str], optional: Sequence[str]
 ) -> dict[str, int | None]:
     """Return the place of each field's column; None for an optional one that the file does not have."""
     positions: dict[str, int | None] = {}
     for field, column in columns.items():
         if names.count(column) > 1:
-            raise AudoticsError(f"{path} has {names.count(column)} columns named {column!r}; rename all but one")
+            raise AudoticsError(f"{file} has {names.count(column)} columns named {column!r}; rename all but one")
         if column not in names and field not in optional:
-            raise AudoticsError(missing_column(path, field, column, names))
+            raise AudoticsError(missing_column(file, field, column, names))
         positions[field] = names.index(column) if column in names else None
     return positions
 
 
-def missing_column(path: Path, field: str, column: str, names: Sequence[str]) -> str:
+def missing_column(file: InputFile, field: str, column: str, names: Sequence[str]) -> str:
     """Return the message for a mapping that names a column which the file does not have."""
     return (
-        f"{path} has no column {column!r}, which the mapping names for {field}; it has {', '.join(names)}. "
+        f"{file} has no column {column!r}, which the mapping names for {field}; it has {', '.join(names)}. "
         f"Correct the mapping, or add {field!r} to its `optional` list if some files lack it"
     )
 

@@ -1,7 +1,6 @@
 """JSON lines: one object per line, values picked by dotted path."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -9,6 +8,7 @@ import pyarrow.compute as pc
 
 from assets.ingest.delimited import missing_column
 from assets.ingest.duck import connect_offline
+from assets.ingest.files import InputFile
 from assets.ingest.lines import read_lines
 from assets.ingest.records import RawBatch, unsplit
 from warehouse.errors import AudoticsError
@@ -39,7 +39,7 @@ def json_path(dotted: str) -> str:
     return "$" + "".join(steps)
 
 
-def read_json_lines(path: Path, columns: Mapping[str, str], optional: Sequence[str] = ()) -> Iterator[RawBatch]:
+def read_json_lines(file: InputFile, columns: Mapping[str, str], optional: Sequence[str] = ()) -> Iterator[RawBatch]:
     """Yield the file's objects, one text column per key of `columns`, whose values are dotted paths.
 
     Lines that are not a JSON object are rejected as `malformed_json`. A path that an object lacks, or that leads to an
@@ -51,12 +51,12 @@ def read_json_lines(path: Path, columns: Mapping[str, str], optional: Sequence[s
     connection = connect_offline()
     paths = [json_path(column) for column in columns.values()]
     checked = False
-    for batch in read_lines(path):
+    for batch in read_lines(file):
         connection.register("lines", batch.lines)
         table = connection.sql(_VALUES, params={"paths": paths}).to_arrow_table()
         good = table.filter(table["is_object"])
         if good.num_rows and not checked:
-            _check_paths(path, connection, columns, optional)
+            _check_paths(file, connection, columns, optional)
             checked = True
         rows = {"line": good["line"]}
         for position, field in enumerate(columns):
@@ -66,11 +66,11 @@ def read_json_lines(path: Path, columns: Mapping[str, str], optional: Sequence[s
 
 
 def _check_paths(
-    path: Path, connection: duckdb.DuckDBPyConnection, columns: Mapping[str, str], optional: Sequence[str]
+    file: InputFile, connection: duckdb.DuckDBPyConnection, columns: Mapping[str, str], optional: Sequence[str]
 ) -> None:
     paths = {field: json_path(column) for field, column in columns.items() if field not in optional}
     found = connection.execute(_FOUND_PATHS, {"paths": list(paths.values())}).fetchall()
     for field, path_wanted in paths.items():
         if (path_wanted,) not in found:
             names = [name for (name,) in connection.execute(_TOP_LEVEL_NAMES).fetchall()]
-            raise AudoticsError(missing_column(path, field, columns[field], names))
+            raise AudoticsError(missing_column(file, field, columns[field], names))

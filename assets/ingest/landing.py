@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from assets.ingest.lastfm_1k import LISTENS_NAMES, PROFILE_NAMES, LastFm1k
+from assets.ingest.listing import list_files
 from assets.ingest.load import load_files
 from assets.ingest.mapping import read_mapping
 from assets.ingest.records import LoadReport, Source
@@ -78,7 +79,7 @@ def _survey(folder: Path) -> tuple[list[tuple[Source, list[Path]]], list[str]]:
     for drop in _drops(folder / "lastfm-1k", faults):
         with _noted(drop, faults):
             if drop.name not in PROFILE_NAMES and _files(drop):
-                lastfm.find(drop)
+                lastfm.find(list_files(drop))
                 drops.append(drop)
     if drops:
         found.append((lastfm, drops))
@@ -119,7 +120,7 @@ def _tabular(mapping: Path, files: list[Path]) -> Tabular:
         raise AudoticsError(f"{mapping.parent} has no {MAPPING_NAME}: put the mapping of its files there")
     source = Tabular(read_mapping(mapping), str(mapping))
     for file in files:
-        source.find(file)
+        source.find(list_files(file))
     return source
 
 

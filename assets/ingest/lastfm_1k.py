@@ -5,12 +5,13 @@ Layout: Òscar Celma, Music Recommendation and Discovery in the Long Tail (2010)
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 
 from assets.ingest.delimited import Layout, read_delimited
 from assets.ingest.duck import connect_offline
+from assets.ingest.files import InputFile
+from assets.ingest.listing import Listing
 from assets.ingest.records import PROFILE_SCHEMA, ParseRules, RawBatch, TimeRule
 from warehouse.errors import AudoticsError
 
@@ -57,27 +58,30 @@ class LastFm1k:
         """UTC times such as 2009-05-04T23:08:57Z; MusicBrainz ids or none."""
         return ParseRules(source="lastfm-1k", time=TimeRule("iso8601"), names_required=True)
 
-    def find(self, path: Path) -> list[Path]:
-        """Return the file itself, or the file of listens in a folder.
+    def find(self, listing: Listing) -> list[InputFile]:
+        """Return the files that were given themselves; else the file of listens in a folder or an archive.
+
+        In an archive it may lie in a folder.
 
         Raises:
-            AudoticsError: the folder has none.
+            AudoticsError: there is none.
         """
-        if not path.is_dir():
-            return [path]
+        if named := [file for file in listing.files if file.is_named]:
+            return named
+        found = [file for file in listing.files if file.in_archive or "/" not in file.relative]
         for name in LISTENS_NAMES:
-            if (path / name).is_file():
-                return [path / name]
+            if listens := [file for file in found if file.name == name]:
+                return listens
         raise AudoticsError(
-            f"the folder {path} has no {LISTENS_NAME} (or .gz); give the folder that holds it, or the file of listens"
+            f"{listing.given} has no {LISTENS_NAME} (or .gz); give the folder that holds it, or the file of listens"
         )
 
-    def read(self, file: Path) -> Iterator[RawBatch]:
+    def read(self, file: InputFile) -> Iterator[RawBatch]:
         """Yield the listens in batches, as records.Source says."""
         layout = Layout(delimiter="\t", quoted=False, header=_COLUMNS)
         return read_delimited(file, layout, {column: column for column in _COLUMNS})
 
-    def profiles(self, file: Path) -> pa.Table | None:
+    def profiles(self, file: InputFile) -> pa.Table | None:
         """Return the profiles that lie in the folder of a file named as the data set names it, else None.
 
         Values that cannot be understood are null; the first row of a user counts.
@@ -85,14 +89,15 @@ class LastFm1k:
         Raises:
             AudoticsError: the profile file lacks one of the data set's columns.
         """
+        if not file.name.startswith(LISTENS_NAME):
+            return None
         for name in PROFILE_NAMES:
-            profile = file.with_name(name)
-            if file.name.startswith(LISTENS_NAME) and profile.is_file():
+            if profile := file.beside(name):
                 return _read_profiles(profile)
         return None
 
 
-def _read_profiles(file: Path) -> pa.Table:
+def _read_profiles(file: InputFile) -> pa.Table:
     layout = Layout(delimiter="\t", quoted=False)
     rows = pa.concat_tables(batch.rows for batch in read_delimited(file, layout, _PROFILE_COLUMNS))
     connection = connect_offline()

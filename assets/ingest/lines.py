@@ -1,17 +1,15 @@
 """Text files as batches of lines, with the line numbers that an editor would show."""
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.ingest.files import InputFile
 from assets.ingest.records import REJECT_SCHEMA
+from assets.ingest.streams import InputStream
 from assets.ingest.utf8 import invalid_rows
 from warehouse.errors import AudoticsError
 
@@ -36,25 +34,21 @@ class LineBatch:
     done: float
 
 
-def read_lines(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[LineBatch]:
-    """Yield the lines of a text file, gzipped if its name ends in .gz, without their line ends (LF or CRLF).
+def read_lines(file: InputFile, block_bytes: int = BLOCK_BYTES) -> Iterator[LineBatch]:
+    """Yield the lines of a text file without their line ends (LF or CRLF).
 
     Raises:
-        AudoticsError: the file cannot be read, is a broken gzip file, or has a line longer than LONGEST_LINE_BYTES.
+        AudoticsError: the file is damaged, or has a line longer than LONGEST_LINE_BYTES.
+        OSError: it cannot be read.
     """
-    size = max(path.stat().st_size, 1)
     first_line = 1
-    with path.open("rb") as raw:
-        stream = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-        try:
-            for block in _whole_lines(stream, path, block_bytes):
-                yield _batch(block, first_line, min(raw.tell() / size, 1.0))
-                first_line += block.count(b"\n")
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise AudoticsError(f"{path} is damaged ({error}); fetch or compress it again") from error
+    with file.open() as stream:
+        for block in _whole_lines(stream, file, block_bytes):
+            yield _batch(block, first_line, stream.done)
+            first_line += block.count(b"\n")
 
 
-def _whole_lines(stream: BinaryIO | gzip.GzipFile, path: Path, block_bytes: int) -> Iterator[bytes]:
+def _whole_lines(stream: InputStream, file: InputFile, block_bytes: int) -> Iterator[bytes]:
     """Yield blocks that end in a newline; the byte order mark is dropped, a missing last newline is added."""
     rest = stream.read(len(_BYTE_ORDER_MARK))
     rest = b"" if rest == _BYTE_ORDER_MARK else rest
@@ -67,7 +61,7 @@ def _whole_lines(stream: BinaryIO | gzip.GzipFile, path: Path, block_bytes: int)
             rest += chunk
         if len(rest) > LONGEST_LINE_BYTES:
             raise AudoticsError(
-                f"{path} has a line longer than {LONGEST_LINE_BYTES >> 20} MB; is it a text file of listens?"
+                f"{file} has a line longer than {LONGEST_LINE_BYTES >> 20} MB; is it a text file of listens?"
             )
     rest += chunk
     if rest:

@@ -1,6 +1,5 @@
 """Load files of listens into the raw schema: one transaction per file, all of it or nothing."""
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,6 +13,8 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
 from assets.ingest import merge_sql
+from assets.ingest.files import InputFile, Stamp
+from assets.ingest.listing import list_files
 from assets.ingest.mentions import MentionCounter
 from assets.ingest.parse import Parser
 from assets.ingest.records import LoadReport, Progress, ProgressCallback, Source
@@ -31,23 +32,22 @@ _LOST_STATES = ("08", "57P", "55P03")
 
 
 @dataclass(frozen=True)
-class _File:
+class _Hashed:
     """A file as it was when its bytes were hashed."""
 
-    path: Path
+    file: InputFile
+    stamp: Stamp
     sha256: str
-    size: int
-    modified_ns: int
 
 
 def load_files(
     warehouse_url: str,
     source: Source,
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     progress: ProgressCallback | None = None,
     refused: list[AudoticsError] | None = None,
 ) -> list[LoadReport]:
-    """Load files, or folders of files, in the order given.
+    """Load what lies at paths or addresses, as `files.list_files` takes them, in the order given.
 
     Each file is one transaction. A file whose bytes are in the warehouse in the same format is left alone and reported
     as it was loaded. Other processes may load at the same time: they read in parallel and merge one after the other.
@@ -60,7 +60,7 @@ def load_files(
             misread, another session has the lock of loads for too long, or PostgreSQL fails. Files before it stay
             loaded; of the file itself nothing does.
     """
-    files = [file for path in paths for file in _find(source, path)]
+    files = [file for path in paths for file in _find(source, path, refused)]
     with _connect(warehouse_url) as connection:
         reports = []
         for file in files:
@@ -99,35 +99,38 @@ def _connect(warehouse_url: str) -> dbapi.Connection:
     return connection
 
 
-def _find(source: Source, path: Path) -> list[Path]:
-    if not path.exists():
-        raise AudoticsError(f"there is no file or folder {path}; check the path")
-    return source.find(path)
+def _find(source: Source, path: Path | str, refused: list[AudoticsError] | None) -> list[InputFile]:
+    listing = list_files(path)
+    if listing.damaged and refused is None:
+        raise listing.damaged[0]
+    if refused is not None:
+        refused += listing.damaged
+    return source.find(listing)
 
 
 def _silent(progress: Progress) -> None:
     """Report to nobody."""
 
 
-def _load(connection: dbapi.Connection, source: Source, path: Path, progress: ProgressCallback) -> LoadReport:
+def _load(connection: dbapi.Connection, source: Source, file: InputFile, progress: ProgressCallback) -> LoadReport:
     started = time.monotonic()
     try:
-        file = _hashed(path)
-        profiles = source.profiles(path)
+        hashed = _Hashed(file, file.stamp(), file.sha256())
+        profiles = source.profiles(file)
         with connection.cursor() as cursor:
-            report = _already_loaded(cursor, source, file, started)
+            report = _already_loaded(cursor, source, hashed, started)
             if report is None:
-                report = _load_new(cursor, source, file, started, progress)
+                report = _load_new(cursor, source, hashed, started, progress)
             if profiles is not None:
                 _keep_profiles(cursor, report.file_id, profiles)
         connection.commit()
         return report
     except OSError as error:
-        raise AudoticsError(f"cannot read {path}: {error.strerror or error}; check the file") from error
+        raise AudoticsError(f"cannot read {file}: {error.strerror or error}; check the file") from error
     except duckdb.Error as error:
-        raise AudoticsError(f"cannot understand {path}: {error}; check that the file is of this format") from error
+        raise AudoticsError(f"cannot understand {file}: {error}; check that the file is of this format") from error
     except adbc_driver_manager.Error as error:
-        raise _refused(path, error) from error
+        raise _refused(file, error) from error
     finally:
         _roll_back(connection)
 
@@ -140,25 +143,19 @@ def _roll_back(connection: dbapi.Connection) -> None:
         return
 
 
-def _hashed(path: Path) -> _File:
-    with path.open("rb") as stream:
-        status = path.stat()
-        return _File(path, hashlib.file_digest(stream, "sha256").hexdigest(), status.st_size, status.st_mtime_ns)
-
-
-def _already_loaded(cursor: dbapi.Cursor, source: Source, file: _File, started: float) -> LoadReport | None:
-    cursor.execute(merge_sql.ALREADY_LOADED, (file.sha256, source.format))
+def _already_loaded(cursor: dbapi.Cursor, source: Source, hashed: _Hashed, started: float) -> LoadReport | None:
+    cursor.execute(merge_sql.ALREADY_LOADED, (hashed.sha256, source.format))
     row = cursor.fetchone()
     if row is None:
-        _refuse_second_reading(cursor, source, file)
+        _refuse_second_reading(cursor, source, hashed)
         return None
     file_id, rows_read, rows_loaded, rows_rejected, rows_duplicate = row
     cursor.execute(merge_sql.REJECTED_BY_REASON, (file_id,))
     return LoadReport(
         file_id=file_id,
-        file=str(file.path),
+        file=str(hashed.file),
         format=source.format,
-        sha256=file.sha256,
+        sha256=hashed.sha256,
         rows_read=rows_read,
         rows_loaded=rows_loaded,
         rows_rejected=rows_rejected,
@@ -170,31 +167,30 @@ def _already_loaded(cursor: dbapi.Cursor, source: Source, file: _File, started: 
     )
 
 
-def _refuse_second_reading(cursor: dbapi.Cursor, source: Source, file: _File) -> None:
-    cursor.execute(merge_sql.LOADED_OTHERWISE, (file.sha256, source.format))
+def _refuse_second_reading(cursor: dbapi.Cursor, source: Source, hashed: _Hashed) -> None:
+    cursor.execute(merge_sql.LOADED_OTHERWISE, (hashed.sha256, source.format))
     row = cursor.fetchone()
     if row is not None:
         file_id, read_as, path = row
         raise AudoticsError(
-            f"{file.path} has the same bytes as {path}, which was loaded as {read_as} (file_id {file_id}): read as"
+            f"{hashed.file} has the same bytes as {path}, which was loaded as {read_as} (file_id {file_id}): read as"
             f" {source.format}, its listens would be there twice; undo that load first with"
             f" `audotics ingest forget {file_id}`"
         )
 
 
 def _load_new(
-    cursor: dbapi.Cursor, source: Source, file: _File, started: float, progress: ProgressCallback
+    cursor: dbapi.Cursor, source: Source, hashed: _Hashed, started: float, progress: ProgressCallback
 ) -> LoadReport:
-    started_at = datetime.now(UTC)
-    tally = _stage(cursor, source, file.path, started_at, progress)
-    if message := refusal(file.path, tally, source.rules, started_at):
+    file, started_at = hashed.file, datetime.now(UTC)
+    tally = _stage(cursor, source, file, started_at, progress)
+    if message := refusal(file, tally, source.rules, started_at):
         raise AudoticsError(message)
-    status = file.path.stat()
-    if (status.st_size, status.st_mtime_ns) != (file.size, file.modified_ns):
-        raise AudoticsError(f"{file.path} changed while it was being read; load it again when it is complete")
+    if file.stamp() != hashed.stamp:
+        raise AudoticsError(f"{file} changed while it was being read; load it again when it is complete")
     _lock(cursor)
     # Another process may have loaded the same bytes between the first look and the lock.
-    if report := _already_loaded(cursor, source, file, started):
+    if report := _already_loaded(cursor, source, hashed, started):
         return report
     cursor.execute(merge_sql.NEXT_FILE_ID)
     (file_id,) = cursor.fetchone()
@@ -202,19 +198,19 @@ def _load_new(
         cursor,
         merge_sql.merge_statements(file_id, source.rules.source),
         tally.rows_read - tally.rows_rejected,
-        lambda done: progress(Progress(file.path, "writing", done, tally.rows_read)),
+        lambda done: progress(Progress(file, "writing", done, tally.rows_read)),
     )
     duplicate = tally.rows_read - tally.rows_rejected - loaded
     counts = tally.rows_read, loaded, tally.rows_rejected, duplicate
     cursor.execute(
         merge_sql.RECORD_FILE,
-        (file_id, file.sha256, source.format, str(file.path.resolve()), file.size, *counts, started_at),
+        (file_id, hashed.sha256, source.format, file.address, hashed.stamp.size, *counts, started_at),
     )
     return LoadReport(
         file_id=file_id,
-        file=str(file.path),
+        file=str(hashed.file),
         format=source.format,
-        sha256=file.sha256,
+        sha256=hashed.sha256,
         rows_read=tally.rows_read,
         rows_loaded=loaded,
         rows_rejected=tally.rows_rejected,
@@ -226,12 +222,12 @@ def _load_new(
     )
 
 
-def _stage(cursor: dbapi.Cursor, source: Source, path: Path, now: datetime, progress: ProgressCallback) -> Tally:
+def _stage(cursor: dbapi.Cursor, source: Source, file: InputFile, now: datetime, progress: ProgressCallback) -> Tally:
     """Read the file into temporary tables and return what was counted on the way."""
     for statement in (merge_sql.TRANSACTION_SETTING, *merge_sql.STAGING):
         cursor.execute(statement)
     parser, mentions, tally = Parser(source.rules, now), MentionCounter(), Tally()
-    for batch in source.read(path):
+    for batch in source.read(file):
         parsed = parser.parse(batch)
         tally.add(batch.rows_read, parsed)
         _ingest(cursor, "staged_rejects", parsed.rejects)
@@ -241,7 +237,7 @@ def _stage(cursor: dbapi.Cursor, source: Source, path: Path, now: datetime, prog
             _ingest(cursor, "staged_artists", split.artists)
             _ingest(cursor, "staged_tracks", split.tracks)
             _ingest(cursor, "staged_listens", split.listens)
-        progress(Progress(path, "reading", batch.done, tally.rows_read))
+        progress(Progress(file, "reading", batch.done, tally.rows_read))
     return tally
 
 
@@ -282,7 +278,7 @@ def _stops_every_load(cause: BaseException | None) -> bool:
     return cause.sqlstate is None or cause.sqlstate.startswith((*_LOST_STATES, *_MISSING_TABLE_STATES))
 
 
-def _refused(path: Path, error: adbc_driver_manager.Error) -> AudoticsError:
+def _refused(file: InputFile, error: adbc_driver_manager.Error) -> AudoticsError:
     if error.sqlstate in _MISSING_TABLE_STATES:
         return AudoticsError("the warehouse has no raw tables yet; run `audotics migrate`, which creates them")
-    return AudoticsError(f"PostgreSQL failed while loading {path}, nothing of it was loaded: {error}; load it again")
+    return AudoticsError(f"PostgreSQL failed while loading {file}, nothing of it was loaded: {error}; load it again")

@@ -1,7 +1,6 @@
 """Parquet files, in batches of rows, with nested columns picked by dotted path."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -11,6 +10,7 @@ import pyarrow.parquet as pq
 
 from assets.ingest.delimited import missing_column
 from assets.ingest.duck import connect_offline
+from assets.ingest.files import InputFile
 from assets.ingest.records import REJECT_SCHEMA, RawBatch
 from assets.ingest.rejects import kept_fields
 from assets.ingest.utf8 import escaped, invalid_rows
@@ -19,7 +19,7 @@ from warehouse.errors import AudoticsError
 BATCH_ROWS = 128 << 10
 
 
-def read_parquet(path: Path, columns: Mapping[str, str], optional: Sequence[str] = ()) -> Iterator[RawBatch]:
+def read_parquet(file: InputFile, columns: Mapping[str, str], optional: Sequence[str] = ()) -> Iterator[RawBatch]:
     """Yield the file's rows, one column per key of `columns`, whose values name columns or dotted paths in structs.
 
     Values keep the types of the file, except that text comes as plain strings. Rows whose text is not UTF-8 are
@@ -29,19 +29,23 @@ def read_parquet(path: Path, columns: Mapping[str, str], optional: Sequence[str]
         AudoticsError: the file is not Parquet, is damaged, or lacks a column whose field is not in `optional`.
     """
     try:
-        with pq.ParquetFile(path) as file, connect_offline() as connection:
-            schema = file.schema_arrow
+        with (
+            file.random_access() as stored,
+            pq.ParquetFile(stored) as parquet,
+            connect_offline() as connection,
+        ):
+            schema = parquet.schema_arrow
             for field, column in columns.items():
                 if _resolve(schema, column) is None and field not in optional:
-                    raise AudoticsError(missing_column(path, field, column, schema.names))
-            total, done = max(file.metadata.num_rows, 1), 0
+                    raise AudoticsError(missing_column(file, field, column, schema.names))
+            total, done = max(parquet.metadata.num_rows, 1), 0
             # What no field needs is not read.
             wanted = sorted({steps[0] for column in columns.values() if (steps := _resolve(schema, column))})
-            for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
+            for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
                 yield _raw_batch(connection, batch, columns, done, (done + batch.num_rows) / total)
                 done += batch.num_rows
     except (pa.ArrowException, OSError) as error:
-        raise AudoticsError(f"{path} is not a whole Parquet file ({error}); fetch or write it again") from error
+        raise AudoticsError(f"{file} is not a whole Parquet file ({error}); fetch or write it again") from error
 
 
 def _resolve(schema: pa.Schema, column: str) -> list[str] | None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 import pyarrow as pa
 
+from assets.ingest.files import InputFile
+from assets.ingest.listing import Listing
 from warehouse.history import EARLIEST_DAY
 
 # `fields` is a JSON object of the mapped fields' texts, null where a row could not be split into fields: what the
@@ -123,13 +124,13 @@ class Source(Protocol):
     @property
     def rules(self) -> ParseRules: ...
 
-    def find(self, path: Path) -> list[Path]:
-        """Return the files of listens at `path`, a file or a folder, in the order in which to load them."""
+    def find(self, listing: Listing) -> list[InputFile]:
+        """Return the files of listens among those listed, in the order in which to load them."""
 
-    def read(self, file: Path) -> Iterator[RawBatch]:
+    def read(self, file: InputFile) -> Iterator[RawBatch]:
         """Yield the file in batches of bounded size."""
 
-    def profiles(self, file: Path) -> pa.Table | None:
+    def profiles(self, file: InputFile) -> pa.Table | None:
         """Return the user profiles that lie beside a file of listens, in PROFILE_SCHEMA."""
 
 
@@ -162,7 +163,7 @@ class LoadReport:
 class Progress(NamedTuple):
     """How far a load is: `done` from 0 to 1 within the stage."""
 
-    file: Path
+    file: InputFile
     stage: Literal["reading", "writing"]
     done: float
     rows_read: int

@@ -3,11 +3,11 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.ingest.files import InputFile
 from assets.ingest.parse import ParsedBatch
 from assets.ingest.parse_sql import EARLIEST
 from assets.ingest.records import PER_SECOND, TIME_REASONS, TOO_OLD, ParseRules
@@ -46,7 +46,7 @@ class Tally:
         return dict(sorted(self.rejected.items(), key=lambda entry: (-entry[1], entry[0])))
 
 
-def refusal(file: Path, tally: Tally, rules: ParseRules, now: datetime) -> str | None:
+def refusal(file: InputFile, tally: Tally, rules: ParseRules, now: datetime) -> str | None:
     """Return why the file must not be loaded at all, with a way forward; None when it may be."""
     if tally.rows_read == 0:
         return f"{file} holds no listens; give a file that does"

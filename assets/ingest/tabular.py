@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from assets.ingest.delimited import Layout, read_delimited
+from assets.ingest.files import InputFile
 from assets.ingest.json_lines import read_json_lines
+from assets.ingest.listing import Listing
 from assets.ingest.mapping import FormatName, Mapping
 from assets.ingest.parquet import read_parquet
 from assets.ingest.records import ParseRules, RawBatch
@@ -37,23 +39,19 @@ class Tabular:
         """What the parser must know, as the mapping says."""
         return self.mapping.rules(self.origin)
 
-    def find(self, path: Path) -> list[Path]:
-        """Return the file itself, or a folder's files of a known extension, by name, subfolders included.
-
-        Files and subfolders whose names start with a dot are left out.
+    def find(self, listing: Listing) -> list[InputFile]:
+        """Return the files that were given themselves, and those of a known extension in folders and archives.
 
         Raises:
-            AudoticsError: the folder has no such file.
+            AudoticsError: there is no such file.
         """
-        if not path.is_dir():
-            return [path]
-        files = sorted(file for file in path.rglob("*") if self._is_wanted(file.relative_to(path)) and file.is_file())
-        if not files:
+        files = [file for file in listing.files if file.is_named or self._is_wanted(file)]
+        if not files and not listing.damaged:
             wanted = self.mapping.format or ", ".join(sorted(set(_FORMATS.values())))
-            raise AudoticsError(f"the folder {path} has no {wanted} file; give the file itself, or another folder")
+            raise AudoticsError(f"{listing.given} has no {wanted} file; give the file itself, or another folder")
         return files
 
-    def read(self, file: Path) -> Iterator[RawBatch]:
+    def read(self, file: InputFile) -> Iterator[RawBatch]:
         """Yield the file's rows in batches, as records.Source says.
 
         Raises:
@@ -72,7 +70,7 @@ class Tabular:
             return read_json_lines(file, columns, optional)
         return read_delimited(file, self._layout(format_name), columns, optional)
 
-    def profiles(self, file: Path) -> None:
+    def profiles(self, file: InputFile) -> None:
         """Tabular files have no profiles."""
 
     def _layout(self, format_name: FormatName) -> Layout:
@@ -84,13 +82,10 @@ class Tabular:
             header=self.mapping.header,
         )
 
-    def _is_wanted(self, file: Path) -> bool:
-        if any(part.startswith(".") for part in file.parts):
-            return False
+    def _is_wanted(self, file: InputFile) -> bool:
         found = _extension(file)
         return found is not None and found == (self.mapping.format or found)
 
 
-def _extension(file: Path) -> FormatName | None:
-    name = file.with_suffix("") if file.suffix == ".gz" else file
-    return _FORMATS.get(name.suffix.lower())
+def _extension(file: InputFile) -> FormatName | None:
+    return _FORMATS.get(PurePosixPath(file.plain_name).suffix.lower())

@@ -16,7 +16,14 @@ app = typer.Typer(
     help="Load listening files into the warehouse. The same bytes twice change nothing.", no_args_is_help=True
 )
 
-Paths = Annotated[list[Path], typer.Argument(help="Files or folders.", metavar="PATH...", show_default=False)]
+Paths = Annotated[
+    list[str],
+    typer.Argument(
+        help="Files, folders, patterns, archives or addresses such as s3://bucket/exports.",
+        metavar="PATH...",
+        show_default=False,
+    ),
+]
 
 
 @app.command("lastfm-1k")
@@ -86,7 +93,7 @@ def forget(
         say(f"  not gone: {counted(undone.listens_kept, 'listen')} that other files have as well")
 
 
-def _ingest(source: "Source", paths: list[Path], as_json: bool) -> None:
+def _ingest(source: "Source", paths: list[str], as_json: bool) -> None:
     from assets.ingest.load import load_files
     from orchestration.cli.rendering import log_line, print_json, progress_bar
     from orchestration.platform import open_platform

@@ -1,6 +1,7 @@
 """Files that are refused, and that nothing of them lands."""
 
 import gzip
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +59,14 @@ def _damaged_gzip(folder: Path) -> Path:
     return path
 
 
+def _damaged_zip(folder: Path) -> Path:
+    path = folder / "cut.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(write_csv(folder, "ada,1400000000,x"), "listens.csv")
+    path.write_bytes(path.read_bytes()[:-10])
+    return path
+
+
 BAD_INPUT: dict[str, tuple[Callable[[Path], Path], str]] = {
     "missing file": (lambda folder: folder / "nope.csv", r"there is no file or folder .*nope\.csv"),
     "folder without listens": (lambda folder: folder, r"has no csv, jsonl, parquet, tsv file"),
@@ -67,6 +76,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "truncated Parquet": (_truncated_parquet, r"cut\.parquet is not a whole Parquet file"),
     "truncated gzip": (_damaged_gzip, r"cut\.csv\.gz is damaged"),
+    "truncated archive": (_damaged_zip, r"cut\.zip is damaged"),
     "header only": (lambda folder: write_csv(folder), r"holds no listens"),
     "only malformed rows": (
         lambda folder: write_csv(folder, "a", "b"),
@@ -152,7 +162,7 @@ def test_a_connection_that_is_lost_as_well_does_not_hide_why_a_file_is_refused(
     bad.write_text(bad.read_text() + "bob,1400000001,y\n")
 
     def append_and_cut(progress: Progress) -> None:
-        if (progress.file, progress.stage) == (bad, "reading"):
+        if (progress.file.name, progress.stage) == (bad.name, "reading"):
             bad.write_text(bad.read_text() + "cid,1400000002,z\n")
             cut_others(warehouse_url)
 

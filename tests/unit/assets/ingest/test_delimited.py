@@ -10,6 +10,7 @@ import pytest
 from assets.ingest import delimited
 from assets.ingest.delimited import Layout, read_delimited
 from assets.ingest.lines import read_lines
+from tests.input_files import input_file
 from warehouse.errors import AudoticsError
 
 CSV = Layout(delimiter=",", quoted=True)
@@ -19,7 +20,7 @@ COLUMNS = {"title": "name", "user_id": "user"}
 
 def _read(path: Path, layout: Layout = CSV, columns: dict[str, str] = COLUMNS, optional: tuple[str, ...] = ()):
     """Return (line, title, user) of the rows and (line, reason, fields) of the rejects."""
-    batches = list(read_delimited(path, layout, columns, optional))
+    batches = list(read_delimited(input_file(path), layout, columns, optional))
     rows = [row for batch in batches for row in batch.rows.to_pylist()]
     rejects = [row for batch in batches for row in batch.rejects.to_pylist()]
     return (

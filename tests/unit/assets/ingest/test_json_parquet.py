@@ -15,6 +15,7 @@ from assets.ingest.json_lines import json_path, read_json_lines
 from assets.ingest.lines import read_lines
 from assets.ingest.parquet import read_parquet
 from assets.ingest.records import RawBatch
+from tests.input_files import input_file
 from warehouse.errors import AudoticsError
 
 
@@ -50,7 +51,7 @@ def test_json_values_come_as_text_and_missing_ones_as_null(tmp_path: Path) -> No
         json.dumps({"u": "x", "track": "text"}),
     )
     columns = {"user_id": "u", "track_id": "track.id", "artist_name": "track.by.0.name", "skipped": "skipped"}
-    assert _rows(list(read_json_lines(path, columns)), *columns) == [
+    assert _rows(list(read_json_lines(input_file(path), columns)), *columns) == [
         (1, "ada", "7", "Björk", "false"),
         (2, "12345678901234567", None, None, None),
         (3, "x", None, None, None),
@@ -60,7 +61,7 @@ def test_json_values_come_as_text_and_missing_ones_as_null(tmp_path: Path) -> No
 def test_a_json_path_that_leads_to_an_object_or_a_list_finds_no_text(tmp_path: Path) -> None:
     path = _json(tmp_path, json.dumps({"u": {"name": "ada", "ip": "203.0.113.7"}, "t": ["x"], "id": "{}"}))
     columns = {"user_id": "u", "title": "t", "track_id": "id", "artist_name": "u.name"}
-    assert _rows(list(read_json_lines(path, columns)), *columns) == [(1, None, None, "{}", "ada")]
+    assert _rows(list(read_json_lines(input_file(path), columns)), *columns) == [(1, None, None, "{}", "ada")]
 
 
 def test_a_parquet_file_is_read_without_the_columns_that_no_field_needs(tmp_path: Path) -> None:
@@ -72,24 +73,24 @@ def test_a_parquet_file_is_read_without_the_columns_that_no_field_needs(tmp_path
             "wait": pa.array([1], pa.duration("s")),
         }
     )
-    batches = list(read_parquet(_parquet(tmp_path, table), {"user_id": "u", "artist_name": "track.by"}))
+    batches = list(read_parquet(input_file(_parquet(tmp_path, table)), {"user_id": "u", "artist_name": "track.by"}))
     assert _rows(batches, "user_id", "artist_name") == [(1, "ada", "X")]
     assert batches[0].rows.column_names == ["line", "user_id", "artist_name"]
-    batches = list(read_parquet(_parquet(tmp_path, table), {"user_id": "absent"}, optional=("user_id",)))
+    batches = list(read_parquet(input_file(_parquet(tmp_path, table)), {"user_id": "absent"}, optional=("user_id",)))
     assert _rows(batches, "user_id") == [(1, None)]
 
 
 def test_a_json_file_of_many_blocks_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_lines, "read_lines", partial(read_lines, block_bytes=100))
     path = _json(tmp_path, *(json.dumps({"u": f"user {number}"}) for number in range(50)))
-    batches = list(read_json_lines(path, {"user_id": "u"}))
+    batches = list(read_json_lines(input_file(path), {"user_id": "u"}))
     assert len(batches) > 5
     assert _rows(batches, "user_id") == [(number + 1, f"user {number}") for number in range(50)]
 
 
 def test_lines_that_are_not_a_json_object_are_rejected_without_their_text(tmp_path: Path) -> None:
     bad = ['{"u": ', "[1]", '"u"', '{"u": "\\ud800"}', '{"u": 1} {"u": 2}', "null"]
-    batches = list(read_json_lines(_json(tmp_path, '{"u": "ada"}', "", *bad), {"user_id": "u"}))
+    batches = list(read_json_lines(input_file(_json(tmp_path, '{"u": "ada"}', "", *bad)), {"user_id": "u"}))
     assert _rows(batches, "user_id") == [(1, "ada")]
     assert _rejects(batches) == [(line, "malformed_json", None) for line in range(3, 3 + len(bad))]
 
@@ -97,8 +98,8 @@ def test_lines_that_are_not_a_json_object_are_rejected_without_their_text(tmp_pa
 def test_a_path_that_no_json_object_has_is_named_together_with_the_keys_that_exist(tmp_path: Path) -> None:
     path = _json(tmp_path, '{"user": "ada"}', "not json", '{"track": {"id": 1}}')
     with pytest.raises(AudoticsError, match=r"no column 'track\.name', .* for title; it has track, user\."):
-        list(read_json_lines(path, {"user_id": "user", "title": "track.name"}))
-    batches = list(read_json_lines(path, {"user_id": "user", "title": "track.name"}, optional=("title",)))
+        list(read_json_lines(input_file(path), {"user_id": "user", "title": "track.name"}))
+    batches = list(read_json_lines(input_file(path), {"user_id": "user", "title": "track.name"}, optional=("title",)))
     assert _rows(batches, "user_id", "title") == [(1, "ada", None), (3, None, None)]
 
 
@@ -112,7 +113,9 @@ def test_a_parquet_row_keeps_its_number_and_its_types(tmp_path: Path, monkeypatc
         }
     )
     batches = list(
-        read_parquet(_parquet(tmp_path, table), {"user_id": "u", "artist_name": "track.by.name", "title": "a.b"})
+        read_parquet(
+            input_file(_parquet(tmp_path, table)), {"user_id": "u", "artist_name": "track.by.name", "title": "a.b"}
+        )
     )
     assert [batch.rows.num_rows for batch in batches] == [2, 1]
     assert _rows(batches, "user_id", "artist_name", "title") == [(1, 1, "X", "x"), (2, 2, None, "y"), (3, 3, None, "z")]
@@ -122,7 +125,8 @@ def test_a_parquet_row_keeps_its_number_and_its_types(tmp_path: Path, monkeypatc
 
 def test_parquet_text_that_is_not_utf_8_is_rejected(tmp_path: Path) -> None:
     broken = pa.array([b"good", b"caf\xe9", None, b"\xc3", b"\xa9"]).view(pa.string())
-    batches = list(read_parquet(_parquet(tmp_path, pa.table({"t": broken, "n": range(5)})), {"title": "t"}))
+    path = _parquet(tmp_path, pa.table({"t": broken, "n": range(5)}))
+    batches = list(read_parquet(input_file(path), {"title": "t"}))
     assert _rows(batches, "title") == [(1, "good"), (3, None)]
     assert _rejects(batches) == [
         (2, "invalid_utf8", '{"title":"caf\\\\xe9"}'),
@@ -143,7 +147,8 @@ def test_parquet_with_faults_takes_one_connection_which_is_closed_and_keeps_no_r
     monkeypatch.setattr(parquet, "BATCH_ROWS", 1)
     monkeypatch.setattr(parquet, "connect_offline", noted)
     rejected = 0
-    for batch in read_parquet(_parquet(tmp_path, pa.table({"t": pa.array([b"\xe9", b"\xe8"])})), {"title": "t"}):
+    path = _parquet(tmp_path, pa.table({"t": pa.array([b"\xe9", b"\xe8"])}))
+    for batch in read_parquet(input_file(path), {"title": "t"}):
         rejected += batch.rejects.num_rows
         assert opened[0].sql("SHOW TABLES").fetchall() == []
     assert (rejected, len(opened)) == (2, 1)
@@ -155,8 +160,8 @@ def test_parquet_with_faults_takes_one_connection_which_is_closed_and_keeps_no_r
 def test_a_missing_parquet_column_is_named_together_with_those_that_exist(tmp_path: Path, column: str) -> None:
     path = _parquet(tmp_path, pa.table({"u": [1], "track": [{"id": "a"}]}))
     with pytest.raises(AudoticsError, match=f"no column '{column}', .* for title; it has u, track"):
-        list(read_parquet(path, {"user_id": "u", "title": column}))
-    batches = list(read_parquet(path, {"user_id": "u", "title": column}, optional=("title",)))
+        list(read_parquet(input_file(path), {"user_id": "u", "title": column}))
+    batches = list(read_parquet(input_file(path), {"user_id": "u", "title": column}, optional=("title",)))
     assert _rows(batches, "user_id", "title") == [(1, 1, None)]
 
 
@@ -165,7 +170,7 @@ def test_a_truncated_parquet_file_is_refused(tmp_path: Path, kept: int) -> None:
     path = _parquet(tmp_path, pa.table({"u": range(1000)}))
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(AudoticsError, match=r"listens\.parquet is not a whole Parquet file"):
-        list(read_parquet(path, {"user_id": "u"}))
+        list(read_parquet(input_file(path), {"user_id": "u"}))
 
 
 def test_parquet_with_damaged_pages_is_refused(tmp_path: Path) -> None:
@@ -174,4 +179,4 @@ def test_parquet_with_damaged_pages_is_refused(tmp_path: Path) -> None:
     content[4:200] = bytes(196)
     path.write_bytes(content)
     with pytest.raises(AudoticsError, match=r"listens\.parquet is not a whole Parquet file"):
-        list(read_parquet(path, {"user_id": "u"}))
+        list(read_parquet(input_file(path), {"user_id": "u"}))

@@ -8,7 +8,9 @@ import pytest
 
 from assets.ingest.landing import landed
 from assets.ingest.lastfm_1k import LISTENS_NAME, PROFILE_NAME, LastFm1k
+from assets.ingest.listing import list_files
 from assets.ingest.tabular import Tabular
+from tests.input_files import paths
 from warehouse.errors import AudoticsError
 
 MAPPING = 'source = "shop"\n[columns]\nuser_id = "user"\ntrack_id = "song"\nlistened_at = "at"\n[time]\nunit = "s"\n'
@@ -40,8 +42,8 @@ def test_the_data_set_may_be_compressed(tmp_path: Path, subfolder: str) -> None:
     profile = "#id\tgender\tage\tcountry\tregistered\nuser_000001\tf\t22\tJapan\tAug 13, 2006\n"
     (folder / f"{PROFILE_NAME}.gz").write_bytes(gzip.compress(profile.encode()))
     ((source, drops),) = landed(tmp_path)
-    files = [file for drop in drops for file in source.find(drop)]
-    assert files == [folder / f"{LISTENS_NAME}.gz"]
+    files = [file for drop in drops for file in source.find(list_files(drop))]
+    assert paths(files) == [folder / f"{LISTENS_NAME}.gz"]
     profiles = source.profiles(files[0])
     assert profiles is not None
     assert profiles["user_id"].to_pylist() == ["user_000001"]
@@ -55,7 +57,7 @@ def test_uploads_in_progress_are_left_alone_wherever_they_are(tmp_path: Path) ->
     months = tmp_path / "tabular" / "shop" / "2026"
     touch(months / "march.csv", months / ".april.csv", months / ".may" / "may.csv")
     (months.parent / "mapping.toml").write_text(MAPPING)
-    assert landed(tmp_path)[1][0].find(months) == [months / "march.csv"]
+    assert paths(landed(tmp_path)[1][0].find(list_files(months))) == [months / "march.csv"]
 
 
 @pytest.mark.parametrize(

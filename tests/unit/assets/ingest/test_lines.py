@@ -1,19 +1,20 @@
 """Lines of text files: numbers, line ends, and the bytes that cannot be stored."""
 
-import gzip
 from pathlib import Path
 
 import pytest
 
 from assets.ingest import lines
+from assets.ingest.files import InputFile
 from assets.ingest.lines import LineBatch, read_lines
+from tests.input_files import input_file
 from warehouse.errors import AudoticsError
 
 
-def _write(folder: Path, content: bytes, name: str = "listens.tsv") -> Path:
-    path = folder / name
+def _write(folder: Path, content: bytes) -> InputFile:
+    path = folder / "listens.tsv"
     path.write_bytes(content)
-    return path
+    return input_file(path)
 
 
 def _rows(batches: list[LineBatch]) -> list[tuple[int, str]]:
@@ -82,22 +83,6 @@ def test_a_nul_byte_is_rejected_and_invalid_utf_8_comes_first(tmp_path: Path) ->
         (2, "invalid_utf8", None),
         (4, "nul_byte", None),
     ]
-
-
-def test_a_gzipped_file_reads_like_the_plain_one(tmp_path: Path) -> None:
-    content = b"alpha\n\nbeta"
-    path = _write(tmp_path, gzip.compress(content), "listens.tsv.gz")
-    assert _rows(list(read_lines(path))) == [(1, "alpha"), (3, "beta")]
-
-
-@pytest.mark.parametrize(
-    "damage", [lambda packed: packed[:-9], lambda packed: b"plain text\n", lambda packed: packed[:10] + b"\xff" * 40]
-)
-def test_a_damaged_gzip_file_is_named(tmp_path: Path, damage) -> None:
-    packed = gzip.compress(b"alpha\n" * 1000)
-    path = _write(tmp_path, damage(packed), "listens.tsv.gz")
-    with pytest.raises(AudoticsError, match=r"listens\.tsv\.gz is damaged"):
-        list(read_lines(path))
 
 
 def test_a_line_without_end_is_refused_before_it_fills_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from assets.ingest.lastfm_1k import LISTENS_NAME, LastFm1k
+from assets.ingest.listing import list_files
 from assets.ingest.mapping import Mapping, read_mapping
 from assets.ingest.tabular import Tabular
+from tests.input_files import input_file, paths
 from tests.repository import ROOT
 from warehouse.errors import AudoticsError
 
@@ -91,34 +93,35 @@ def test_the_extension_tells_the_format_and_the_mapping_overrules_it(tmp_path: P
     (tmp_path / "a.txt").write_bytes(content)
     semicolons = MINIMAL.replace("[columns]", 'delimiter = ";"\n[columns]')
     by_name = Tabular(_mapping(tmp_path, semicolons))
-    assert next(by_name.read(tmp_path / "a.csv")).rows["track_id"].to_pylist() == ["x"]
+    assert next(by_name.read(input_file(tmp_path / "a.csv"))).rows["track_id"].to_pylist() == ["x"]
     with pytest.raises(AudoticsError, match=r"cannot tell the format of .*a\.txt .* add format = "):
-        by_name.read(tmp_path / "a.txt")
+        by_name.read(input_file(tmp_path / "a.txt"))
     forced = Tabular(_mapping(tmp_path, 'format = "csv"\n' + semicolons))
-    assert next(forced.read(tmp_path / "a.txt")).rows["track_id"].to_pylist() == ["x"]
+    assert next(forced.read(input_file(tmp_path / "a.txt"))).rows["track_id"].to_pylist() == ["x"]
 
 
 def test_a_folder_stands_for_its_files_in_order_of_name(tmp_path: Path) -> None:
     mapping = _mapping(tmp_path, MINIMAL)
     with pytest.raises(AudoticsError, match=r"has no csv, jsonl, parquet, tsv file"):
-        Tabular(mapping).find(tmp_path)
+        Tabular(mapping).find(list_files(tmp_path))
     for name in "b.csv", "a.csv.gz", "c/a.ndjson", "d.PARQUET", "notes.txt", "e.gz":
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    found = [str(file.relative_to(tmp_path)) for file in Tabular(mapping).find(tmp_path)]
+    found = [file.relative for file in Tabular(mapping).find(list_files(tmp_path))]
     assert found == ["a.csv.gz", "b.csv", "c/a.ndjson", "d.PARQUET"]
     only_csv = Tabular(mapping.model_copy(update={"format": "csv"}))
-    assert [file.name for file in only_csv.find(tmp_path)] == ["a.csv.gz", "b.csv"]
+    assert [file.name for file in only_csv.find(list_files(tmp_path))] == ["a.csv.gz", "b.csv"]
 
 
 def test_lastfm_finds_its_listens_in_a_folder_plain_before_gzipped(tmp_path: Path) -> None:
     with pytest.raises(AudoticsError, match=f"has no {LISTENS_NAME}"):
-        LastFm1k().find(tmp_path)
+        LastFm1k().find(list_files(tmp_path))
     (tmp_path / f"{LISTENS_NAME}.gz").touch()
-    assert LastFm1k().find(tmp_path) == [tmp_path / f"{LISTENS_NAME}.gz"]
+    assert paths(LastFm1k().find(list_files(tmp_path))) == [tmp_path / f"{LISTENS_NAME}.gz"]
     (tmp_path / LISTENS_NAME).touch()
-    assert LastFm1k().find(tmp_path) == [tmp_path / LISTENS_NAME]
-    assert LastFm1k().find(tmp_path / "any.tsv") == [tmp_path / "any.tsv"]
+    assert paths(LastFm1k().find(list_files(tmp_path))) == [tmp_path / LISTENS_NAME]
+    (tmp_path / "any.tsv").touch()
+    assert paths(LastFm1k().find(list_files(tmp_path / "any.tsv"))) == [tmp_path / "any.tsv"]
 
 
 def test_lastfm_profiles_keep_what_can_be_understood(tmp_path: Path) -> None:
@@ -132,16 +135,21 @@ def test_lastfm_profiles_keep_what_can_be_understood(tmp_path: Path) -> None:
         "\tf\t99\tPeru\tFeb 24, 2006\n",
         encoding="utf-8",
     )
-    profiles = LastFm1k().profiles(tmp_path / LISTENS_NAME)
+    listens, other = tmp_path / LISTENS_NAME, tmp_path / "other.tsv"
+    for path in (listens, other):
+        path.touch()
+    profiles = LastFm1k().profiles(input_file(listens))
+    assert profiles is not None
     assert [[str(value) for value in row.values()] for row in profiles.to_pylist()] == [
         ["u1", "m", "22", "Côte d'Ivoire", "2006-08-13"],
         ["u2", "None", "None", "None", "None"],
         ["u3", "f", "None", "Peru", "None"],
     ]
-    assert LastFm1k().profiles(tmp_path / "other.tsv") is None
+    assert LastFm1k().profiles(input_file(other)) is None
 
 
 def test_lastfm_profiles_without_a_known_header_are_refused(tmp_path: Path) -> None:
     (tmp_path / "userid-profile.tsv").write_text("user\tage\nu1\t3\n")
+    (tmp_path / LISTENS_NAME).touch()
     with pytest.raises(AudoticsError, match=r"userid-profile\.tsv has no column '#id'"):
-        LastFm1k().profiles(tmp_path / LISTENS_NAME)
+        LastFm1k().profiles(input_file(tmp_path / LISTENS_NAME))

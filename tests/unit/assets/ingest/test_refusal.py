@@ -2,15 +2,16 @@
 
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
+from assets.ingest.files import InputFile, Stored
 from assets.ingest.records import ParseRules, TimeRule
 from assets.ingest.refusal import Tally, refusal, units_that_fit
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
-FILE = Path("log.csv")
+FILE = InputFile("log.csv", "/log.csv", "log.csv", is_named=True, origin=Stored(LocalFileSystem(), "/log.csv"))
 
 
 def _rules(unit: str) -> ParseRules:

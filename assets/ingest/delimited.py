@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets.ingest.duck import connect_offline
+from assets.ingest.encodings import encoding_advice
 from assets.ingest.files import InputFile
 from assets.ingest.lines import LineBatch, read_lines
 from assets.ingest.records import REJECT_SCHEMA, RawBatch, unsplit
@@ -27,11 +28,13 @@ class Layout:
         delimiter: one character.
         quoted: whether a field may stand in double quotes (RFC 4180: a quote within is doubled).
         header: the column names of a file whose first row is not a header.
+        encoding: as `encodings.utf8_blocks` takes it.
     """
 
     delimiter: str
     quoted: bool
     header: tuple[str, ...] | None = None
+    encoding: str | None = None
 
 
 def read_delimited(
@@ -46,7 +49,7 @@ def read_delimited(
         AudoticsError: a column is missing and its field is not in `optional`, or the header cannot be read.
     """
     pending: pa.Table | None = None
-    batches = read_lines(file)
+    batches = read_lines(file, layout.encoding)
     names, first = (list(layout.header), None) if layout.header else _header(file, batches, layout)
     positions = _positions(file, names, columns, optional)
     splitter = _QuotedSplitter(layout.delimiter, len(names)) if layout.quoted else None
@@ -74,7 +77,7 @@ def _header(file: InputFile, batches: Iterator[LineBatch], layout: Layout) -> tu
         raise AudoticsError(f"{file} is empty; it should begin with a header line")
     rejected = batch.rejects["line"]
     if batch.lines.num_rows == 0 or (len(rejected) and rejected[0].as_py() < batch.lines["line"][0].as_py()):
-        raise AudoticsError(f"{file}: the header line is not UTF-8 text; convert the file to UTF-8")
+        raise AudoticsError(f"{file}: the header line is not UTF-8 text; {encoding_advice(file)}")
     text = batch.lines["text"][0].as_py()
     names = next(csv.reader([text], delimiter=layout.delimiter)) if layout.quoted else text.split(layout.delimiter)
     return [name.strip() for name in names], LineBatch(batch.lines.slice(1), batch.rejects, batch.done)

@@ -39,7 +39,9 @@ def json_path(dotted: str) -> str:
     return "$" + "".join(steps)
 
 
-def read_json_lines(file: InputFile, columns: Mapping[str, str], optional: Sequence[str] = ()) -> Iterator[RawBatch]:
+def read_json_lines(
+    file: InputFile, columns: Mapping[str, str], optional: Sequence[str] = (), encoding: str | None = None
+) -> Iterator[RawBatch]:
     """Yield the file's objects, one text column per key of `columns`, whose values are dotted paths.
 
     Lines that are not a JSON object are rejected as `malformed_json`. A path that an object lacks, or that leads to an
@@ -51,7 +53,7 @@ def read_json_lines(file: InputFile, columns: Mapping[str, str], optional: Seque
     connection = connect_offline()
     paths = [json_path(column) for column in columns.values()]
     checked = False
-    for batch in read_lines(file):
+    for batch in read_lines(file, encoding):
         connection.register("lines", batch.lines)
         table = connection.sql(_VALUES, params={"paths": paths}).to_arrow_table()
         good = table.filter(table["is_object"])

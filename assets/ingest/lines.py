@@ -7,16 +7,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.ingest.encodings import utf8_blocks
 from assets.ingest.files import InputFile
 from assets.ingest.records import REJECT_SCHEMA
-from assets.ingest.streams import InputStream
 from assets.ingest.utf8 import invalid_rows
 from warehouse.errors import AudoticsError
 
 BLOCK_BYTES = 8 << 20
 LONGEST_LINE_BYTES = 64 << 20
+NOT_UTF8 = "invalid_utf8"
 _NEWLINE, _RETURN = 10, 13
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -34,61 +34,60 @@ class LineBatch:
     done: float
 
 
-def read_lines(file: InputFile, block_bytes: int = BLOCK_BYTES) -> Iterator[LineBatch]:
-    """Yield the lines of a text file without their line ends (LF or CRLF).
+def read_lines(file: InputFile, encoding: str | None = None, block_bytes: int = BLOCK_BYTES) -> Iterator[LineBatch]:
+    """Yield the lines of a text file without their line ends (LF, CRLF, or CR where there is no LF).
+
+    Args:
+        file: the file.
+        encoding: as `encodings.utf8_blocks` takes it.
+        block_bytes: how much is read at a time.
 
     Raises:
         AudoticsError: the file is damaged, or has a line longer than LONGEST_LINE_BYTES.
         OSError: it cannot be read.
     """
-    first_line = 1
+    first_line, rest = 1, b""
     with file.open() as stream:
-        for block in _whole_lines(stream, file, block_bytes):
-            yield _batch(block, first_line, stream.done)
-            first_line += block.count(b"\n")
+        for block in utf8_blocks(stream, encoding, block_bytes):
+            end = block.rfind(b"\n") + 1
+            if end:
+                lines = rest + block[:end]
+                yield text_batch(*_filled_lines(lines, first_line), stream.done)
+                first_line += lines.count(b"\n")
+            rest = block[end:] if end else rest + block
+            if len(rest) > LONGEST_LINE_BYTES:
+                raise AudoticsError(
+                    f"line {first_line:,} of {file} is longer than {LONGEST_LINE_BYTES >> 20} MB; "
+                    "is it a text file of listens?"
+                )
 
 
-def _whole_lines(stream: InputStream, file: InputFile, block_bytes: int) -> Iterator[bytes]:
-    """Yield blocks that end in a newline; the byte order mark is dropped, a missing last newline is added."""
-    rest = stream.read(len(_BYTE_ORDER_MARK))
-    rest = b"" if rest == _BYTE_ORDER_MARK else rest
-    while len(chunk := stream.read(block_bytes)) == block_bytes:
-        end = chunk.rfind(b"\n") + 1
-        if end:
-            yield rest + chunk[:end]
-            rest = chunk[end:]
-        else:
-            rest += chunk
-        if len(rest) > LONGEST_LINE_BYTES:
-            raise AudoticsError(
-                f"{file} has a line longer than {LONGEST_LINE_BYTES >> 20} MB; is it a text file of listens?"
-            )
-    rest += chunk
-    if rest:
-        yield rest if rest.endswith(b"\n") else rest + b"\n"
-
-
-def _batch(block: bytes, first_line: int, done: float) -> LineBatch:
-    rows = _split(block)
-    numbers = np.arange(first_line, first_line + len(rows), dtype=np.int64)
-    filled = np.flatnonzero(pc.binary_length(rows).to_numpy())
-    if len(filled) < len(rows):
-        rows, numbers = rows.take(pa.array(filled)), numbers[filled]
-    invalid = invalid_rows(rows)
-    with_nul = _rows_with_nul(rows) if b"\0" in block else np.array([], np.int64)
-    bad = np.union1d(invalid, with_nul)
+def text_batch(texts: pa.BinaryArray, numbers: np.ndarray, done: float) -> LineBatch:
+    """Return texts that begin on lines of these numbers as a batch, those that are not text as its rejects."""
+    invalid = invalid_rows(texts)
+    bad = np.union1d(invalid, _rows_with_nul(texts))
     rejects = pa.table(
         {
             "line": numbers[bad],
-            "reason": np.where(np.isin(bad, invalid), "invalid_utf8", "nul_byte").astype(object),
+            "reason": np.where(np.isin(bad, invalid), NOT_UTF8, "nul_byte").astype(object),
             "fields": pa.nulls(len(bad), pa.string()),
         },
         schema=REJECT_SCHEMA,
     )
     if len(bad):
-        good = np.delete(np.arange(len(rows)), bad)
-        rows, numbers = rows.take(pa.array(good)), numbers[good]
-    return LineBatch(pa.table({"line": numbers, "text": rows.view(pa.string())}), rejects, done)
+        good = np.delete(np.arange(len(texts)), bad)
+        texts, numbers = texts.take(pa.array(good)), numbers[good]
+    return LineBatch(pa.table({"line": numbers, "text": texts.view(pa.string())}), rejects, done)
+
+
+def _filled_lines(block: bytes, first_line: int) -> tuple[pa.BinaryArray, np.ndarray]:
+    """Return the lines of a block that ends in a newline, without LF or CRLF, and their numbers; empty ones apart."""
+    rows = _split(block)
+    numbers = np.arange(first_line, first_line + len(rows), dtype=np.int64)
+    filled = np.flatnonzero(pc.binary_length(rows).to_numpy())
+    if len(filled) < len(rows):
+        rows, numbers = rows.take(pa.array(filled)), numbers[filled]
+    return rows, numbers
 
 
 def _split(block: bytes) -> pa.BinaryArray:
@@ -108,5 +107,5 @@ def _split(block: bytes) -> pa.BinaryArray:
 
 def _rows_with_nul(rows: pa.BinaryArray) -> np.ndarray:
     offsets = np.frombuffer(rows.buffers()[1], np.int32)
-    data = np.frombuffer(rows.buffers()[2], np.uint8)
+    data = np.frombuffer(rows.buffers()[2] or b"", np.uint8)
     return np.unique(np.searchsorted(offsets, np.flatnonzero(data == 0), side="right") - 1)

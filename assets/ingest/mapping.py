@@ -5,9 +5,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from assets.ingest.encodings import is_encoding
 from assets.ingest.records import PER_SECOND, ParseRules, TimeRule
 from warehouse.errors import AudoticsError
 
@@ -29,6 +30,12 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 # These begin the natural keys of tracks and artists that belong to no source.
 _RESERVED_SOURCES = ("mbid", "name")
+
+
+def _known_encoding(name: str) -> str:
+    if not is_encoding(name):
+        raise ValueError("is not an encoding that Python knows; common ones are utf-8, utf-16, cp1252, latin-1, cp1251")
+    return name
 
 
 class _Strict(BaseModel):
@@ -67,6 +74,7 @@ class Mapping(_Strict):
         optional: fields whose column some files lack; they are null there.
         delimiter, quoted: for csv (`,` and true by default) and tsv (tab and false).
         header: the column names of a csv or tsv file whose first row is not a header.
+        encoding: of csv, tsv and jsonl, any that Python knows (`cp1252`); by default UTF-8, or what the file shows.
     """
 
     source: SourceName
@@ -79,6 +87,7 @@ class Mapping(_Strict):
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
     quoted: bool | None = None
     header: tuple[Text, ...] | None = None
+    encoding: Annotated[Text, AfterValidator(_known_encoding)] | None = None
 
     @model_validator(mode="after")
     def _fields_make_a_listen(self) -> Self:

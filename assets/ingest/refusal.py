@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.ingest.encodings import encoding_advice
 from assets.ingest.files import InputFile
+from assets.ingest.lines import NOT_UTF8
 from assets.ingest.parse import ParsedBatch
 from assets.ingest.parse_sql import EARLIEST
 from assets.ingest.records import PER_SECOND, TIME_REASONS, TOO_OLD, ParseRules
@@ -55,6 +57,12 @@ def refusal(file: InputFile, tally: Tally, rules: ParseRules, now: datetime) -> 
     mostly_odd = odd >= _FEWEST_ODD_TIMES and 2 * odd > tally.rows_read
     if mostly_odd or (nothing_left and 2 * odd > tally.rows_read):
         return f"{file}: {_odd_times(odd, tally, rules, now)}; nothing of it was loaded"
+    undecoded = tally.rejected[NOT_UTF8]
+    if 2 * undecoded > tally.rows_read:
+        return (
+            f"{file}: {undecoded:,} of its {tally.rows_read:,} rows are not UTF-8;"
+            f" {encoding_advice(file, rules.times_are_from or 'a mapping')}; nothing of it was loaded"
+        )
     if nothing_left:
         reason, count = next(iter(tally.by_reason().items()))
         return (

@@ -67,7 +67,7 @@ class Tabular:
         if format_name == "parquet":
             return read_parquet(file, columns, optional)
         if format_name == "jsonl":
-            return read_json_lines(file, columns, optional)
+            return read_json_lines(file, columns, optional, self.mapping.encoding)
         return read_delimited(file, self._layout(format_name), columns, optional)
 
     def profiles(self, file: InputFile) -> None:
@@ -80,6 +80,7 @@ class Tabular:
             delimiter=self.mapping.delimiter or ("," if is_csv else "\t"),
             quoted=is_csv if quoted is None else quoted,
             header=self.mapping.header,
+            encoding=self.mapping.encoding,
         )
 
     def _is_wanted(self, file: InputFile) -> bool:

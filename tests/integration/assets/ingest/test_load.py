@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -138,7 +139,8 @@ def test_keys_are_dense_and_follow_the_first_line_whatever_the_batches(
     states = []
     for block_bytes in (1 << 20, 999):
         url = new_warehouse()
-        monkeypatch.setattr("assets.ingest.delimited.read_lines", lambda p, size=block_bytes: lines.read_lines(p, size))
+        read = partial(lines.read_lines, block_bytes=block_bytes)
+        monkeypatch.setattr("assets.ingest.delimited.read_lines", read)
         load(url, tabular(), path)
         states.append(state_of(url))
         tracks = list(dict.fromkeys(row.rpartition(",")[2] for row in rows))

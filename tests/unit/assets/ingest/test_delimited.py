@@ -147,7 +147,9 @@ def test_an_empty_file_has_no_header(tmp_path: Path) -> None:
 def test_a_header_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "listens.csv"
     path.write_bytes(b"user,name\xff\nu1,Roads\n")
-    with pytest.raises(AudoticsError, match="header line is not UTF-8"):
+    with pytest.raises(
+        AudoticsError, match=r'header line is not UTF-8 text; it may be cp1252: set encoding = "cp1252" in the mapping'
+    ):
         _read(path)
 
 

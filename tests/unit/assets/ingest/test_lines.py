@@ -1,5 +1,6 @@
 """Lines of text files: numbers, line ends, and the bytes that cannot be stored."""
 
+import codecs
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def test_small_blocks_give_the_same_lines_as_one_block(tmp_path: Path) -> None:
     assert len(whole) == 1
     assert _rows(whole) == list(enumerate(texts, 1))
     for block_bytes in 1, 5, 64, 1000:
-        batches = list(read_lines(path, block_bytes))
+        batches = list(read_lines(path, block_bytes=block_bytes))
         assert _rows(batches) == _rows(whole), block_bytes
         assert _rejects(batches) == [(400, "invalid_utf8", None)]
 
@@ -87,12 +88,60 @@ def test_a_nul_byte_is_rejected_and_invalid_utf_8_comes_first(tmp_path: Path) ->
 
 def test_a_line_without_end_is_refused_before_it_fills_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "LONGEST_LINE_BYTES", 1 << 20)
-    path = _write(tmp_path, b"x" * (3 << 20))
-    with pytest.raises(AudoticsError, match="longer than 1 MB"):
-        list(read_lines(path, 1 << 18))
+    path = _write(tmp_path, b"first\n" + b"x" * (3 << 20))
+    with pytest.raises(AudoticsError, match=r"line 2 of .*listens\.tsv is longer than 1 MB"):
+        list(read_lines(path, block_bytes=1 << 18))
 
 
 def test_progress_reaches_the_end_and_never_falls_back(tmp_path: Path) -> None:
-    done = [batch.done for batch in read_lines(_write(tmp_path, b"alpha\n" * 500), 100)]
+    done = [batch.done for batch in read_lines(_write(tmp_path, b"alpha\n" * 500), block_bytes=100)]
     assert done == sorted(done)
     assert (0 < done[0] < 0.1, done[-1]) == (True, 1.0)
+
+
+TEXTS = ["line 1", "Die Ärzte", "¡Nuclear!", "a\tb", "ends"]
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    ("encoding", "mark"),
+    [
+        ("utf-8", codecs.BOM_UTF8),
+        ("utf-16-le", codecs.BOM_UTF16_LE),
+        ("utf-16-be", codecs.BOM_UTF16_BE),
+        ("utf-32-le", codecs.BOM_UTF32_LE),
+        ("utf-32-be", codecs.BOM_UTF32_BE),
+        ("utf-8", b""),
+        ("utf-16-le", b""),
+        ("utf-16-be", b""),
+    ],
+)
+def test_the_encodings_that_a_file_shows_are_read_with_every_line_end(
+    tmp_path: Path, encoding: str, mark: bytes, ends: str
+) -> None:
+    path = _write(tmp_path, mark + ends.join(TEXTS).encode(encoding))
+    for given in (None, encoding, "cp1252" if mark else None):
+        assert _rows(list(read_lines(path, given))) == list(enumerate(TEXTS, 1)), given
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "utf-16", "utf-8-sig", "shift_jis", "UTF8"])
+def test_a_stated_encoding_is_decoded_whatever_the_block_size(tmp_path: Path, encoding: str) -> None:
+    texts = ["首" if encoding == "shift_jis" else "Ä€"[: 1 if encoding == "latin-1" else 2], "plain"] * 40
+    path = _write(tmp_path, "\n".join(texts).encode(encoding))
+    for block_bytes in (1, 3, 64, 1 << 20):
+        batches = list(read_lines(path, encoding, block_bytes))
+        assert (_rows(batches), _rejects(batches)) == (list(enumerate(texts, 1)), []), block_bytes
+
+
+def test_what_a_stated_encoding_does_not_have_is_rejected_by_the_line(tmp_path: Path) -> None:
+    batches = list(read_lines(_write(tmp_path, b"\xc4\nx\x81\nz"), "cp1252"))
+    assert (_rows(batches), _rejects(batches)) == ([(1, "Ä"), (3, "z")], [(2, "invalid_utf8", None)])
+    broken = "a\n".encode("utf-16-le") + b"\x01\xd8" + "\nb".encode("utf-16-le") + b"x"
+    batches = list(read_lines(_write(tmp_path, broken)))
+    assert [line for line, *_ in _rejects(batches)] == [2, 3]
+    assert _rows(batches) == [(1, "a")]
+
+
+def test_a_file_of_a_few_nul_bytes_is_not_utf_16(tmp_path: Path) -> None:
+    batches = list(read_lines(_write(tmp_path, b"a\0b\0\0\nplain text follows here")))
+    assert _rows(batches) == [(2, "plain text follows here")]

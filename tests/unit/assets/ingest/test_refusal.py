@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from fsspec.implementations.local import LocalFileSystem
@@ -9,6 +10,7 @@ from fsspec.implementations.local import LocalFileSystem
 from assets.ingest.files import InputFile, Stored
 from assets.ingest.records import ParseRules, TimeRule
 from assets.ingest.refusal import Tally, refusal, units_that_fit
+from tests.input_files import input_file
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 FILE = InputFile("log.csv", "/log.csv", "log.csv", is_named=True, origin=Stored(LocalFileSystem(), "/log.csv"))
@@ -73,3 +75,21 @@ def test_a_format_without_mapping_says_how_it_writes_times() -> None:
     message = refusal(FILE, _tally(3, ("1421163674",), bad_timestamp=3), rules, NOW)
     assert message is not None
     assert "this format writes them like 2009-05-04T23:08:57Z" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        (b"\xc4rzte", 'it may be cp1252: set encoding = "cp1252" in shop.toml, or convert the file to UTF-8'),
+        (b"\x81\x40", "name its encoding in shop.toml as `encoding`, or convert the file to UTF-8"),
+    ],
+)
+def test_a_file_that_is_mostly_not_utf_8_is_refused_with_the_key_for_its_encoding(
+    tmp_path: Path, content: bytes, advice: str
+) -> None:
+    (tmp_path / "log.csv").write_bytes(content)
+    file = input_file(tmp_path / "log.csv")
+    assert refusal(file, _tally(3, invalid_utf8=2), _rules("s"), NOW) == (
+        f"{file}: 2 of its 3 rows are not UTF-8; {advice}; nothing of it was loaded"
+    )
+    assert refusal(file, _tally(4, invalid_utf8=2), _rules("s"), NOW) is None

@@ -12,7 +12,7 @@ from assets.ingest.encodings import is_encoding
 from assets.ingest.records import PER_SECOND, ParseRules, TimeRule
 from warehouse.errors import AudoticsError
 
-FormatName = Literal["csv", "tsv", "jsonl", "parquet"]
+FormatName = Literal["csv", "tsv", "json", "jsonl", "parquet"]
 FieldName = Literal[
     "user_id",
     "listened_at",
@@ -65,7 +65,7 @@ class Mapping(_Strict):
     """A mapping file.
 
     Attributes:
-        format: csv, tsv, jsonl or parquet; by default what the file's extension says.
+        format: csv, tsv, json, jsonl or parquet; by default what the file's extension says.
         source: name of the service or data set: the namespace of its track and artist ids.
         columns: the column, or dotted path, of each field.
         constants: fields with one value in every row.
@@ -74,7 +74,8 @@ class Mapping(_Strict):
         optional: fields whose column some files lack; they are null there.
         delimiter, quoted: for csv (`,` and true by default) and tsv (tab and false).
         header: the column names of a csv or tsv file whose first row is not a header.
-        encoding: of csv, tsv and jsonl, any that Python knows (`cp1252`); by default UTF-8, or what the file shows.
+        rows: the keys that lead to the rows of a JSON document (`data.items`), if it is not a list of them.
+        encoding: of csv, tsv and JSON, any that Python knows (`cp1252`); by default UTF-8, or what the file shows.
     """
 
     source: SourceName
@@ -87,6 +88,7 @@ class Mapping(_Strict):
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
     quoted: bool | None = None
     header: tuple[Text, ...] | None = None
+    rows: Text | None = None
     encoding: Annotated[Text, AfterValidator(_known_encoding)] | None = None
 
     @model_validator(mode="after")

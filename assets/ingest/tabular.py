@@ -1,4 +1,4 @@
-"""CSV, TSV, JSON lines and Parquet files, read as a mapping says."""
+"""CSV, TSV, JSON and Parquet files, read as a mapping says."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from assets.ingest.delimited import Layout, read_delimited
 from assets.ingest.files import InputFile
-from assets.ingest.json_lines import read_json_lines
+from assets.ingest.json_rows import read_json
 from assets.ingest.listing import Listing
 from assets.ingest.mapping import FormatName, Mapping
 from assets.ingest.parquet import read_parquet
@@ -16,6 +16,7 @@ from warehouse.errors import AudoticsError
 _FORMATS: dict[str, FormatName] = {
     ".csv": "csv",
     ".tsv": "tsv",
+    ".json": "json",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".parquet": "parquet",
@@ -61,13 +62,13 @@ class Tabular:
         if format_name is None:
             raise AudoticsError(
                 f"cannot tell the format of {file} by its name; "
-                f'add format = "csv", "tsv", "jsonl" or "parquet" to {self.origin}'
+                f'add format = "csv", "tsv", "json", "jsonl" or "parquet" to {self.origin}'
             )
         columns, optional = dict[str, str](self.mapping.columns.items()), self.mapping.optional
         if format_name == "parquet":
             return read_parquet(file, columns, optional)
-        if format_name == "jsonl":
-            return read_json_lines(file, columns, optional, self.mapping.encoding)
+        if format_name in ("json", "jsonl"):
+            return read_json(file, columns, optional, self.mapping.rows, self.mapping.encoding)
         return read_delimited(file, self._layout(format_name), columns, optional)
 
     def profiles(self, file: InputFile) -> None:

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets.ingest import json_lines, parquet
+from assets.ingest import json_rows, parquet
 from assets.ingest.duck import connect_offline
-from assets.ingest.json_lines import json_path, read_json_lines
+from assets.ingest.json_rows import path_steps, read_json
 from assets.ingest.lines import read_lines
 from assets.ingest.parquet import read_parquet
 from assets.ingest.records import RawBatch
@@ -40,7 +40,8 @@ def _parquet(folder: Path, table: pa.Table) -> Path:
 
 
 def test_a_dotted_path_goes_into_objects_and_by_number_into_lists() -> None:
-    assert json_path("track.artists.0.name") == '$."track"."artists"[0]."name"'
+    assert path_steps("track.artists.0.name") == ["track", "artists", 0, "name"]
+    assert path_steps('a."b.c"."0"') == ["a", "b.c", "0"]
 
 
 def test_json_values_come_as_text_and_missing_ones_as_null(tmp_path: Path) -> None:
@@ -51,7 +52,7 @@ def test_json_values_come_as_text_and_missing_ones_as_null(tmp_path: Path) -> No
         json.dumps({"u": "x", "track": "text"}),
     )
     columns = {"user_id": "u", "track_id": "track.id", "artist_name": "track.by.0.name", "skipped": "skipped"}
-    assert _rows(list(read_json_lines(input_file(path), columns)), *columns) == [
+    assert _rows(list(read_json(input_file(path), columns)), *columns) == [
         (1, "ada", "7", "Björk", "false"),
         (2, "12345678901234567", None, None, None),
         (3, "x", None, None, None),
@@ -61,7 +62,7 @@ def test_json_values_come_as_text_and_missing_ones_as_null(tmp_path: Path) -> No
 def test_a_json_path_that_leads_to_an_object_or_a_list_finds_no_text(tmp_path: Path) -> None:
     path = _json(tmp_path, json.dumps({"u": {"name": "ada", "ip": "203.0.113.7"}, "t": ["x"], "id": "{}"}))
     columns = {"user_id": "u", "title": "t", "track_id": "id", "artist_name": "u.name"}
-    assert _rows(list(read_json_lines(input_file(path), columns)), *columns) == [(1, None, None, "{}", "ada")]
+    assert _rows(list(read_json(input_file(path), columns)), *columns) == [(1, None, None, "{}", "ada")]
 
 
 def test_a_parquet_file_is_read_without_the_columns_that_no_field_needs(tmp_path: Path) -> None:
@@ -81,16 +82,16 @@ def test_a_parquet_file_is_read_without_the_columns_that_no_field_needs(tmp_path
 
 
 def test_a_json_file_of_many_blocks_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_lines, "read_lines", partial(read_lines, block_bytes=100))
+    monkeypatch.setattr(json_rows, "read_lines", partial(read_lines, block_bytes=100))
     path = _json(tmp_path, *(json.dumps({"u": f"user {number}"}) for number in range(50)))
-    batches = list(read_json_lines(input_file(path), {"user_id": "u"}))
+    batches = list(read_json(input_file(path), {"user_id": "u"}))
     assert len(batches) > 5
     assert _rows(batches, "user_id") == [(number + 1, f"user {number}") for number in range(50)]
 
 
 def test_lines_that_are_not_a_json_object_are_rejected_without_their_text(tmp_path: Path) -> None:
     bad = ['{"u": ', "[1]", '"u"', '{"u": "\\ud800"}', '{"u": 1} {"u": 2}', "null"]
-    batches = list(read_json_lines(input_file(_json(tmp_path, '{"u": "ada"}', "", *bad)), {"user_id": "u"}))
+    batches = list(read_json(input_file(_json(tmp_path, '{"u": "ada"}', "", *bad)), {"user_id": "u"}))
     assert _rows(batches, "user_id") == [(1, "ada")]
     assert _rejects(batches) == [(line, "malformed_json", None) for line in range(3, 3 + len(bad))]
 
@@ -98,8 +99,8 @@ def test_lines_that_are_not_a_json_object_are_rejected_without_their_text(tmp_pa
 def test_a_path_that_no_json_object_has_is_named_together_with_the_keys_that_exist(tmp_path: Path) -> None:
     path = _json(tmp_path, '{"user": "ada"}', "not json", '{"track": {"id": 1}}')
     with pytest.raises(AudoticsError, match=r"no column 'track\.name', .* for title; it has track, user\."):
-        list(read_json_lines(input_file(path), {"user_id": "user", "title": "track.name"}))
-    batches = list(read_json_lines(input_file(path), {"user_id": "user", "title": "track.name"}, optional=("title",)))
+        list(read_json(input_file(path), {"user_id": "user", "title": "track.name"}))
+    batches = list(read_json(input_file(path), {"user_id": "user", "title": "track.name"}, optional=("title",)))
     assert _rows(batches, "user_id", "title") == [(1, "ada", None), (3, None, None)]
 
 

@@ -102,7 +102,7 @@ def test_the_extension_tells_the_format_and_the_mapping_overrules_it(tmp_path: P
 
 def test_a_folder_stands_for_its_files_in_order_of_name(tmp_path: Path) -> None:
     mapping = _mapping(tmp_path, MINIMAL)
-    with pytest.raises(AudoticsError, match=r"has no csv, jsonl, parquet, tsv file"):
+    with pytest.raises(AudoticsError, match=r"has no csv, json, jsonl, parquet, tsv file"):
         Tabular(mapping).find(list_files(tmp_path))
     for name in "b.csv", "a.csv.gz", "c/a.ndjson", "d.PARQUET", "notes.txt", "e.gz":
         (tmp_path / name).parent.mkdir(exist_ok=True)

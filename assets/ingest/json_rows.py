@@ -1,0 +1,142 @@
+"""JSON files: lines or documents, values picked by dotted path."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.ingest.delimited import missing_column
+from assets.ingest.duck import connect_offline
+from assets.ingest.encodings import utf8_blocks
+from assets.ingest.files import InputFile
+from assets.ingest.json_documents import read_rows
+from assets.ingest.lines import read_lines
+from assets.ingest.records import RawBatch, unsplit
+from warehouse.errors import AudoticsError
+
+# What is read to tell lines from documents.
+_HEAD_BYTES = 1 << 20
+# A step in quotation marks, or one without dots.
+_STEP = re.compile(r'"([^"]*)"|([^.]+)')
+_IS_OBJECT = "CASE WHEN json_valid(text) THEN json_type(text) = 'OBJECT' ELSE false END"
+# An object or a list is not the value of a field, and holds what the mapping does not name. NaN and Infinity, which
+# are not JSON but written by many programs, are no value either.
+_VALUES = f"""
+SELECT
+    line,
+    is_object,
+    CASE WHEN is_object THEN list_transform(
+        list_zip(json_extract_string(text, $paths), json_type(text, $paths)),
+        lambda found: CASE
+            WHEN found[2] IN ('OBJECT', 'ARRAY') THEN NULL
+            WHEN found[2] = 'DOUBLE' AND NOT isfinite(try_cast(found[1] AS DOUBLE)) THEN NULL
+            ELSE found[1]
+        END
+    ) END AS found
+FROM (SELECT *, {_IS_OBJECT} AS is_object FROM lines)
+"""
+_FOUND_PATHS = f"""
+SELECT DISTINCT wanted.path
+FROM (SELECT text FROM lines WHERE {_IS_OBJECT}) AS objects, (SELECT unnest($paths) AS path) AS wanted
+WHERE json_exists(objects.text, wanted.path)
+"""
+_TOP_LEVEL_NAMES = f"SELECT DISTINCT unnest(json_keys(text)) AS name FROM lines WHERE {_IS_OBJECT} ORDER BY name"
+
+
+def path_steps(dotted: str) -> list[str | int]:
+    """Return the steps of `a.b.0`: names joined by dots, a number being a place in a list, from 0.
+
+    A name with dots, or one that is a number, stands in quotation marks: `track."artist.name"`.
+    """
+    return [int(plain) if plain.isdigit() else plain or literal for literal, plain in _STEP.findall(dotted)]
+
+
+def read_json(
+    file: InputFile,
+    columns: Mapping[str, str],
+    optional: Sequence[str] = (),
+    rows: str | None = None,
+    encoding: str | None = None,
+) -> Iterator[RawBatch]:
+    """Yield the file's objects, one text column per key of `columns`, whose values are dotted paths.
+
+    The file is JSON lines, an object on each; or it is a document, such as a list of objects, or several documents one
+    after the other. Which of them it is shows in its first lines: lines if the first is a whole object, or the second
+    begins another; a document if it begins with a list. With `rows`, the keys that lead to the objects
+    (`data.items`), it is documents. Of a key of an object that has dots itself, the whole goes before the path.
+
+    Rows that are not a JSON object are rejected as `malformed_json`. A path that an object lacks, or that leads to an
+    object or a list, or to NaN, is null.
+
+    Raises:
+        AudoticsError: the file is empty, a document is not whole, or no object of the first batch has the path of a
+            field that is not in `optional`.
+    """
+    connection, checked, is_empty = connect_offline(), False, True
+    is_lines = rows is None and _is_lines(file, encoding)
+    keys = [str(step) for step in path_steps(rows or "")]
+    for batch in read_lines(file, encoding) if is_lines else read_rows(file, keys, encoding):
+        paths = {field: _paths(column, batch.lines["text"]) for field, column in columns.items()}
+        connection.register("lines", batch.lines)
+        every_path = [path for alternatives in paths.values() for path in alternatives]
+        table = connection.sql(_VALUES, params={"paths": every_path}).to_arrow_table()
+        good = table.filter(table["is_object"])
+        if good.num_rows and not checked:
+            _check_paths(file, connection, paths, columns, optional)
+            checked = True
+        values, position = {"line": good["line"]}, 0
+        for field, alternatives in paths.items():
+            places = range(position, position + len(alternatives))
+            values[field] = pc.coalesce(*(pc.list_element(good["found"], place) for place in places))
+            position = places.stop
+        malformed = unsplit(table["line"].filter(pc.invert(table["is_object"])), "malformed_json")
+        is_empty = is_empty and not table.num_rows and not batch.rejects.num_rows
+        yield RawBatch(pa.table(values), pa.concat_tables([batch.rejects, malformed]), batch.done)
+    if is_lines and is_empty:
+        raise AudoticsError(f"{file} is empty; give a file with listens")
+
+
+def _is_lines(file: InputFile, encoding: str | None) -> bool:
+    """Whether the file is JSON lines and not a document, as `read_json` says."""
+    with file.open() as stream:
+        head = next(utf8_blocks(stream, encoding, _HEAD_BYTES), b"")
+    first, second, *_ = [*(line.strip() for line in head.splitlines() if line.strip()), b"", b""]
+    if not first.startswith((b"{", b"[")):
+        return True
+    try:
+        _, end = json.JSONDecoder().raw_decode(first.decode("utf-8", "replace"))
+        is_whole = not first.decode("utf-8", "replace")[end:].lstrip().startswith(("{", "["))
+    except (ValueError, RecursionError):
+        is_whole = False
+    return first.startswith(b"{") and (is_whole or second.startswith(b"{"))
+
+
+def _paths(column: str, texts: pa.ChunkedArray) -> list[str]:
+    """Return the JSON paths of a column: the key of that very name, if any of the texts may have it, goes first."""
+    path = "$" + "".join(map(_json_step, path_steps(column)))
+    whole = json.dumps(column, ensure_ascii=False)
+    if "." in column and pc.any(pc.match_substring(texts, whole)).as_py():
+        return ["$" + _json_step(column), path]
+    return [path]
+
+
+def _json_step(step: str | int) -> str:
+    return f"[{step}]" if isinstance(step, int) else '."' + step.replace('"', '\\"') + '"'
+
+
+def _check_paths(
+    file: InputFile,
+    connection: duckdb.DuckDBPyConnection,
+    paths: Mapping[str, list[str]],
+    columns: Mapping[str, str],
+    optional: Sequence[str],
+) -> None:
+    every_path = [path for alternatives in paths.values() for path in alternatives]
+    found = {path for (path,) in connection.execute(_FOUND_PATHS, {"paths": every_path}).fetchall()}
+    for field, alternatives in paths.items():
+        if field not in optional and not found & set(alternatives):
+            names = [name for (name,) in connection.execute(_TOP_LEVEL_NAMES).fetchall()]
+            raise AudoticsError(missing_column(file, field, columns[field], names))

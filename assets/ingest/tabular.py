@@ -75,13 +75,17 @@ class Tabular:
         """Tabular files have no profiles."""
 
     def _layout(self, format_name: FormatName) -> Layout:
-        is_csv = format_name == "csv"
-        quoted = self.mapping.quoted
+        mapping, is_csv = self.mapping, format_name == "csv"
         return Layout(
-            delimiter=self.mapping.delimiter or ("," if is_csv else "\t"),
-            quoted=is_csv if quoted is None else quoted,
-            header=self.mapping.header,
-            encoding=self.mapping.encoding,
+            delimiter=mapping.delimiter or ("," if is_csv else "\t"),
+            quoted=True if is_csv and mapping.quoted is None else mapping.quoted,
+            header=mapping.header,
+            encoding=mapping.encoding,
+            quote=mapping.quote,
+            escape=mapping.escape,
+            skip_lines=mapping.skip_lines,
+            comment=mapping.comment,
+            is_assumed=mapping.delimiter is None,
         )
 
     def _is_wanted(self, file: InputFile) -> bool:

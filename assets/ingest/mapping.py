@@ -12,7 +12,7 @@ from assets.ingest.encodings import is_encoding
 from assets.ingest.records import PER_SECOND, ParseRules, TimeRule
 from warehouse.errors import AudoticsError
 
-FormatName = Literal["csv", "tsv", "json", "jsonl", "parquet"]
+FormatName = Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx"]
 FieldName = Literal[
     "user_id",
     "listened_at",
@@ -66,7 +66,7 @@ class Mapping(_Strict):
     """A mapping file.
 
     Attributes:
-        format: csv, tsv, json, jsonl or parquet; by default what the file's extension says.
+        format: csv, tsv, json, jsonl, parquet or xlsx; by default what the file's extension says.
         source: name of the service or data set: the namespace of its track and artist ids.
         columns: the column, or dotted path, of each field.
         constants: fields with one value in every row.
@@ -81,6 +81,7 @@ class Mapping(_Strict):
         comment: what lines of a csv or tsv file begin with that are no rows.
         header: the column names of a csv or tsv file whose first row is not a header.
         rows: the keys that lead to the rows of a JSON document (`data.items`), if it is not a list of them.
+        sheet: the sheet of an Excel workbook; by default the first that has the columns.
         encoding: of csv, tsv and JSON, any that Python knows (`cp1252`); by default UTF-8, or what the file shows.
     """
 
@@ -99,6 +100,7 @@ class Mapping(_Strict):
     comment: Text | None = None
     header: tuple[Text, ...] | None = None
     rows: Text | None = None
+    sheet: Text | None = None
     encoding: Annotated[Text, AfterValidator(_known_encoding)] | None = None
 
     @model_validator(mode="after")

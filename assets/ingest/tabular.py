@@ -1,4 +1,4 @@
-"""CSV, TSV, JSON and Parquet files, read as a mapping says."""
+"""CSV, TSV, JSON, Parquet and Excel files, read as a mapping says."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from assets.ingest.listing import Listing
 from assets.ingest.mapping import FormatName, Mapping
 from assets.ingest.parquet import read_parquet
 from assets.ingest.records import ParseRules, RawBatch
+from assets.ingest.spreadsheets import read_spreadsheet
 from warehouse.errors import AudoticsError
 
 _FORMATS: dict[str, FormatName] = {
@@ -20,6 +21,7 @@ _FORMATS: dict[str, FormatName] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".parquet": "parquet",
+    ".xlsx": "xlsx",
 }
 
 
@@ -62,13 +64,15 @@ class Tabular:
         if format_name is None:
             raise AudoticsError(
                 f"cannot tell the format of {file} by its name; "
-                f'add format = "csv", "tsv", "json", "jsonl" or "parquet" to {self.origin}'
+                f'add format = "csv", "tsv", "json", "jsonl", "parquet" or "xlsx" to {self.origin}'
             )
         columns, optional = dict[str, str](self.mapping.columns.items()), self.mapping.optional
         if format_name == "parquet":
             return read_parquet(file, columns, optional)
         if format_name in ("json", "jsonl"):
             return read_json(file, columns, optional, self.mapping.rows, self.mapping.encoding)
+        if format_name == "xlsx":
+            return read_spreadsheet(file, columns, optional, self.mapping.sheet)
         return read_delimited(file, self._layout(format_name), columns, optional)
 
     def profiles(self, file: InputFile) -> None:

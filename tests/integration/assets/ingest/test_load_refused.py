@@ -69,7 +69,7 @@ def _damaged_zip(folder: Path) -> Path:
 
 BAD_INPUT: dict[str, tuple[Callable[[Path], Path], str]] = {
     "missing file": (lambda folder: folder / "nope.csv", r"there is no file or folder .*nope\.csv"),
-    "folder without listens": (lambda folder: folder, r"has no csv, json, jsonl, parquet, tsv file"),
+    "folder without listens": (lambda folder: folder, r"has no csv, json, jsonl, parquet, tsv, xlsx file"),
     "missing column": (
         lambda folder: write_csv(folder, "ada,1400000000,x", header="u,t,track"),
         r"no column 'id', .* for track_id; it has u, t, track",

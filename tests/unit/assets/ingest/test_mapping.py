@@ -60,7 +60,7 @@ def test_every_example_is_a_mapping() -> None:
         ),
         ("[time]", '[constants]\nuser_id = "me"\n[time]', r"user_id is in columns and in constants"),
         ('source = "shop"', 'source = "shop"\ndelimiter = ";;"', r"delimiter: "),
-        ('source = "shop"', 'source = "shop"\nformat = "xlsx"', r"format: "),
+        ('source = "shop"', 'source = "shop"\nformat = "ods"', r"format: "),
         ('source = "shop"', 'source = "shop"\nencoding = "cp9"', r"encoding: is not an encoding that Python knows"),
         ('source = "shop"', 'source = "shop"\nskip_lines = -1', r"skip_lines: "),
         ('source = "shop"', 'source = "shop"\nescape = "ab"', r"escape: "),
@@ -117,7 +117,7 @@ def test_the_keys_for_how_a_file_is_written_reach_the_readers(tmp_path: Path) ->
 
 def test_a_folder_stands_for_its_files_in_order_of_name(tmp_path: Path) -> None:
     mapping = _mapping(tmp_path, MINIMAL)
-    with pytest.raises(AudoticsError, match=r"has no csv, json, jsonl, parquet, tsv file"):
+    with pytest.raises(AudoticsError, match=r"has no csv, json, jsonl, parquet, tsv, xlsx file"):
         Tabular(mapping).find(list_files(tmp_path))
     for name in "b.csv", "a.csv.gz", "c/a.ndjson", "d.PARQUET", "notes.txt", "e.gz":
         (tmp_path / name).parent.mkdir(exist_ok=True)

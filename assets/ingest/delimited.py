@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from assets.ingest.encodings import encoding_advice
 from assets.ingest.files import InputFile
 from assets.ingest.lines import LineBatch, read_lines
-from assets.ingest.quoting import QuotedSplitter, shows_quotes
+from assets.ingest.quoting import QuotedSplitter, shows_escapes, shows_quotes
 from assets.ingest.records import REJECT_SCHEMA, RawBatch, unsplit
 from warehouse.errors import AudoticsError
 
@@ -31,7 +31,8 @@ class Layout:
         header: the column names of a file whose first row is not a header.
         encoding: as `encodings.utf8_blocks` takes it.
         quote: the quotation mark.
-        escape: what stands before a character that means only itself, such as a quotation mark within a field.
+        escape: what stands before a character that means only itself, such as a quotation mark within a field; None
+            for a backslash if the first block shows it, as `quoting.shows_escapes` tells, else nothing.
         skip_lines: lines before the header that are no part of the table.
         comment: what lines begin with that are no part of it either, wherever they stand.
         is_assumed: whether a first line such as `sep=;`, which is never a row, may say another delimiter.
@@ -136,9 +137,14 @@ def _splitter(first: LineBatch, delimiter: str, layout: Layout) -> QuotedSplitte
     if layout.quoted is False:
         return None
     splitter = QuotedSplitter(delimiter, layout.quote, layout.escape)
+    lines = first.lines
+    if layout.escape is None:
+        escaped = lines["text"].filter(pc.match_substring(lines["text"], "\\" + layout.quote))
+        escaping = QuotedSplitter(delimiter, layout.quote, "\\")
+        if len(escaped) and shows_escapes(splitter, escaping, escaped, layout.quote):
+            return escaping
     if layout.quoted:
         return splitter
-    lines = first.lines
     if not lines.num_rows:
         return None
     width = len(layout.header) if layout.header else 1 + lines["text"][0].as_py().count(delimiter)

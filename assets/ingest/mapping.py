@@ -76,7 +76,7 @@ class Mapping(_Strict):
         delimiter, quoted: for csv (`,` and true by default) and tsv (tab, and quoted if the first rows show it). A
             first line such as `sep=;` says the delimiter where the mapping does not.
         quote, escape: of quoted fields: the mark around them (`"`), and the character before one that is part of the
-            text, such as a backslash (none by default; a mark within is doubled).
+            text (by default a backslash if the first rows show it, else none: a mark within is doubled).
         skip_lines: how many lines stand before the header or the first row of a csv or tsv file.
         comment: what lines of a csv or tsv file begin with that are no rows.
         header: the column names of a csv or tsv file whose first row is not a header.

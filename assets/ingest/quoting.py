@@ -140,6 +140,26 @@ def shows_quotes(splitter: QuotedSplitter, rows: pa.Table, delimiter: str, quote
     return any(needed) or _has_quoted_column(begins, pc.list_value_length(fields).to_numpy())
 
 
+def shows_escapes(splitter: QuotedSplitter, escaping: QuotedSplitter, texts: pa.ChunkedArray, quote: str) -> bool:
+    """Whether quoted fields of some rows are whole only if a backslash in them takes the meaning from what follows.
+
+    Args:
+        splitter: of the file without escapes.
+        escaping: of the file with them.
+        texts: rows that have a backslash before a quotation mark, among others.
+        quote: the quotation mark.
+    """
+    odd = [_odd_fields(each, texts, quote) for each in (splitter, escaping)]
+    return odd[0] > 0 and odd[1] == 0
+
+
+def _odd_fields(splitter: QuotedSplitter, texts: pa.ChunkedArray, quote: str) -> int:
+    """Return how many fields begin with a quotation mark that encloses nothing."""
+    flat = pc.list_flatten(splitter.split(texts)).combine_chunks()
+    quoted = flat.filter(pc.starts_with(flat, quote))
+    return len(quoted) - (pc.sum(splitter.is_enclosed(quoted)).as_py() or 0)
+
+
 def _has_quoted_column(begins: pa.Array, widths: np.ndarray) -> bool:
     if (widths != widths[0]).any():
         return False

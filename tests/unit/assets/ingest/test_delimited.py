@@ -202,6 +202,15 @@ def test_an_escape_takes_the_meaning_from_the_next_character(tmp_path: Path) -> 
     assert rejects == []
 
 
+def test_backslashes_before_quotation_marks_are_escapes_only_where_fields_are_whole_with_them(tmp_path: Path) -> None:
+    rows, rejects = _read(_write(tmp_path, 'user,name\nu1,"He said \\"no\\""\nu2,"a, b"\nu3,"C:\\\\"\nu4,"x"\n'))
+    assert [row[1] for row in rows] == ['He said "no"', "a, b", "C:\\", "x"]
+    assert rejects == []
+    for whole in ('"C:\\"', '"say ""x"" \\"', '"\\""x"""'):
+        rows, rejects = _read(_write(tmp_path, f"user,name\nu1,{whole}\nu2,x\n"))
+        assert ([row[1] for row in rows], rejects) == ([next(csv.reader([whole]))[0], "x"], [])
+
+
 @pytest.mark.parametrize(("quote", "escape"), [('"', None), ("'", None), ('"', "\\"), ("|", "^"), ("^", "-")])
 def test_what_a_csv_writer_of_that_dialect_writes_is_read_back(tmp_path: Path, quote: str, escape: str | None) -> None:
     pieces = [

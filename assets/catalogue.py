@@ -76,7 +76,10 @@ def read_catalogue(connection: dbapi.Connection, facts: Iterable[str]) -> Catalo
 
 _QUERIES = {
     "artists": "select track_key, artist_key from core.dim_tracks where artist_key is not null",
-    "tags": "select distinct track_key, dense_rank() over (order by lower(tag))::integer from raw.track_tags",
+    "tags": (
+        "select distinct canonical_track_key, dense_rank() over (order by lower(tag))::integer"
+        " from raw.track_tags inner join core.dim_tracks using (track_key)"
+    ),
     "countries": (
         "select user_key, dense_rank() over (order by lower(country))::integer from core.dim_users"
         " where country is not null"
@@ -109,11 +112,14 @@ def read_countries(connection: dbapi.Connection, user_keys: Ints) -> "pd.Series[
 
 
 def keys_by_id(connection: dbapi.Connection, kind: str, ids: Sequence[str]) -> "pd.Series[int]":
-    """The key of each public id of a "user" or a "track"; ids that the warehouse does not know are left out."""
+    """The key of each public id of a "user" or a "track", of a track that is another the key of that one; ids that the
+    warehouse does not know are left out.
+    """
+    key = "user_key" if kind == "user" else "canonical_track_key"
     with connection.cursor() as cursor:
         wanted = pa.array([ids], type=pa.list_(pa.string()))
         cursor.execute(
-            f"select {kind}_id, {kind}_key from core.dim_{kind}s where {kind}_id = any($1)",
+            f"select {kind}_id, {key} as {kind}_key from core.dim_{kind}s where {kind}_id = any($1)",
             parameters=pa.record_batch([wanted], names=["ids"]),
         )
         found: pd.DataFrame = cursor.fetch_arrow_table().to_pandas()

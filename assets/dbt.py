@@ -20,7 +20,9 @@ from dagster_dbt import (
     dbt_assets,
 )
 from packaging.version import Version
+from sqlalchemy import Connection
 
+from assets import duplicates
 from assets.dbt_project import (
     BUILD,
     DBT,
@@ -108,9 +110,34 @@ def build(
             if isinstance(event, dg.Output):
                 schema, model = context.asset_key_for_output(event.output_name).path
                 counted = row_count(connection, schema, model)
-                yield event.with_metadata({**event.metadata, **(counted.metadata() if counted else {})})
+                more = _duplicates_by_source(connection) if f"{schema}.{model}" == duplicates.MODEL else {}
+                yield event.with_metadata({**event.metadata, **(counted.metadata() if counted else {}), **more})
             else:
                 yield event
+
+
+def _duplicates_by_source(connection: Connection) -> dict[str, Any]:
+    """As metadata of the model that keeps them."""
+    columns = {"day": "string", "source": "string", "listens": "int", "duplicates": "int", "rate": "float"}
+    found = duplicates.duplicate_rates(connection)
+    records = [
+        dg.TableRecord(
+            {
+                "day": f"{each.day}",
+                "source": each.source,
+                "listens": each.listens,
+                "duplicates": each.duplicates,
+                "rate": round(each.rate, 4),
+            }
+        )
+        for each in found
+    ]
+    schema = dg.TableSchema(columns=[dg.TableColumn(name, kind) for name, kind in columns.items()])
+    listens = sum(each.listens for each in found)
+    return {
+        f"duplicates_by_source_of_{duplicates.DAYS_SHOWN}_days": dg.MetadataValue.table(records, schema),
+        "duplicate_rate": sum(each.duplicates for each in found) / listens if listens else 0.0,
+    }
 
 
 def _under(lock: HeldLock, invocation: DbtCliInvocation) -> Iterator[Any]:

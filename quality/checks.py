@@ -93,7 +93,7 @@ _BLOCKED_ITEMS = text(
     "select (select count(*) from raw.blocks) as blocks, count(*) as blocked,"
     " min(format('track %s for user %s', track_id, user_id)) as example"
     " from ml.recommendations as lists inner join core.dim_tracks using (track_key)"
-    " inner join core.dim_users using (user_key) inner join raw.blocks using (user_key)"
+    " inner join core.dim_users using (user_key) inner join core.dim_blocks as blocks using (user_key)"
     " inner join ml.recommendation_batches using (as_of, slate)"
     " where as_of = :as_of and blocks.created_at <= blocks_read_at"
     " and item_key = case item_kind when 'track' then lists.track_key else dim_tracks.artist_key end"

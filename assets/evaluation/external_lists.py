@@ -89,4 +89,7 @@ def _with_keys(connection: dbapi.Connection, lists: pd.DataFrame) -> tuple[pd.Da
             "rank": lists["rank"],
         }
     )
+    # A track under two of its ids is one, at its first place.
+    by_rank = keyed.sort_values("rank", kind="stable")
+    keyed.loc[by_rank.index[by_rank.duplicated(["user_key", "track_key"])], "track_key"] = -1
     return keyed[keyed["user_key"].notna()].astype({"user_key": "int64"}), unknown

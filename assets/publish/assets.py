@@ -31,6 +31,7 @@ _CHECK = "is_live"
         "similar_tracks",
         "similar_artists",
         dg.AssetKey(["core", "dim_users"]),
+        dg.AssetKey(["core", "dim_blocks"]),
         dg.AssetKey(["core", "dim_tracks"]),
         dg.AssetKey(["core", "dim_artists"]),
         dg.AssetKey(["core", "fct_listens"]),

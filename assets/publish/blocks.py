@@ -139,21 +139,24 @@ def _batch(connection: Connection, after: int, blocks: int) -> tuple[dict[str, b
 
 def _packed(connection: Connection, user_keys: Sequence[int]) -> dict[str, bytes]:
     """Packed blocks by user id, of those of the users who have blocked something."""
-    rows = connection.execute(_BLOCKED, {"keys": user_keys}).all()
-    versions = _versions(connection, sorted({row.item_key for row in rows if row.item_kind == ItemKind.TRACK}))
+    identities = _identities(connection)
+    rows = connection.execute(text(_BLOCKED.format(**identities)), {"keys": user_keys}).all()
+    tracks = sorted({row.item_key for row in rows if row.item_kind == ItemKind.TRACK})
+    versions = _versions(connection, tracks, identities)
     users: dict[str, tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
     for row in rows:
         track_ids, artist_ids = users[row.user_id]
         if row.item_kind == ItemKind.ARTIST:
-            artist_ids.add(row.item_id)
+            artist_ids.update((row.item_id, row.artist_id))
         else:
             track_ids.update(versions.get(row.item_key, ()), (row.item_id,))
     return {user_id: pack_blocks(Blocks(*map(frozenset, ids))) for user_id, ids in users.items()}
 
 
-def _versions(connection: Connection, track_keys: Sequence[int]) -> dict[int, list[str]]:
+def _versions(connection: Connection, track_keys: Sequence[int], identities: dict[str, str]) -> dict[int, list[str]]:
     """Ids of the versions of each track's recording, by its key, as lists know them; only of tracks with an artist."""
-    rows = connection.execute(_BY_THEIR_ARTISTS, {"keys": track_keys}).all() if track_keys else []
+    by_artists = text(_BY_THEIR_ARTISTS.format(**identities))
+    rows = connection.execute(by_artists, {"keys": track_keys}).all() if track_keys else []
     # By columns, which pandas takes far faster than rows.
     columns = zip(*rows, strict=True) if rows else ([], [], [], [])
     catalogue = pd.DataFrame(dict(zip(("track_key", "track_id", "artist_key", "title"), columns, strict=True)))
@@ -162,6 +165,15 @@ def _versions(connection: Connection, track_keys: Sequence[int]) -> dict[int, li
     same = catalogue[catalogue["recording"].isin(blocked["recording"])]
     track_ids = same.groupby("recording")["track_id"].agg(list)
     return dict(zip(blocked["track_key"].tolist(), track_ids[blocked["recording"]], strict=True))
+
+
+def _identities(connection: Connection) -> dict[str, str]:
+    """Which tracks and artists are another, as relations by name; before the models are built, none is."""
+    built = connection.scalar(text("select to_regclass('core.dim_track_identities') is not null"))
+    if built:
+        return {"track_identities": "core.dim_track_identities", "artist_identities": "core.dim_artist_identities"}
+    nothing = "(select -1 as {0}_key, -1 as canonical_{0}_key where false)"
+    return {f"{kind}_identities": nothing.format(kind) for kind in ("track", "artist")}
 
 
 def _fields(client: Redis) -> Iterator[list[bytes]]:
@@ -196,17 +208,39 @@ _NEXT_USERS = text(
     " (select user_key from raw.blocks where user_key > :after order by user_key limit :blocks) as batch"
     " order by user_key"
 )
-_BLOCKED = text(
-    "select user_id, item_kind, item_key, coalesce(track_id, artist_id) as item_id"
-    " from raw.blocks inner join raw.users using (user_key)"
-    " left join raw.tracks on item_kind = 'track' and item_key = tracks.track_key"
-    " left join raw.artists on item_kind = 'artist' and item_key = artists.artist_key"
-    " where user_key = any(:keys)"
+# Of an artist, `artist_id` is the one that lists name.
+_BLOCKED = """
+select
+    user_id, item_kind, item_key, coalesce(track_id, artists.artist_id) as item_id,
+    coalesce(canonical.artist_id, artists.artist_id) as artist_id
+from raw.blocks
+inner join raw.users using (user_key)
+left join raw.tracks on item_kind = 'track' and item_key = tracks.track_key
+left join raw.artists on item_kind = 'artist' and item_key = artists.artist_key
+left join {artist_identities} as identities on artists.artist_key = identities.artist_key
+left join raw.artists as canonical on identities.canonical_artist_key = canonical.artist_key
+where user_key = any(:keys)
+"""
+# Every track of these artists, under any of their names, with the artist and title of the track that it is.
+_BY_THEIR_ARTISTS = """
+with canonical as (
+    select distinct coalesce(identities.canonical_artist_key, tracks.artist_key) as artist_key
+    from raw.tracks left join {artist_identities} as identities using (artist_key)
+    where track_key = any(:keys)
+),
+named as (
+    select artist_key, artist_key as canonical_artist_key from canonical
+    union all
+    select identities.artist_key, identities.canonical_artist_key
+    from {artist_identities} as identities inner join canonical
+        on identities.canonical_artist_key = canonical.artist_key
 )
-_BY_THEIR_ARTISTS = text(
-    "select track_key, track_id, artist_key, title from raw.tracks"
-    " where artist_key in (select artist_key from raw.tracks where track_key = any(:keys))"
-)
+select tracks.track_key, tracks.track_id, named.canonical_artist_key as artist_key, titled.title
+from named
+inner join raw.tracks as tracks using (artist_key)
+left join {track_identities} as identities using (track_key)
+inner join raw.tracks as titled on titled.track_key = coalesce(identities.canonical_track_key, tracks.track_key)
+"""
 _WITH_BLOCKS = text(
     "select user_id from raw.users where user_id = any(:ids)"
     " and exists (select from raw.blocks where blocks.user_key = users.user_key)"

@@ -171,7 +171,7 @@ def _batches(connection: dbapi.Connection, day: str, slate: str, at: datetime) -
             f" (select user_key, rank, track_key, score, anchor_track_key {lists}"
             f" and user_key > {last} and user_key <= {members})"
             " as lists inner join core.dim_users using (user_key) inner join core.dim_tracks using (track_key)"
-            f" where not exists (select from raw.blocks where blocks.user_key = lists.user_key"
+            f" where not exists (select from core.dim_blocks as blocks where blocks.user_key = lists.user_key"
             f" and blocks.created_at <= timestamptz '{at.isoformat()}' and blocks.item_key ="
             " case blocks.item_kind when 'track' then lists.track_key else dim_tracks.artist_key end)"
             " order by user_key, rank",

@@ -184,5 +184,5 @@ def read_list_rules(connection: dbapi.Connection) -> ListRules:
     """The rules of lists for today's catalogue and the blocks there are now, whatever date the lists are of."""
     return ListRules(
         read_titles(connection),
-        fetch_frame(connection, "select user_key, item_kind, item_key from raw.blocks"),
+        fetch_frame(connection, "select user_key, item_kind, item_key from core.dim_blocks"),
     )

@@ -38,6 +38,7 @@ _CHAMPION_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-6)
     # A night is served by the champion, as a rule one of the last week's.
     deps=[
         "candidates",
+        dg.AssetKey(["core", "dim_blocks"]),
         dg.AssetKey(["core", "dim_tracks"]),
         *FEATURE_KEYS,
         dg.AssetDep(rankers, partition_mapping=_CHAMPION_WINDOW),

@@ -1,5 +1,8 @@
-{# Listening by UTC day and `key` (artist_key or track_key), from listens and first listens; rows without a key left out. #}
-{% macro daily_listening(listens, first_listens, key) -%}
+{#
+  Listening by UTC day and `key` (artist_key or track_key), from listens, plays that do not count and first listens; rows
+  without a key left out. A skip is a skip whether or not the play counts.
+#}
+{% macro daily_listening(listens, uncounted_listens, first_listens, key) -%}
 with listening as (
 
     select
@@ -13,6 +16,24 @@ with listening as (
     from {{ listens }}
     where
         {{ key }} is not null
+        {% if is_incremental() %}
+            and listened_on >= {{ rebuild_date() }}
+        {% endif %}
+    group by {{ key }}, listened_on
+
+),
+
+uncounted as (
+
+    select
+        {{ key }},
+        listened_on,
+        count(*) filter (where is_skipped) as skips,
+        count(*) as listens_with_skip_known
+    from {{ uncounted_listens }}
+    where
+        {{ key }} is not null
+        and is_skipped is not null
         {% if is_incremental() %}
             and listened_on >= {{ rebuild_date() }}
         {% endif %}
@@ -38,19 +59,24 @@ first_listens as (
 
 select
     -- ids
-    listening.{{ key }},
+    coalesce(listening.{{ key }}, uncounted.{{ key }}) as {{ key }},
 
     -- numerics
-    listening.listens,
-    listening.listeners,
+    coalesce(listening.listens, 0) as listens,
+    coalesce(listening.listeners, 0) as listeners,
     coalesce(first_listens.discoveries, 0) as discoveries,
-    listening.skips,
-    listening.listens_with_skip_known,
+    {{ sum_of_known('listening.skips', 'uncounted.skips') }} as skips,
+    coalesce(listening.listens_with_skip_known, 0) + coalesce(uncounted.listens_with_skip_known, 0)
+        as listens_with_skip_known,
     listening.ms_played,
 
     -- timestamps
-    listening.listened_on
+    coalesce(listening.listened_on, uncounted.listened_on) as listened_on
 from listening
+full outer join uncounted
+    on
+        listening.{{ key }} = uncounted.{{ key }}
+        and listening.listened_on = uncounted.listened_on
 left join first_listens
     on
         listening.{{ key }} = first_listens.{{ key }}

@@ -19,28 +19,37 @@
 {% endtest %}
 
 {#
-  As many rows of each day as raw.listens has, of the days that the model's last build wrote. Days that a load has
-  changed since are left out: the next build has them.
+  As many rows of each day, in the model and the others together, as raw.listens has, of the days that the model's last
+  build wrote. Days that a load has changed since are left out: the next build has them.
 #}
-{% test every_listen(model) %}
+{% test every_listen(model, others) %}
     {%- set node = graph.nodes.get(context['model'].attached_node) if execute else none %}
     {#- Not when dbt parses: a test that depends on it would not be chosen with the model. #}
     {%- set models = source('builds', 'models') if execute else none %}
+    {%- set built_from -%}
+        coalesce((select rebuilt_from from {{ models }} where model = '{{ built_name(node) if node }}'), date '-infinity')
+    {%- endset %}
     select
         coalesce(built.listened_on, loaded.listened_on) as listened_on,
         built.listens as listens_built,
         loaded.listens as listens_loaded
     from (
-        select listened_on, count(*) as listens from {{ model }} group by listened_on
+        select listened_on, count(*) as listens
+        from (
+            select listened_on from {{ model }}
+            {%- for other in others %}
+            union all
+            select listened_on from {{ other }}
+            {%- if not tests_every_row() %} where listened_on >= {{ built_from }}{% endif %}
+            {%- endfor %}
+        ) as every_part
+        group by listened_on
     ) as built
     full outer join (
         select {{ utc_date('listened_at') }} as listened_on, count(*) as listens
         from {{ source('raw', 'listens') }}
         {%- if not tests_every_row() %}
-        where listened_at >= coalesce(
-            (select {{ utc_midnight('rebuilt_from') }} from {{ models }} where model = '{{ built_name(node) if node }}'),
-            timestamptz '-infinity'
-        )
+        where listened_at >= {{ utc_midnight(built_from) }}
         {%- endif %}
         group by {{ utc_date('listened_at') }}
     ) as loaded on built.listened_on = loaded.listened_on

@@ -42,6 +42,11 @@
 {% macro fix_changed_days() -%}
     {{- require_known_code() -}}
     delete from {{ source('builds', 'days') }} where begun_at < current_timestamp - interval '1 day';
+    {{ note_changed_days() }}
+{%- endmacro %}
+
+{# The statement that fixes the days as they stand. #}
+{% macro note_changed_days() -%}
     insert into {{ source('builds', 'days') }} (invocation_id, listened_on, version, begun_at)
     select '{{ invocation_id }}', listened_on, version, current_timestamp from {{ source('raw', 'listen_days') }}
 {%- endmacro %}

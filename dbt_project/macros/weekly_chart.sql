@@ -8,10 +8,12 @@ with weeks as (
         cast(sum(listens) as bigint) as listens,
         cast(sum(listeners) as bigint) as listener_days
     from {{ daily }}
-    {% if is_incremental() %}
+    where
+        listens > 0
+        {% if is_incremental() %}
         -- One week more, for the ranks that the first rebuilt week is compared with.
-        where listened_on >= {{ add_days(start_of('week', rebuild_date()), -7) }}
-    {% endif %}
+        and listened_on >= {{ add_days(start_of('week', rebuild_date()), -7) }}
+        {% endif %}
     group by {{ key }}, {{ start_of('week', 'listened_on') }}
 
 ),

@@ -1,23 +1,26 @@
 """The fifteen questions of docs/analytics.md answered without the warehouse: by DuckDB, from the listens of the file.
 
-`LISTENS` makes tables of `file` (row, user, time in epoch seconds, track, artist, skipped, ms_played, country) and
-`ANSWERS` has a query on them for each question; that of 15 also reads `shown`, the dates whose lists were shown.
+`LISTENS` makes tables of `file` (row, user, time in epoch seconds, track, artist, skipped, ms_played, country): plays,
+and those of them that count as listens. `ANSWERS` has a query on them for each question; that of 15 also reads `shown`,
+the dates whose lists were shown.
 Keys of tracks and artists, by which equals are told apart, are dense in the order of the file.
 """
 
 LISTENS = """
-create table listens as
+create table plays as
 select
     file.*, (epoch_ms(time * 1000))::date as day, date_trunc('week', day)::date as week,
-    date_trunc('month', day)::date as month,
-    row_number() over (partition by "user", track order by time) = 1 as is_discovery
+    date_trunc('month', day)::date as month
 from file;
+create table listens as
+select *, row_number() over (partition by "user", track order by time) = 1 as is_discovery
+from plays where coalesce(ms_played, 30_000) >= 30_000;
 create table bounds as select min(day) as first_day, max(day) as last_day from listens;
 create table track_keys as
 select track, any_value(artist) as artist, row_number() over (order by min(row)) - 1 as track_key
-from listens group by track;
+from plays group by track;
 create table artist_keys as
-select artist, row_number() over (order by min(row)) - 1 as artist_key from listens group by artist;
+select artist, row_number() over (order by min(row)) - 1 as artist_key from plays group by artist;
 create table sessions as
 with gaps as (
     select *, time - lag(time) over (partition by "user" order by time, track_key) > 1800 as after_gap
@@ -95,8 +98,8 @@ ANSWERS = {
     from listens group by month order by month
     """,
     6: f"""
-    select track, any_value(listens.artist), sum(skipped::int) as skips, count(skipped) as known, skips / known as rate
-    from listens inner join track_keys using (track)
+    select track, any_value(plays.artist), sum(skipped::int) as skips, count(skipped) as known, skips / known as rate
+    from plays inner join track_keys using (track)
     where month = {_LAST_WHOLE_MONTH} group by track, track_key having count(skipped) >= 20
     order by rate desc, skips desc, track_key limit 20
     """,

@@ -19,7 +19,7 @@ select (jsonb_populate_record(each, '{{"user_key": -1, "sessions": null, "repeat
 from features.feat_user as each where as_of = date '{BEFORE}' limit 1
 """
 OF_LISTENS = {
-    "every_listen_fct_listens_",
+    "every_listen_fct_listens",
     "relationships_fct_listens_user_key__user_key__ref_dim_users_",
     "not_null_listens_listener_key",
 }

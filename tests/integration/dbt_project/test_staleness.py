@@ -78,7 +78,7 @@ def test_a_fixed_macro_rebuilds_its_old_days_and_nothing_else_and_a_changed_desc
         "        listened_on,\n        count(*) as listens,",
         "        -- Of a day.\n        listened_on, count(*) as listens,",
     )
-    rewrite(project, "fct_listens.sql", "-- A listen of an unknown track is kept", "-- Reworded")
+    rewrite(project, "fct_listens.sql", "-- A day lies in one stretch of the table", "-- Reworded")
     changed(*BUILD)
     assert written(changed) == before
     assert version(changed) == features_before

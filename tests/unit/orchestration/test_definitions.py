@@ -20,10 +20,12 @@ ANALYTICS = [
 ]
 ASSET_KEYS = [
     "candidates",
-    *(f"core/dim_{name}" for name in ("artists", "tracks", "users")),
-    *(f"core/fct_{name}" for name in ("first_listens", "listens", "sessions")),
+    *(f"core/dim_{name}" for name in ("artist_identities", "artists", "blocks", "track_identities", "tracks", "users")),
+    *(f"core/fct_{name}" for name in ("duplicate_listens", "first_listens", "listens", "sessions")),
+    "core/fct_uncounted_listens",
     *(f"analytics/{name}" for name in ANALYTICS),
     *(f"features/feat_{name}" for name in ("artist", "track", "user", "user_artist", "user_track")),
+    "intermediate/int_plays",
     *(f"intermediate/int_{name}_first_listens" for name in ("track", "user")),
     "ml/recommendation_outcomes",
     "ml/recommended_tracks",
@@ -40,7 +42,7 @@ ASSET_KEYS = [
     *(f"snapshots/{name}_history" for name in ("artists", "tracks", "users")),
     *(
         f"staging/stg_{name}"
-        for name in ("artists", "listens", "recommendation_batches", "recommendations", "releases")
+        for name in ("artists", "blocks", "listens", "recommendation_batches", "recommendations", "releases")
     ),
     *(f"staging/stg_{name}" for name in ("similar_artists", "similar_tracks", "tracks", "users")),
     "training_set",

@@ -34,6 +34,27 @@ END
 $$
 """
 
+# A track is another than before: a listen of it is in no earlier file than the first that names it.
+_NOTE_DAYS_OF_TRACKS = f"""
+CREATE FUNCTION raw.note_days_of_tracks(track_keys integer[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF cardinality(track_keys) = 0 THEN
+        RETURN;
+    END IF;
+    {_LOCK}
+    INSERT INTO raw.listen_days (listened_on, version)
+    SELECT DISTINCT
+        (listened_at AT TIME ZONE 'UTC')::date,
+        (SELECT coalesce(max(version), 0) + 1 FROM raw.listen_days)
+    FROM raw.listens
+    WHERE
+        track_key = ANY(track_keys)
+        AND file_id >= (SELECT coalesce(min(file_id), 0) FROM raw.tracks WHERE track_key = ANY(track_keys))
+    ON CONFLICT (listened_on) DO UPDATE SET version = excluded.version;
+END
+$$
+"""
+
 # An update may move a listen to another day: both count.
 _TRIGGERS = {
     "inserted": "AFTER INSERT ON raw.listens REFERENCING NEW TABLE AS changed",
@@ -66,6 +87,7 @@ def _create_ledger() -> None:
     )
     op.execute(_NOTE_DAYS)
     op.execute(_NOTE_ALL_DAYS)
+    op.execute(_NOTE_DAYS_OF_TRACKS)
     for name, event in _TRIGGERS.items():
         op.execute(f"CREATE TRIGGER listens_{name} {event} FOR EACH STATEMENT EXECUTE FUNCTION raw.note_changed_days()")
     op.execute(

@@ -78,6 +78,8 @@ _GRANTS = (
     f"GRANT SELECT ON {_WRITTEN_BY_SERVICE}, ml.promotions, {', '.join(_PARTITIONED)} TO {_TRANSFORMER}",
     f"GRANT SELECT ON {_WRITTEN_BY_SERVICE}, ml.promotions TO {_ANALYST}",
     f"GRANT USAGE ON SCHEMA core, features TO {_SERVICE}",
+    # Blocks hold for every name of a track: of core, loads and blocks read which names those are, and nothing else.
+    f"GRANT USAGE ON SCHEMA core TO {_LOADER}",
     f"ALTER DEFAULT PRIVILEGES FOR ROLE {_TRANSFORMER} IN SCHEMA core, features GRANT SELECT ON TABLES TO {_SERVICE}",
     # Of core and features analysts read what the models themselves grant (`grants` in their YAML).
     f"GRANT USAGE ON SCHEMA analytics, core, features, ml TO {_ANALYST}",
@@ -85,7 +87,10 @@ _GRANTS = (
 )
 
 # These do what their callers may not: keep the ledger of days, and read the key of the pseudonyms.
-_TRUSTED_FUNCTIONS = ("raw.note_changed_days()", "raw.note_truncation()", "raw.listener_key(text)")
+_TRUSTED_FUNCTIONS = (
+    *("raw.note_changed_days()", "raw.note_truncation()", "raw.note_days_of_tracks(integer[])"),
+    "raw.listener_key(text)",
+)
 
 
 def create() -> None:
@@ -105,6 +110,7 @@ def create() -> None:
         op.execute(f"ALTER FUNCTION {function} SECURITY DEFINER SET search_path = pg_catalog, pg_temp")
         op.execute(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION raw.listener_key(text) TO {_LOADER}")
+    op.execute(f"GRANT EXECUTE ON FUNCTION raw.note_days_of_tracks(integer[]) TO {_TRANSFORMER}")
 
 
 def _create_role(role: str, options: str, description: str, settings: dict[str, str]) -> None:

@@ -11,6 +11,7 @@ renamed as (
         artist_key,
         artist_id,
         artist_mbid,
+        natural_key,
 
         -- text
         name as artist_name

@@ -12,6 +12,7 @@ renamed as (
         track_id,
         artist_key,
         recording_mbid,
+        natural_key,
 
         -- text
         title

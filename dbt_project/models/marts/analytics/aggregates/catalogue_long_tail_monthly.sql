@@ -13,9 +13,11 @@ with months as (
         {{ start_of('month', 'listened_on') }} as month,
         cast(sum(listens) as bigint) as listens
     from {{ ref('track_daily') }}
-    {% if is_incremental() %}
-    where listened_on >= {{ start_of('month', rebuild_date()) }}
-    {% endif %}
+    where
+        listens > 0
+        {% if is_incremental() %}
+        and listened_on >= {{ start_of('month', rebuild_date()) }}
+        {% endif %}
     group by track_key, {{ start_of('month', 'listened_on') }}
 
 ),

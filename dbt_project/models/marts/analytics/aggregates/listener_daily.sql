@@ -28,6 +28,23 @@ with listening as (
 
 ),
 
+uncounted as (
+
+    select
+        user_key,
+        listened_on,
+        count(*) filter (where is_skipped) as skips,
+        count(*) as listens_with_skip_known
+    from {{ ref('fct_uncounted_listens') }}
+    where
+        is_skipped is not null
+        {% if is_incremental() %}
+        and listened_on >= {{ rebuild_date() }}
+        {% endif %}
+    group by user_key, listened_on
+
+),
+
 first_listens as (
 
     select
@@ -47,18 +64,23 @@ select
     users.listener_key,
 
     -- numerics
-    listening.listens,
-    listening.tracks,
-    listening.sessions_started,
+    coalesce(listening.listens, 0) as listens,
+    coalesce(listening.tracks, 0) as tracks,
+    coalesce(listening.sessions_started, 0) as sessions_started,
     coalesce(first_listens.discoveries, 0) as discoveries,
-    listening.skips,
-    listening.listens_with_skip_known,
+    {{ sum_of_known('listening.skips', 'uncounted.skips') }} as skips,
+    coalesce(listening.listens_with_skip_known, 0) + coalesce(uncounted.listens_with_skip_known, 0)
+        as listens_with_skip_known,
     listening.ms_played,
 
     -- timestamps
-    listening.listened_on
+    coalesce(listening.listened_on, uncounted.listened_on) as listened_on
 from listening
-inner join {{ ref('stg_users') }} as users on listening.user_key = users.user_key
+full outer join uncounted
+    on
+        listening.user_key = uncounted.user_key
+        and listening.listened_on = uncounted.listened_on
+inner join {{ ref('stg_users') }} as users on coalesce(listening.user_key, uncounted.user_key) = users.user_key
 left join first_listens
     on
         listening.user_key = first_listens.user_key

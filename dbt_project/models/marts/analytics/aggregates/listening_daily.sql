@@ -9,7 +9,7 @@ with listeners as (
 
     select
         listened_on,
-        count(*) as listeners,
+        count(*) filter (where listens > 0) as listeners,
         cast(sum(listens) as bigint) as listens,
         cast(sum(discoveries) as bigint) as discoveries,
         cast(sum(skips) as bigint) as skips,
@@ -27,7 +27,7 @@ tracks as (
 
     select
         listened_on,
-        count(*) as tracks
+        count(*) filter (where listens > 0) as tracks
     from {{ ref('track_daily') }}
     {% if is_incremental() %}
     where listened_on >= {{ rebuild_date() }}
@@ -40,7 +40,7 @@ artists as (
 
     select
         listened_on,
-        count(*) as artists
+        count(*) filter (where listens > 0) as artists
     from {{ ref('artist_daily') }}
     {% if is_incremental() %}
     where listened_on >= {{ rebuild_date() }}

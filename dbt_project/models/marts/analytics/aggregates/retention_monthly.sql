@@ -12,9 +12,11 @@ with active as (
         listener_key,
         {{ start_of('month', 'listened_on') }} as activity_month
     from {{ ref('listener_daily') }}
-    {% if is_incremental() %}
-    where listened_on >= {{ start_of('month', rebuild_date()) }}
-    {% endif %}
+    where
+        listens > 0
+        {% if is_incremental() %}
+        and listened_on >= {{ start_of('month', rebuild_date()) }}
+        {% endif %}
 
 ),
 

@@ -1,9 +1,11 @@
 select
     -- ids
-    artist_key,
-    artist_id,
-    artist_mbid,
+    artists.artist_key,
+    coalesce(identities.canonical_artist_key, artists.artist_key) as canonical_artist_key,
+    artists.artist_id,
+    artists.artist_mbid,
 
     -- text
-    artist_name
-from {{ ref('stg_artists') }}
+    artists.artist_name
+from {{ ref('stg_artists') }} as artists
+left join {{ ref('dim_artist_identities') }} as identities on artists.artist_key = identities.artist_key

@@ -9,10 +9,12 @@
 
 with listens as (
 
-    select * from {{ ref('stg_listens') }}
-    {% if is_incremental() %}
-    where listened_at >= {{ rebuild_instant() }}
-    {% endif %}
+    select * from {{ ref('int_plays') }}
+    where
+        uncounted_reason is null
+        {% if is_incremental() %}
+        and listened_at >= {{ rebuild_instant() }}
+        {% endif %}
 
 ),
 
@@ -52,6 +54,7 @@ with_context as (
     select
         user_key,
         track_key,
+        artist_key,
         source,
         ms_played,
         is_skipped,
@@ -62,6 +65,7 @@ with_context as (
     select
         user_key,
         track_key,
+        artist_key,
         source,
         ms_played,
         is_skipped,
@@ -116,7 +120,7 @@ select
     -- ids
     sessions.user_key,
     sessions.track_key,
-    tracks.artist_key,
+    sessions.artist_key,
     -- The user and the second the session started: later listens never change the key of an earlier session.
     cast(sessions.user_key as bigint) * 4294967296 + {{ epoch_seconds('sessions.session_started_at') }} as session_key,
 
@@ -135,8 +139,6 @@ select
     sessions.listened_at,
     {{ utc_date('sessions.listened_at') }} as listened_on
 from with_previous_of_track as sessions
--- A listen of an unknown track is kept, for a test to find.
-left join {{ ref('stg_tracks') }} as tracks on sessions.track_key = tracks.track_key
 {% if is_incremental() %}
 where sessions.listened_at >= {{ rebuild_instant() }}
 {% endif %}

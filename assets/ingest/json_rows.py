@@ -23,7 +23,7 @@ _HEAD_BYTES = 1 << 20
 _STEP = re.compile(r'"([^"]*)"|([^.]+)')
 _IS_OBJECT = "CASE WHEN json_valid(text) THEN json_type(text) = 'OBJECT' ELSE false END"
 # An object or a list is not the value of a field, and holds what the mapping does not name. NaN and Infinity, which
-# are not JSON but written by many programs, are not values either.
+# are not JSON but written by many programs, are no value either.
 _VALUES = f"""
 SELECT
     line,

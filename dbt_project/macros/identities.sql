@@ -21,3 +21,53 @@
     delete from {{ target }} where {{ key }} in (select {{ key }} from {{ gone }} as gone);
     insert into {{ target }} ({{ columns }}) select {{ columns }} from {{ new }} as new
 {%- endmacro %}
+
+{#
+  Common table expressions up to `corrected`: `labelled` (key, kind_of_id, label) as people have corrected it.
+  Whoever is said to be another has that one's label, and so has whoever shared theirs: it is the name that is corrected.
+  Whoever is said to be themselves has a label of their own.
+#}
+{% macro corrected_labels(kind) -%}
+    {%- set key = kind ~ '_key' -%}
+    {%- set items = ref('stg_' ~ kind ~ 's') -%}
+said as (
+
+    select
+        items.{{ key }},
+        same.{{ key }} as same_as_key
+    from {{ ref('stg_same_items') }} as corrections
+    inner join {{ items }} as items on corrections.item_id = items.{{ kind }}_id
+    inner join {{ items }} as same on corrections.same_as_id = same.{{ kind }}_id
+    where corrections.item_kind = '{{ kind }}'
+
+),
+
+renamed as (
+
+    select
+        items.label,
+        min(same.label) as same_as_label
+    from said
+    inner join labelled as items on said.{{ key }} = items.{{ key }}
+    inner join labelled as same on said.same_as_key = same.{{ key }}
+    where said.{{ key }} <> said.same_as_key
+    group by items.label
+
+),
+
+corrected as (
+
+    select
+        labelled.{{ key }},
+        labelled.kind_of_id,
+        case
+            when said.{{ key }} = said.same_as_key then 'key ' || cast(labelled.{{ key }} as text)
+            else coalesce(renamed.same_as_label, labelled.label)
+        end as label,
+        coalesce(said.{{ key }} <> said.same_as_key, false) as is_corrected
+    from labelled
+    left join said on labelled.{{ key }} = said.{{ key }}
+    left join renamed on labelled.label = renamed.label
+
+)
+{%- endmacro %}

@@ -116,7 +116,7 @@ def test_every_source_is_watched_but_those_that_nobody_writes_regularly() -> Non
         if not (source["freshness"] and (source["loaded_at_field"] or source["loaded_at_query"]))
     }
     of_builds = {f"builds.{name}" for name in ("days", "models", "feature_dates", "views")}
-    assert unwatched == {*of_builds, "raw.blocks", "raw.given_keys", "ml.ranker_trials"}
+    assert unwatched == {*of_builds, "raw.blocks", "raw.given_keys", "ml.ranker_trials", "corrections.same_items"}
 
 
 def test_every_model_and_snapshot_has_an_owner() -> None:

@@ -75,6 +75,8 @@ def attempt(url: str, *statements: str) -> None:
         connection.rollback()
 
 
+# Analysts' sessions are read-only until they say otherwise.
+WRITING = "set transaction read write"
 MAY = [
     (LOADER, "select raw.listener_key('someone')"),
     (LOADER, "insert into raw.listens select 1, 1, '2026-01-01+00', null, null, 's', 1"),
@@ -100,6 +102,8 @@ MAY = [
     (SERVICE, "delete from ml.ranker_trials"),
     (SERVICE, "insert into ml.promotions select * from ml.promotions where false"),
     (ANALYST, "select * from core.dim_tracks natural join core.dim_artists limit 1"),
+    (ANALYST, f"{WRITING}; insert into corrections.same_items values ('track', 'a', 'b', 'heard it')"),
+    (ANALYST, f"{WRITING}; delete from corrections.same_items"),
     (ANALYST, "select * from features.feat_track natural join features.feat_artist limit 1"),
     (ANALYST, "select * from ml.models cross join ml.model_evaluations cross join ml.releases limit 1"),
     (ANALYST, "select figures from ml.promotions natural join ml.champions limit 1"),
@@ -113,6 +117,7 @@ MAY_NOT = [
     (LOADER, "alter table raw.listens disable trigger all"),
     (LOADER, "select * from core.dim_users"),
     (LOADER, "select raw.note_days_of_tracks(array[1])"),
+    *((role, "delete from corrections.same_items") for role in WORKING_ROLES),
     (LOADER, "select * from ml.models"),
     (LOADER, "select * from builds.models"),
     (LOADER, "create table raw.other (line bigint)"),
@@ -201,6 +206,7 @@ def test_nothing_that_an_analyst_can_read_has_a_users_key_or_id(platform: Pipeli
     others = {name for name in readable if not name.startswith("analytics.")}
     assert others == {
         *("core.dim_tracks", "core.dim_artists", "features.feat_track", "features.feat_artist"),
+        "corrections.same_items",
         *(
             "ml.models",
             "ml.promotions",

@@ -44,7 +44,7 @@ ASSET_KEYS = [
         f"staging/stg_{name}"
         for name in ("artists", "blocks", "listens", "recommendation_batches", "recommendations", "releases")
     ),
-    *(f"staging/stg_{name}" for name in ("similar_artists", "similar_tracks", "tracks", "users")),
+    *(f"staging/stg_{name}" for name in ("same_items", "similar_artists", "similar_tracks", "tracks", "users")),
     "training_set",
 ]
 

@@ -66,6 +66,10 @@ _GRANTS = (
     f"GRANT SELECT ON raw.listen_days TO {_LOADER}",
     f"GRANT SELECT ON {_LOADED}, raw.listen_days TO {_TRANSFORMER}",
     f"GRANT SELECT ON raw.blocks, raw.track_tags TO {_SERVICE}",
+    f"GRANT USAGE ON SCHEMA corrections TO {_TRANSFORMER}, {_ANALYST}",
+    f"GRANT SELECT ON corrections.same_items TO {_TRANSFORMER}",
+    # All that analysts write.
+    f"GRANT SELECT, INSERT, UPDATE, DELETE ON corrections.same_items TO {_ANALYST}",
     f"GRANT USAGE ON SCHEMA builds TO {_TRANSFORMER}",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON builds.days, builds.models, builds.feature_dates, builds.views"
     f" TO {_TRANSFORMER}",

@@ -12,46 +12,57 @@ with named as (
         tracks.track_key,
         tracks.artist_key as stated_artist_key,
         coalesce(identities.canonical_artist_key, tracks.artist_key) as artist_key,
-        {{ without_guests(compared_name('tracks.title')) }} as title,
-        {{ without_guests(compared_name('artists.artist_name')) }} as artist_name,
-        {{ kind_of_id('tracks.natural_key') }} as kind_of_id
+        {{ kind_of_id('tracks.natural_key') }} as kind_of_id,
+        nullif({{ without_guests(compared_name('tracks.title')) }}, '') as title,
+        nullif({{ without_guests(compared_name('artists.artist_name')) }}, '') as artist_name
     from {{ ref('stg_tracks') }} as tracks
     left join {{ ref('stg_artists') }} as artists on tracks.artist_key = artists.artist_key
     left join {{ ref('dim_artist_identities') }} as identities on tracks.artist_key = identities.artist_key
 
 ),
 
-placed as (
+labelled as (
 
+    -- What has no title or artist stands for itself.
     select
-        *,
-        min(track_key) over (partition by artist_key, title) as first_track_key,
-        row_number() over (partition by artist_key, title, kind_of_id order by track_key) as place,
-        min(track_key) over (partition by artist_name, title) as first_of_names
+        track_key,
+        kind_of_id,
+        case
+            when artist_name is not null and title is not null
+                then 'name ' || cast(artist_key as text) || ' ' || title
+            else 'key ' || cast(track_key as text)
+        end as label,
+        min(track_key) over (
+            partition by
+                artist_name, title, case when artist_name is null or title is null then track_key end
+        ) as first_of_names
     from named
-    where artist_name <> '' and title <> ''
 
 ),
 
-canonical as (
+{{ corrected_labels('track') }},
+
+placed as (
 
     select
         track_key,
-        -- Who gives two tracks of one name ids of their own means two tracks; the first is the one that others name.
-        case when kind_of_id = 'name' or place = 1 then first_track_key else track_key end as canonical_track_key,
-        first_of_names
-    from placed
+        kind_of_id,
+        is_corrected,
+        min(track_key) over (partition by label) as first_track_key,
+        row_number() over (partition by label, kind_of_id, is_corrected order by track_key) as place
+    from corrected
 
 ),
 
 identified as (
 
     select
-        named.track_key,
-        named.stated_artist_key,
-        coalesce(canonical.canonical_track_key, named.track_key) as canonical_track_key
-    from named
-    left join canonical on named.track_key = canonical.track_key
+        track_key,
+        -- Who gives two tracks of one name ids of their own means two tracks; the first is the one that others name.
+        case
+            when is_corrected or kind_of_id = 'name' or place = 1 then first_track_key else track_key
+        end as canonical_track_key
+    from placed
 
 )
 
@@ -59,12 +70,13 @@ select
     -- ids
     identified.track_key,
     identified.canonical_track_key,
-    coalesce(canonical.first_of_names, identified.canonical_track_key) as song_key,
-    named.artist_key
+    songs.first_of_names as song_key,
+    canonical.artist_key
 from identified
-inner join named on identified.canonical_track_key = named.track_key
-left join canonical on identified.canonical_track_key = canonical.track_key
+inner join named on identified.track_key = named.track_key
+inner join named as canonical on identified.canonical_track_key = canonical.track_key
+inner join labelled as songs on identified.canonical_track_key = songs.track_key
 where
     identified.track_key <> identified.canonical_track_key
-    or identified.track_key <> coalesce(canonical.first_of_names, identified.canonical_track_key)
-    or identified.stated_artist_key <> named.artist_key
+    or identified.track_key <> songs.first_of_names
+    or named.stated_artist_key <> canonical.artist_key

@@ -3,21 +3,21 @@
 import csv
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.ingest.duck import connect_offline
 from assets.ingest.encodings import encoding_advice
 from assets.ingest.files import InputFile
 from assets.ingest.lines import LineBatch, read_lines
+from assets.ingest.quoting import QuotedSplitter, shows_escapes, shows_quotes
 from assets.ingest.records import REJECT_SCHEMA, RawBatch, unsplit
 from warehouse.errors import AudoticsError
 
-# A quoted field that is still open after this many lines is taken for a stray quotation mark.
-_MOST_LINES_PER_ROW = 100
+# Excel writes it before the header of a file whose delimiter is not the one of the country.
+_SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,43 @@ class Layout:
 
     Attributes:
         delimiter: one character.
-        quoted: whether a field may stand in double quotes (RFC 4180: a quote within is doubled).
+        quoted: whether a field may stand in quotation marks (RFC 4180: one within is doubled); None for what the
+            rows of the first block show, as `quoting.shows_quotes` tells.
         header: the column names of a file whose first row is not a header.
         encoding: as `encodings.utf8_blocks` takes it.
+        quote: the quotation mark.
+        escape: what stands before a character that means only itself, such as a quotation mark within a field; None
+            for a backslash if the first block shows it, as `quoting.shows_escapes` tells, else nothing.
+        skip_lines: how many lines stand before the header or the first row.
+        comment: what lines begin with that are not rows, wherever they stand.
+        is_assumed: whether a first line such as `sep=;`, which is never a row, may say another delimiter.
     """
 
     delimiter: str
-    quoted: bool
+    quoted: bool | None
     header: tuple[str, ...] | None = None
     encoding: str | None = None
+    quote: str = '"'
+    escape: str | None = None
+    skip_lines: int = 0
+    comment: str | None = None
+    is_assumed: bool = False
+
+
+@dataclass(frozen=True)
+class _Table:
+    """How the rows of one file are split: what its layout leaves open is known.
+
+    Attributes:
+        splitter: of a file with quoted fields.
+        positions: the place of each field's column; None for an optional one that the file does not have.
+        width: how many columns there are.
+    """
+
+    delimiter: str
+    splitter: QuotedSplitter | None
+    positions: dict[str, int | None]
+    width: int
 
 
 def read_delimited(
@@ -43,44 +71,100 @@ def read_delimited(
     """Yield the file's rows as text, one column per key of `columns`, whose values name columns of the file.
 
     Rows with another number of fields than the header are rejected as `wrong_column_count`. A quotation mark that
-    does not enclose a whole field is part of the text.
+    does not enclose a whole field is part of the text. Lines that are skipped do not count.
 
     Raises:
-        AudoticsError: a column is missing and its field is not in `optional`, or the header cannot be read.
+        AudoticsError: the file is empty, a column is missing and its field is not in `optional`, or the header cannot
+            be read.
     """
+    batches = _table_lines(read_lines(file, layout.encoding), layout)
+    first = _with_a_line(next(batches, None), batches)
+    if first is None or not (first.lines.num_rows or first.rejects.num_rows):
+        raise AudoticsError(f"{file} is empty; give a file with rows{'' if layout.header else ' under a header'}")
+    delimiter, first = _delimiter(first, batches, layout)
+    splitter = _splitter(first, delimiter, layout)
+    names, first = (list(layout.header), first) if layout.header else _header(file, first, delimiter, splitter, layout)
+    table = _Table(delimiter, splitter, _positions(file, names, columns, optional), len(names))
     pending: pa.Table | None = None
-    batches = read_lines(file, layout.encoding)
-    names, first = (list(layout.header), None) if layout.header else _header(file, batches, layout)
-    positions = _positions(file, names, columns, optional)
-    splitter = _QuotedSplitter(layout.delimiter, len(names)) if layout.quoted else None
     for batch in _chain(first, batches):
         lines = pa.concat_tables([pending, batch.lines]) if pending else batch.lines
         if splitter:
-            lines, pending = splitter.join_lines(lines, is_last=False)
-        yield _raw_batch(lines, batch, layout, splitter, positions, len(names))
+            lines, pending = splitter.join_lines(lines, table.width, is_last=False)
+        yield _raw_batch(lines, batch, table)
     if splitter and pending:
-        lines, _ = splitter.join_lines(pending, is_last=True)
-        rest = LineBatch(lines, REJECT_SCHEMA.empty_table(), 1.0)
-        yield _raw_batch(lines, rest, layout, splitter, positions, len(names))
+        lines, _ = splitter.join_lines(pending, table.width, is_last=True)
+        yield _raw_batch(lines, LineBatch(lines, REJECT_SCHEMA.empty_table(), 1.0), table)
 
 
-def _chain(first: LineBatch | None, rest: Iterator[LineBatch]) -> Iterator[LineBatch]:
-    if first is not None:
-        yield first
+def _chain(first: LineBatch, rest: Iterator[LineBatch]) -> Iterator[LineBatch]:
+    yield first
     yield from rest
 
 
-def _header(file: InputFile, batches: Iterator[LineBatch], layout: Layout) -> tuple[list[str], LineBatch]:
+def _table_lines(batches: Iterator[LineBatch], layout: Layout) -> Iterator[LineBatch]:
+    """Leave out the lines before the table, and comments."""
+    for batch in batches:
+        lines, rejects = batch.lines, batch.rejects
+        if layout.skip_lines:
+            lines = lines.filter(pc.greater(lines["line"], layout.skip_lines))
+            rejects = rejects.filter(pc.greater(rejects["line"], layout.skip_lines))
+        if layout.comment:
+            lines = lines.filter(pc.invert(pc.starts_with(lines["text"], layout.comment)))
+        yield LineBatch(lines, rejects, batch.done)
+
+
+def _with_a_line(batch: LineBatch | None, rest: Iterator[LineBatch]) -> LineBatch | None:
+    """Put batches together until there is a line among them."""
+    while batch is not None and not batch.lines.num_rows and (following := next(rest, None)):
+        rejects = pa.concat_tables([batch.rejects, following.rejects])
+        batch = LineBatch(following.lines, rejects, following.done)
+    return batch
+
+
+def _delimiter(first: LineBatch, rest: Iterator[LineBatch], layout: Layout) -> tuple[str, LineBatch]:
+    """Return what stands between fields, and the first batch without the line that says so."""
+    text = first.lines["text"][0].as_py() if first.lines.num_rows else ""
+    said = _SEPARATOR_LINE.fullmatch(text)
+    if said is None:
+        return layout.delimiter, first
+    without = _with_a_line(replace(first, lines=first.lines.slice(1)), rest)
+    assert without is not None
+    return said[1] if layout.is_assumed else layout.delimiter, without
+
+
+def _splitter(first: LineBatch, delimiter: str, layout: Layout) -> QuotedSplitter | None:
+    """Return what splits the rows of a file whose fields may be quoted, None if they are not."""
+    if layout.quoted is False:
+        return None
+    splitter = QuotedSplitter(delimiter, layout.quote, layout.escape)
+    lines = first.lines
+    if layout.escape is None:
+        escaped = lines["text"].filter(pc.match_substring(lines["text"], "\\" + layout.quote))
+        escaping = QuotedSplitter(delimiter, layout.quote, "\\")
+        if len(escaped) and shows_escapes(splitter, escaping, escaped, layout.quote):
+            return escaping
+    if layout.quoted:
+        return splitter
+    if not lines.num_rows:
+        return None
+    width = len(layout.header) if layout.header else 1 + lines["text"][0].as_py().count(delimiter)
+    # Quotes around a header alone say nothing of the rows.
+    rows, _ = splitter.join_lines(lines if layout.header else lines.slice(min(1, len(lines) - 1)), width, is_last=True)
+    return splitter if shows_quotes(splitter, rows, delimiter, layout.quote) else None
+
+
+def _header(
+    file: InputFile, batch: LineBatch, delimiter: str, splitter: QuotedSplitter | None, layout: Layout
+) -> tuple[list[str], LineBatch]:
     """Return the column names and the first batch without the header line."""
-    batch = next(batches, None)
-    if batch is None:
-        raise AudoticsError(f"{file} is empty; it should begin with a header line")
     rejected = batch.rejects["line"]
     if batch.lines.num_rows == 0 or (len(rejected) and rejected[0].as_py() < batch.lines["line"][0].as_py()):
         raise AudoticsError(f"{file}: the header line is not UTF-8 text; {encoding_advice(file)}")
     text = batch.lines["text"][0].as_py()
-    names = next(csv.reader([text], delimiter=layout.delimiter)) if layout.quoted else text.split(layout.delimiter)
-    return [name.strip() for name in names], LineBatch(batch.lines.slice(1), batch.rejects, batch.done)
+    names = text.split(delimiter)
+    if splitter:
+        names = next(csv.reader([text], delimiter=delimiter, quotechar=layout.quote, escapechar=layout.escape))
+    return [name.strip() for name in names], replace(batch, lines=batch.lines.slice(1))
 
 
 def _positions(
@@ -105,23 +189,16 @@ def missing_column(file: InputFile, field: str, column: str, names: Sequence[str
     )
 
 
-def _raw_batch(
-    lines: pa.Table,
-    batch: LineBatch,
-    layout: Layout,
-    splitter: "_QuotedSplitter | None",
-    positions: dict[str, int | None],
-    width: int,
-) -> RawBatch:
+def _raw_batch(lines: pa.Table, batch: LineBatch, table: _Table) -> RawBatch:
     plain = lines
     parts = []
-    if splitter:
-        has_quote = pc.match_substring(lines["text"], '"')
-        plain, quoted = lines.filter(pc.invert(has_quote)), lines.filter(has_quote)
-        if quoted.num_rows:
-            parts.append(_pick(quoted, splitter.split(quoted["text"]), positions, width, splitter.unquote))
+    if table.splitter:
+        is_special = table.splitter.is_special(lines["text"])
+        plain, special = lines.filter(pc.invert(is_special)), lines.filter(is_special)
+        if special.num_rows:
+            parts.append(_pick(special, table.splitter.split(special["text"]), table, table.splitter.unquote))
     if plain.num_rows or not parts:
-        parts.append(_pick(plain, pc.split_pattern(plain["text"], layout.delimiter), positions, width))
+        parts.append(_pick(plain, pc.split_pattern(plain["text"], table.delimiter), table))
     rows = pa.concat_tables([rows for rows, _ in parts])
     if len(parts) > 1:
         rows = rows.sort_by("line")
@@ -129,101 +206,17 @@ def _raw_batch(
 
 
 def _pick(
-    lines: pa.Table,
-    fields: pa.ChunkedArray,
-    positions: dict[str, int | None],
-    width: int,
-    unquote: Callable[[pa.Array], pa.Array] | None = None,
+    lines: pa.Table, fields: pa.ChunkedArray, table: _Table, unquote: Callable[[pa.Array], pa.Array] | None = None
 ) -> tuple[pa.Table, pa.Table]:
-    """Return the rows that have `width` fields, with the wanted ones as columns, and the others as rejects."""
-    fits = pc.equal(pc.list_value_length(fields), width)
+    """Return the rows that have as many fields as columns, the wanted ones as columns, and the others as rejects."""
+    fits = pc.equal(pc.list_value_length(fields), table.width)
     good = lines.filter(fits)
     flat = pc.list_flatten(fields.filter(fits)).combine_chunks()
     columns: dict[str, pa.ChunkedArray | pa.Array] = {"line": good["line"]}
-    for field, position in positions.items():
+    for field, position in table.positions.items():
         if position is None:
             columns[field] = pa.nulls(good.num_rows, pa.string())
         else:
-            column = flat.take(pa.array(np.arange(position, len(flat), width)))
+            column = flat.take(pa.array(np.arange(position, len(flat), table.width)))
             columns[field] = unquote(column) if unquote else column
     return pa.table(columns), unsplit(lines["line"].filter(pc.invert(fits)), "wrong_column_count")
-
-
-class _QuotedSplitter:
-    """Splits rows in which fields may be quoted: by regular expression, the same in DuckDB (RE2) and in Python."""
-
-    def __init__(self, delimiter: str, width: int) -> None:
-        self._width = width
-        self._delimiter = delimiter
-        escaped = re.escape(delimiter)
-        quoted = '"(?:[^"]|"")*"'
-        self._field = f"({quoted}|[^{escaped}]*){escaped}"
-        # A row is open when its last field begins with a quotation mark that nothing closes.
-        self._open = f'(?:(?:{quoted}|[^"{escaped}][^{escaped}]*|){escaped})*"(?:[^"]|"")*'
-        self._connection = connect_offline()
-
-    def split(self, text: pa.ChunkedArray) -> pa.ChunkedArray:
-        """Return the fields of each row, still in their quotation marks."""
-        self._connection.register("rows", pa.table({"text": text}))
-        query = self._connection.sql(
-            "SELECT regexp_extract_all(text || $delimiter, $field, 1) AS fields FROM rows",
-            params={"delimiter": self._delimiter, "field": self._field},
-        )
-        return query.to_arrow_table()["fields"]
-
-    def unquote(self, column: pa.Array) -> pa.Array:
-        """Return the fields without the quotation marks that enclose them."""
-        enclosed = pc.match_substring_regex(column, '^(?s:"(?:[^"]|"")*")$')
-        inner = pc.replace_substring(pc.utf8_slice_codeunits(column, 1, -1), '""', '"')
-        return pc.if_else(enclosed, inner, column)
-
-    def join_lines(self, lines: pa.Table, is_last: bool) -> tuple[pa.Table, pa.Table | None]:
-        """Put the lines of a row that has line breaks within quotes back together.
-
-        Returns:
-            The rows, numbered by their first lines, and the lines that must wait for the next batch because a row
-            may still be open at the end; none when `is_last`.
-        """
-        self._connection.register("rows", lines.append_column("position", pa.array(np.arange(lines.num_rows))))
-        open_rows = self._connection.sql(
-            "SELECT position FROM rows WHERE contains(text, '\"') AND regexp_full_match(text, $open) ORDER BY position",
-            params={"open": self._open},
-        ).fetchall()
-        texts: dict[int, str] = {}
-        swallowed: list[int] = []
-        position_after = 0
-        for (start,) in open_rows:
-            if start < position_after:
-                continue
-            following = lines["text"].slice(start, _MOST_LINES_PER_ROW).to_pylist()
-            joined = self._close(following)
-            if joined:
-                texts[start] = "\n".join(following[:joined])
-                swallowed.extend(range(start + 1, start + joined))
-                position_after = start + joined
-            elif len(following) < _MOST_LINES_PER_ROW and not is_last:
-                return self._joined(lines, texts, swallowed, start), lines.slice(start)
-        return self._joined(lines, texts, swallowed, lines.num_rows), None
-
-    def _close(self, texts: list[str]) -> int:
-        """Return how many of the lines make up the row that the first one opens; 0 when none do."""
-        for count in range(2, len(texts) + 1):
-            if '"' not in texts[count - 1]:
-                continue
-            row = "\n".join(texts[:count])
-            if not re.fullmatch(self._open, row):
-                fits = len(re.findall(self._field, row + self._delimiter)) == self._width
-                return count if fits else 0
-        return 0
-
-    def _joined(self, lines: pa.Table, texts: dict[int, str], swallowed: list[int], end: int) -> pa.Table:
-        lines = lines.slice(0, end)
-        if not texts:
-            return lines
-        column = lines["text"].combine_chunks()
-        mask = np.zeros(end, bool)
-        mask[list(texts)] = True
-        column = pc.replace_with_mask(column, pa.array(mask), pa.array(texts.values(), pa.string()))
-        keep = np.ones(end, bool)
-        keep[swallowed] = False
-        return pa.table({"line": lines["line"], "text": column}).filter(pa.array(keep))

@@ -13,7 +13,7 @@ from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from assets.ingest.archives import Archive
-from assets.ingest.streams import InputStream, compression, damage_named
+from assets.ingest.streams import InputStream, compression, damage_named, driver_named
 
 _COPY_BYTES = 1 << 20
 # How the stores say that an object is another one than before.
@@ -127,7 +127,8 @@ class InputFile:
 
     def stamp(self) -> Stamp:
         """Return what shows, asked again, that the file changed. Of a file in an archive the whole archive counts."""
-        return self.origin.stamp()
+        with driver_named(self.shown):
+            return self.origin.stamp()
 
     def beside(self, name: str) -> "InputFile | None":
         """Return the file of that name in the same folder, if there is one."""
@@ -156,7 +157,7 @@ class InputFile:
                 yield stream
 
     def _stream(self, compressed: str | None) -> InputStream:
-        with damage_named(self.shown):
+        with driver_named(self.shown), damage_named(self.shown):
             return InputStream(self.shown, self.origin.open(), self.origin.stamp().size, compressed)
 
 

@@ -20,7 +20,6 @@ _MEMBER = re.compile(rb'\s*"((?:[^"\\]|\\.)*)"\s*:\s*(\S)', re.DOTALL)
 _ITEM = re.compile(rb"\s*(\S)")
 _LONGEST_KEY_BYTES = 1 << 16
 _MOST_KEYS_NAMED = 20
-_NEWLINE = ord("\n")
 
 
 class _Frame(NamedTuple):
@@ -33,7 +32,7 @@ class _Frame(NamedTuple):
 def read_rows(
     file: InputFile, path: Sequence[str], encoding: str | None = None, block_bytes: int = BLOCK_BYTES
 ) -> Iterator[LineBatch]:
-    """Yield the texts of a file's rows, each with the line that it begins on.
+    """Yield the texts of a file's rows, numbered from 1: several may stand on one line, and one on several.
 
     The file holds one JSON value, or several one after the other. The rows are what the keys of `path` lead to, one
     after the other from the top: the items of a list, or an object. Lists on the way are entered: each of their items
@@ -252,10 +251,9 @@ class _Scanner:
         rows = pieces.take(pa.array(np.arange(0, count, 2)))
         trimmed = pc.ascii_ltrim_whitespace(rows)
         filled = np.flatnonzero(pc.binary_length(trimmed).to_numpy())
-        begins = spans[:, 0] + (pc.binary_length(rows).to_numpy() - pc.binary_length(trimmed).to_numpy())
-        lines = self._line + np.searchsorted(np.flatnonzero(block == _NEWLINE), begins)
+        numbers = np.arange(self._rows + 1, self._rows + len(filled) + 1, dtype=np.int64)
         self._rows += len(filled)
-        return text_batch(trimmed.take(pa.array(filled)).view(pa.binary()), lines[filled], done)
+        return text_batch(trimmed.take(pa.array(filled)).view(pa.binary()), numbers, done)
 
 
 def _unescaped(key: bytes) -> str:

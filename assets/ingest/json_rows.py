@@ -23,7 +23,7 @@ _HEAD_BYTES = 1 << 20
 _STEP = re.compile(r'"([^"]*)"|([^.]+)')
 _IS_OBJECT = "CASE WHEN json_valid(text) THEN json_type(text) = 'OBJECT' ELSE false END"
 # An object or a list is not the value of a field, and holds what the mapping does not name. NaN and Infinity, which
-# are not JSON but written by many programs, are no value either.
+# are not JSON but written by many programs, are not values either.
 _VALUES = f"""
 SELECT
     line,
@@ -68,6 +68,7 @@ def read_json(
     begins another; a document if it begins with a list. With `rows`, the keys that lead to the objects
     (`data.items`), it is documents. Of a key of an object that has dots itself, the whole goes before the path.
 
+    `line` is the line in JSON lines, and the number of the row in documents, where many rows may stand on one line.
     Rows that are not a JSON object are rejected as `malformed_json`. A path that an object lacks, or that leads to an
     object or a list, or to NaN, is null.
 

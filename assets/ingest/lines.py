@@ -21,10 +21,10 @@ _NEWLINE, _RETURN = 10, 13
 
 @dataclass(frozen=True)
 class LineBatch:
-    """Consecutive lines of a file, empty ones apart.
+    """Consecutive lines of a file, empty ones apart, or rows of a JSON document.
 
     Attributes:
-        lines: `line` (int64, from 1) and `text` (string) of the lines that are text.
+        lines: `line` (int64, from 1, no two the same) and `text` (string) of the lines that are text.
         rejects: the lines that are not UTF-8 or hold a NUL byte, in REJECT_SCHEMA.
         done: how much of the file has been read, 0 to 1.
     """
@@ -63,7 +63,7 @@ def read_lines(file: InputFile, encoding: str | None = None, block_bytes: int = 
 
 
 def text_batch(texts: pa.BinaryArray, numbers: np.ndarray, done: float) -> LineBatch:
-    """Return texts that begin on lines of these numbers as a batch, those that are not text as its rejects."""
+    """Return texts of these numbers as a batch, those that are not text as its rejects."""
     invalid = invalid_rows(texts)
     bad = np.union1d(invalid, _rows_with_nul(texts))
     rejects = pa.table(

@@ -13,6 +13,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from assets.ingest.archives import Archive, is_archive, open_archive
 from assets.ingest.files import InputFile, Member, Stored
+from assets.ingest.streams import driver_named
 from warehouse.errors import AudoticsError
 
 _PATTERN = re.compile(r"[*?\[]")
@@ -49,7 +50,8 @@ def list_files(given: str | Path) -> Listing:
     filesystem, path = _filesystem(text)
     place = _Place(filesystem, lru_cache(maxsize=1)(open_archive))
     try:
-        return place.listing(text, path)
+        with driver_named(text):
+            return place.listing(text, path)
     except OSError as error:
         raise AudoticsError(f"cannot read {error.filename or text}: {error.strerror or error}; check it") from error
 
@@ -64,6 +66,8 @@ def _filesystem(text: str) -> tuple[AbstractFileSystem, str]:
         raise AudoticsError(
             f"cannot read {text}: {error}; install its fsspec driver, or copy the files here"
         ) from error
+    # What another process put there is not in its memory.
+    filesystem.invalidate_cache()
     return filesystem, path.rstrip("/")
 
 

@@ -12,7 +12,7 @@ from assets.ingest.encodings import is_encoding
 from assets.ingest.records import PER_SECOND, ParseRules, TimeRule
 from warehouse.errors import AudoticsError
 
-FormatName = Literal["csv", "tsv", "json", "jsonl", "parquet"]
+FormatName = Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx"]
 FieldName = Literal[
     "user_id",
     "listened_at",
@@ -27,6 +27,7 @@ FieldName = Literal[
 ]
 ConstantName = Literal["user_id", "title", "artist_id", "artist_name", "artist_mbid"]
 Text = Annotated[str, StringConstraints(min_length=1)]
+Character = Annotated[str, StringConstraints(min_length=1, max_length=1)]
 SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 # These begin the natural keys of tracks and artists that belong to no source.
 _RESERVED_SOURCES = ("mbid", "name")
@@ -65,16 +66,22 @@ class Mapping(_Strict):
     """A mapping file.
 
     Attributes:
-        format: csv, tsv, json, jsonl or parquet; by default what the file's extension says.
+        format: csv, tsv, json, jsonl, parquet or xlsx; by default what the file's extension says.
         source: name of the service or data set: the namespace of its track and artist ids.
         columns: the column, or dotted path, of each field.
         constants: fields with one value in every row.
         time: how times are written.
         played_unit: unit of `ms_played` in the file.
         optional: fields whose column some files lack; they are null there.
-        delimiter, quoted: for csv (`,` and true by default) and tsv (tab and false).
+        delimiter, quoted: for csv (`,` and true by default) and tsv (tab, and quoted if the first rows show it). A
+            first line such as `sep=;` says the delimiter where the mapping does not.
+        quote, escape: of quoted fields: the mark around them (`"`), and the character before one that is part of the
+            text (by default a backslash if the first rows show it, else none: a mark within is doubled).
+        skip_lines: how many lines stand before the header or the first row of a csv or tsv file.
+        comment: what lines of a csv or tsv file begin with that are not rows.
         header: the column names of a csv or tsv file whose first row is not a header.
         rows: the keys that lead to the rows of a JSON document (`data.items`), if it is not a list of them.
+        sheet: the sheet of an Excel workbook; by default the first that has the columns.
         encoding: of csv, tsv and JSON, any that Python knows (`cp1252`); by default UTF-8, or what the file shows.
     """
 
@@ -85,10 +92,15 @@ class Mapping(_Strict):
     format: FormatName | None = None
     played_unit: Literal["s", "ms"] = "ms"
     optional: tuple[FieldName, ...] = ()
-    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    delimiter: Character | None = None
     quoted: bool | None = None
+    quote: Character = '"'
+    escape: Character | None = None
+    skip_lines: Annotated[int, Field(ge=0)] = 0
+    comment: Text | None = None
     header: tuple[Text, ...] | None = None
     rows: Text | None = None
+    sheet: Text | None = None
     encoding: Annotated[Text, AfterValidator(_known_encoding)] | None = None
 
     @model_validator(mode="after")
@@ -112,8 +124,11 @@ class Mapping(_Strict):
 
     @property
     def digest(self) -> str:
-        """Twelve hex digits that change when the meaning of the mapping changes, not when its comments do."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+        """Twelve hex digits that change when the meaning of the mapping changes, not when its comments do.
+
+        Keys that have their default count as absent, so that a new key changes no digest of a file that was loaded.
+        """
+        return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()[:12]
 
     def rules(self, origin: str) -> ParseRules:
         """Return what the parser must know; `origin` says where the mapping was read from."""

@@ -20,13 +20,14 @@ BATCH_ROWS = 128 << 10
 
 
 def read_parquet(file: InputFile, columns: Mapping[str, str], optional: Sequence[str] = ()) -> Iterator[RawBatch]:
-    """Yield the file's rows, one column per key of `columns`, whose values name columns or dotted paths in structs.
+    """Yield the file's rows, one column per key of `columns`, whose values name columns or dotted paths.
 
-    Values keep the types of the file, except that text comes as plain strings. Rows whose text is not UTF-8 are
-    rejected as `invalid_utf8`.
+    A path goes into structs by name and into lists by number, from 0: `artists.0.name`. Values keep the types of the
+    file, except that text comes as plain strings. Rows whose text is not UTF-8 are rejected as `invalid_utf8`.
 
     Raises:
-        AudoticsError: the file is not Parquet, is damaged, or lacks a column whose field is not in `optional`.
+        AudoticsError: the file is not Parquet, is damaged, or lacks a column whose field is not in `optional`; or a
+            column is there twice, or holds lists or structs.
     """
     try:
         with (
@@ -36,7 +37,9 @@ def read_parquet(file: InputFile, columns: Mapping[str, str], optional: Sequence
         ):
             schema = parquet.schema_arrow
             for field, column in columns.items():
-                if _resolve(schema, column) is None and field not in optional:
+                if (steps := _resolve(schema, column)) is not None:
+                    _check_column(file, schema, column, steps)
+                elif field not in optional:
                     raise AudoticsError(missing_column(file, field, column, schema.names))
             total, done = max(parquet.metadata.num_rows, 1), 0
             # What no field needs is not read.
@@ -55,12 +58,48 @@ def _resolve(schema: pa.Schema, column: str) -> list[str] | None:
     steps = column.split(".")
     if steps[0] not in schema.names:
         return None
+    kind = schema.types[schema.names.index(steps[0])]
+    for step in steps[1:]:
+        found = _within(kind, step)
+        if found is None:
+            return None
+        kind = found
+    return steps
+
+
+def _within(kind: pa.DataType, step: str) -> pa.DataType | None:
+    """Return the type that a step leads to, None if a type has no such step."""
+    if _is_list(kind):
+        return kind.value_type if step.isdigit() else None
+    if pa.types.is_struct(kind) and kind.get_field_index(step) >= 0:
+        return kind.field(step).type
+    return None
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return any(is_kind(kind) for is_kind in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list))
+
+
+def _check_column(file: InputFile, schema: pa.Schema, column: str, steps: list[str]) -> None:
+    if (count := schema.names.count(steps[0])) > 1:
+        raise AudoticsError(f"{file} has {count} columns named {steps[0]!r}; rename all but one")
     kind = schema.field(steps[0]).type
     for step in steps[1:]:
-        if not pa.types.is_struct(kind) or kind.get_field_index(step) < 0:
-            return None
-        kind = kind.field(step).type
-    return steps
+        kind = _within(kind, step)
+    if pa.types.is_nested(kind):
+        inner = "0" if _is_list(kind) else kind.field(0).name if pa.types.is_struct(kind) else "…"
+        raise AudoticsError(
+            f"{file}: {column!r} holds {kind}, not one value; name what is meant in it, such as '{column}.{inner}'"
+        )
+
+
+def _step_into(values: pa.Array, step: str) -> pa.Array:
+    if not _is_list(values.type):
+        return pc.struct_field(values, step)
+    place = int(step)
+    # A list that is too short gives null.
+    found = pc.list_slice(values, place, place + 1, return_fixed_size_list=True)
+    return pc.list_element(found, 0)
 
 
 def _raw_batch(
@@ -80,7 +119,7 @@ def _raw_batch(
             continue
         value = batch.column(steps[0])
         for step in steps[1:]:
-            value = pc.struct_field(value, step)
+            value = _step_into(value, step)
         if _is_text(value.type):
             value = value.cast(pa.binary())
             invalid = np.union1d(invalid, invalid_rows(value.fill_null(b"")))

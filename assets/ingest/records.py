@@ -54,7 +54,8 @@ class RawBatch:
     """Some rows of a file, split into fields but not yet understood.
 
     Attributes:
-        rows: `line` (int64, from 1) and one column per field that the source has, in the type the file gave it.
+        rows: `line` (int64, from 1, no two of a file the same) and one column per field that the source has, in the
+            type the file gave it.
         rejects: rows that could not be split into fields, or whose texts are not text, in REJECT_SCHEMA.
         done: how much of the file has been read, 0 to 1.
     """

@@ -49,9 +49,9 @@ class Tally:
 
 
 def refusal(file: InputFile, tally: Tally, rules: ParseRules, now: datetime) -> str | None:
-    """Return why the file must not be loaded at all, with a way forward; None when it may be."""
+    """Return why the file must not be loaded at all, with a way forward; None when it may be, or has no rows."""
     if tally.rows_read == 0:
-        return f"{file} holds no listens; give a file that does"
+        return None
     odd = sum(tally.rejected[reason] for reason in TIME_REASONS)
     nothing_left = tally.rows_rejected == tally.rows_read
     mostly_odd = odd >= _FEWEST_ODD_TIMES and 2 * odd > tally.rows_read

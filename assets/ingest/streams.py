@@ -62,6 +62,21 @@ def damage_named(shown: str, place: Callable[[], str] = str) -> Iterator[None]:
         raise AudoticsError(f"{shown} is damaged{place()} ({error}); fetch or compress it again") from error
 
 
+@contextmanager
+def driver_named(shown: str) -> Iterator[None]:
+    """Turn what the client of a store raises, known to its fsspec driver alone, into an error that names the address.
+
+    Raises:
+        AudoticsError: the store cannot be reached, or does not let this program in.
+    """
+    try:
+        yield
+    except (AudoticsError, OSError):
+        raise
+    except Exception as error:
+        raise AudoticsError(f"cannot read {shown}: {error}; check the address and the credentials for it") from error
+
+
 class InputStream:
     """A file being read from its start to its end.
 

@@ -1,4 +1,4 @@
-"""CSV, TSV, JSON and Parquet files, read as a mapping says."""
+"""CSV, TSV, JSON, Parquet and Excel files, read as a mapping says."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from assets.ingest.listing import Listing
 from assets.ingest.mapping import FormatName, Mapping
 from assets.ingest.parquet import read_parquet
 from assets.ingest.records import ParseRules, RawBatch
+from assets.ingest.spreadsheets import read_spreadsheet
 from warehouse.errors import AudoticsError
 
 _FORMATS: dict[str, FormatName] = {
@@ -20,6 +21,7 @@ _FORMATS: dict[str, FormatName] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".parquet": "parquet",
+    ".xlsx": "xlsx",
 }
 
 
@@ -62,26 +64,32 @@ class Tabular:
         if format_name is None:
             raise AudoticsError(
                 f"cannot tell the format of {file} by its name; "
-                f'add format = "csv", "tsv", "json", "jsonl" or "parquet" to {self.origin}'
+                f'add format = "csv", "tsv", "json", "jsonl", "parquet" or "xlsx" to {self.origin}'
             )
         columns, optional = dict[str, str](self.mapping.columns.items()), self.mapping.optional
         if format_name == "parquet":
             return read_parquet(file, columns, optional)
         if format_name in ("json", "jsonl"):
             return read_json(file, columns, optional, self.mapping.rows, self.mapping.encoding)
+        if format_name == "xlsx":
+            return read_spreadsheet(file, columns, optional, self.mapping.sheet)
         return read_delimited(file, self._layout(format_name), columns, optional)
 
     def profiles(self, file: InputFile) -> None:
         """Tabular files have no profiles."""
 
     def _layout(self, format_name: FormatName) -> Layout:
-        is_csv = format_name == "csv"
-        quoted = self.mapping.quoted
+        mapping, is_csv = self.mapping, format_name == "csv"
         return Layout(
-            delimiter=self.mapping.delimiter or ("," if is_csv else "\t"),
-            quoted=is_csv if quoted is None else quoted,
-            header=self.mapping.header,
-            encoding=self.mapping.encoding,
+            delimiter=mapping.delimiter or ("," if is_csv else "\t"),
+            quoted=True if is_csv and mapping.quoted is None else mapping.quoted,
+            header=mapping.header,
+            encoding=mapping.encoding,
+            quote=mapping.quote,
+            escape=mapping.escape,
+            skip_lines=mapping.skip_lines,
+            comment=mapping.comment,
+            is_assumed=mapping.delimiter is None,
         )
 
     def _is_wanted(self, file: InputFile) -> bool:

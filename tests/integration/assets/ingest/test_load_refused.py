@@ -69,7 +69,7 @@ def _damaged_zip(folder: Path) -> Path:
 
 BAD_INPUT: dict[str, tuple[Callable[[Path], Path], str]] = {
     "missing file": (lambda folder: folder / "nope.csv", r"there is no file or folder .*nope\.csv"),
-    "folder without listens": (lambda folder: folder, r"has no csv, json, jsonl, parquet, tsv file"),
+    "folder without listens": (lambda folder: folder, r"has no csv, json, jsonl, parquet, tsv, xlsx file"),
     "missing column": (
         lambda folder: write_csv(folder, "ada,1400000000,x", header="u,t,track"),
         r"no column 'id', .* for track_id; it has u, t, track",
@@ -77,7 +77,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Path], Path], str]] = {
     "truncated Parquet": (_truncated_parquet, r"cut\.parquet is not a whole Parquet file"),
     "truncated gzip": (_damaged_gzip, r"cut\.csv\.gz is damaged"),
     "truncated archive": (_damaged_zip, r"cut\.zip is damaged"),
-    "header only": (lambda folder: write_csv(folder), r"holds no listens"),
+    "empty": (lambda folder: write_csv(folder, header="\n"), r"listens\.csv is empty; give a file with rows"),
     "only malformed rows": (
         lambda folder: write_csv(folder, "a", "b"),
         r"none of its 2 rows can be loaded; 2 are refused as wrong_column_count, the first is line 2;",
@@ -93,6 +93,14 @@ def test_bad_input_is_one_line_and_loads_nothing(warehouse_url: str, tmp_path: P
         load_files(warehouse_url, tabular(), [make(tmp_path)])
     assert "\n" not in str(raised.value)
     assert state_of(warehouse_url) == before
+
+
+def test_a_file_of_a_header_alone_is_accounted_for(warehouse_url: str, tmp_path: Path) -> None:
+    path = write_csv(tmp_path)
+    reports = [load(warehouse_url, tabular(), path) for _ in range(2)]
+    assert [(report.rows_read, report.already_loaded) for report in reports] == [(0, False), (0, True)]
+    counts = "SELECT rows_read, rows_loaded, rows_rejected, rows_duplicate FROM raw.ingest_files"
+    assert query(warehouse_url, counts) == [(0, 0, 0, 0)]
 
 
 def test_a_missing_path_is_noticed_before_anything_is_loaded(warehouse_url: str, tmp_path: Path) -> None:

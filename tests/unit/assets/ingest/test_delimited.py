@@ -155,3 +155,130 @@ def test_a_header_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
 
 def test_a_header_alone_gives_no_rows(tmp_path: Path) -> None:
     assert _read(_write(tmp_path, "user,name\n")) == ([], [])
+
+
+def test_lines_before_the_header_and_comments_are_neither_rows_nor_rejects(tmp_path: Path) -> None:
+    text = "exported by x\n\nwith, three, fields\nuser,name\n# a note\nu1,Roads\n#u2,x\nu3,#x\n"
+    layout = Layout(",", quoted=True, skip_lines=3, comment="#")
+    assert _read(_write(tmp_path, text), layout) == ([(6, "Roads", "u1"), (8, "#x", "u3")], [])
+    broken = tmp_path / "broken.csv"
+    broken.write_bytes(b"caf\xe9\nuser,name\nu1,Roads\n")
+    assert _read(broken, Layout(",", quoted=True, skip_lines=1)) == ([(3, "Roads", "u1")], [])
+    headless = Layout(",", quoted=True, header=("user", "name"), skip_lines=1)
+    assert _read(_write(tmp_path, "preamble\nu1,Roads\n"), headless) == ([(2, "Roads", "u1")], [])
+
+
+@pytest.mark.parametrize("line", ["sep=;\n", "SEP=;\r\n", "\ufeffsep=;\n"])
+def test_a_first_line_that_names_the_separator_is_obeyed_and_never_a_header(tmp_path: Path, line: str) -> None:
+    path = _write(tmp_path, f'{line}user;name\nu1;"a;b"\n')
+    expected = [(3, "a;b", "u1")], []
+    assert _read(path, Layout(",", quoted=True, is_assumed=True)) == expected
+    assert _read(path, Layout(";", quoted=True)) == expected
+    assert _read(_write(tmp_path, f"{line}user,name\nu1,a;b\n"), CSV) == expected
+
+
+def test_other_quotation_marks_enclose_as_well(tmp_path: Path) -> None:
+    text = "'user',name\nu1,'a, b'\nu2,'it''s'\nu3,\"x\"\nu4,'two\nlines'\n"
+    rows, rejects = _read(_write(tmp_path, text), Layout(",", quoted=True, quote="'"))
+    assert rows == [(2, "a, b", "u1"), (3, "it's", "u2"), (4, '"x"', "u3"), (5, "two\nlines", "u4")]
+    assert rejects == []
+
+
+def test_an_escape_takes_the_meaning_from_the_next_character(tmp_path: Path) -> None:
+    text = (
+        'user,name\nu1,"say \\"x\\", y"\nu2,"back\\\\"\nu3,a\\,b\nu4,"doubled "" too"\nu5,\\N\n'
+        'u6,"open \\"\nline"\nu7,"\\\\\\", z"\n'
+    )
+    rows, rejects = _read(_write(tmp_path, text), Layout(",", quoted=True, escape="\\"))
+    assert [row[1:] for row in rows] == [
+        ('say "x", y', "u1"),
+        ("back\\", "u2"),
+        ("a,b", "u3"),
+        ('doubled " too', "u4"),
+        ("\\N", "u5"),
+        ('open "\nline', "u6"),
+        ('\\", z', "u7"),
+    ]
+    assert rejects == []
+
+
+def test_backslashes_before_quotation_marks_are_escapes_only_where_fields_are_whole_with_them(tmp_path: Path) -> None:
+    rows, rejects = _read(_write(tmp_path, 'user,name\nu1,"He said \\"no\\""\nu2,"a, b"\nu3,"C:\\\\"\nu4,"x"\n'))
+    assert [row[1] for row in rows] == ['He said "no"', "a, b", "C:\\", "x"]
+    assert rejects == []
+    for whole in ('"C:\\"', '"say ""x"" \\"', '"\\""x"""'):
+        rows, rejects = _read(_write(tmp_path, f"user,name\nu1,{whole}\nu2,x\n"))
+        assert ([row[1] for row in rows], rejects) == ([next(csv.reader([whole]))[0], "x"], [])
+
+
+@pytest.mark.parametrize(("quote", "escape"), [('"', None), ("'", None), ('"', "\\"), ("|", "^"), ("^", "-")])
+def test_what_a_csv_writer_of_that_dialect_writes_is_read_back(tmp_path: Path, quote: str, escape: str | None) -> None:
+    pieces = [
+        "plain",
+        "a,b",
+        f"say {quote}x{quote}",
+        quote,
+        "two\nlines",
+        f"{escape}",
+        f"x{escape}{quote},",
+        "",
+        "]^-[\\",
+    ]
+    expected = [(f"u{i}", pieces[i % len(pieces)] + pieces[(i * 7 + 3) % len(pieces)]) for i in range(90)]
+    text = io.StringIO()
+    writer = csv.writer(
+        text, lineterminator="\n", quotechar=quote, escapechar=escape, doublequote=not escape, quoting=csv.QUOTE_ALL
+    )
+    writer.writerows([("user", "name"), *expected])
+    rows, rejects = _read(_write(tmp_path, text.getvalue()), Layout(",", quoted=True, quote=quote, escape=escape))
+    assert [(user, title) for _, title, user in rows] == expected
+    assert rejects == []
+
+
+UNSTATED = Layout("\t", quoted=None)
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
+def test_a_tab_separated_file_whose_rows_show_quotes_is_read_as_quoted(tmp_path: Path, quoting: int) -> None:
+    expected = [
+        ("u1", '"Heroes"'),
+        ("u2", 'say "x"'),
+        ("u3", "Plain"),
+        ("u4", "a\tb"),
+        ("u5", "two\nlines"),
+        ("u6", ""),
+    ]
+    text = io.StringIO()
+    csv.writer(text, delimiter="\t", lineterminator="\n", quoting=quoting).writerows([("user", "name"), *expected])
+    rows, rejects = _read(_write(tmp_path, text.getvalue()), UNSTATED)
+    assert ([(user, title) for _, title, user in rows], rejects) == (expected, [])
+
+
+@pytest.mark.parametrize(
+    "titles",
+    [
+        ['"Heroes"', "Plain"],
+        ['"Heroes" (2017)', '"say ""x"""'],
+        ['"', '""', "x"],
+        ['12" mix', 'say "x"'],
+        ['"open', 'close"'],
+    ],
+)
+def test_names_that_begin_with_a_quotation_mark_make_no_quoted_file(tmp_path: Path, titles: list[str]) -> None:
+    text = "user\tname\n" + "".join(f"u\t{title}\n" for title in titles)
+    rows, rejects = _read(_write(tmp_path, text), UNSTATED)
+    assert ([title for _, title, _ in rows], rejects) == (titles, [])
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n\r\n", b"\xef\xbb\xbf", b"# all\n# comments\n"])
+def test_a_file_without_a_line_is_empty(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "listens.csv"
+    path.write_bytes(content)
+    for header in (None, ("user", "name")):
+        with pytest.raises(AudoticsError, match="is empty"):
+            _read(path, Layout(",", quoted=True, header=header, comment="#"))
+
+
+def test_a_row_that_is_cut_at_the_end_of_the_file_is_a_reject(tmp_path: Path) -> None:
+    rows, rejects = _read(_write(tmp_path, "user,name\nu1,Roads\nu2"))
+    assert (rows, rejects) == ([(2, "Roads", "u1")], [(3, "wrong_column_count", None)])

@@ -157,6 +157,48 @@ def test_parquet_with_faults_takes_one_connection_which_is_closed_and_keeps_no_r
         opened[0].sql("SELECT 1")
 
 
+def test_a_path_goes_into_lists_of_a_parquet_file_by_number(tmp_path: Path) -> None:
+    by = [[{"name": "X"}, {"name": "Y"}], [], None, [None], [{"name": None}]]
+    table = pa.table(
+        {"by": by, "tags": pa.array([["a", "b"], ["c"], [], None, [None, "d"]], pa.large_list(pa.string()))}
+    )
+    columns = {"artist_name": "by.0.name", "title": "tags.1"}
+    assert _rows(list(read_parquet(input_file(_parquet(tmp_path, table)), columns)), *columns) == [
+        (1, "X", "b"),
+        (2, None, None),
+        (3, None, None),
+        (4, None, None),
+        (5, None, "d"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("by", r"'by' holds list<.*>, not one value; name what is meant in it, such as 'by\.0'"),
+        ("track", r"'track' holds struct<.*>, not one value; .* such as 'track\.id'"),
+        ("seen", r"'seen' holds map<.*>, not one value"),
+        ("twice", r"has 2 columns named 'twice'; rename all but one"),
+        ("twice.x", r"has 2 columns named 'twice'"),
+        ("by.first", r"no column 'by\.first'"),
+    ],
+)
+def test_a_parquet_column_that_is_not_one_value_is_named(tmp_path: Path, column: str, message: str) -> None:
+    arrays = [
+        pa.array([["x"]]),
+        pa.array([{"id": 1}]),
+        pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())),
+        pa.array([{"x": 1}]),
+        pa.array([{"x": 2}]),
+        pa.array(["ada"]),
+    ]
+    path = _parquet(tmp_path, pa.table(arrays, ["by", "track", "seen", "twice", "twice", "u"]))
+    with pytest.raises(AudoticsError, match=message):
+        list(read_parquet(input_file(path), {"title": column}))
+    # What no field needs may be there twice.
+    assert _rows(list(read_parquet(input_file(path), {"user_id": "u"})), "user_id") == [(1, "ada")]
+
+
 @pytest.mark.parametrize("column", ["nope", "track.nope", "u.x"])
 def test_a_missing_parquet_column_is_named_together_with_those_that_exist(tmp_path: Path, column: str) -> None:
     path = _parquet(tmp_path, pa.table({"u": [1], "track": [{"id": "a"}]}))

@@ -60,7 +60,10 @@ def test_every_example_is_a_mapping() -> None:
         ),
         ("[time]", '[constants]\nuser_id = "me"\n[time]', r"user_id is in columns and in constants"),
         ('source = "shop"', 'source = "shop"\ndelimiter = ";;"', r"delimiter: "),
-        ('source = "shop"', 'source = "shop"\nformat = "xlsx"', r"format: "),
+        ('source = "shop"', 'source = "shop"\nformat = "ods"', r"format: "),
+        ('source = "shop"', 'source = "shop"\nencoding = "cp9"', r"encoding: is not an encoding that Python knows"),
+        ('source = "shop"', 'source = "shop"\nskip_lines = -1', r"skip_lines: "),
+        ('source = "shop"', 'source = "shop"\nescape = "ab"', r"escape: "),
         ("[time]", "[time", r"is not TOML"),
     ],
 )
@@ -100,9 +103,21 @@ def test_the_extension_tells_the_format_and_the_mapping_overrules_it(tmp_path: P
     assert next(forced.read(input_file(tmp_path / "a.txt"))).rows["track_id"].to_pylist() == ["x"]
 
 
+def test_the_keys_for_how_a_file_is_written_reach_the_readers(tmp_path: Path) -> None:
+    keys = """skip_lines = 1\ncomment = "%"\nquote = "'"\nescape = "^"\nencoding = "cp1252"\n"""
+    content = "preamble\nu,t,id\n% note\nada,1400000000,'Ä^', x'\n"
+    (tmp_path / "a.csv").write_bytes(content.encode("cp1252"))
+    csv = Tabular(_mapping(tmp_path, keys + MINIMAL))
+    assert next(csv.read(input_file(tmp_path / "a.csv"))).rows["track_id"].to_pylist() == ["Ä', x"]
+    (tmp_path / "a.json").write_bytes('{"data": {"s": [{"u": "ada", "t": 1, "id": "Ä"}]}}'.encode("cp1252"))
+    document = Tabular(_mapping(tmp_path, 'rows = "data.s"\nencoding = "cp1252"\n' + MINIMAL))
+    batches = document.read(input_file(tmp_path / "a.json"))
+    assert [title for batch in batches for title in batch.rows["track_id"].to_pylist()] == ["Ä"]
+
+
 def test_a_folder_stands_for_its_files_in_order_of_name(tmp_path: Path) -> None:
     mapping = _mapping(tmp_path, MINIMAL)
-    with pytest.raises(AudoticsError, match=r"has no csv, json, jsonl, parquet, tsv file"):
+    with pytest.raises(AudoticsError, match=r"has no csv, json, jsonl, parquet, tsv, xlsx file"):
         Tabular(mapping).find(list_files(tmp_path))
     for name in "b.csv", "a.csv.gz", "c/a.ndjson", "d.PARQUET", "notes.txt", "e.gz":
         (tmp_path / name).parent.mkdir(exist_ok=True)

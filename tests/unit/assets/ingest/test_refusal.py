@@ -61,7 +61,10 @@ def test_a_file_with_nothing_to_load_is_refused_however_small() -> None:
         "log.csv: none of its 2 rows can be loaded; 2 are refused as empty_user, the first is line 3 with "
         """'{"user_id":""}'; check that the file is of this format"""
     )
-    assert refusal(FILE, _tally(0), _rules("s"), NOW) == "log.csv holds no listens; give a file that does"
+
+
+def test_a_file_without_rows_is_none_to_refuse() -> None:
+    assert refusal(FILE, _tally(0), _rules("s"), NOW) is None
 
 
 def test_times_that_fit_no_unit_point_to_the_mapping() -> None:

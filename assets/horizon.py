@@ -34,6 +34,16 @@ def horizon_is_closed(day: str) -> str:
     )
 
 
+def somebody_to_judge(day: str) -> str:
+    """SQL: somebody listened in the horizon of a date who had listened before it."""
+    return (
+        "exists (select from core.fct_listens as later"
+        f" where later.listened_at >= {_midnight(day)} and later.listened_at < {_midnight(f'{day} + {HORIZON_DAYS}')}"
+        " and exists (select from core.fct_listens as earlier"
+        f" where earlier.user_key = later.user_key and earlier.listened_at < {_midnight(day)}))"
+    )
+
+
 def _days_with_listens(day: str) -> str:
     return (
         "select count(distinct (listened_at at time zone 'UTC')::date) from core.fct_listens"

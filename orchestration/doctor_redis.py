@@ -1,6 +1,7 @@
 """What `audotics doctor` finds in Redis: room, the releases it holds, what users have blocked."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
 import redis
@@ -95,9 +96,12 @@ def _release(name: str, client: redis.Redis, release: str, warehouse_url: str | 
 
 
 def _described(held: "VerifiedRelease") -> str:
+    from assets.publish.left_out import left_out
+
     meta = held.meta
     users = ", ".join(f"{slate} {counted(count, 'user')}" for slate, count in sorted(held.counts.users.items()))
-    return f"{meta.release}, as of {meta.as_of}, generated {meta.generated_at:%F %T} UTC, {users}; read back whole"
+    whole = f"{meta.release}, as of {meta.as_of}, generated {meta.generated_at:%F %T} UTC, {users}; read back whole"
+    return "; ".join([whole, *left_out(meta.models, asdict(held.counts))])
 
 
 def _on_record(warehouse_url: str, release: str) -> dict[str, Any] | None:

@@ -47,7 +47,8 @@ class Night:
 
     release: what it made live, or found live already as it would have made it; None where a release of a later date is
     live, which stays. live_release: what is live after it. not_published: why nothing was, None where something was.
-    repaired: what was damaged of a release that Redis held, and is loaded again; None where nothing was.
+    repaired: what was damaged of a release that Redis held, and is loaded again; None where nothing was. left_out: what
+    was not trained and what the release does not hold, a line each, and why.
     """
 
     report: RunReport
@@ -56,6 +57,7 @@ class Night:
     live_release: str
     not_published: str | None
     repaired: str | None
+    left_out: list[str]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, for `--json`."""
@@ -66,6 +68,7 @@ class Night:
             "live_release": self.live_release,
             "not_published": self.not_published,
             "repaired": self.repaired,
+            "left_out": self.left_out,
         }
 
     def release_lines(self) -> list[str]:
@@ -75,7 +78,7 @@ class Night:
             lines.append(f"lists made as of {self.report.as_of}; {self.not_published}, and stays live")
         else:
             lines.append(f"release {self.release} is live")
-        return lines
+        return lines + self.left_out
 
 
 def night(report: RunReport, landing: Path) -> Night:
@@ -92,7 +95,15 @@ def night(report: RunReport, landing: Path) -> Night:
         live_release=release or str(published["live_release"]),
         not_published=None if release else str(published["not_published"]),
         repaired=str(published["repaired"]) if published["repaired"] != "none" else None,
+        left_out=_left_out(report),
     )
+
+
+def _left_out(report: RunReport) -> list[str]:
+    """The lines of what trains and of what publishes, of either where it was in the run."""
+    of_steps = [report.materialized.get(step, {}).items() for step in ("rankers", "release")]
+    said = [str(value.value) for entries in of_steps for name, value in entries if name.endswith("left_out")]
+    return [line for each in said for line in each.splitlines()]
 
 
 def landed_folders(files: list[Mapping[str, Any]], landing: Path) -> list[LandedFolder]:

@@ -73,11 +73,13 @@ class UserSlate:
 
 @dataclass(frozen=True)
 class Similar(Generic[_Record]):
-    """The answer for one track or artist; the page is empty when it is like no other."""
+    """The answer for one track or artist."""
 
     release: Release
     item: _Record
     page: Page
+    alone: bool
+    """Whether it is like no other, so that every page is empty."""
 
 
 def record_document(record: Track | Artist) -> dict[str, str | None]:

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Slate = Literal["for_you", "discover", "rediscover"]
-FallbackReason = Literal["unknown_user", "empty_slate", "store_unavailable"]
+FallbackReason = Literal["unknown_user", "empty_slate", "store_unavailable", "no_model", "too_few_listeners"]
 
 
 class Document(BaseModel):
@@ -67,11 +67,14 @@ class List(Provenance):
     source: Literal["personal", "popular"]
     fallback_reason: FallbackReason | None = Field(
         examples=[None],
-        description="Why a popular list answers: the user has no list at all, or none for this slate, or they"
-        " have blocked everything in it, or the store does not answer and the list is the last overall one that this"
-        " process saw. If the store is silent altogether, or has lost its data, what the user has blocked is not"
-        " known, and may be in the list: an app that would rather show nothing drops lists with `store_unavailable`."
-        " Null without a fallback.",
+        description="Why this answers in place of a list that a model ranked for the user. `unknown_user`: the user has"
+        " no list at all, and gets a popular one. `empty_slate`: they have none for this slate, or have blocked"
+        " everything in it, and get a popular one. `too_few_listeners`: so it is, and nothing was heard by 3 people, so"
+        " the popular list is empty. `no_model`: it is their own list, but no ranker serves the slate yet;"
+        " `model_version` says what it is ordered by. `store_unavailable`: the store does not answer, and the list is"
+        " the last overall popular one that this process saw. If the store is silent altogether, or has lost its data,"
+        " what the user has blocked is not known, and may be in the list: an app that would rather show nothing drops"
+        " lists with `store_unavailable`. Null without a fallback.",
     )
     country: str | None = Field(
         examples=[None],
@@ -88,7 +91,8 @@ class Recommendations(List):
     user_id: str = Field(examples=["user_000042"])
     slate: Slate
     model_version: str | None = Field(
-        description="The model that ranked the list; null for a popular list.",
+        description="The model that ranked the list; `untrained/` and what it is ordered by where no ranker serves the"
+        " slate yet; null for a popular list.",
         examples=["for_you-2026-11-16-9b1e44d0"],
     )
 
@@ -120,7 +124,17 @@ class SimilarTrack(TrackInfo):
     score: float = Field(description="Higher is more alike; comparable within one list only.", examples=[0.0625])
 
 
-class SimilarTracks(Provenance):
+class SimilarList(Provenance):
+    """A page of what is most like something."""
+
+    fallback_reason: Literal["too_few_listeners"] | None = Field(
+        examples=[None],
+        description="`too_few_listeners` where the list is empty: nothing else was heard by 3 of those who heard this."
+        " Null else.",
+    )
+
+
+class SimilarTracks(SimilarList):
     """A page of the tracks that are most like a track."""
 
     track: TrackInfo
@@ -137,7 +151,7 @@ class SimilarArtist(ArtistInfo):
     score: float = Field(description="Higher is more alike; comparable within one list only.", examples=[0.0625])
 
 
-class SimilarArtists(Provenance):
+class SimilarArtists(SimilarList):
     """A page of the artists who are most like an artist."""
 
     artist: ArtistInfo

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from serving_api import models
-from serving_api.answers import NO_BLOCKS, Page, Release, Window, record_document
+from serving_api.answers import NO_BLOCKS, Page, Release, Similar, Window, record_document
 from serving_api.catalogue import ARTISTS, TRACKS
-from serving_api.contract import CONTRACT_VERSION, Blocks
+from serving_api.contract import CONTRACT_VERSION, UNTRAINED, Blocks
 from serving_api.errors import SilentStoreError, StoreUnavailableError, UnknownArtistError, UnreadableBlocksError
 from serving_api.http_cache import json_answer
 from serving_api.problems import documented
@@ -114,10 +114,12 @@ async def recommendations(
         answer = asked | _last_seen(store.last_seen, window, blocks) | {"model_version": None}
         return json_answer(request, answer, visibility=None)
     if found.source == "personal":
-        answer = asked | _list(found.release, found.page, "personal", None, None)
-        answer["model_version"] = found.release.meta.models[slate]
+        version = found.release.meta.models[slate]
+        no_model: models.FallbackReason | None = "no_model" if version.startswith(UNTRAINED) else None
+        answer = asked | _list(found.release, found.page, "personal", no_model, None) | {"model_version": version}
     else:
-        reason: models.FallbackReason = "empty_slate" if found.known else "unknown_user"
+        own: models.FallbackReason = "empty_slate" if found.known else "unknown_user"
+        reason = _nothing_popular(found.release, found.country) or own
         answer = asked | _list(found.release, found.page, "popular", reason, found.country) | {"model_version": None}
     return json_answer(request, answer, visibility="private")
 
@@ -137,7 +139,8 @@ async def popular(request: Request, store: Store, window: AskedWindow, country: 
         if store.last_seen is None:
             raise
         return json_answer(request, _last_seen(store.last_seen, window), visibility=None)
-    answer = _list(release, found.page(window), "popular", None, found.country)
+    reason = _nothing_popular(release, found.country)
+    answer = _list(release, found.page(window), "popular", reason, found.country)
     return json_answer(request, answer, visibility="public")
 
 
@@ -157,7 +160,7 @@ async def similar_tracks(
         # The slash came as %2F: it belongs to an id.
         return await track(request, store, f"{track_id}/similar")
     found = await store.similar(TRACKS, track_id, Window(limit, offset))
-    answer = _provenance(found.release) | {"track": record_document(found.item)} | _page(found.page)
+    answer = _provenance(found.release) | {"track": record_document(found.item)} | _similar(found)
     return json_answer(request, answer, visibility="public")
 
 
@@ -173,7 +176,7 @@ async def similar_artists(
 ) -> Response:
     """A page of the artists who are heard together with this one, and by the same listeners."""
     found = await store.similar(ARTISTS, artist_id, Window(limit, offset))
-    answer = _provenance(found.release) | {"artist": record_document(found.item)} | _page(found.page)
+    answer = _provenance(found.release) | {"artist": record_document(found.item)} | _similar(found)
     return json_answer(request, answer, visibility="public")
 
 
@@ -208,6 +211,15 @@ async def readyz(request: Request, store: Store) -> Response:
     release = await store.live()
     document = {"status": "ready", "contract_version": CONTRACT_VERSION} | _provenance(release)
     return json_answer(request, document, visibility=None)
+
+
+def _nothing_popular(release: Release, country: str | None) -> models.FallbackReason | None:
+    """Why the popular list of a country, or the overall one, is empty, if it is; a country's never is."""
+    return "too_few_listeners" if country is None and not release.popular.items else None
+
+
+def _similar(found: Similar[Any]) -> dict[str, Any]:
+    return {"fallback_reason": "too_few_listeners" if found.alone else None, **_page(found.page)}
 
 
 def _provenance(release: Release) -> dict[str, Any]:

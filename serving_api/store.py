@@ -263,7 +263,8 @@ class ReleaseStore:
             {"rank": rank, **record_document(records[each]), "score": score}
             for rank, (each, score) in enumerate(listed, window.offset + 1)
         ]
-        return Similar(release, records[key], Page(items, next_offset(window, len(ranked.track_keys))))
+        length = len(ranked.track_keys)
+        return Similar(release, records[key], Page(items, next_offset(window, length)), alone=not length)
 
     async def _tracks(self, release: str, keys: Sequence[int]) -> dict[int, Track] | None:
         """Tracks by key; None when one is missing, which means that the release has been removed."""

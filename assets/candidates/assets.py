@@ -13,12 +13,11 @@ from assets.candidates.pool import Sources, SourcesConfig, fit_sources
 from assets.candidates.registry import needed_facts
 from assets.candidates.session_cooccurrence import SessionCooccurrence
 from assets.catalogue import read_catalogue, read_titles
-from assets.listens import USERS_PER_BATCH, read_listens
+from assets.listens import USERS_PER_BATCH, read_listens, require_listens_before
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.slates import Slate
 from assets.staleness import code_digest
-from warehouse.engine import adbc_reader
-from warehouse.errors import AudoticsError
+from warehouse.engine import adbc_reader, create_engine
 from warehouse.lake import Lake
 from warehouse.resource import LakeResource, PostgresResource
 from warehouse.roles import Role
@@ -60,17 +59,17 @@ def candidates(context: dg.AssetExecutionContext, warehouse: PostgresResource, l
 
 
 def _read(warehouse: PostgresResource, as_of: date) -> tuple[Sources, pd.DataFrame]:
-    """The sources of everything before `as_of`, and the names of tracks.
+    """The sources of everything before `as_of`, and the names of tracks; AudoticsError without any.
 
     The listens themselves are let go before the first source is fitted.
     """
     config = SourcesConfig()
+    with create_engine(warehouse.url, Role.SERVICE).connect() as asking:
+        require_listens_before(asking, as_of)
     with adbc_reader(warehouse.url, Role.SERVICE) as connection:
         listens = read_listens(connection, as_of)
         names = read_titles(connection)
         catalogue = read_catalogue(connection, needed_facts(config.sizes))
-    if not len(listens):
-        raise AudoticsError(f"no listens before {as_of}: ingest older ones or choose a later --as-of")
     return fit_sources(listens, as_of, config, catalogue), names
 
 

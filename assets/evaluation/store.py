@@ -15,7 +15,7 @@ from assets.candidates.registry import needed_facts
 from assets.catalogue import read_catalogue
 from assets.evaluation.baselines import baseline_lists, reported, source_lists
 from assets.evaluation.description import Describer, Description
-from assets.horizon import horizon_is_closed, require_closed_horizon
+from assets.horizon import horizon_is_closed, require_closed_horizon, somebody_to_judge
 from assets.listens import Listens, read_listens
 from assets.metrics.candidate_recall import candidate_recall
 from assets.metrics.intervals import bootstrap_interval
@@ -139,7 +139,9 @@ def read_evaluation(connection: Connection, as_of: date) -> dict[str, Any]:
 
 
 def dates_to_evaluate(connection: Connection) -> list[date]:
-    """The dates that have lists, a horizon that is over in the data, and no evaluation yet, oldest first."""
+    """The dates that have lists, a horizon that is over in the data with somebody to judge them by, and no evaluation
+    yet, oldest first.
+    """
     made = dates_with_recommendations(connection)
     # Without lists there may be no models either, so nothing to ask for the horizon.
     return list(connection.scalars(_TO_EVALUATE, {"dates": made})) if made else []
@@ -226,7 +228,7 @@ _INSERT = text(
 _TO_EVALUATE = text(
     "select made.as_of from unnest(cast(:dates as date[])) as made (as_of)"
     " where not exists (select from ml.model_evaluations as known where known.as_of = made.as_of)"
-    f" and {horizon_is_closed('made.as_of')} order by made.as_of"
+    f" and {horizon_is_closed('made.as_of')} and {somebody_to_judge('made.as_of')} order by made.as_of"
 )
 _NEWEST_OVER = text(
     "select made.as_of from unnest(cast(:dates as date[])) as made (as_of)"

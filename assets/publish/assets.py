@@ -9,6 +9,7 @@ import dagster as dg
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.publish.blocks import publish_blocks
 from assets.publish.held import list_releases
+from assets.publish.left_out import left_out
 from assets.publish.release import NewerReleaseLiveError, PublishedRelease, publish
 from assets.publish.warehouse_content import note_lists, record_releases, release_content
 from assets.staleness import code_digest
@@ -96,8 +97,10 @@ def _check(live: bool, description: str) -> dg.AssetCheckResult:
 
 def _metadata(published: PublishedRelease) -> dict[str, Any]:
     counts = asdict(published.counts)
+    missing = left_out(published.meta.models, counts)
     users = counts.pop("users")
     return {
+        **({"left_out": "\n".join(missing)} if missing else {}),
         "dagster/row_count": sum(users.values()),
         "published": True,
         "release": published.meta.release,

@@ -26,6 +26,9 @@ from serving_api import contract
 from serving_api.contract import LIVE, PREVIOUS, PUBLISH_LOCK, RELEASES, ReleaseMeta
 
 MIN_COVERAGE = 0.95
+# So many may lack a list in any case: of a handful of users, one who has heard or blocked all that there is would
+# otherwise hold up the release of all.
+MAY_LACK_A_LIST = 2
 LOCK_SECONDS = 30.0
 
 # In place of the digest: names of no release, whose keys are leftovers to everybody else.
@@ -76,9 +79,9 @@ def publish(
     `lock_seconds` is how long a publisher may go without a sign of life before another takes over.
 
     Raises ReleaseError, leaving the live release as it was, when the content is faulty or covers less than
-    `min_coverage` of the expected users in some slate, Redis has too little memory or fails, another publisher is at
-    work, or what arrived in Redis differs from what was sent; NewerReleaseLiveError when a release of a later date is
-    live, or became so while this one was loaded.
+    `min_coverage` of the expected users in some slate and lacks more than MAY_LACK_A_LIST of them, Redis has too little
+    memory or fails, another publisher is at work, or what arrived in Redis differs from what was sent;
+    NewerReleaseLiveError when a release of a later date is live, or became so while this one was loaded.
     """
     plan = plan_release(release)
     coverage = _coverage(plan, release.expected_users, min_coverage)
@@ -109,7 +112,7 @@ def _coverage(plan: Plan, expected_users: Mapping[str, int], min_coverage: float
     """The share of the expected users with a list, per slate. Raises ReleaseError when it is too little."""
     coverage = {slate: users / max(expected_users[slate], 1) for slate, users in sorted(plan.counts.users.items())}
     for slate, share in coverage.items():
-        if share < min_coverage:
+        if share < min_coverage and expected_users[slate] - plan.counts.users[slate] > MAY_LACK_A_LIST:
             raise ReleaseError(
                 f"slate {slate}: {plan.counts.users[slate]} of {expected_users[slate]} users have a list, {share:.1%}"
                 f" of them where {min_coverage:.1%} is the least; the live release stays"

@@ -16,6 +16,7 @@ from assets.blocks import settled_blocks
 from assets.publish.content import ReleaseInput, SlateBatch
 from assets.publish.fetching import fetch_in_batches, list_offsets
 from assets.publish.held import ListedRelease
+from assets.publish.left_out import left_out
 from assets.publish.plan import ReleaseCounts
 from assets.publish.popular_content import country_popular, popular, user_countries
 from assets.publish.similar_content import heard_artists, require_similar, similar_lists
@@ -68,8 +69,12 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
 
 
 def _expected_users(connection: dbapi.Connection, day: str, slate: str) -> int:
-    """How many users should have a list: everyone who ever listened, for `rediscover` who has a forgotten track."""
+    """How many users should have a list: everyone who ever listened, for `discover` who has not heard all that anybody
+    did, for `rediscover` who has a forgotten track.
+    """
     query = f"select count(*) as users from features.feat_user where as_of = {day}"
+    if slate == Slate.DISCOVER:
+        query += f" and tracks < (select count(*) from features.feat_track where as_of = {day})"
     if slate == Slate.REDISCOVER:
         query = (
             # A distinct count would sort the tracks of everyone.
@@ -127,7 +132,7 @@ def read_releases(connection: Connection, listed: Sequence[ListedRelease]) -> li
     """The releases on record and those that Redis holds, latest published first, as plain data.
 
     `unreadable` says why Redis' description of a release cannot be read, null where it can; a release like that which
-    is not on record has null for what only its description says.
+    is not on record has null for what only its description says. `left_out` says what it does not hold.
     """
     rows = connection.execute(
         text("select release, as_of, models, counts, published_at, status from ml.releases")
@@ -146,6 +151,7 @@ def read_releases(connection: Connection, listed: Sequence[ListedRelease]) -> li
             **each,
             "as_of": each["as_of"] and each["as_of"].isoformat(),
             "published_at": each["published_at"].isoformat(timespec="seconds"),
+            "left_out": left_out(each["models"], each["counts"]) if each["models"] is not None else [],
         }
         for each in releases
     ]

@@ -1,6 +1,6 @@
 """Training set and rankers."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 
@@ -13,13 +13,12 @@ from assets.plots import Row, table_of
 from assets.ranker.card import page
 from assets.ranker.challenge import Outcome, challenge
 from assets.ranker.promotion import PromotionConfig
-from assets.ranker.training import RankerConfig
+from assets.ranker.training import NotTrained, RankerConfig
 from assets.ranker.training_config import read_training_config
 from assets.ranker.training_set import update_training_set
-from assets.slates import Slate
+from assets.slates import HORIZON_DAYS, Slate
 from assets.staleness import code_digest
 from warehouse.engine import MODELS_LOCK, adbc_reader, create_engine, exclusive
-from warehouse.errors import AudoticsError
 from warehouse.resource import LakeResource, PostgresResource
 from warehouse.roles import Role
 
@@ -56,8 +55,16 @@ def training_set(context: dg.AssetExecutionContext, warehouse: PostgresResource,
         }
         for fold in folds
     ]
+    nothing = (
+        f"no fold: rankers as of {as_of} need listens before {as_of - timedelta(days=HORIZON_DAYS)} by users who also"
+        " listened later"
+    )
     return dg.MaterializeResult(
-        metadata={"dagster/row_count": sum(fold.rows for fold in folds), "folds": table_of(rows)}
+        metadata={
+            "dagster/row_count": sum(fold.rows for fold in folds),
+            "folds": table_of(rows),
+            **({} if folds else {"left_out": nothing}),
+        }
     )
 
 
@@ -74,7 +81,8 @@ def training_set(context: dg.AssetExecutionContext, warehouse: PostgresResource,
             "challenger_promoted",
             asset="rankers",
             partitions_def=AS_OF_PARTITIONS,
-            description="The gate let the ranker of every slate serve. Where it did not, the incumbent goes on.",
+            description="There was something to learn from, and the gate let every ranker that was trained serve. Where"
+            " it did not, the incumbent goes on.",
         )
     ],
     metadata={"dagster/table_name": "ml.models"},
@@ -84,38 +92,35 @@ def rankers(context: dg.AssetExecutionContext, warehouse: PostgresResource, lake
 
     Trained with what the newest `ranker_search` of this date or earlier chose, else with the defaults.
 
-    A slate with nothing to learn from yet, such as `rediscover` in the first two months, gets none.
+    A slate with nothing to learn from yet, such as `rediscover` in the first two months or any of a few listeners, gets
+    none; `left_out` says why.
     """
     as_of = date.fromisoformat(context.partition_key)
     engine, store = create_engine(warehouse.url, Role.SERVICE), lake.open()
     with engine.connect() as connection:
         configs = {slate: read_training_config(connection, slate, as_of) for slate in Slate}
     challenged = {slate: challenge(engine, store, slate, as_of, configs[slate], PromotionConfig()) for slate in Slate}
-    outcomes = {slate: outcome for slate, outcome in challenged.items() if outcome is not None}
-    if not outcomes:
-        raise AudoticsError(
-            f"nothing to learn from as of {as_of}: in no fold was one candidate listened to and another not;"
-            " ingest more listeners or more history, or choose a later --as-of"
-        )
+    outcomes = {slate: outcome for slate, outcome in challenged.items() if isinstance(outcome, Outcome)}
+    left_out = {
+        slate: f"no ranker of {slate} was trained: {outcome.reason}"
+        for slate, outcome in challenged.items()
+        if isinstance(outcome, NotTrained)
+    }
     for outcome in outcomes.values():
         if not outcome.decision.promoted:
             context.log.warning(_verdict(outcome))
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(outcomes),
-            **{
-                f"{slate}/model_version": dg.MetadataValue.text("none: nothing to learn from yet")
-                for slate in Slate
-                if slate not in outcomes
-            },
+            **{f"{slate}/left_out": dg.MetadataValue.text(reason) for slate, reason in left_out.items()},
             **{name: value for slate, outcome in outcomes.items() for name, value in _shown(slate, outcome).items()},
         },
         check_results=[
             dg.AssetCheckResult(
                 check_name="challenger_promoted",
-                passed=all(outcome.decision.promoted for outcome in outcomes.values()),
+                passed=bool(outcomes) and all(outcome.decision.promoted for outcome in outcomes.values()),
                 severity=dg.AssetCheckSeverity.WARN,
-                description="\n".join(_verdict(outcome) for outcome in outcomes.values()),
+                description="\n".join([*map(_verdict, outcomes.values()), *left_out.values()]),
                 metadata={str(slate): outcome.decision.figures or {} for slate, outcome in outcomes.items()},
             )
         ],

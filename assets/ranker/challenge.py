@@ -15,12 +15,13 @@ from assets.ranker.judging import Audience, Performance, perform
 from assets.ranker.promotion import Decision, PromotionConfig, decide, quality
 from assets.ranker.promotion_store import decision_of_gate, read_card, record_decision, record_succession
 from assets.ranker.registry import Challenger, StandIn, clean_model, obstacle, register, serving, store_files
-from assets.ranker.training import RankerConfig, RankerModel, can_learn, train
+from assets.ranker.training import FEWEST_LISTENERS, NotTrained, RankerConfig, RankerModel, can_learn, train
 from assets.ranker.training_config import TrainingConfig
 from assets.ranker.training_set import StoredHoldout, load_folds, newest_holdout
 from assets.slates import HORIZON_DAYS, Slate
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
+from warehouse.wording import counted
 
 
 @dataclass(frozen=True)
@@ -44,34 +45,37 @@ class _Incumbent:
 
 def challenge(
     engine: Engine, lake: Lake, slate: Slate, as_of: date, training: TrainingConfig, gate: PromotionConfig
-) -> Outcome | None:
+) -> Outcome | NotTrained:
     """Train a ranker on all folds, decide whether it serves from `as_of` on, and store it with card and decision.
 
     What is compared is not the model itself, which has seen the holdout, but its stand-in: the same training config on
     the folds that were over when the holdout began (docs/adr/0012). A model that the gate has decided on before is
-    stored again if need be, and that decision stays, unless the model that serves instead cannot. None when there is
-    nothing to learn from in the folds.
+    stored again if need be, and that decision stays, unless the model that serves instead cannot. Nothing is stored
+    when there is nothing to learn from in the folds.
 
     Raises:
         AudoticsError: no folds are stored, or not the one to compare on.
     """
     config = training.config
     folds = load_folds(lake, as_of, slate, config)
-    if not can_learn(folds):
-        return None
+    users = len({user for fold in folds for user in fold.user_key.tolist()})
+    if reason := _too_little(folds, users):
+        return NotTrained(reason)
     holdout = newest_holdout(lake, as_of, slate, config)
     if holdout is None:
         raise AudoticsError(
             f"the fold that rankers of {slate} as of {as_of} are compared on is not in the lake any more:"
             " materialise `training_set` for that date again"
         )
-    users = len({user for fold in folds for user in fold.user_key.tolist()})
-    stand_in = _stand_in(folds, holdout, config)
-    challenger = Challenger(slate, as_of, train(folds, config), users, stand_in)
+    model = train(folds, config)
+    with engine.connect() as connection:
+        incumbent = _incumbent(connection, lake, slate, as_of, holdout)
+    if incumbent is None and not model.splits:
+        return NotTrained(f"its {counted(model.rows, 'candidate')} are too few to tell them apart by any feature")
+    challenger = Challenger(slate, as_of, model, users, _stand_in(folds, holdout, config))
     store_files(lake, challenger)
     with engine.connect() as connection:
         known = decision_of_gate(connection, challenger.model_version)
-        incumbent = _incumbent(connection, lake, slate, as_of, holdout)
         if known and (incumbent is None or incumbent.can_serve):
             return Outcome(challenger, read_card(connection, challenger.model_version), known)
         window = read_data_window(connection, as_of)
@@ -83,6 +87,15 @@ def challenge(
         register(connection, challenger, card)
         record_decision(connection, challenger, incumbent.model_version if incumbent else None, decision)
     return Outcome(challenger, card, decision)
+
+
+def _too_little(folds: list[Fold], users: int) -> str | None:
+    """Why no ranker is to be learned from these folds; None where one is."""
+    if not folds:
+        return "in its folds, nobody with earlier listens played a track that it may list"
+    if users < FEWEST_LISTENERS:
+        return f"its folds are of {counted(users, 'listener')}, and a ranker needs {FEWEST_LISTENERS}"
+    return None if can_learn(folds) else "in none of its folds was one candidate listened to and another not"
 
 
 def _succeed(engine: Engine, challenger: Challenger, incumbent: _Incumbent, known: Decision) -> Outcome:

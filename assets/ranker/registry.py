@@ -16,6 +16,7 @@ from assets.features.join import matrix_names
 from assets.ranker.scoring import predict
 from assets.ranker.training import RankerModel
 from assets.ranker.training_config import config_of
+from assets.ranker.untrained import UNTRAINED, Untrained
 from assets.slates import Slate
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
@@ -51,6 +52,23 @@ class Champion:
     model_version: str
     trained_as_of: date
     model: RankerModel
+
+
+@dataclass(frozen=True)
+class NoChampion:
+    """What orders the lists of a slate while no ranker serves it."""
+
+    model: Untrained
+    trained_as_of: None = None
+
+    @property
+    def model_version(self) -> str:
+        """What the lists name in the place of a model's version."""
+        return self.model.version
+
+
+# What the lists of a slate are ordered by.
+Ordering = Champion | NoChampion
 
 
 @dataclass(frozen=True)
@@ -121,15 +139,32 @@ def champions(connection: Connection, lake: Lake, as_of: date) -> dict[Slate, Ch
     Each was trained as of then or earlier.
 
     Raises:
-        AudoticsError: no slate has one, or one of them cannot serve (`obstacle`).
+        AudoticsError: one of them cannot serve (`obstacle`).
     """
     rows = {slate: serving(connection, slate, as_of) for slate in Slate}
-    found = {slate: _able(lake, row, as_of) for slate, row in rows.items() if row is not None}
-    if not found:
-        raise AudoticsError(
-            f"no ranker was trained as of {as_of} or earlier: run `audotics run --as-of {as_of}`, which trains one"
-        )
-    return found
+    return {slate: _able(lake, row, as_of) for slate, row in rows.items() if row is not None}
+
+
+def orderings(connection: Connection, lake: Lake, as_of: date) -> dict[Slate, Ordering]:
+    """What orders the lists of each slate as of a date: its champion, or the order without one (`UNTRAINED`).
+
+    Raises:
+        AudoticsError: a champion cannot serve.
+    """
+    found = champions(connection, lake, as_of)
+    return {slate: found.get(slate) or NoChampion(UNTRAINED[slate]) for slate in Slate}
+
+
+def ordering_of_version(connection: Connection, lake: Lake, version: str) -> dict[Slate, Ordering]:
+    """What a version names, by the slates that it can order: a registered ranker its own, an order without one all.
+
+    Raises:
+        AudoticsError: there is no such model, or its file is not the one that was registered.
+    """
+    if order := Untrained.of_version(version):
+        return {slate: NoChampion(order) for slate in Slate}
+    slate, champion = model_of_version(connection, lake, version)
+    return {slate: champion}
 
 
 def model_of_version(connection: Connection, lake: Lake, version: str) -> tuple[Slate, Champion]:

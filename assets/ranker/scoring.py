@@ -12,6 +12,7 @@ from assets.listens import Floats, Ints
 from assets.ranker.forest.forest import Forest, UnsupportedForestError, read_forest
 from assets.ranker.lists import Listing, ListRules
 from assets.ranker.training import RankerConfig, RankerModel
+from assets.ranker.untrained import Untrained
 from assets.slates import LIST_LENGTH
 from assets.threads import thread_count
 from warehouse.errors import AudoticsError
@@ -22,7 +23,11 @@ _SMALLEST = np.finfo(np.float32).tiny
 
 
 def rank(
-    model: RankerModel, candidates: pd.DataFrame, features: FeatureMatrix, rules: ListRules, k: int = LIST_LENGTH
+    model: RankerModel | Untrained,
+    candidates: pd.DataFrame,
+    features: FeatureMatrix,
+    rules: ListRules,
+    k: int = LIST_LENGTH,
 ) -> pd.DataFrame:
     """The k best candidates of each user that the rules allow: user_key, track_key, rank (from 1), score, source, row.
 
@@ -33,8 +38,11 @@ def rank(
     missing.
     """
     user, track = (candidates[name].to_numpy(np.int32) for name in ("user_key", "track_key"))
-    predicted = predict(model, in_order_of(model, features))
-    row, position, score = served(rules.listing(user, track), model.config, user, predicted, k)
+    listing = rules.listing(user, track)
+    if isinstance(model, Untrained):
+        row, position, score = listing.best(model.scores(candidates), k)
+    else:
+        row, position, score = served(listing, model.config, user, predict(model, in_order_of(model, features)), k)
     rank_columns = [name for name in candidates.columns if name.startswith("rank_")]
     source_ranks = candidates[rank_columns].to_numpy(np.float32, na_value=np.inf)[row]
     source_ranks[np.isnan(source_ranks)] = np.inf

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 # Log loss of single candidates, or one of LightGBM's losses of a user's candidates in their order.
 OBJECTIVES = ("binary", "rank_xendcg", "lambdarank")
 
+# Fewer listeners say less about which track is listened to than the order that lists have without a ranker
+# (docs/adr/0033).
+FEWEST_LISTENERS = 100
+
 _THREADS = re.compile(r"\[num_threads: \d+\]")
 
 
@@ -86,12 +90,24 @@ class RankerModel:
     positives: int
     config: RankerConfig
 
+    @property
+    def splits(self) -> bool:
+        """Whether any feature decides anything; if none does, all candidates have the same score."""
+        return any(self.gain.values())
+
     @cached_property
     def booster(self) -> "lightgbm.Booster":
         """The LightGBM model of `text`."""
         import lightgbm
 
         return lightgbm.Booster(model_str=self.text)
+
+
+@dataclass(frozen=True)
+class NotTrained:
+    """Why there is no ranker."""
+
+    reason: str
 
 
 def can_learn(folds: Sequence[Fold]) -> bool:

@@ -5,7 +5,7 @@ Of the newest fold all candidates are kept as well (`holdout`), to compare model
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 
 import pandas as pd
@@ -18,13 +18,15 @@ from assets.listens import read_listens
 from assets.ranker.dataset import Fold
 from assets.ranker.folds import FoldMaker
 from assets.ranker.training import RankerConfig, downsampled
-from assets.slates import HORIZON_DAYS, Slate
+from assets.slates import Slate
 from assets.staleness import code_digest
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 from warehouse.locks import HeldLock
 
 _TRAINING, _HOLDOUT = "training", "holdout"
+# In the place of a slate, in the name of the file of a date with nothing to learn from.
+_NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,10 @@ def update_training_set(
     newest folds of each slate are kept whole as well; those of older trainings go some days after they were
     written. A file takes its place, and an old one goes, only while the lock (MODELS_LOCK) is held.
 
+    None is made of a date before which nobody who listened in its horizon had listened: a file without rows says so.
+
     Raises:
-        AudoticsError: no fold has both history and labels, or the lock was lost.
+        AudoticsError: the lock was lost.
     """
     everything = read_listens(connection, as_of)
     lake.expire(_HOLDOUT, lock.require)
@@ -76,11 +80,6 @@ def update_training_set(
         holdout = {slate for slate in Slate if kept[slate] >= whole}
         maker = FoldMaker(connection, everything, fold_date, sources, config.negatives, config.seed)
         stored += _update_fold(lake, maker, features_version, lock, holdout)
-    if not stored:
-        raise AudoticsError(
-            f"nothing to train on as of {as_of}: rankers need listens before {as_of - timedelta(days=HORIZON_DAYS)}"
-            " by users who also listened later; ingest more history or choose a later --as-of"
-        )
     return stored
 
 
@@ -145,6 +144,8 @@ def _update_fold(
             fold = maker.fold(slate, None if whole is None else partial(write, whole))
             write(path, [pa.Table.from_pandas(fold.to_frame(), preserve_index=False)])
         stored.append(_describe(lake, maker.as_of, slate, path, built=not found))
+    if not stored and not lake.exists(f"{training}/{_NOTHING}-{name}"):
+        write(f"{training}/{_NOTHING}-{name}", [pa.table({"label": pa.array([], pa.int8())})])
     for folder in (training, whole_ones):
         for old in lake.names(folder):
             if not old.endswith(f"-{name}"):

@@ -15,7 +15,7 @@ from assets.features.dates import listens_version
 from assets.features.version import features_version
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.ranker.assets import rankers
-from assets.ranker.registry import Champion, champions
+from assets.ranker.registry import Ordering, orderings
 from assets.recommendations.lists import ListMaker
 from assets.recommendations.store import MadeFrom, as_rows, code_of_lists, replace_recommendations
 from assets.slates import Slate
@@ -48,25 +48,27 @@ _CHAMPION_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-6)
 def recommendations(context: dg.AssetExecutionContext, warehouse: PostgresResource, lake: LakeResource) -> Materialized:
     """The 100 best candidates of every user and slate by its champion as of this date, and why.
 
-    A slate without a champion has no lists.
+    A slate without a champion is in the order of a baseline, which its model version says.
     """
     as_of = date.fromisoformat(context.partition_key)
     store = lake.open()
     with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
-        serving = champions(connection, store, as_of)
+        serving = orderings(connection, store, as_of)
     with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
         listens, code = listens_version(connection, as_of), code_of_lists(features_version(connection))
     by_source: Counter[str] = Counter()
+    users: Counter[Slate] = Counter()
     with adbc_reader(warehouse.url, Role.SERVICE) as reading, adbc_connect(warehouse.url, Role.SERVICE) as writing:
         made_from = MadeFrom(*settled_blocks(writing), listens, code)
-        tables = _ranked(reading, store, as_of, serving, by_source)
+        tables = _ranked(reading, store, as_of, serving, by_source, users)
         rows = replace_recommendations(writing, as_of, tables, made_from)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": rows,
             # Of each source, the listed tracks that it ranked highest.
             **{f"listed_from/{source}": count for source, count in sorted(by_source.items())},
-            **{f"{slate}/model_version": best.model_version for slate, best in serving.items()},
+            **{f"{slate}/model_version": by.model_version for slate, by in serving.items()},
+            **{f"{slate}/users": users[slate] for slate in serving},
         }
     )
 
@@ -75,10 +77,13 @@ def _ranked(
     connection: dbapi.Connection,
     lake: Lake,
     as_of: date,
-    serving: dict[Slate, Champion],
+    serving: dict[Slate, Ordering],
     by_source: Counter[str],
+    users: Counter[Slate],
 ) -> Iterator[pa.Table]:
-    """Rows of ml.recommendations, one batch of users at a time; counts them per source on the way."""
+    """Rows of ml.recommendations, one batch of users at a time; counts them per source on the way, and users with a
+    list per slate.
+    """
     maker = ListMaker.of_date(connection, as_of, serving)
     # The files hold the same users batch by batch.
     for batch in zip(
@@ -89,4 +94,5 @@ def _ranked(
             continue
         for slate, lists in maker.lists(pools):
             by_source.update(lists["source"])
+            users[slate] += int(lists["user_key"].nunique())
             yield as_rows(lists, as_of, slate, serving[slate].model_version)

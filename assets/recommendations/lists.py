@@ -12,7 +12,7 @@ from assets.features.marts import feature_reader
 from assets.listens import Ints
 from assets.ranker.chosen_lists import LISTS
 from assets.ranker.lists import ListRules, read_list_rules
-from assets.ranker.registry import Champion
+from assets.ranker.registry import Ordering
 from assets.ranker.scoring import rank
 from assets.recommendations.reasons import with_reasons
 from assets.slates import Slate
@@ -22,14 +22,14 @@ class ListMaker:
     """Makes the lists of a date: joins features to candidates, scores, applies the rules of lists, adds reasons."""
 
     def __init__(
-        self, features_of: Callable[[Ints], FeatureFrames], rules: ListRules, models: Mapping[Slate, Champion]
+        self, features_of: Callable[[Ints], FeatureFrames], rules: ListRules, models: Mapping[Slate, Ordering]
     ) -> None:
         self._features_of = features_of
         self._rules = rules
         self._models = models
 
     @classmethod
-    def of_date(cls, connection: dbapi.Connection, as_of: date, models: Mapping[Slate, Champion]) -> "ListMaker":
+    def of_date(cls, connection: dbapi.Connection, as_of: date, models: Mapping[Slate, Ordering]) -> "ListMaker":
         """With the features as of a date, and the titles and blocks of now.
 
         Raises:

@@ -13,6 +13,7 @@ from assets.listens import Floats, Ints
 from assets.ranker.lists import ListRules
 from assets.ranker.scoring import columns_of, forest_of
 from assets.ranker.training import RankerModel
+from assets.ranker.untrained import Untrained
 from assets.threads import thread_count
 from warehouse.errors import AudoticsError
 
@@ -26,13 +27,17 @@ WEAKEST = 0.5
 
 
 def with_reasons(
-    model: RankerModel, lists: pd.DataFrame, candidates: pd.DataFrame, features: FeatureMatrix, rules: ListRules
+    model: RankerModel | Untrained,
+    lists: pd.DataFrame,
+    candidates: pd.DataFrame,
+    features: FeatureMatrix,
+    rules: ListRules,
 ) -> pd.DataFrame:
     """`lists`, as from scoring.rank of the same candidates and features, with two columns more.
 
     anchor_track_key: one of the candidate's anchors that the user has not blocked (`chosen_anchors`), NO_ANCHOR
     where there is none. contributions: JSON text, `[{"feature", "contribution"}, …]`, the strongest first
-    (`strongest`), of the first EXPLAINED of each list; None further down.
+    (`strongest`), of the first EXPLAINED of each list; None further down, and of lists that no ranker ordered.
 
     Raises:
         AudoticsError: the candidates lack columns of anchors.
@@ -45,7 +50,7 @@ def with_reasons(
     rows = lists["row"].to_numpy()
     explained = np.flatnonzero(lists["rank"].to_numpy() <= EXPLAINED)
     texts = np.full(len(lists), None, dtype=object)
-    if len(explained):
+    if len(explained) and isinstance(model, RankerModel):
         values = features.values[rows[explained]][:, columns_of(model, features)]
         texts[explained] = strongest(model.names, contributions(model, values)[:, :-1])
     user = lists["user_key"].to_numpy(np.int32)

@@ -115,10 +115,11 @@ def _record_batches(cursor: dbapi.Cursor, as_of: date, batches: Iterable[tuple[A
         )
 
 
-def models_of_lists(connection: Connection, as_of: date) -> list[str]:
-    """The versions of the models that made the lists of a date; none where none were made."""
-    query = text("select model_version from ml.recommendation_batches where as_of = :as_of order by slate")
-    return list(connection.scalars(query, {"as_of": as_of}))
+def models_of_lists(connection: Connection, as_of: date) -> dict[Slate, str]:
+    """The version of the model that made the lists of each slate of a date; none where none were made."""
+    query = text("select slate, model_version from ml.recommendation_batches where as_of = :as_of order by slate")
+    made = connection.execute(query, {"as_of": as_of}).all()
+    return {Slate(row.slate): row.model_version for row in made}
 
 
 def dates_with_recommendations(connection: Connection) -> list[date]:

@@ -28,14 +28,14 @@ class Change:
 class SlateComparison:
     """The lists of a slate, counted over the batches of users.
 
-    users: who have a list now. lists_made_then: users who had one. other_lists: users whose list is another one, or
-    who had one at one of the times alone. others: the keys of the first of these. others_named: their public ids.
-    changes: what is not as it was then, whether or not lists differ. blocks: when each of the blocks was added to which
-    the lists of now hold.
+    trained_as_of: None where no ranker ordered them. users: who have a list now. lists_made_then: users who had one.
+    other_lists: users whose list is another one, or who had one at one of the times alone. others: the keys of the
+    first of these. others_named: their public ids. changes: what is not as it was then, whether or not lists differ.
+    blocks: when each of the blocks was added to which the lists of now hold.
     """
 
     model_version: str
-    trained_as_of: date
+    trained_as_of: date | None
     users: int = 0
     lists_made_then: int = 0
     other_lists: int = 0
@@ -55,7 +55,7 @@ class SlateComparison:
         """
         return {
             "model_version": self.model_version,
-            "trained_as_of": self.trained_as_of.isoformat(),
+            "trained_as_of": self.trained_as_of and self.trained_as_of.isoformat(),
             "users": self.users,
             "lists_made_then": self.lists_made_then,
             "users_with_other_lists": self.other_lists if self.lists_made_then else None,
@@ -77,7 +77,8 @@ class SlateComparison:
             )
         later = f"; it was trained as of {self.trained_as_of} and so had seen what came after"
         lists = counted(self.users, "list")
-        return f"{self.model_version}: {lists}, {compared}{later if self.trained_as_of > as_of else ''}"
+        seen = self.trained_as_of is not None and self.trained_as_of > as_of
+        return f"{self.model_version}: {lists}, {compared}{later if seen else ''}"
 
     def _whose(self) -> str:
         if not self.others_named:
@@ -88,7 +89,7 @@ class SlateComparison:
 
 def count(slates: dict[Slate, SlateComparison], part: Replayed) -> None:
     """Add a batch of users to the comparison of its slate."""
-    model = part.champion
+    model = part.ordering
     of_slate = slates.setdefault(part.slate, SlateComparison(model.model_version, model.trained_as_of))
     of_slate.users += part.users
     of_slate.lists_made_then += int(part.made_then["user_key"].nunique())

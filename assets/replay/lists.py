@@ -13,7 +13,7 @@ from assets.candidates.pool import Sources, SourcesConfig, fit_sources
 from assets.candidates.registry import needed_facts
 from assets.catalogue import read_catalogue
 from assets.listens import USERS_PER_BATCH, Ints, read_listens
-from assets.ranker.registry import Champion, champions, model_of_version
+from assets.ranker.registry import Ordering, ordering_of_version, orderings
 from assets.recommendations.lists import ListMaker
 from assets.recommendations.store import models_of_lists, read_lists
 from assets.slates import Slate
@@ -30,7 +30,7 @@ class Replayed:
     """
 
     slate: Slate
-    champion: Champion
+    ordering: Ordering
     lists: pd.DataFrame
     made_then: pd.DataFrame
     blocks: Sequence[datetime] = ()
@@ -51,15 +51,17 @@ class Replayed:
 
 def models_to_replay(
     connection: Connection, lake: Lake, as_of: date, model_version: str | None = None
-) -> dict[Slate, Champion]:
-    """The models that made the lists of a date, else its champions; or one model, for its slate alone.
+) -> dict[Slate, Ordering]:
+    """What ordered the lists of a date, else what would as of it; or one model, for its slate alone.
 
     Raises:
-        AudoticsError: there is no such model, or none that may serve the date.
+        AudoticsError: there is no such model, or a champion cannot serve.
     """
-    versions = models_of_lists(connection, as_of) if model_version is None else [model_version]
-    models = dict(model_of_version(connection, lake, version) for version in versions)
-    return models or champions(connection, lake, as_of)
+    if model_version is not None:
+        return ordering_of_version(connection, lake, model_version)
+    made = models_of_lists(connection, as_of)
+    then = {slate: ordering_of_version(connection, lake, version)[slate] for slate, version in made.items()}
+    return then or orderings(connection, lake, as_of)
 
 
 def _untold(stage: str, done: int, total: int) -> None:
@@ -69,7 +71,7 @@ def _untold(stage: str, done: int, total: int) -> None:
 def replay(
     connection: dbapi.Connection,
     as_of: date,
-    models: Mapping[Slate, Champion],
+    models: Mapping[Slate, Ordering],
     user_keys: Ints | None,
     tell: Callable[[str, int, int], None] = _untold,
 ) -> Iterator[Replayed]:

@@ -47,6 +47,9 @@ def list_(
         )
         for each in models
     ]
+    if not models:
+        say("no ranker was trained yet: `audotics run` trains one as soon as enough people listen")
+        return
     columns = ("model_version", "status", "NDCG@100 on fold", "ahead of incumbent")
     print_table("rankers", columns, rows, highlight="serving")
     for each in models:

@@ -28,8 +28,9 @@ def run(
 ) -> None:
     """Run the nightly job: load what has landed, rebuild models, score everyone, publish.
 
-    Trains first when there is no ranker for that date yet, so it takes a fresh warehouse to a live release. A date
-    before that of the live release makes lists and publishes nothing.
+    Trains first when there is no ranker for that date yet, so it takes a fresh warehouse to a live release. Where too
+    few people listen to train one, there is a release without, and what it does not hold is said. A date before that of
+    the live release makes lists and publishes nothing.
 
     Example: `audotics run --as-of 2015-01-01`
 

@@ -42,6 +42,9 @@ def list_(as_json: AsJson = False) -> None:
     ]
     print_table("releases", ("release", "status", "published (UTC)", "lists"), rows, highlight="live")
     for each in releases:
+        if each["status"] == "live":
+            for line in each["left_out"]:
+                say(f"{each['release']}: {line}")
         if each["unreadable"]:
             say(f"{each['release']} is unreadable in Redis: {each['unreadable']}; publish again to replace it")
 

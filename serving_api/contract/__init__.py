@@ -43,6 +43,7 @@ from serving_api.contract.lists import (
     unpack_list,
 )
 from serving_api.contract.meta import (
+    UNTRAINED,
     ReleaseMeta,
     pack_meta,
     unpack_meta,
@@ -80,6 +81,7 @@ __all__ = [
     "RELEASES",
     "SCORE_DTYPE",
     "TRACK_FIELD",
+    "UNTRAINED",
     "Artist",
     "Blocks",
     "ContractError",

@@ -7,6 +7,9 @@ import orjson
 
 from serving_api.contract.version import CONTRACT_VERSION, ContractError, ContractVersionError
 
+# How the model version of a slate begins whose lists no ranker ordered; after it, what did.
+UNTRAINED = "untrained/"
+
 
 @dataclass(frozen=True)
 class ReleaseMeta:
@@ -16,7 +19,7 @@ class ReleaseMeta:
     as_of: date
     generated_at: datetime
     models: dict[str, str]
-    """Model version per slate."""
+    """Model version per slate; one that begins with UNTRAINED is an order without a model."""
     users: dict[str, int]
     """Number of users with a list, per slate."""
     tracks: int

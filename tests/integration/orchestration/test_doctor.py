@@ -116,7 +116,7 @@ def test_listens_the_latest_load_and_the_live_release_are_reported(
     assert found["live release"].ok
     assert found["live release"].value == (
         f"{release}, as of 2026-11-22, generated 2026-11-22 03:30:00 UTC, discover 49 users, for_you 50 users;"
-        " read back whole"
+        " read back whole; no lists of rediscover: nobody has a track that could be in one"
     )
     assert (found["previous release"].ok, found["previous release"].value[:8]) == (True, "none yet")
 

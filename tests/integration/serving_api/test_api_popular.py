@@ -80,9 +80,32 @@ def test_where_too_few_people_share_anything_the_popular_list_is_empty_and_perso
     with running_api(redis_url) as api:
         body = document(api.get("/v1/popular"), models.Popular)
         assert (body["source"], body["items"], body["next_offset"]) == ("popular", [], None)
-        nobody = recommendations(api, "nobody")
-        assert (nobody["fallback_reason"], nobody["items"]) == ("unknown_user", [])
-        assert len(recommendations(api, "user_7")["items"]) == 12
+        without = recommendations(api, WITHOUT_DISCOVER, slate="discover")
+        for answer in (body, recommendations(api, "nobody"), recommendations(api, "nobody", country="Norway"), without):
+            assert (answer["source"], answer["fallback_reason"], answer["items"]) == (
+                "popular",
+                "too_few_listeners",
+                [],
+            )
+        own = recommendations(api, "user_7")
+        assert (own["source"], own["fallback_reason"], len(own["items"])) == ("personal", None, 12)
+
+
+def test_a_page_beyond_the_end_of_a_popular_list_does_not_make_the_list_an_empty_one(api: httpx.Client) -> None:
+    beyond = document(api.get("/v1/popular", params={"offset": 100}), models.Popular)
+    assert (beyond["items"], beyond["fallback_reason"]) == ([], None)
+    assert recommendations(api, "nobody", offset=100)["fallback_reason"] == "unknown_user"
+
+
+def test_a_list_of_their_own_that_no_ranker_ordered_says_so(client: Redis, redis_url: str) -> None:
+    untrained = {"for_you": "untrained/own_plays", "discover": "discover-1"}
+    publish(client, replace(sample_release(), model_versions=untrained))
+    with running_api(redis_url) as api:
+        own, trained = (recommendations(api, "user_7", slate=slate) for slate in untrained)
+        assert (own["source"], own["fallback_reason"]) == ("personal", "no_model")
+        assert (own["model_version"], len(own["items"])) == ("untrained/own_plays", 12)
+        assert (trained["source"], trained["fallback_reason"]) == ("personal", None)
+        assert recommendations(api, "nobody")["fallback_reason"] == "unknown_user"
 
 
 def test_a_country_has_a_popular_list_that_caches_tell_from_every_other(api: httpx.Client, client: Redis) -> None:

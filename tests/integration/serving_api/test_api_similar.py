@@ -43,6 +43,7 @@ def test_similar_tracks_are_listed_best_first_with_where_they_come_from(api: htt
         "as_of": "2026-11-22",
         "generated_at": "2026-11-22T03:30:00Z",
         "track": record_document(sample_track("first", 17)),
+        "fallback_reason": None,
         "items": [
             {"rank": 1, **record_document(sample_track("first", keys[0])), "score": 2.0},
             {"rank": 2, **record_document(sample_track("first", keys[1])), "score": 1.0},
@@ -65,12 +66,14 @@ def test_pages_of_similar_items_add_up_and_what_is_like_no_other_has_an_empty_on
 ) -> None:
     path = f"/v1/{kind}/{last[0]}-1/similar"
     whole = api.get(path).json()["items"]
+    beyond = api.get(path, params={"offset": 50}).json()
+    assert (beyond["items"], beyond["fallback_reason"]) == ([], None)
     first = api.get(path, params={"limit": 1}).json()
     second = api.get(path, params={"limit": 1, "offset": first["next_offset"]}).json()
     assert (first["items"] + second["items"], second["next_offset"]) == (whole, None)
     assert [item["rank"] for item in whole] == [1, 2]
     empty = api.get(f"/v1/{kind}/{last}/similar").json()
-    assert (empty["items"], empty["next_offset"]) == ([], None)
+    assert (empty["items"], empty["next_offset"], empty["fallback_reason"]) == ([], None, "too_few_listeners")
 
 
 def test_what_the_release_does_not_know_is_like_nothing(api: httpx.Client) -> None:

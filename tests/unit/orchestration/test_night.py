@@ -25,14 +25,21 @@ def file(name: str, read: int, loaded: int, rejected: int, already: bool = False
     }
 
 
-def made(files: list[dict[str, Any]], release: Mapping[str, Any]) -> Night:
+def made(
+    files: list[dict[str, Any]], release: Mapping[str, Any], trained: Mapping[str, dg.MetadataValue] | None = None
+) -> Night:
     schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in ("file", "format")])
     table = dg.MetadataValue.table([dg.TableRecord(each) for each in files], schema)
     released = {
         name: dg.MetadataValue.bool(value) if isinstance(value, bool) else dg.MetadataValue.text(value)
         for name, value in release.items()
     }
-    materialized = {"raw/ingest_files": {"files": table}, "release": released}
+    materialized: dict[str, Mapping[str, dg.MetadataValue]] = {
+        "raw/ingest_files": {"files": table},
+        "release": released,
+    }
+    if trained is not None:
+        materialized["rankers"] = trained
     return night(RunReport("run", "nightly", date(2026, 6, 1), (), 1.0, materialized), LANDING)
 
 
@@ -81,3 +88,14 @@ def test_a_run_that_loaded_a_damaged_release_again_says_what_was_damaged() -> No
     repaired = made([], PUBLISHED | {"repaired": damage})
     assert repaired.as_json()["repaired"] == damage
     assert repaired.release_lines() == [f"{damage}; it is loaded again", "release 2026-06-01-a is live"]
+
+
+def test_a_run_says_what_was_not_trained_and_what_the_release_does_not_hold() -> None:
+    missing = "no ranker serves for_you yet: its lists are in the order of own_plays\nno lists of discover: nobody"
+    lines = missing.splitlines()
+    assert made([], PUBLISHED | {"left_out": missing}).as_json()["left_out"] == lines
+    why = "no ranker of for_you was trained: its folds are of 1 listener, and a ranker needs 100"
+    trained = {"for_you/left_out": dg.MetadataValue.text(why), "dagster/row_count": dg.MetadataValue.int(0)}
+    done = made([], PUBLISHED | {"left_out": missing}, trained)
+    assert done.release_lines() == ["release 2026-06-01-a is live", why, *lines]
+    assert made([], PUBLISHED, {}).left_out == []

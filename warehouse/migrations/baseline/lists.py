@@ -26,7 +26,7 @@ def _create_recommendations() -> None:
         column("track_key", sa.Integer, "raw.tracks"),
         column("score", sa.REAL, "The model's score; comparable only within one list"),
         column("source", sa.Text, "The candidate source that put the track forward"),
-        column("model_version", sa.Text, "ml.models"),
+        column("model_version", sa.Text, "ml.models; untrained/ and what they are ordered by where no ranker served"),
         column(
             "anchor_track_key",
             sa.Integer,
@@ -36,7 +36,7 @@ def _create_recommendations() -> None:
         column(
             "contributions",
             JSONB,
-            "Strongest features and their SHAP values, in log odds, of the first 10 of a list; null below",
+            "Strongest features and their SHAP values, in log odds, of the first 10 of a list that a ranker ordered",
             null=True,
         ),
         sa.PrimaryKeyConstraint("as_of", "slate", "user_key", "rank", name="recommendations_pkey"),
@@ -51,7 +51,7 @@ def _create_recommendation_batches() -> None:
         "recommendation_batches",
         column("as_of", sa.Date, "Made from listens before this day"),
         column("slate", sa.Text, "for_you, discover or rediscover"),
-        column("model_version", sa.Text, "ml.models"),
+        column("model_version", sa.Text, "ml.models; untrained/ and what they are ordered by where no ranker served"),
         column("users", sa.BigInteger, "Users who have a list"),
         column("rows", sa.BigInteger, "Rows of ml.recommendations"),
         column("made_at", INSTANT, "When these lists replaced older ones"),

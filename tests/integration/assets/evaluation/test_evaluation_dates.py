@@ -98,6 +98,16 @@ def test_what_is_evaluated_by_default_is_the_newest_date_whose_days_are_over(war
         assert newest_date_over(connection) == AS_OF
 
 
+def test_lists_that_nobody_can_judge_are_not_asked_for(warehouse_url: str) -> None:
+    with_listens(warehouse_url, [*HISTORY, at(END + timedelta(days=1))])
+    replace(warehouse_url, AS_OF, iter([lists(AS_OF, "a")]))
+    with create_engine(warehouse_url).connect() as connection:
+        assert dates_to_evaluate(connection) == [], "nobody listened in the 14 days"
+        connection.rollback()
+        with_listens(warehouse_url, [at(AS_OF), at(END + timedelta(days=1))])
+        assert dates_to_evaluate(connection) == [], "nobody had listened before them"
+
+
 def test_a_warehouse_without_lists_or_models_has_nothing_to_judge(warehouse_url: str) -> None:
     with create_engine(warehouse_url).connect() as connection:
         assert dates_to_evaluate(connection) == []
@@ -108,7 +118,7 @@ def test_the_nightly_evaluation_asks_for_every_date_that_was_missed(
 ) -> None:
     made = [AS_OF - timedelta(days=number) for number in (9, 3, 2, 0, -1)]
     judged, open_still = made[1], made[-1]
-    with_listens(warehouse_url, [*HISTORY, *days(AS_OF, END - timedelta(days=1))])
+    with_listens(warehouse_url, days(AS_OF - timedelta(days=12), END - timedelta(days=1)))
     for day in made:
         replace(warehouse_url, day, iter([lists(day, "a")]))
     connection = psycopg2.connect(warehouse_url)

@@ -100,6 +100,17 @@ def test_a_release_that_covers_too_few_users_does_not_go_live(client: Redis) -> 
     assert contents(client) != before
 
 
+def test_of_a_handful_of_users_one_or_two_without_a_list_hold_up_nobody(client: Redis) -> None:
+    few = sample_release("few", users=2)
+    for expected, refused in ((3, False), (4, True)):
+        release = replace(few, expected_users={"for_you": 2, "discover": expected})
+        if refused:
+            with pytest.raises(ReleaseError, match=f"slate discover: 1 of {expected} users have a list"):
+                publish(client, release)
+        else:
+            assert publish(client, release).coverage == {"for_you": 1.0, "discover": pytest.approx(1 / expected)}
+
+
 def test_a_user_given_twice_is_found_when_redis_is_read_back(client: Redis) -> None:
     publish(client, sample_release())
     before = contents(client)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from assets.features.dates import fold_dates
-from assets.ranker.challenge import _decide, _Incumbent, _stand_in
+from assets.ranker.challenge import _decide, _Incumbent, _stand_in, _too_little
 from assets.ranker.dataset import Fold
 from assets.ranker.promotion import Decision, PromotionConfig
 from assets.ranker.registry import Challenger, ModelRow, StandIn, clean_model, obstacle, store_files
-from assets.ranker.training import RankerConfig, train
+from assets.ranker.training import FEWEST_LISTENERS, RankerConfig, train
 from assets.ranker.training_set import StoredHoldout
 from assets.slates import HORIZON_DAYS, Slate
 from warehouse.errors import AudoticsError
@@ -49,6 +49,19 @@ def test_without_a_fold_that_was_over_or_anything_to_learn_in_it_there_is_no_sta
     newest, next_to_it, *older = folds()
     assert _stand_in([newest, next_to_it], NEWEST, CONFIG) is None
     assert _stand_in([newest, next_to_it, fold(older[0].as_of, positives=0)], NEWEST, CONFIG) is None
+
+
+def test_why_there_is_no_ranker_is_said() -> None:
+    assert _too_little(folds(), FEWEST_LISTENERS) is None
+    assert _too_little(folds(), 1) == f"its folds are of 1 listener, and a ranker needs {FEWEST_LISTENERS}"
+    assert _too_little([], 0) == "in its folds, nobody with earlier listens played a track that it may list"
+    nothing = _too_little([fold(AS_OF, positives=0)], FEWEST_LISTENERS)
+    assert nothing == "in none of its folds was one candidate listened to and another not"
+
+
+def test_a_model_of_too_few_rows_splits_nothing() -> None:
+    assert train(folds(), CONFIG).splits
+    assert not train(folds(), replace(CONFIG, min_child_samples=1000)).splits
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from assets.ranker.dataset import Fold
 from assets.ranker.lists import ListRules
 from assets.ranker.scoring import rank
 from assets.ranker.training import RankerConfig, RankerModel, train
+from assets.ranker.untrained import Untrained
 from assets.recommendations.reasons import (
     EXPLAINED,
     REPEATED,
@@ -115,6 +116,15 @@ def test_features_in_another_order_and_more_of_them_are_explained_alike(fold: Fo
         with_reasons(model, rank(model, pool, each, NO_RULES), pool, each, NO_RULES) for each in (features, more)
     )
     assert_frame_equal(first, second)
+
+
+def test_lists_that_no_ranker_ordered_have_anchors_and_nothing_that_moved_a_score(fold: Fold) -> None:
+    pool = pool_of(fold).assign(rank_own_tracks=np.nan, rank_popular=np.tile(np.arange(PER_USER, 0, -1.0), USERS))
+    features, order = FeatureMatrix(NAMES, fold.x), Untrained("own_plays")
+    found = with_reasons(order, rank(order, pool, features, NO_RULES), pool, features, NO_RULES)
+    assert found["track_key"].tolist() == list(range(PER_USER - 1, -1, -1)) * USERS
+    assert (found["anchor_track_key"] != NO_ANCHOR).mean() > 0.9
+    assert found["contributions"].isna().all()
 
 
 def test_no_candidates_give_no_reasons(fold: Fold, model: RankerModel) -> None:

@@ -54,3 +54,9 @@ def test_the_verdict_names_what_changed_only_where_lists_differ() -> None:
     compared.changes, compared.others_named = [], []
     assert compared.verdict(AS_OF).startswith(f"{said}nothing that is on record has changed")
     assert "had seen what came after" in compared.verdict(date(2026, 5, 1))
+
+
+def test_lists_that_no_ranker_ordered_were_trained_on_nothing() -> None:
+    compared = SlateComparison("untrained/own_plays", None, users=1, lists_made_then=1)
+    assert compared.verdict(AS_OF) == "untrained/own_plays: 1 list, the same as those made then"
+    assert compared.as_json()["trained_as_of"] is None

@@ -193,18 +193,19 @@ def _loads(url: str) -> Iterator[Finding]:
         listens: int = connection.execute(sqlalchemy.text("SELECT count(*) FROM raw.listens")).scalar_one()
         last = connection.execute(
             sqlalchemy.text(
-                "SELECT path, rows_read, rows_loaded, rows_rejected, rows_duplicate, finished_at"
+                "SELECT path, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out, finished_at"
                 " FROM raw.ingest_files ORDER BY finished_at DESC, file_id DESC LIMIT 1"
             )
         ).one_or_none()
-    advice = "load some: `audotics ingest lastfm-1k PATH` or `audotics ingest tabular PATH --mapping FILE`"
+    advice = "load some: `audotics ingest PATH`, or `audotics ingest PATH --mapping FILE`"
     yield Finding("listens", listens > 0, f"{listens:,}", advice)
     if last is None:
         yield Finding("last load", False, "none", advice)
         return
     value = (
         f"{Path(last.path).name}: {last.rows_read:,} read = {last.rows_loaded:,} loaded"
-        f" + {last.rows_rejected:,} rejected + {last.rows_duplicate:,} duplicate, {last.finished_at:%F %T} UTC"
+        f" + {last.rows_rejected:,} rejected + {last.rows_duplicate:,} duplicate + {last.rows_left_out:,} left out,"
+        f" {last.finished_at:%F %T} UTC"
     )
     yield Finding(
         "last load",

@@ -10,7 +10,7 @@ import dagster as dg
 from orchestration.runs import RunReport
 from warehouse.wording import counted
 
-_COUNTS = ("rows_read", "rows_loaded", "rows_rejected", "rows_duplicate")
+_COUNTS = ("rows_read", "rows_loaded", "rows_rejected", "rows_duplicate", "rows_left_out")
 
 
 @dataclass
@@ -28,6 +28,7 @@ class LandedFolder:
     rows_loaded: int = 0
     rows_rejected: int = 0
     rows_duplicate: int = 0
+    rows_left_out: int = 0
 
     def line(self) -> str:
         """For people."""
@@ -35,6 +36,7 @@ class LandedFolder:
         now = (
             f"{counted(self.files, 'file')}, {counted(self.rows_read, 'row')} read, {self.rows_loaded:,} loaded,"
             f" {self.rows_rejected:,} rejected, {self.rows_duplicate:,} duplicate"
+            + (f", {self.rows_left_out:,} left out" if self.rows_left_out else "")
             if self.files
             else ""
         )

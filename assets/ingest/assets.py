@@ -22,7 +22,7 @@ _DAYS_SHOWN = 90
 _TABLES = {
     "listens": "Listens, one row per (user, start of playback, track), each with the file it came from.",
     "rejected_listens": "Rows that could not be loaded: file, line, reason and the mapped fields.",
-    "ingest_files": "Files loaded, with rows read = loaded + rejected + duplicates.",
+    "ingest_files": "Files loaded, with rows read = loaded + rejected + duplicates + left out.",
     "users": "Users, with the profile where a source gives one.",
     "tracks": "Tracks, with their dense key and public id.",
     "artists": "Artists, with their dense key and public id.",
@@ -76,7 +76,7 @@ def _listens_per_day(connection: Connection) -> str:
 
 
 def _files(reports: list[LoadReport]) -> dg.TableMetadataValue:
-    names = ("rows_read", "rows_loaded", "rows_rejected", "rows_duplicate")
+    names = ("rows_read", "rows_loaded", "rows_rejected", "rows_duplicate", "rows_left_out")
     columns = [dg.TableColumn("file", "string"), dg.TableColumn("format", "string")]
     columns += [dg.TableColumn(name, "int") for name in names] + [dg.TableColumn("already_loaded", "bool")]
     records = [

@@ -215,7 +215,8 @@ def _pick(
     columns: dict[str, pa.ChunkedArray | pa.Array] = {"line": good["line"]}
     for field, position in table.positions.items():
         if position is None:
-            columns[field] = pa.nulls(good.num_rows, pa.string())
+            # Of no type: the file has no such column.
+            columns[field] = pa.nulls(good.num_rows)
         else:
             column = flat.take(pa.array(np.arange(position, len(flat), table.width)))
             columns[field] = unquote(column) if unquote else column

@@ -1,5 +1,6 @@
 """Load files of listens into the raw schema: one transaction per file, all of it or nothing."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,7 +19,7 @@ from assets.ingest.listing import list_files
 from assets.ingest.mentions import MentionCounter
 from assets.ingest.parse import Parser
 from assets.ingest.records import LoadReport, Progress, ProgressCallback, Source
-from assets.ingest.refusal import Tally, refusal
+from assets.ingest.refusal import Tally, most_frequent_first, refusal
 from warehouse.connections import check_warehouse
 from warehouse.engine import adbc_connect
 from warehouse.errors import AudoticsError
@@ -149,7 +150,7 @@ def _already_loaded(cursor: dbapi.Cursor, source: Source, hashed: _Hashed, start
     if row is None:
         _refuse_second_reading(cursor, source, hashed)
         return None
-    file_id, rows_read, rows_loaded, rows_rejected, rows_duplicate = row
+    file_id, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out, left_out = row
     cursor.execute(merge_sql.REJECTED_BY_REASON, (file_id,))
     return LoadReport(
         file_id=file_id,
@@ -160,7 +161,9 @@ def _already_loaded(cursor: dbapi.Cursor, source: Source, hashed: _Hashed, start
         rows_loaded=rows_loaded,
         rows_rejected=rows_rejected,
         rows_duplicate=rows_duplicate,
+        rows_left_out=rows_left_out,
         rejected_by_reason=dict(cursor.fetchall()),
+        left_out_by_rule=most_frequent_first(json.loads(left_out)),
         nulled={},
         already_loaded=True,
         seconds=time.monotonic() - started,
@@ -197,11 +200,11 @@ def _load_new(
     loaded = _merge(
         cursor,
         merge_sql.merge_statements(file_id, source.rules.source),
-        tally.rows_read - tally.rows_rejected,
+        tally.listens,
         lambda done: progress(Progress(file, "writing", done, tally.rows_read)),
     )
-    duplicate = tally.rows_read - tally.rows_rejected - loaded
-    counts = tally.rows_read, loaded, tally.rows_rejected, duplicate
+    duplicate = tally.listens - loaded
+    counts = tally.rows_read, loaded, tally.rows_rejected, duplicate, tally.rows_left_out, json.dumps(tally.left_out)
     cursor.execute(
         merge_sql.RECORD_FILE,
         (file_id, hashed.sha256, source.format, file.address, hashed.stamp.size, *counts, started_at),
@@ -215,7 +218,9 @@ def _load_new(
         rows_loaded=loaded,
         rows_rejected=tally.rows_rejected,
         rows_duplicate=duplicate,
+        rows_left_out=tally.rows_left_out,
         rejected_by_reason=tally.by_reason(),
+        left_out_by_rule=most_frequent_first(tally.left_out),
         nulled=dict(tally.nulled),
         already_loaded=False,
         seconds=time.monotonic() - started,
@@ -229,7 +234,7 @@ def _stage(cursor: dbapi.Cursor, source: Source, file: InputFile, now: datetime,
     parser, mentions, tally = Parser(source.rules, now), MentionCounter(), Tally()
     for batch in source.read(file):
         parsed = parser.parse(batch)
-        tally.add(batch.rows_read, parsed)
+        tally.add(batch, parsed)
         _ingest(cursor, "staged_rejects", parsed.rejects)
         if parsed.listens.num_rows:
             split = mentions.split(parsed.listens)

@@ -1,15 +1,23 @@
 """Mapping files: which column of a tabular file is which field of a listen."""
 
 import hashlib
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from assets.ingest.encodings import is_encoding
-from assets.ingest.records import PER_SECOND, ParseRules, TimeRule
+from assets.ingest.mapping_parts import LeaveOut, Pick, Strict, Text, Time
+from assets.ingest.records import ParseRules, TimeRule
 from warehouse.errors import AudoticsError
 
 FormatName = Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx"]
@@ -26,11 +34,17 @@ FieldName = Literal[
     "skipped",
 ]
 ConstantName = Literal["user_id", "title", "artist_id", "artist_name", "artist_mbid"]
-Text = Annotated[str, StringConstraints(min_length=1)]
 Character = Annotated[str, StringConstraints(min_length=1, max_length=1)]
 SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 # These begin the natural keys of tracks and artists that belong to no source.
 _RESERVED_SOURCES = ("mbid", "name")
+_DELIMITED, _TEXT = ("csv", "tsv"), ("csv", "tsv", "json", "jsonl")
+_ONLY_FOR: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("delimiter", "quoted", "quote", "escape", "skip_lines", "comment", "header"), _DELIMITED),
+    "rows": ("json", "jsonl"),
+    "sheet": ("xlsx",),
+    "encoding": _TEXT,
+}
 
 
 def _known_encoding(name: str) -> str:
@@ -39,40 +53,21 @@ def _known_encoding(name: str) -> str:
     return name
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Time(_Strict):
-    """How the file writes times.
-
-    `unit` is s, ms, us or ns since 1970 UTC, iso8601, or a strptime format such as `%d %b %Y, %H:%M`. `zone` is the
-    IANA zone of times that carry none. `event` says whether playback started or ended then; from an end,
-    `ms_played` is subtracted (nothing where it is unknown).
-    """
-
-    unit: Text
-    zone: Text = "UTC"
-    event: Literal["start", "end"] = "start"
-
-    @model_validator(mode="after")
-    def _unit_is_known(self) -> Self:
-        if self.unit not in (*PER_SECOND, "iso8601") and "%" not in self.unit:
-            raise ValueError("unit is one of s, ms, us, ns, iso8601, or a strptime format such as '%d %b %Y, %H:%M'")
-        return self
-
-
-class Mapping(_Strict):
+class Mapping(Strict):
     """A mapping file.
 
     Attributes:
         format: csv, tsv, json, jsonl, parquet or xlsx; by default what the file's extension says.
         source: name of the service or data set: the namespace of its track and artist ids.
-        columns: the column, or dotted path, of each field.
+        columns: where each field comes from: a column or dotted path, a list of them, or a table as `Pick` says.
         constants: fields with one value in every row.
+        user_pattern: a regular expression with one group that finds the user in the file's path.
         time: how times are written.
-        played_unit: unit of `ms_played` in the file.
-        optional: fields whose column some files lack; they are null there.
+        played_unit: unit of `ms_played` in the file, ms by default.
+        optional: fields whose columns some files lack; they are null there.
+        nulls: texts that mean that there is no value, besides the empty one; by default NULLS for every field but
+            title and artist_name, which may be words like these.
+        leave_out: rows that are counted but neither loaded nor rejected; the first rule that fits counts.
         delimiter, quoted: for csv (`,` and true by default) and tsv (tab, and quoted if the first rows show it). A
             first line such as `sep=;` says the delimiter where the mapping does not.
         quote, escape: of quoted fields: the mark around them (`"`), and the character before one that is part of the
@@ -86,12 +81,15 @@ class Mapping(_Strict):
     """
 
     source: SourceName
-    columns: dict[FieldName, Text]
+    columns: dict[FieldName, Pick]
     time: Time
     constants: dict[ConstantName, Text] = Field(default_factory=dict)
+    user_pattern: Text | None = None
     format: FormatName | None = None
     played_unit: Literal["s", "ms"] = "ms"
     optional: tuple[FieldName, ...] = ()
+    nulls: tuple[str, ...] | None = None
+    leave_out: tuple[LeaveOut, ...] = ()
     delimiter: Character | None = None
     quoted: bool | None = None
     quote: Character = '"'
@@ -110,16 +108,30 @@ class Mapping(_Strict):
         known = {*self.columns, *self.constants}
         if "listened_at" not in self.columns:
             raise ValueError("columns names no column for listened_at")
-        if "user_id" not in known:
-            raise ValueError("neither columns nor constants names user_id")
+        if "user_id" not in known and self.user_pattern is None:
+            raise ValueError("neither columns nor constants names user_id, and there is no user_pattern")
         if not known & {"track_id", "recording_mbid"} and not {"title", "artist_name"} <= known:
             raise ValueError("columns must name track_id or recording_mbid, or both title and artist_name")
-        if twice := sorted(set(self.columns) & set(self.constants)):
-            raise ValueError(f"{twice[0]} is in columns and in constants; keep one")
-        if unmapped := sorted(set(self.optional) - set(self.columns)):
-            raise ValueError(f"optional lists {unmapped[0]}, which columns does not map")
         if self.time.event == "end" and "ms_played" not in self.columns:
             raise ValueError("time.event = 'end' needs a column for ms_played, to know when playback started")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_have_an_effect(self) -> Self:
+        if twice := sorted(set(self.columns) & set(self.constants)):
+            raise ValueError(f"{twice[0]} is in columns and in constants; keep one, or give the column a `default`")
+        if self.user_pattern is not None:
+            if "user_id" in {*self.columns, *self.constants}:
+                raise ValueError("user_id is in columns or constants, so user_pattern has no effect; keep one")
+            _check_pattern(self.user_pattern)
+        if unmapped := sorted(set(self.optional) - set(self.columns)):
+            raise ValueError(f"optional lists {unmapped[0]}, which columns does not map")
+        if "played_unit" in self.model_fields_set and "ms_played" not in self.columns:
+            raise ValueError("played_unit has no effect without a column for ms_played")
+        if self.format is not None:
+            for name in sorted(self.model_fields_set):
+                if name in _ONLY_FOR and self.format not in _ONLY_FOR[name]:
+                    raise ValueError(f"{name} has no effect on {self.format}")
         return self
 
     @property
@@ -139,6 +151,15 @@ class Mapping(_Strict):
             played_unit=self.played_unit,
             times_are_from=origin,
         )
+
+
+def _check_pattern(pattern: str) -> None:
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"user_pattern is not a regular expression: {error}") from error
+    if groups != 1:
+        raise ValueError(f"user_pattern has {groups} groups; put the part that names the user into one: user=([^/]+)/")
 
 
 def read_mapping(path: Path) -> Mapping:
@@ -169,4 +190,6 @@ def _fault(fault: ErrorDetails) -> str:
 
 
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
-    return list((Time if location[0] == "time" else Mapping).model_fields)
+    models: dict[str, type[Strict]] = {"time": Time, "columns": Pick, "leave_out": LeaveOut}
+    beside = models.get(str(location[0]), Mapping)
+    return [field.alias or name for name, field in beside.model_fields.items()]

@@ -42,7 +42,8 @@ def _highest_key(kind: str, in_use: str) -> str:
 NEXT_FILE_ID = f"SELECT coalesce({_highest_key('file', 'max(file_id)')}, 0) + 1 FROM raw.ingest_files"
 
 ALREADY_LOADED = """
-SELECT file_id, rows_read, rows_loaded, rows_rejected, rows_duplicate FROM raw.ingest_files
+SELECT file_id, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out, left_out::text
+FROM raw.ingest_files
 WHERE sha256 = $1 AND format = $2
 """
 
@@ -56,9 +57,10 @@ SELECT reason, count(*) FROM raw.rejected_listens WHERE file_id = $1 GROUP BY re
 
 RECORD_FILE = """
 INSERT INTO raw.ingest_files (
-    file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected, rows_duplicate, started_at, finished_at
+    file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out,
+    left_out, started_at, finished_at
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock_timestamp())
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb, $12, clock_timestamp())
 """
 
 USERS_OF_PROFILES = "SELECT user_id FROM staged_profiles"

@@ -115,7 +115,7 @@ def _raw_batch(
     for field, column in columns.items():
         steps = _resolve(batch.schema, column)
         if steps is None:
-            values[field] = pa.nulls(batch.num_rows, pa.string())
+            values[field] = pa.nulls(batch.num_rows)
             continue
         value = batch.column(steps[0])
         for step in steps[1:]:

@@ -80,17 +80,19 @@ class Parser:
     def _check_time_rule(self) -> None:
         time = self._rules.time
         try:
-            self._connection.execute("SET TimeZone = $zone", {"zone": time.zone})
+            self._connection.execute("SET TimeZone = $zone", {"zone": time.zone or "UTC"})
         except duckdb.Error as error:
             raise AudoticsError(
                 f"{self._rules.times_are_from}: time.zone {time.zone!r} is not an IANA zone such as 'Europe/Berlin'"
             ) from error
-        if "%" in time.unit:
+        for unit in time.units:
+            if "%" not in unit:
+                continue
             try:
-                self._connection.execute("SELECT try_strptime('', $format)", {"format": time.unit}).fetchall()
+                self._connection.execute("SELECT try_strptime('', $format)", {"format": unit}).fetchall()
             except duckdb.Error as error:
                 raise AudoticsError(
-                    f"{self._rules.times_are_from}: time.unit {time.unit!r} is not a strptime format; "
+                    f"{self._rules.times_are_from}: time.unit {unit!r} is not a strptime format; "
                     "one is '%d %b %Y, %H:%M'"
                 ) from error
 

@@ -1,5 +1,6 @@
 """The one query that turns raw fields into a listen or a reason: pure text, run by parse.Parser on each batch."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -14,7 +15,9 @@ LONGEST_PLAY_MS = 24 * 60 * 60 * 1000
 EARLIEST = datetime(EARLIEST_DAY.year, EARLIEST_DAY.month, EARLIEST_DAY.day, tzinfo=UTC)
 
 _MBID = "'[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}'"
-_ISO_8601 = r"'\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?'"
+_ISO_8601 = r"'\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?))?'"
+# A narrow or non-breaking space, as recent tools put before AM and PM, is a space.
+_TIDY_TIME = "translate(listened_at::VARCHAR, chr(8239) || chr(160), '  ')"
 _INTEGER = r"'[+-]?\d{1,19}'"
 _REAL = r"'[+-]?\d{1,19}(\.\d*)?([eE][+-]?\d{1,2})?'"
 # Numbers are clamped to the years 1900 to 2200 before they are multiplied, so that no multiplication overflows.
@@ -125,22 +128,39 @@ def _boolean(kinds: Mapping[str, str]) -> str:
 
 def _time(kind: str, rules: ParseRules) -> str:
     """Return microseconds since 1970 UTC, null when the value is not a time; the session's zone is the rules'."""
-    unit = rules.time.unit
     if kind == "instant":
         return "epoch_us(listened_at::TIMESTAMPTZ)"
+    times = [_time_in(unit, kind, rules) for unit in rules.time.units]
+    return times[0] if len(times) == 1 else f"coalesce({', '.join(times)})"
+
+
+def _time_in(unit: str, kind: str, rules: ParseRules) -> str:
     if unit in PER_SECOND:
-        if kind == "integer":
-            return _whole("listened_at", unit)
-        if kind == "real":
-            return _fractional("listened_at", unit)
+        since_1970 = _number_of(unit, kind)
+        # A timestamp without zone becomes an instant by the session's zone.
+        return f"epoch_us(make_timestamp({since_1970})::TIMESTAMPTZ)" if rules.time.zone else since_1970
+    text = _TIDY_TIME
+    if unit == "iso8601":
         return f"""CASE
+            WHEN regexp_full_match({text}, {_ISO_8601})
+            THEN epoch_us(try_cast(regexp_replace({text}, ' ?(UTC|GMT|Z)$', '+00') AS TIMESTAMPTZ))
+        END"""
+    if "%p" in unit:
+        # `4:45pm`, `4:45 p.m.` and `4:45 PM` are one spelling.
+        text = f"regexp_replace({text}, '(?i)([0-9])[[:space:]]*([ap])\\.?m\\b\\.?', '\\1 \\2M')"
+        unit = re.sub(r"\s*%p", " %p", unit)
+    return f"epoch_us(try_strptime({text}, {quoted(unit)})::TIMESTAMPTZ)"
+
+
+def _number_of(unit: str, kind: str) -> str:
+    if kind == "integer":
+        return _whole("listened_at", unit)
+    if kind == "real":
+        return _fractional("listened_at", unit)
+    return f"""CASE
             WHEN regexp_full_match(listened_at, {_INTEGER}) THEN {_whole("listened_at", unit)}
             WHEN regexp_full_match(listened_at, {_REAL}) THEN {_fractional("listened_at", unit)}
         END"""
-    text = "listened_at::VARCHAR"
-    if unit == "iso8601":
-        return f"CASE WHEN regexp_full_match({text}, {_ISO_8601}) THEN epoch_us(try_cast({text} AS TIMESTAMPTZ)) END"
-    return f"epoch_us(try_strptime({text}, {quoted(unit)})::TIMESTAMPTZ)"
 
 
 def _whole(value: str, unit: str) -> str:

@@ -1,6 +1,6 @@
 """What passes between the readers, the parser and the load, and what a load reports."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
@@ -58,16 +58,18 @@ class RawBatch:
             type the file gave it.
         rejects: rows that could not be split into fields, or whose texts are not text, in REJECT_SCHEMA.
         done: how much of the file has been read, 0 to 1.
+        left_out: rows that a rule of the source leaves out, counted by the name of the rule.
     """
 
     rows: pa.Table
     rejects: pa.Table
     done: float
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rows_read(self) -> int:
-        """Rows of the file in this batch, whether or not they could be split."""
-        rows: int = self.rows.num_rows + self.rejects.num_rows
+        """Rows of the file in this batch, whether or not they could be split or are left out."""
+        rows: int = self.rows.num_rows + self.rejects.num_rows + sum(self.left_out.values())
         return rows
 
 
@@ -82,13 +84,13 @@ class TimeRule:
     """How a source writes the time of a listen.
 
     Attributes:
-        unit: s, ms, us or ns since 1970 UTC, iso8601, or a strptime format.
-        zone: IANA zone of times that carry none themselves.
+        units: s, ms, us or ns since 1970, iso8601, or strptime formats; the first that fits a value is its own.
+        zone: IANA zone of times that carry none themselves; with it, numbers count from 1970 in that zone, not in UTC.
         event: whether the time is the start or the end of playback.
     """
 
-    unit: str
-    zone: str = "UTC"
+    units: tuple[str, ...]
+    zone: str | None = None
     event: Literal["start", "end"] = "start"
 
 
@@ -137,11 +139,12 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of one file; rows_read = rows_loaded + rows_rejected + rows_duplicate.
+    """What became of one file; rows_read = rows_loaded + rows_rejected + rows_duplicate + rows_left_out.
 
     Attributes:
         file_id: the key of the load in raw.ingest_files, by which it can be undone.
         rejected_by_reason: rejected rows per reason, most frequent first.
+        left_out_by_rule: rows per rule of the source that leaves them out, such as podcasts.
         nulled: rows per field whose value was not usable and was replaced by null; the listen itself stays. Empty
             for a file that was loaded before.
         already_loaded: the same bytes are in the warehouse in this format; the counts are those of that load.
@@ -155,7 +158,9 @@ class LoadReport:
     rows_loaded: int
     rows_rejected: int
     rows_duplicate: int
+    rows_left_out: int
     rejected_by_reason: dict[str, int]
+    left_out_by_rule: dict[str, int]
     nulled: dict[str, int]
     already_loaded: bool
     seconds: float

@@ -1,6 +1,7 @@
 """When to refuse a whole file, and how to say so."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -12,7 +13,7 @@ from assets.ingest.files import InputFile
 from assets.ingest.lines import NOT_UTF8
 from assets.ingest.parse import ParsedBatch
 from assets.ingest.parse_sql import EARLIEST
-from assets.ingest.records import PER_SECOND, TIME_REASONS, TOO_OLD, ParseRules
+from assets.ingest.records import PER_SECOND, TIME_REASONS, TOO_OLD, ParseRules, RawBatch
 
 # From this many refused times on, a file in which they are the greater part is taken for misread.
 _FEWEST_ODD_TIMES = 10
@@ -24,13 +25,15 @@ class Tally:
 
     rows_read: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
     nulled: Counter[str] = field(default_factory=Counter)
     odd_times: list[str] = field(default_factory=list)
     first_reject: tuple[int, str | None] | None = None
 
-    def add(self, rows_read: int, parsed: ParsedBatch) -> None:
+    def add(self, batch: RawBatch, parsed: ParsedBatch) -> None:
         """Count one more batch."""
-        self.rows_read += rows_read
+        self.rows_read += batch.rows_read
+        self.left_out.update(batch.left_out)
         for entry in pc.value_counts(parsed.rejects["reason"]):
             self.rejected[entry["values"].as_py()] += entry["counts"].as_py()
         self.nulled.update(parsed.nulled)
@@ -43,9 +46,24 @@ class Tally:
         """Rows refused so far."""
         return self.rejected.total()
 
+    @property
+    def rows_left_out(self) -> int:
+        """Rows that a rule of the source has left out so far."""
+        return self.left_out.total()
+
+    @property
+    def listens(self) -> int:
+        """Rows that are listens, those that are there already included."""
+        return self.rows_read - self.rows_rejected - self.rows_left_out
+
     def by_reason(self) -> dict[str, int]:
         """Return rejected rows per reason, most frequent first."""
-        return dict(sorted(self.rejected.items(), key=lambda entry: (-entry[1], entry[0])))
+        return most_frequent_first(self.rejected)
+
+
+def most_frequent_first(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return counts by falling number, then by name."""
+    return dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])))
 
 
 def refusal(file: InputFile, tally: Tally, rules: ParseRules, now: datetime) -> str | None:
@@ -53,7 +71,7 @@ def refusal(file: InputFile, tally: Tally, rules: ParseRules, now: datetime) -> 
     if tally.rows_read == 0:
         return None
     odd = sum(tally.rejected[reason] for reason in TIME_REASONS)
-    nothing_left = tally.rows_rejected == tally.rows_read
+    nothing_left = tally.rows_rejected > 0 and tally.listens == 0
     mostly_odd = odd >= _FEWEST_ODD_TIMES and 2 * odd > tally.rows_read
     if mostly_odd or (nothing_left and 2 * odd > tally.rows_read):
         return f"{file}: {_odd_times(odd, tally, rules, now)}; nothing of it was loaded"
@@ -89,10 +107,10 @@ def _odd_times(odd: int, tally: Tally, rules: ParseRules, now: datetime) -> str:
     what = {"bad_timestamp": "not times", TOO_OLD: f"before {EARLIEST.year}", "in_the_future": "in the future"}[most]
     sample = tally.odd_times[0] if tally.odd_times else ""
     message = (
-        f"{odd:,} of its {tally.rows_read:,} times are refused, as {what} when read as {rules.time.unit} "
+        f"{odd:,} of its {tally.rows_read:,} times are refused, as {what} when read as {' or '.join(rules.time.units)} "
         f"(the first is {_shortened(sample)})"
     )
-    fitting = [unit for unit in units_that_fit(tally.odd_times, now) if unit != rules.time.unit]
+    fitting = [unit for unit in units_that_fit(tally.odd_times, now) if unit not in rules.time.units]
     if rules.times_are_from and fitting:
         return (
             f'{message}; they look like {fitting[0]}: set unit = "{fitting[0]}" under [time] in {rules.times_are_from}'

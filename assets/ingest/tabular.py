@@ -1,6 +1,7 @@
 """CSV, TSV, JSON, Parquet and Excel files, read as a mapping says."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -10,6 +11,7 @@ from assets.ingest.json_rows import read_json
 from assets.ingest.listing import Listing
 from assets.ingest.mapping import FormatName, Mapping
 from assets.ingest.parquet import read_parquet
+from assets.ingest.pick import Picker
 from assets.ingest.records import ParseRules, RawBatch
 from assets.ingest.spreadsheets import read_spreadsheet
 from warehouse.errors import AudoticsError
@@ -27,15 +29,25 @@ _FORMATS: dict[str, FormatName] = {
 
 @dataclass(frozen=True)
 class Tabular:
-    """Any file of one row per listen; `origin` says where the mapping was read from, for messages."""
+    """Files of one row per listen.
+
+    Attributes:
+        mapping: what is read of them.
+        origin: where the mapping was read from, for messages; empty where nobody can correct it.
+        name: of the format, where it has one.
+        holds_listens: whether a file of this name, without the suffix of a compression, is one of the format's; by
+            default the extension tells.
+    """
 
     mapping: Mapping
     origin: str = "the mapping"
+    name: str | None = None
+    holds_listens: Callable[[str], bool] | None = None
 
     @property
     def format(self) -> str:
-        """`tabular` and a digest of the mapping: read under another mapping, a file is another file."""
-        return f"tabular/{self.mapping.digest}"
+        """The name; else `tabular` and a digest of the mapping: read under another mapping, a file is another file."""
+        return self.name or f"tabular/{self.mapping.digest}"
 
     @property
     def rules(self) -> ParseRules:
@@ -51,6 +63,7 @@ class Tabular:
         files = [file for file in listing.files if file.is_named or self._is_wanted(file)]
         if not files and not listing.damaged:
             wanted = self.mapping.format or ", ".join(sorted(set(_FORMATS.values())))
+            wanted = self.name or wanted
             raise AudoticsError(f"{listing.given} has no {wanted} file; give the file itself, or another folder")
         return files
 
@@ -66,7 +79,12 @@ class Tabular:
                 f"cannot tell the format of {file} by its name; "
                 f'add format = "csv", "tsv", "json", "jsonl", "parquet" or "xlsx" to {self.origin}'
             )
-        columns, optional = dict[str, str](self.mapping.columns.items()), self.mapping.optional
+        picker = Picker(self.mapping, file, self._user(file))
+        return (picker.pick(batch) for batch in self._columns(file, format_name, picker.columns, picker.optional))
+
+    def _columns(
+        self, file: InputFile, format_name: FormatName, columns: dict[str, str], optional: Sequence[str]
+    ) -> Iterator[RawBatch]:
         if format_name == "parquet":
             return read_parquet(file, columns, optional)
         if format_name in ("json", "jsonl"):
@@ -74,6 +92,18 @@ class Tabular:
         if format_name == "xlsx":
             return read_spreadsheet(file, columns, optional, self.mapping.sheet)
         return read_delimited(file, self._layout(format_name), columns, optional)
+
+    def _user(self, file: InputFile) -> str | None:
+        """The user whom the file's path names, where the mapping looks for one there."""
+        if self.mapping.user_pattern is None:
+            return None
+        found = re.search(self.mapping.user_pattern, file.address)
+        if found is None or not found[1]:
+            raise AudoticsError(
+                f"{file}: its path has no part that user_pattern = '{self.mapping.user_pattern}' of {self.origin} finds"
+                " the user in; rename it, or correct the pattern"
+            )
+        return found[1]
 
     def profiles(self, file: InputFile) -> None:
         """Tabular files have no profiles."""
@@ -93,6 +123,8 @@ class Tabular:
         )
 
     def _is_wanted(self, file: InputFile) -> bool:
+        if self.holds_listens is not None:
+            return self.holds_listens(file.plain_name)
         found = _extension(file)
         return found is not None and found == (self.mapping.format or found)
 

@@ -126,14 +126,18 @@ def print_reports(reports: "list[LoadReport]") -> None:
             report.rows_loaded,
             report.rows_rejected,
             report.rows_duplicate,
+            report.rows_left_out,
             "already loaded" if report.already_loaded else f"{report.seconds:.1f} s",
         )
         for report in reports
     ]
-    print_table("ingested", ("file", "read", "loaded", "rejected", "duplicate", ""), rows)
+    print_table("ingested", ("file", "read", "loaded", "rejected", "duplicate", "left out", ""), rows)
     for report in reports:
         notes = [f"{count:,} {reason}" for reason, count in report.rejected_by_reason.items()]
         if notes:
             say(f"rejected of {Path(report.file).name}: {', '.join(notes)} (see raw.rejected_listens)")
+        if report.left_out_by_rule:
+            left_out = ", ".join(f"{count:,} {rule}" for rule, count in report.left_out_by_rule.items())
+            say(f"left out of {Path(report.file).name}: {left_out}")
         for column, count in report.nulled.items():
             say(f"{Path(report.file).name}: {count:,} unusable values of {column} set to null")

@@ -45,7 +45,8 @@ _TRACK = "(SELECT natural_key FROM raw.tracks WHERE tracks.track_key = t.track_k
 _ARTIST = "(SELECT natural_key FROM raw.artists WHERE artists.artist_key = t.artist_key)"
 _LISTEN = f"{_LOAD}, {_USER}, {_TRACK}, listened_at, ms_played, skipped, source"
 _BY_NATURAL_KEYS = {
-    "ingest_files": "sha256, format, bytes, rows_read, rows_loaded, rows_rejected, rows_duplicate",
+    "ingest_files": "sha256, format, bytes, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out,"
+    " left_out",
     "users": f"user_id, listener_key, gender, age, country, registered_on, {_LOAD}",
     "artists": f"natural_key, artist_id, artist_mbid, name, {_LOAD}",
     "tracks": f"natural_key, track_id, recording_mbid, title, {_ARTIST}, {_LOAD}",
@@ -111,9 +112,10 @@ def write_csv(folder: Path, *rows: str, name: str = "listens.csv", header: str =
 
 def load(url: str, source: Source, *paths: Path) -> LoadReport:
     reports = load_files(url, source, paths)
-    assert len(reports) == 1
-    assert reports[0].rows_read == reports[0].rows_loaded + reports[0].rows_rejected + reports[0].rows_duplicate
-    return reports[0]
+    (report,) = reports
+    counted = report.rows_loaded + report.rows_rejected + report.rows_duplicate + report.rows_left_out
+    assert report.rows_read == counted
+    return report
 
 
 def write_lastfm(folder: Path, *rows: tuple[str, ...], name: str = LISTENS_NAME) -> Path:

@@ -34,8 +34,12 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
 
 
 def print_reports(name: str) -> None:
-    counts = {"rows_read": 3, "rows_loaded": 1, "rows_rejected": 1, "rows_duplicate": 1}
-    told: dict[str, Any] = {"rejected_by_reason": {f"reason {name}": 1}, "nulled": {f"column {name}": 1}}
+    counts = {"rows_read": 3, "rows_loaded": 1, "rows_rejected": 1, "rows_duplicate": 0, "rows_left_out": 1}
+    told: dict[str, Any] = {
+        "rejected_by_reason": {f"reason {name}": 1},
+        "left_out_by_rule": {f"rule {name}": 1},
+        "nulled": {f"column {name}": 1},
+    }
     file = {"file_id": 1, "file": f"/landing/{name.replace('/', '')}", "format": name, "sha256": "0"}
     ingest.print_reports([LoadReport(**file, **counts, **told, already_loaded=False, seconds=1.0)])
 

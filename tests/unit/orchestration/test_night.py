@@ -21,6 +21,7 @@ def file(name: str, read: int, loaded: int, rejected: int, already: bool = False
         "rows_loaded": loaded,
         "rows_rejected": rejected,
         "rows_duplicate": read - loaded - rejected,
+        "rows_left_out": 0,
         "already_loaded": already,
     }
 

@@ -14,6 +14,6 @@ def column(
     comment: str,
     *,
     null: bool = False,
-    default: sa.ColumnElement[Any] | None = None,
+    default: sa.ColumnElement[Any] | sa.TextClause | None = None,
 ) -> sa.Column[Any]:
     return sa.Column(name, kind, nullable=null, comment=comment, autoincrement=False, server_default=default)

@@ -63,12 +63,20 @@ def _create_ingest_files() -> None:
         column("rows_loaded", sa.BigInteger, "Rows that became rows of raw.listens"),
         column("rows_rejected", sa.BigInteger, "Rows in raw.rejected_listens"),
         column("rows_duplicate", sa.BigInteger, "Rows whose user, time and track had been seen before"),
+        column(
+            "rows_left_out",
+            sa.BigInteger,
+            "Rows that a rule of the format or mapping leaves out, such as podcasts",
+            default=sa.text("0"),
+        ),
+        column("left_out", JSONB, "How many rows each of these rules left out", default=sa.text("'{}'")),
         column("started_at", INSTANT, "When reading began"),
         column("finished_at", INSTANT, "When the load was about to commit"),
         sa.PrimaryKeyConstraint("file_id", name="ingest_files_pkey"),
         sa.UniqueConstraint("sha256", "format", name="ingest_files_sha256_format_key"),
         sa.CheckConstraint(
-            "rows_read = rows_loaded + rows_rejected + rows_duplicate", name="ingest_files_rows_accounted_for"
+            "rows_read = rows_loaded + rows_rejected + rows_duplicate + rows_left_out",
+            name="ingest_files_rows_accounted_for",
         ),
         schema="raw",
         comment="One row per loaded file and format: its counts and timings",

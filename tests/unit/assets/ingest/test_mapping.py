@@ -42,7 +42,7 @@ def test_every_example_is_a_mapping() -> None:
     [
         ('source = "shop"', 'source = "shop"\nsauce = 1', r"sauce: no such key; keys are .*source"),
         ('unit = "s"', 'unit = "s"\nzoom = 1', r"time\.zoom: no such key; keys are unit, zone, event"),
-        ('unit = "s"', 'unit = "seconds"', r"time: unit is one of s, ms, us, ns, iso8601, or a strptime format"),
+        ('unit = "s"', 'unit = "seconds"', r"time\.unit: unit is one of s, ms, us, ns, iso8601, or a strptime format"),
         ('unit = "s"', 'unit = "s"\nevent = "middle"', r"time\.event: .*'start' or 'end'"),
         ('unit = "s"', 'unit = "s"\nevent = "end"', r"needs a column for ms_played"),
         ('user_id = "u"', 'user = "u"', r"columns\.user: .*'user_id'"),
@@ -65,6 +65,24 @@ def test_every_example_is_a_mapping() -> None:
         ('source = "shop"', 'source = "shop"\nskip_lines = -1', r"skip_lines: "),
         ('source = "shop"', 'source = "shop"\nescape = "ab"', r"escape: "),
         ("[time]", "[time", r"is not TOML"),
+        ('unit = "s"', 'unit = ["s", "soon"]', r"time\.unit: unit is one of s"),
+        ('track_id = "id"', "track_id = []", r"columns\.track_id: names no column"),
+        ('track_id = "id"', 'track_id = {column = "id", split = "-"}', r"columns\.track_id: split and part belong"),
+        ('track_id = "id"', 'track_id = {column = "id", join = "-"}', r"columns\.track_id: join has no effect on one"),
+        (
+            'track_id = "id"',
+            'track_id = {column = "id", trim = true}',
+            r"columns\.track_id\.trim: no such key; keys are column, join",
+        ),
+        ('source = "shop"', 'source = "shop"\nplayed_unit = "s"', r"played_unit has no effect without a column"),
+        ('source = "shop"', 'source = "shop"\nformat = "parquet"\nquoted = true', r"quoted has no effect on parquet"),
+        ('source = "shop"', 'source = "shop"\nformat = "csv"\nrows = "items"', r"rows has no effect on csv"),
+        ('source = "shop"', 'source = "shop"\nuser_pattern = "u=(.*)"', r"so user_pattern has no effect"),
+        (
+            'unit = "s"',
+            'unit = "s"\n[[leave_out]]\nrule = "podcast"\ncolumn = "e"',
+            r"leave_out\.0: needs exactly one of given",
+        ),
     ],
 )
 def test_a_fault_is_named_with_its_place(tmp_path: Path, old: str, new: str, message: str) -> None:

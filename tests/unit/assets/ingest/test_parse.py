@@ -21,8 +21,8 @@ GOOD = {
     "recording_mbid": "",
     "title": "Roads",
 }
-ISO = ParseRules(source="shop", time=TimeRule("iso8601"), times_are_from="shop.toml")
-NAMES_REQUIRED = ParseRules(source="lastfm-1k", time=TimeRule("iso8601"), names_required=True)
+ISO = ParseRules(source="shop", time=TimeRule(("iso8601",)), times_are_from="shop.toml")
+NAMES_REQUIRED = ParseRules(source="lastfm-1k", time=TimeRule(("iso8601",)), names_required=True)
 
 
 def _parse(rules: ParseRules, **columns: Sequence[object] | pa.Array) -> ParsedBatch:
@@ -44,7 +44,7 @@ def _reasons(parsed: ParsedBatch) -> list[tuple[int, str]]:
 
 def _times(unit: str, values: Sequence[object] | pa.Array, zone: str = "UTC") -> list[str]:
     """Return per value its time in UTC, or the reason why it is refused."""
-    rules = ParseRules(source="shop", time=TimeRule(unit, zone))
+    rules = ParseRules(source="shop", time=TimeRule((unit,), zone))
     count = len(values)
     parsed = _parse(rules, user_id=["ada"] * count, track_id=["t"] * count, listened_at=values)
     found = {row["line"]: row["listened_at"].isoformat() for row in parsed.listens.to_pylist()}
@@ -128,15 +128,15 @@ def test_a_column_of_timestamps_carries_its_own_unit() -> None:
 
 def test_unknown_zones_and_formats_are_refused_with_the_place_to_correct_them() -> None:
     for rule, message in (
-        (TimeRule("s", zone="Europe/Nowhere"), r"shop\.toml: time\.zone 'Europe/Nowhere' is not an IANA zone"),
-        (TimeRule("%Q"), r"shop\.toml: time\.unit '%Q' is not a strptime format"),
+        (TimeRule(("s",), zone="Europe/Nowhere"), r"shop\.toml: time\.zone 'Europe/Nowhere' is not an IANA zone"),
+        (TimeRule(("%Q",)), r"shop\.toml: time\.unit '%Q' is not a strptime format"),
     ):
         with pytest.raises(AudoticsError, match=message):
             Parser(ParseRules(source="shop", time=rule, times_are_from="shop.toml"), NOW)
 
 
 def test_from_the_end_of_playback_the_time_played_is_subtracted_where_it_is_known() -> None:
-    rules = ParseRules(source="shop", time=TimeRule("s", event="end"), played_unit="s")
+    rules = ParseRules(source="shop", time=TimeRule(("s",), event="end"), played_unit="s")
     parsed = _parse(
         rules,
         user_id=["ada"] * 3,
@@ -268,7 +268,7 @@ def test_ids_that_are_numbers_become_their_digits() -> None:
 
 
 def test_constants_fill_their_field_in_every_row_quotes_and_all() -> None:
-    rules = ParseRules(source="shop", time=TimeRule("iso8601"), constants={"user_id": "o'brien"})
+    rules = ParseRules(source="shop", time=TimeRule(("iso8601",)), constants={"user_id": "o'brien"})
     parsed = _parse(rules, listened_at=[GOOD["listened_at"]] * 2, track_id=["a", "b"])
     assert parsed.listens["user_id"].to_pylist() == ["o'brien"] * 2
 

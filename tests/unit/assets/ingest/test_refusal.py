@@ -17,7 +17,7 @@ FILE = InputFile("log.csv", "/log.csv", "log.csv", is_named=True, origin=Stored(
 
 
 def _rules(unit: str) -> ParseRules:
-    return ParseRules(source="shop", time=TimeRule(unit), times_are_from="shop.toml")
+    return ParseRules(source="shop", time=TimeRule((unit,)), times_are_from="shop.toml")
 
 
 def _tally(rows_read: int, odd_times: tuple[str, ...] = (), fields: str | None = None, **rejected: int) -> Tally:
@@ -74,7 +74,7 @@ def test_times_that_fit_no_unit_point_to_the_mapping() -> None:
 
 
 def test_a_format_without_mapping_says_how_it_writes_times() -> None:
-    rules = ParseRules(source="lastfm-1k", time=TimeRule("iso8601"))
+    rules = ParseRules(source="lastfm-1k", time=TimeRule(("iso8601",)))
     message = refusal(FILE, _tally(3, ("1421163674",), bad_timestamp=3), rules, NOW)
     assert message is not None
     assert "this format writes them like 2009-05-04T23:08:57Z" in message

@@ -1,0 +1,122 @@
+"""The parts of a mapping: where a field comes from, how times are written, which rows are left out."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from assets.ingest.records import PER_SECOND
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+# What tools write where there is no value.
+NULLS = ("nan", "NaN", "None", "NULL", "null", "\\N", "N/A", "#N/A", "<NA>")
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Time(Strict):
+    """How the file writes times.
+
+    Attributes:
+        unit: s, ms, us or ns since 1970 UTC, iso8601, or a strptime format such as `%d %b %Y, %H:%M`; of a list, the
+            first that fits the value.
+        zone: the IANA zone of times that carry none, UTC by default. With it, numbers count from 1970 in that zone,
+            as players without a clock of their own write them.
+        event: whether playback started or ended then; from an end, `ms_played` is subtracted (nothing where it is
+            unknown).
+    """
+
+    unit: tuple[Text, ...]
+    zone: Text | None = None
+    event: Literal["start", "end"] = "start"
+
+    @field_validator("unit", mode="before")
+    @classmethod
+    def _one_or_several(cls, unit: object) -> object:
+        return (unit,) if isinstance(unit, str) else unit
+
+    @field_validator("zone")
+    @classmethod
+    def _utc_is_the_default(cls, zone: str | None) -> str | None:
+        return None if zone == "UTC" else zone
+
+    @field_validator("unit")
+    @classmethod
+    def _units_are_known(cls, units: tuple[str, ...]) -> tuple[str, ...]:
+        if not units or any(unit not in (*PER_SECOND, "iso8601") and "%" not in unit for unit in units):
+            raise ValueError("unit is one of s, ms, us, ns, iso8601, or a strptime format such as '%d %b %Y, %H:%M'")
+        return units
+
+
+class Pick(Strict):
+    """Where a field's value comes from, in the order in which this is applied.
+
+    Attributes:
+        columns: columns or dotted paths; the first that has a value gives it.
+        join: the values of all the columns are joined by this text instead, such as a date and a time by a space.
+        split, part: what stands before or after the first place where this text occurs; a value without it stays whole.
+        strip_prefix, strip_suffix: what is taken off, of several the first that fits.
+        values: what whole texts become, such as `S` for a skip: {S = "true", L = "false"}; others stay.
+        default: the value where there is none.
+    """
+
+    columns: Annotated[tuple[str, ...], Field(alias="column")]
+    join: str | None = None
+    split: Text | None = None
+    part: Literal["before", "after"] | None = None
+    strip_prefix: tuple[Text, ...] = ()
+    strip_suffix: tuple[Text, ...] = ()
+    values: dict[str, Text] = Field(default_factory=dict)
+    default: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, given: object) -> object:
+        if isinstance(given, str):
+            return {"column": (given,)}
+        if isinstance(given, list | tuple):
+            return {"column": tuple(given)}
+        if isinstance(given, dict):
+            texts = ("column", "strip_prefix", "strip_suffix")
+            return {key: (value,) if key in texts and isinstance(value, str) else value for key, value in given.items()}
+        return given
+
+    @model_validator(mode="after")
+    def _keys_have_an_effect(self) -> Self:
+        if not self.columns or not all(self.columns):
+            raise ValueError("names no column")
+        if (self.split is None) != (self.part is None):
+            raise ValueError("split and part belong together: part = 'before' or 'after'")
+        if self.join is not None and len(self.columns) == 1:
+            raise ValueError("join has no effect on one column")
+        return self
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the value is that of one column as it stands."""
+        return self == Pick.model_validate(self.columns[:1])
+
+
+class LeaveOut(Strict):
+    """Rows that are not listens of music, counted under the name of the rule: neither loaded nor rejected.
+
+    Exactly one of the conditions, each on the text of the column; letter case does not matter.
+    """
+
+    rule: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+    column: Text
+    given: Literal[True] | None = None
+    missing: Literal[True] | None = None
+    equals: tuple[str, ...] = ()
+    differs_from: tuple[str, ...] = ()
+    starts_with: tuple[Text, ...] = ()
+    contains: tuple[Text, ...] = ()
+    below: float | None = None
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        conditions = ("given", "missing", "equals", "differs_from", "starts_with", "contains", "below")
+        if sum(getattr(self, name) not in (None, ()) for name in conditions) != 1:
+            raise ValueError(f"needs exactly one of {', '.join(conditions)}")
+        return self

@@ -1,0 +1,170 @@
+"""From the columns of a file to the fields of a listen, as a mapping says: one query per batch."""
+
+import re
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets.ingest.duck import connect_offline
+from assets.ingest.files import InputFile
+from assets.ingest.mapping import Mapping as FileMapping
+from assets.ingest.mapping_parts import NULLS, LeaveOut, Pick
+from assets.ingest.parse_sql import quoted
+from assets.ingest.records import RawBatch
+from warehouse.errors import AudoticsError
+
+_IDS = ("user_id", "track_id", "artist_id")
+_NAMES = ("title", "artist_name")
+
+
+class Picker:
+    """Turns batches of a file's columns into batches of fields.
+
+    Attributes:
+        columns: the columns or dotted paths that the mapping asks for, each once, by the names `pick` expects.
+        optional: those of the names without whose column a file can be read.
+    """
+
+    def __init__(self, mapping: FileMapping, file: InputFile, user: str | None) -> None:
+        self._mapping, self._file, self._user = mapping, file, user
+        # What a file must have at least one column of.
+        self._needed = {
+            field: pick.columns
+            for field, pick in mapping.columns.items()
+            if field not in mapping.optional and pick.default is None
+        }
+        fields = [column for pick in mapping.columns.values() for column in pick.columns]
+        wanted = dict.fromkeys([*fields, *(rule.column for rule in mapping.leave_out)])
+        # A reader's message about a missing column names the field that needs it.
+        fields_of = {
+            pick.columns[0]: field for field, pick in reversed(mapping.columns.items()) if len(pick.columns) == 1
+        }
+        self._names = {column: fields_of.get(column, f"c{position}") for position, column in enumerate(wanted)}
+        self.columns = {name: column for column, name in self._names.items()}
+        alone = {columns[0] for columns in self._needed.values() if len(columns) == 1}
+        self.optional = [name for column, name in self._names.items() if column not in alone]
+        self._connection = connect_offline()
+
+    def pick(self, batch: RawBatch) -> RawBatch:
+        """Return the batch's fields without the rows that the mapping leaves out, which are counted by rule.
+
+        Raises:
+            AudoticsError: the file has none of the columns of a field, or one holds lists or structs.
+        """
+        self._require(batch.rows.schema)
+        if batch.rows.num_rows == 0:
+            empty = pa.schema([("line", pa.int64()), *((field, pa.string()) for field in self._mapping.columns)])
+            return RawBatch(empty.empty_table(), batch.rejects, batch.done)
+        self._connection.register("batch", batch.rows)
+        try:
+            picked = self._connection.sql(self._query(batch.rows.schema)).to_arrow_table()
+        finally:
+            self._connection.unregister("batch")
+        if not self._mapping.leave_out:
+            return RawBatch(picked, batch.rejects, batch.done)
+        rules = picked["left_out"]
+        counted = {entry["values"].as_py(): entry["counts"].as_py() for entry in pc.value_counts(rules.drop_null())}
+        rows = picked.filter(pc.is_null(rules)).drop_columns(["left_out"])
+        return RawBatch(rows, batch.rejects, batch.done, left_out=counted)
+
+    def _query(self, schema: pa.Schema) -> str:
+        picks = [f"{self._field(field, pick, schema)} AS {field}" for field, pick in self._mapping.columns.items()]
+        if self._user is not None:
+            picks.append(f"{quoted(self._user)} AS user_id")
+        if self._mapping.leave_out:
+            cases = " ".join(
+                f"WHEN {self._condition(rule)} THEN {quoted(rule.rule)}" for rule in self._mapping.leave_out
+            )
+            picks.append(f"CASE {cases} END AS left_out")
+        return f"SELECT line, {', '.join(picks)} FROM batch ORDER BY line"
+
+    def _require(self, schema: pa.Schema) -> None:
+        kinds = {column: schema.field(name).type for column, name in self._names.items()}
+        for field, columns in self._needed.items():
+            if all(pa.types.is_null(kinds[column]) for column in columns):
+                raise AudoticsError(
+                    f"{self._file} has none of the columns {', '.join(map(repr, columns))}, which the mapping names for"
+                    f" {field}; correct the mapping, or add {field!r} to its `optional` list if some files lack it"
+                )
+        for column, kind in kinds.items():
+            if pa.types.is_nested(kind):
+                raise AudoticsError(
+                    f"{self._file}: the column {column!r} holds values of the type {kind}; name a part of it that is"
+                    f" one value, such as {column}.0 for the first of a list"
+                )
+
+    def _field(self, field: str, pick: Pick, schema: pa.Schema) -> str:
+        """Return the expression for a field: numbers and instants keep their type where nothing is done to them."""
+        if pick.is_plain and not _is_text(schema.field(self._names[pick.columns[0]]).type):
+            return self._names[pick.columns[0]]
+        values = [self._text(field, column, schema) for column in pick.columns]
+        if pick.join is None:
+            value = f"coalesce({', '.join(values)})" if len(values) > 1 else values[0]
+        else:
+            # Null where one of them is: half a time is none.
+            value = f" || {quoted(pick.join)} || ".join(values)
+        if pick.split is not None:
+            value = _split(value, pick.split, pick.part)
+        for affixes, pattern in ((pick.strip_prefix, "^(?:{})"), (pick.strip_suffix, "(?:{})$")):
+            if affixes:
+                value = _without(value, affixes, pattern)
+        if pick.values:
+            cases = " ".join(f"WHEN {quoted(text)} THEN {quoted(other)}" for text, other in pick.values.items())
+            value = f"CASE {value} {cases} ELSE {value} END"
+        return value if pick.default is None else f"coalesce(nullif({value}, ''), {quoted(pick.default)})"
+
+    def _text(self, field: str, column: str, schema: pa.Schema) -> str:
+        """Return the expression for a column's text: null where it spells that there is none."""
+        name = self._names[column]
+        if pa.types.is_floating(schema.field(name).type):
+            # Whole numbers become real ones when a tool that knows no missing integers writes them.
+            text = f"CASE WHEN isfinite({name}) THEN regexp_replace({name}::VARCHAR, '\\.0+$', '') END"
+        else:
+            text = f"trim({name}::VARCHAR)"
+            if field in _IDS and _is_text(schema.field(name).type):
+                text = f"regexp_replace({text}, '^([+-]?[0-9]+)\\.0+$', '\\1')"
+        nulls = self._mapping.nulls
+        if nulls is None:
+            nulls = () if field in _NAMES else NULLS
+        spelled = ", ".join(quoted(null) for null in ("", *nulls))
+        return f"CASE WHEN {text} NOT IN ({spelled}) THEN {text} END"
+
+    def _condition(self, rule: LeaveOut) -> str:
+        text = f"lower(trim({self._names[rule.column]}::VARCHAR))"
+        given = f"coalesce({text}, '') <> ''"
+        if rule.given:
+            return given
+        if rule.missing:
+            return f"NOT ({given})"
+        if rule.equals:
+            return f"{text} IN ({_listed(rule.equals)})"
+        if rule.differs_from:
+            return f"coalesce({text}, '') NOT IN ({_listed(rule.differs_from)})"
+        if rule.starts_with:
+            return "(" + " OR ".join(f"starts_with({text}, {word})" for word in _words(rule.starts_with)) + ")"
+        if rule.contains:
+            return "(" + " OR ".join(f"contains({text}, {word})" for word in _words(rule.contains)) + ")"
+        return f"try_cast({text} AS DOUBLE) < {rule.below!r}"
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind))
+
+
+def _words(texts: Sequence[str]) -> list[str]:
+    return [quoted(text.lower()) for text in texts]
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return ", ".join(_words(texts))
+
+
+def _split(value: str, separator: str, part: str | None) -> str:
+    if part == "before":
+        return f"rtrim(split_part({value}, {quoted(separator)}, 1))"
+    return f"regexp_replace({value}, {quoted(f'(?s)^.*?{re.escape(separator)}[[:space:]]*')}, '')"
+
+
+def _without(value: str, affixes: Sequence[str], pattern: str) -> str:
+    return f"regexp_replace({value}, {quoted(pattern.format('|'.join(map(re.escape, affixes))))}, '')"

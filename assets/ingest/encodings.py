@@ -37,7 +37,8 @@ def utf8_blocks(stream: InputStream, encoding: str | None, block_bytes: int) -> 
     block = block[len(mark) :] or stream.read(block_bytes)
     returns_only: bool | None = None
     while block:
-        following = stream.read(block_bytes)
+        # A byte shows whether there is more, and leaves how much of the stream has been read that of this block.
+        following = stream.read(1)
         if decoder:
             block = decoder.decode(block, final=not following).encode("utf-8", "surrogatepass")
         if returns_only is None:
@@ -47,7 +48,7 @@ def utf8_blocks(stream: InputStream, encoding: str | None, block_bytes: int) -> 
         if not following and not block.endswith(b"\n"):
             block += b"\n"
         yield block
-        block = following
+        block = following and following + stream.read(block_bytes - 1)
 
 
 def is_encoding(name: str) -> bool:

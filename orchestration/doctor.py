@@ -204,8 +204,9 @@ def _loads(url: str) -> Iterator[Finding]:
         return
     value = (
         f"{Path(last.path).name}: {last.rows_read:,} read = {last.rows_loaded:,} loaded"
-        f" + {last.rows_rejected:,} rejected + {last.rows_duplicate:,} duplicate + {last.rows_left_out:,} left out,"
-        f" {last.finished_at:%F %T} UTC"
+        f" + {last.rows_rejected:,} rejected + {last.rows_duplicate:,} duplicate"
+        + (f" + {last.rows_left_out:,} left out" if last.rows_left_out else "")
+        + f", {last.finished_at:%F %T} UTC"
     )
     yield Finding(
         "last load",

@@ -82,7 +82,8 @@ def raw_listens() -> Suite:
                 "left join (select file_id, count(*) as rows from raw.rejected_listens "
                 f"where file_id >= {_FIRST_RECENT_FILE} group by file_id) as rejected "
                 "on rejected.file_id = files.file_id "
-                "where files.rows_read <> files.rows_loaded + files.rows_rejected + files.rows_duplicate + files.rows_left_out "
+                "where files.rows_read <> files.rows_loaded + files.rows_rejected + files.rows_duplicate"
+                " + files.rows_left_out "
                 f"or (files.file_id >= {_FIRST_RECENT_FILE} and (files.rows_loaded <> coalesce(loaded.listens, 0) "
                 "or files.rows_rejected <> coalesce(rejected.rows, 0)))",
             ),

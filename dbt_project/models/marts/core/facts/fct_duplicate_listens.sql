@@ -4,8 +4,11 @@
             {'columns': ['user_key', 'listened_at', 'track_key'], 'unique': true},
             {'columns': ['listened_on']},
         ],
+        pre_hook='set local enable_nestloop = off',
     )
 }}
+
+{#- Of what windows number and mark, PostgreSQL expects a row or two, and would join all of it by nested loops. -#}
 
 {#- A rebuild reads the day before as well: a play just after midnight may be one of then. -#}
 {% set since = utc_midnight(add_days(rebuild_date(), -1)) if is_incremental() else none %}

@@ -29,6 +29,13 @@ insert into raw.tracks (track_key, natural_key, track_id, artist_key, title) val
 (4, 'source:4', 't-4', 1, 'Slow River'), (5, 'source:5', 't-5', null, 'Slow River'),
 (6, 'source:6', 't-6', null, 'Slow River')
 """
+# As dbt builds them: artist 1 is artist 0 by another name, so that track 4 is track 0.
+IDENTITIES = """
+create table core.dim_artist_identities as select 1 as artist_key, 0 as canonical_artist_key;
+create table core.dim_track_identities as
+select 4 as track_key, 0 as canonical_track_key, 0 as song_key, 0 as artist_key;
+grant select on core.dim_artist_identities, core.dim_track_identities to audotics_loader
+"""
 NO_COMMIT = """
 create function raw.die() returns trigger language plpgsql as $$ begin raise 'died before the commit'; end $$;
 create constraint trigger die after insert or delete on raw.blocks deferrable initially deferred
@@ -70,6 +77,20 @@ def test_a_block_is_in_redis_with_every_version_of_the_recording_and_goes_again(
     change(loader, client, "user_1", TRACK, "t-0", add=False)
     change(loader, client, "user_2", TRACK, "t-5", add=False)
     assert held(client) == {"user_1": ([], ["a-2"])}
+
+
+def test_a_block_of_one_name_of_a_track_or_artist_blocks_what_it_is(
+    loader: Engine, client: Redis, warehouse_url: str
+) -> None:
+    change(loader, client, "user_1", TRACK, "t-4")
+    change(loader, client, "user_1", ARTIST, "a-1")
+    change(loader, client, "user_2", TRACK, "t-1")
+    assert held(client) == {"user_1": (["t-4"], ["a-1"]), "user_2": (["t-0", "t-1", "t-2"], [])}
+    with create_engine(warehouse_url).begin() as connection:
+        connection.execute(text(IDENTITIES))
+    publish_blocks(loader, client)
+    names = ["t-0", "t-1", "t-2", "t-4"]
+    assert held(client) == {"user_1": (names, ["a-0", "a-1"]), "user_2": (names, [])}
 
 
 def test_whatever_redis_says_is_made_right_batch_by_batch_and_reported_before(loader: Engine, client: Redis) -> None:

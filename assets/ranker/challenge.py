@@ -91,7 +91,7 @@ def challenge(
 
 def _too_little(folds: list[Fold], users: int) -> str | None:
     """Why no ranker is to be learned from these folds; None where one is."""
-    if not folds:
+    if not users:
         return "in its folds, nobody with earlier listens played a track that it may list"
     if users < FEWEST_LISTENERS:
         return f"its folds are of {counted(users, 'listener')}, and a ranker needs {FEWEST_LISTENERS}"

@@ -16,6 +16,8 @@ from assets.ranker.training import FEWEST_LISTENERS
 from assets.slates import Slate
 from warehouse.local.servers import Endpoints
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
 AS_OF = datetime(2026, 3, 2, tzinfo=UTC)
 MAPPING = """
 source = "lastfm"
@@ -110,8 +112,6 @@ def run(pipeline: Pipeline, day: datetime) -> list[str]:
     return left_out
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_years_of_one_person_are_released_until_enough_people_listen_for_a_ranker(pipeline: Pipeline) -> None:
     """Alone; then with two others; then in a crowd."""
     years = list(sessions("me", AS_OF - timedelta(days=3000), AS_OF - timedelta(days=40), 20, 1))

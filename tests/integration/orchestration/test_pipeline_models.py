@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 from assets.ranker.challenge import Outcome, challenge
 from assets.ranker.promotion import PromotionConfig
 from assets.ranker.promotion_store import list_models, promote, read_card
-from assets.ranker.registry import champions
-from assets.ranker.training import RankerConfig
+from assets.ranker.registry import NoChampion, champions, orderings
+from assets.ranker.training import NotTrained, RankerConfig
 from assets.ranker.training_config import TrainingConfig
+from assets.ranker.untrained import UNTRAINED
 from assets.slates import Slate
 from orchestration.cli.app import app
 from orchestration.cli.rendering import plain_console
@@ -66,7 +67,7 @@ def test_a_worse_challenger_does_not_serve_until_a_person_says_so_and_the_way_ba
 
     def try_out(config: RankerConfig) -> Outcome:
         outcome = challenge(engine, lake, Slate.FOR_YOU, day, TrainingConfig(config), PromotionConfig())
-        assert outcome is not None
+        assert isinstance(outcome, Outcome)
         return outcome
 
     def serves() -> str:
@@ -110,6 +111,21 @@ def test_a_worse_challenger_does_not_serve_until_a_person_says_so_and_the_way_ba
     ]
 
 
+def test_a_first_ranker_without_a_split_is_kept_nowhere_and_lists_are_made_without_one(own_pipeline: Pipeline) -> None:
+    day, lake = date.fromisoformat(AS_OF), Lake(str(own_pipeline.home / "lake"))
+    engine = create_engine(own_pipeline.warehouse_url, Role.SERVICE)
+    own_pipeline.query("delete from ml.promotions where slate = 'for_you' returning 1")
+    models, files = own_pipeline.query("select model_version from ml.models"), lake.names("models")
+    config = TrainingConfig(RankerConfig(trees=1, min_child_samples=20_000))
+    outcome = challenge(engine, lake, Slate.FOR_YOU, day, config, PromotionConfig())
+    assert isinstance(outcome, NotTrained) and "too few to tell them apart" in outcome.reason
+    assert (own_pipeline.query("select model_version from ml.models"), lake.names("models")) == (models, files)
+    with engine.connect() as connection:
+        found = orderings(connection, lake, day)
+    assert found[Slate.FOR_YOU] == NoChampion(UNTRAINED[Slate.FOR_YOU])
+    assert found[Slate.DISCOVER].model_version.startswith("discover-")
+
+
 def test_training_promotes_what_it_trained_where_the_champion_cannot_serve_whatever_was_decided_before(
     pipeline: Pipeline,
 ) -> None:
@@ -137,7 +153,7 @@ def test_training_promotes_what_it_trained_where_the_champion_cannot_serve_whate
         champions(connection, lake, day)
     for _ in range(2):
         outcome = challenge(engine, lake, Slate.FOR_YOU, day, TrainingConfig(RankerConfig()), PromotionConfig())
-        assert outcome is not None
+        assert isinstance(outcome, Outcome)
         assert (outcome.challenger.model_version, outcome.decision.promoted) == (good, True)
         assert served() == [(good,)]
     with engine.connect() as connection:

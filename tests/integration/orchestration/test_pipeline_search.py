@@ -14,7 +14,7 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from assets.ranker.card import page
-from assets.ranker.challenge import challenge
+from assets.ranker.challenge import Outcome, challenge
 from assets.ranker.promotion import PromotionConfig
 from assets.ranker.training import RankerConfig
 from assets.ranker.training_config import read_training_config
@@ -126,7 +126,7 @@ def test_rankers_train_with_the_newest_choice_of_their_date_or_earlier(pipeline:
         chosen = read_training_config(connection, slate, DAY)
     assert chosen.config != RankerConfig()
     outcome = challenge(engine, Lake(str(pipeline.home / "lake")), slate, DAY, chosen, PromotionConfig())
-    assert outcome is not None
+    assert isinstance(outcome, Outcome)
     assert outcome.challenger.model.config == chosen.config
     assert chosen.origin in page(outcome.card)
     # The second trial is one of a ranking objective: its scores are not probabilities.

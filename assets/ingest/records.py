@@ -1,8 +1,8 @@
 """What passes between the readers, the parser and the load, and what a load reports."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -164,6 +164,12 @@ class LoadReport:
     nulled: dict[str, int]
     already_loaded: bool
     seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, for `--json`. reasons: rows by why they are rejected or left out."""
+        told = asdict(self)
+        reasons = told.pop("rejected_by_reason") | told.pop("left_out_by_rule")
+        return {**told, "reasons": reasons}
 
 
 class Progress(NamedTuple):

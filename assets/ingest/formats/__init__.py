@@ -1,0 +1,1 @@
+"""What listening services and scrobblers hand out, one module each."""

@@ -1,0 +1,92 @@
+"""Which format a file, a folder or an archive is of."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from assets.ingest.files import InputFile
+from assets.ingest.formats.export import HEAD_BYTES, Export
+from assets.ingest.formats.listenbrainz import LISTENBRAINZ, SUBMITTED
+from assets.ingest.formats.scrobblers import LASTFM, MALOJA, PANOSCROBBLER, SCROBBLER_LOG
+from assets.ingest.formats.spotify import SPOTIFY
+from assets.ingest.lastfm_1k import LISTENS_NAMES, LastFm1k
+from assets.ingest.listing import Listing, list_files
+from assets.ingest.records import Source
+from warehouse.errors import AudoticsError
+
+EXPORTS = (SPOTIFY, LISTENBRAINZ, SUBMITTED, LASTFM, MALOJA, PANOSCROBBLER, SCROBBLER_LOG)
+_LASTFM_1K = LastFm1k().format
+NAMES = tuple(dict.fromkeys([_LASTFM_1K, *(export.name for export in EXPORTS)]))
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What a path or address holds.
+
+    Attributes:
+        source: the reader of its files.
+        described: what it is, for people.
+        passed_over: the files in it that are not of listens.
+    """
+
+    source: Source
+    described: str
+    passed_over: tuple[str, ...]
+
+
+def recognise(given: str, name: str | None = None, user: str | None = None) -> Recognised:
+    """Tell what lies at a path or address.
+
+    Args:
+        given: as `list_files` takes it.
+        name: the format, one of NAMES; None to tell it from the files' names and first bytes.
+        user: whose listens they are, whatever the rows say; by default whom they name, or the name of the folder.
+
+    Raises:
+        AudoticsError: nothing is there, it is of no known format or of several, the format has no such name, or it
+            does not say whose listens it holds.
+    """
+    if name is not None and name not in NAMES:
+        raise AudoticsError(f"there is no format {name!r}; the formats are {', '.join(NAMES)}")
+    listing = list_files(given)
+    exports = {export for file in listing.files for export in _exports(file, name)}
+    is_lastfm_1k = name in (None, _LASTFM_1K) and any(file.name in LISTENS_NAMES for file in listing.files)
+    if name == _LASTFM_1K or (is_lastfm_1k and not exports):
+        if user is not None:
+            raise AudoticsError(f"{given} names its users, so --user has no effect; leave it out")
+        return Recognised(LastFm1k(), "listens in the layout of Last.fm 1K", ())
+    if not exports and name is not None:
+        exports = {next(export for export in EXPORTS if export.name == name)}
+    if len(exports) != 1 or is_lastfm_1k:
+        raise AudoticsError(_doubt(given, [export.described for export in exports]))
+    (export,) = exports
+    passed_over = tuple(
+        file.relative for file in listing.files if not file.is_named and not export.has_listens(file.plain_name)
+    )
+    return Recognised(export.source(user, _folder(given, listing)), export.described, passed_over)
+
+
+def _exports(file: InputFile, name: str | None) -> Iterable[Export]:
+    possible = [
+        export
+        for export in EXPORTS
+        if name in (None, export.name) and (file.is_named or export.has_listens(file.plain_name))
+    ]
+    if not possible:
+        return []
+    with file.open() as stream:
+        head = stream.read(HEAD_BYTES)
+    return [export for export in possible if export.recognises(head)]
+
+
+def _folder(given: str, listing: Listing) -> str | None:
+    """The name of the folder that was given: of an archive or a single file, whose name says nothing, none."""
+    if any(file.is_named or file.in_archive for file in listing.files):
+        return None
+    return given.rstrip("/").rpartition("/")[2] or None
+
+
+def _doubt(given: str, described: list[str]) -> str:
+    advice = f"say which with --format ({', '.join(NAMES)}), or what its columns mean with --mapping"
+    if not described:
+        return f"{given} is not of a format that is known; {advice}"
+    return f"{given} looks like {' and '.join(sorted(described))}; {advice}, or give its files one by one"

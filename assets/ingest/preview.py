@@ -1,0 +1,85 @@
+"""What a load would bring, without a warehouse."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from assets.ingest.files import InputFile
+from assets.ingest.listing import list_files
+from assets.ingest.parse import Parser
+from assets.ingest.records import Source
+from assets.ingest.refusal import Tally, most_frequent_first, refusal
+from warehouse.errors import AudoticsError
+
+ROWS_SHOWN = 10
+_COLUMNS = ("line", "user_id", "listened_at", "artist_name", "title", "track_source_id", "ms_played", "skipped")
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What one file would bring; rows_read = listens + rows_rejected + rows_left_out.
+
+    Attributes:
+        listens: rows that would be loaded, or that the warehouse has already.
+        reasons: rows by why they are rejected or left out.
+        first_listens, first_rejects: at most ROWS_SHOWN of each; times in UTC.
+    """
+
+    file: str
+    format: str
+    rows_read: int
+    listens: int
+    rows_rejected: int
+    rows_left_out: int
+    reasons: dict[str, int]
+    first_listens: list[dict[str, Any]]
+    first_rejects: list[dict[str, Any]]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, for `--json`."""
+        told = asdict(self)
+        for row in told["first_listens"]:
+            row["listened_at"] = f"{row['listened_at'].isoformat()}Z"
+        return told
+
+
+def preview_files(source: Source, paths: Sequence[str | Path], refused: list[AudoticsError]) -> list[Preview]:
+    """Read files, or folders of files, whole, and write nothing. Why one would be refused is added to `refused`.
+
+    Raises:
+        AudoticsError: nothing is at a path, or no file of listens.
+    """
+    previews = []
+    for file in (file for path in paths for file in source.find(list_files(path))):
+        try:
+            previews.append(_preview(source, file, refused))
+        except AudoticsError as error:
+            refused.append(error)
+    return previews
+
+
+def _preview(source: Source, file: InputFile, refused: list[AudoticsError]) -> Preview:
+    now = datetime.now(UTC)
+    parser, tally = Parser(source.rules, now), Tally()
+    listens, rejects = list[dict[str, Any]](), list[dict[str, Any]]()
+    for batch in source.read(file):
+        parsed = parser.parse(batch)
+        tally.add(batch, parsed)
+        if parsed.listens.num_rows and len(listens) < ROWS_SHOWN:
+            listens += parsed.listens.select(_COLUMNS).slice(0, ROWS_SHOWN - len(listens)).to_pylist()
+        rejects += parsed.rejects.slice(0, ROWS_SHOWN - len(rejects)).to_pylist()
+    if message := refusal(file, tally, source.rules, now):
+        refused.append(AudoticsError(message))
+    return Preview(
+        file=str(file),
+        format=source.format,
+        rows_read=tally.rows_read,
+        listens=tally.listens,
+        rows_rejected=tally.rows_rejected,
+        rows_left_out=tally.rows_left_out,
+        reasons=tally.by_reason() | most_frequent_first(tally.left_out),
+        first_listens=listens,
+        first_rejects=rejects,
+    )

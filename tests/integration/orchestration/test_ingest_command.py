@@ -1,0 +1,70 @@
+"""`audotics ingest PATH…` as people run it: recognised, loaded, reported, with what went wrong at the end."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pipeline_process import Pipeline, error_line
+
+
+@pytest.fixture
+def made(tmp_path: Path, redis_url: str, new_warehouse: Callable[[], str]) -> Pipeline:
+    return Pipeline(new_warehouse(), redis_url, tmp_path / "home")
+
+
+def played(title: str, at: str) -> dict[str, object]:
+    return {
+        "ts": at,
+        "username": "",
+        "ms_played": 60_000,
+        "master_metadata_track_name": title,
+        "master_metadata_album_artist_name": "Portishead",
+        "spotify_track_uri": f"spotify:track:{title}",
+        "episode_name": None,
+    }
+
+
+def test_an_export_is_shown_first_then_loaded_once_and_what_is_damaged_in_it_is_named_at_the_end(
+    made: Pipeline, tmp_path: Path
+) -> None:
+    folder = tmp_path / "ada"
+    folder.mkdir()
+    rows = [played("Roads", "2023-05-01T08:04:00Z"), played("Roads", "2023-05-01T08:04:00Z")]
+    episode = played("", "2023-05-02T08:04:00Z") | {"episode_name": "An episode"}
+    (folder / "endsong_0.json").write_text(json.dumps([*rows, episode]))
+    (folder / "endsong_1.json").write_text(json.dumps(rows)[:-20])
+    (folder / "endsong_2.json").write_text(json.dumps([played("Numb", "2023-06-01T08:04:00Z")]))
+
+    dry = made.run("ingest", str(folder), "--dry-run", "--json")
+    assert "endsong_1.json" in error_line(dry)
+    assert [each["listens"] for each in json.loads(dry.stdout)["files"]] == [2, 1]
+    assert made.query("select count(*) from raw.ingest_files") == [(0,)]
+
+    done = made.run("ingest", str(folder), "--json")
+    assert done.returncode == 1
+    assert "endsong_1.json" in error_line(done)
+    first, second = json.loads(done.stdout)["files"]
+    counts = ("format", "rows_read", "rows_loaded", "rows_rejected", "rows_duplicate", "rows_left_out", "reasons")
+    assert [first[name] for name in counts] == ["spotify", 3, 1, 0, 1, 1, {"podcast": 1}]
+    assert second["rows_loaded"] == 1
+    assert made.query("select distinct user_id from raw.users") == [("ada",)]
+    assert made.query("select left_out from raw.ingest_files order by file_id") == [({"podcast": 1},), ({},)]
+    (folder / "endsong_1.json").unlink()
+    again = made.json("ingest", str(folder))["files"]
+    assert [(each["already_loaded"], each["rows_left_out"]) for each in again] == [(True, 1), (True, 0)]
+
+
+def test_a_file_whose_rows_are_mostly_rejected_ends_with_an_error_though_the_rest_is_loaded(
+    made: Pipeline, tmp_path: Path
+) -> None:
+    mapping = tmp_path / "plays.toml"
+    mapping.write_text(
+        'source = "shop"\n[columns]\nuser_id = "u"\nlistened_at = "t"\ntrack_id = "i"\n[time]\nunit = "s"\n'
+    )
+    plays = tmp_path / "plays.csv"
+    plays.write_text("u,t,i\nada,1735700000,x\n,1735700001,x\n,1735700002,x\n")
+    done = made.run("ingest", str(plays), "--mapping", str(mapping))
+    assert done.returncode == 1
+    assert "2 of its 3 rows are rejected, 2 of them as empty_user" in error_line(done)
+    assert made.query("select count(*) from raw.listens") == [(1,)]

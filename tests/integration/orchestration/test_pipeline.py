@@ -182,3 +182,14 @@ def test_every_asset_of_the_run_but_views_says_how_many_rows_it_has(pipeline: Pi
             assert event is not None, key
             counted = "dagster/row_count" in event.asset_materialization.metadata
             assert counted == (key not in views), key
+
+
+def test_the_run_says_how_much_of_each_source_others_tell_as_well(pipeline: Pipeline) -> None:
+    with open_instance(Settings(home=pipeline.home), pipeline.warehouse_url) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["core", "fct_duplicate_listens"]))
+    assert event is not None and event.asset_materialization is not None
+    metadata = event.asset_materialization.metadata
+    assert metadata["duplicate_rate"].value == 0, "one source alone"
+    days = [row.data for row in metadata["duplicates_by_source_of_14_days"].records]
+    assert len(days) == 14
+    assert {(day["source"], day["duplicates"], day["rate"]) for day in days} == {("lastfm-1k", 0, 0.0)}

@@ -98,9 +98,7 @@ def tabular(
     paths: Paths,
     mapping: Annotated[
         Path,
-        typer.Option(
-            help="TOML file that says which column is which field; see examples/mappings.", show_default=False
-        ),
+        typer.Option(help="TOML file that says which column is which field; see docs/mappings.md.", show_default=False),
     ],
     as_json: AsJson = False,
 ) -> None:

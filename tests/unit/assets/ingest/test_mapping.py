@@ -1,12 +1,16 @@
 """Mapping files: what is accepted, what is refused and how it is said."""
 
+import re
+import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from assets.ingest.lastfm_1k import LISTENS_NAME, LastFm1k
 from assets.ingest.listing import list_files
-from assets.ingest.mapping import Mapping, read_mapping
+from assets.ingest.mapping import FieldName, Mapping, read_mapping
+from assets.ingest.mapping_parts import NULLS, LeaveOut, Pick, Time
 from assets.ingest.tabular import Tabular
 from tests.input_files import input_file, paths
 from tests.repository import ROOT
@@ -186,3 +190,24 @@ def test_lastfm_profiles_without_a_known_header_are_refused(tmp_path: Path) -> N
     (tmp_path / LISTENS_NAME).touch()
     with pytest.raises(AudoticsError, match=r"userid-profile\.tsv has no column '#id'"):
         LastFm1k().profiles(input_file(tmp_path / LISTENS_NAME))
+
+
+def test_the_page_on_mappings_explains_every_key_and_no_other() -> None:
+    page = (ROOT / "docs" / "mappings.md").read_text(encoding="utf-8")
+    explained = {
+        key
+        for line in page.splitlines()
+        if line.startswith("| `")
+        for key in re.findall("`([^`]+)`", line.split("|")[1])
+    }
+    models = (Mapping, Pick, Time, LeaveOut)
+    keys = {field.alias or name for model in models for name, field in model.model_fields.items()}
+    # In the sentence above their table.
+    assert keys - explained == {"rule"}
+    assert explained <= keys
+    (columns,) = [line for line in page.splitlines() if line.startswith("| `columns`")]
+    assert set(re.findall("`([^`]+)`", columns.split("|")[2])) == set(get_args(FieldName))
+    (nulls,) = [line for line in page.splitlines() if line.startswith("| `nulls`")]
+    assert set(re.findall("`([^`]+)`", nulls.split("|")[3])) == {*NULLS, "title", "artist_name"}
+    example = tomllib.loads(page.partition("```toml\n")[2].partition("```")[0])
+    Mapping.model_validate(example)

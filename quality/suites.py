@@ -75,7 +75,7 @@ def raw_listens() -> Suite:
                 "where users.user_key is null or tracks.track_key is null",
             ),
             _no_rows(
-                "rows read = loaded + rejected + duplicates, and the loaded and rejected rows are there",
+                "rows read = loaded + rejected + duplicates + left out, and the loaded and rejected rows are there",
                 "select files.file_id from raw.ingest_files as files "
                 "left join (select file_id, count(*) as listens from {batch} as batch group by file_id) as loaded "
                 "on loaded.file_id = files.file_id "

@@ -58,6 +58,9 @@ class LastFm1k:
         """UTC times such as 2009-05-04T23:08:57Z; MusicBrainz ids or none."""
         return ParseRules(source="lastfm-1k", time=TimeRule(("iso8601",)), names_required=True)
 
+    def told_user(self, file: InputFile) -> None:
+        """Every row names its user."""
+
     def find(self, listing: Listing) -> list[InputFile]:
         """Return the files that were given themselves; else the file of listens in a folder or an archive.
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import adbc_driver_manager
-import duckdb
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
@@ -19,7 +18,7 @@ from assets.ingest.listing import list_files
 from assets.ingest.mentions import MentionCounter
 from assets.ingest.parse import Parser
 from assets.ingest.records import LoadReport, Progress, ProgressCallback, Source
-from assets.ingest.refusal import Tally, most_frequent_first, refusal
+from assets.ingest.refusal import Tally, faults_named, most_frequent_first, refusal
 from warehouse.connections import check_warehouse
 from warehouse.engine import adbc_connect
 from warehouse.errors import AudoticsError
@@ -116,20 +115,17 @@ def _silent(progress: Progress) -> None:
 def _load(connection: dbapi.Connection, source: Source, file: InputFile, progress: ProgressCallback) -> LoadReport:
     started = time.monotonic()
     try:
-        hashed = _Hashed(file, file.stamp(), file.sha256())
-        profiles = source.profiles(file)
-        with connection.cursor() as cursor:
-            report = _already_loaded(cursor, source, hashed, started)
-            if report is None:
-                report = _load_new(cursor, source, hashed, started, progress)
-            if profiles is not None:
-                _keep_profiles(cursor, report.file_id, profiles)
-        connection.commit()
-        return report
-    except OSError as error:
-        raise AudoticsError(f"cannot read {file}: {error.strerror or error}; check the file") from error
-    except duckdb.Error as error:
-        raise AudoticsError(f"cannot understand {file}: {error}; check that the file is of this format") from error
+        with faults_named(file):
+            hashed = _Hashed(file, file.stamp(), file.sha256())
+            profiles = source.profiles(file)
+            with connection.cursor() as cursor:
+                report = _already_loaded(cursor, source, hashed, started)
+                if report is None:
+                    report = _load_new(cursor, source, hashed, started, progress)
+                if profiles is not None:
+                    _keep_profiles(cursor, report.file_id, profiles)
+            connection.commit()
+            return report
     except adbc_driver_manager.Error as error:
         raise _refused(file, error) from error
     finally:
@@ -145,7 +141,7 @@ def _roll_back(connection: dbapi.Connection) -> None:
 
 
 def _already_loaded(cursor: dbapi.Cursor, source: Source, hashed: _Hashed, started: float) -> LoadReport | None:
-    cursor.execute(merge_sql.ALREADY_LOADED, (hashed.sha256, source.format))
+    cursor.execute(merge_sql.ALREADY_LOADED, (hashed.sha256, source.format, source.told_user(hashed.file)))
     row = cursor.fetchone()
     if row is None:
         _refuse_second_reading(cursor, source, hashed)
@@ -205,10 +201,8 @@ def _load_new(
     )
     duplicate = tally.listens - loaded
     counts = tally.rows_read, loaded, tally.rows_rejected, duplicate, tally.rows_left_out, json.dumps(tally.left_out)
-    cursor.execute(
-        merge_sql.RECORD_FILE,
-        (file_id, hashed.sha256, source.format, file.address, hashed.stamp.size, *counts, started_at),
-    )
+    identity = file_id, hashed.sha256, source.format, file.address, hashed.stamp.size
+    cursor.execute(merge_sql.RECORD_FILE, (*identity, *counts, started_at, source.told_user(file)))
     return LoadReport(
         file_id=file_id,
         file=str(hashed.file),

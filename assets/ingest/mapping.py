@@ -94,7 +94,7 @@ class Mapping(Strict):
     quoted: bool | None = None
     quote: Character = '"'
     escape: Character | None = None
-    skip_lines: Annotated[int, Field(ge=0)] = 0
+    skip_lines: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     comment: Text | None = None
     header: tuple[Text, ...] | None = None
     rows: Text | None = None

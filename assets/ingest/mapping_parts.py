@@ -56,7 +56,7 @@ class Pick(Strict):
         columns: columns or dotted paths; the first that has a value gives it.
         join: the values of all the columns are joined by this text instead, such as a date and a time by a space.
         split, part: what stands before or after the first place where this text occurs; a value without it stays whole.
-        strip_prefix, strip_suffix: what is taken off, of several the first that fits.
+        strip_prefix, strip_suffix: what is taken off, of several that fit the longest.
         values: what whole texts become, such as `S` for a skip: {S = "true", L = "false"}; others stay.
         default: the value where there is none.
     """
@@ -112,7 +112,7 @@ class LeaveOut(Strict):
     differs_from: tuple[str, ...] = ()
     starts_with: tuple[Text, ...] = ()
     contains: tuple[Text, ...] = ()
-    below: float | None = None
+    below: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _one_condition(self) -> Self:

@@ -44,7 +44,7 @@ NEXT_FILE_ID = f"SELECT coalesce({_highest_key('file', 'max(file_id)')}, 0) + 1 
 ALREADY_LOADED = """
 SELECT file_id, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out, left_out::text
 FROM raw.ingest_files
-WHERE sha256 = $1 AND format = $2
+WHERE sha256 = $1 AND format = $2 AND told_user IS NOT DISTINCT FROM $3::text
 """
 
 LOADED_OTHERWISE = """
@@ -58,9 +58,9 @@ SELECT reason, count(*) FROM raw.rejected_listens WHERE file_id = $1 GROUP BY re
 RECORD_FILE = """
 INSERT INTO raw.ingest_files (
     file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out,
-    left_out, started_at, finished_at
+    left_out, started_at, told_user, finished_at
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb, $12, clock_timestamp())
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb, $12, $13::text, clock_timestamp())
 """
 
 USERS_OF_PROFILES = "SELECT user_id FROM staged_profiles"

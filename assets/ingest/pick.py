@@ -74,7 +74,7 @@ class Picker:
             picks.append(f"{quoted(self._user)} AS user_id")
         if self._mapping.leave_out:
             cases = " ".join(
-                f"WHEN {self._condition(rule)} THEN {quoted(rule.rule)}" for rule in self._mapping.leave_out
+                f"WHEN {self._condition(rule, schema)} THEN {quoted(rule.rule)}" for rule in self._mapping.leave_out
             )
             picks.append(f"CASE {cases} END AS left_out")
         return f"SELECT line, {', '.join(picks)} FROM batch ORDER BY line"
@@ -82,9 +82,11 @@ class Picker:
     def _require(self, schema: pa.Schema) -> None:
         kinds = {column: schema.field(name).type for column, name in self._names.items()}
         for field, columns in self._needed.items():
-            if all(pa.types.is_null(kinds[column]) for column in columns):
+            found = [not pa.types.is_null(kinds[column]) for column in columns]
+            joined = self._mapping.columns[field].join is not None
+            if not any(found) or (joined and not all(found)):
                 raise AudoticsError(
-                    f"{self._file} has none of the columns {', '.join(map(repr, columns))}, which the mapping names for"
+                    f"{self._file} lacks {' and '.join(map(repr, columns))}, which the mapping names for"
                     f" {field}; correct the mapping, or add {field!r} to its `optional` list if some files lack it"
                 )
         for column, kind in kinds.items():
@@ -127,11 +129,15 @@ class Picker:
         nulls = self._mapping.nulls
         if nulls is None:
             nulls = () if field in _NAMES else NULLS
-        spelled = ", ".join(quoted(null) for null in ("", *nulls))
-        return f"CASE WHEN {text} NOT IN ({spelled}) THEN {text} END"
+        return f"CASE WHEN {text} NOT IN ({_quoted(['', *nulls])}) THEN {text} END"
 
-    def _condition(self, rule: LeaveOut) -> str:
-        text = f"lower(trim({self._names[rule.column]}::VARCHAR))"
+    def _condition(self, rule: LeaveOut, schema: pa.Schema) -> str:
+        name = self._names[rule.column]
+        if pa.types.is_null(schema.field(name).type):
+            # The file has no such column.
+            return "false"
+        nulls = self._mapping.nulls if self._mapping.nulls is not None else NULLS
+        text = f"lower(CASE WHEN trim({name}::VARCHAR) NOT IN ({_quoted(nulls)}) THEN trim({name}::VARCHAR) END)"
         given = f"coalesce({text}, '') <> ''"
         if rule.given:
             return given
@@ -152,6 +158,10 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind))
 
 
+def _quoted(texts: Sequence[str]) -> str:
+    return ", ".join(quoted(text) for text in texts)
+
+
 def _words(texts: Sequence[str]) -> list[str]:
     return [quoted(text.lower()) for text in texts]
 
@@ -167,4 +177,5 @@ def _split(value: str, separator: str, part: str | None) -> str:
 
 
 def _without(value: str, affixes: Sequence[str], pattern: str) -> str:
-    return f"regexp_replace({value}, {quoted(pattern.format('|'.join(map(re.escape, affixes))))}, '')"
+    longest_first = sorted(map(re.escape, affixes), key=len, reverse=True)
+    return f"regexp_replace({value}, {quoted(pattern.format('|'.join(longest_first)))}, '')"

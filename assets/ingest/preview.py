@@ -10,7 +10,7 @@ from assets.ingest.files import InputFile
 from assets.ingest.listing import list_files
 from assets.ingest.parse import Parser
 from assets.ingest.records import Source
-from assets.ingest.refusal import Tally, most_frequent_first, refusal
+from assets.ingest.refusal import Tally, faults_named, most_frequent_first, refusal
 from warehouse.errors import AudoticsError
 
 ROWS_SHOWN = 10
@@ -52,11 +52,15 @@ def preview_files(source: Source, paths: Sequence[str | Path], refused: list[Aud
         AudoticsError: nothing is at a path, or no file of listens.
     """
     previews = []
-    for file in (file for path in paths for file in source.find(list_files(path))):
-        try:
-            previews.append(_preview(source, file, refused))
-        except AudoticsError as error:
-            refused.append(error)
+    for path in paths:
+        listing = list_files(path)
+        refused += listing.damaged
+        for file in source.find(listing):
+            try:
+                with faults_named(file):
+                    previews.append(_preview(source, file, refused))
+            except AudoticsError as error:
+                refused.append(error)
     return previews
 
 

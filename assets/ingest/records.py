@@ -127,6 +127,12 @@ class Source(Protocol):
     @property
     def rules(self) -> ParseRules: ...
 
+    def told_user(self, file: "InputFile") -> str | None:
+        """Return whose listens all of the file's are, whatever its rows say; None where they say it.
+
+        The same bytes of another user are another file.
+        """
+
     def find(self, listing: Listing) -> list[InputFile]:
         """Return the files of listens among those listed, in the order in which to load them."""
 

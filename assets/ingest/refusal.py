@@ -1,10 +1,12 @@
 """When to refuse a whole file, and how to say so."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,6 +16,7 @@ from assets.ingest.lines import NOT_UTF8
 from assets.ingest.parse import ParsedBatch
 from assets.ingest.parse_sql import EARLIEST
 from assets.ingest.records import PER_SECOND, TIME_REASONS, TOO_OLD, ParseRules, RawBatch
+from warehouse.errors import AudoticsError
 
 # From this many refused times on, a file in which they are the greater part is taken for misread.
 _FEWEST_ODD_TIMES = 10
@@ -24,6 +27,7 @@ class Tally:
     """What has been read of one file so far."""
 
     rows_read: int = 0
+    listens: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     nulled: Counter[str] = field(default_factory=Counter)
@@ -33,6 +37,7 @@ class Tally:
     def add(self, batch: RawBatch, parsed: ParsedBatch) -> None:
         """Count one more batch."""
         self.rows_read += batch.rows_read
+        self.listens += parsed.listens.num_rows
         self.left_out.update(batch.left_out)
         for entry in pc.value_counts(parsed.rejects["reason"]):
             self.rejected[entry["values"].as_py()] += entry["counts"].as_py()
@@ -51,14 +56,24 @@ class Tally:
         """Rows that a rule of the source has left out so far."""
         return self.left_out.total()
 
-    @property
-    def listens(self) -> int:
-        """Rows that are listens, those that are there already included."""
-        return self.rows_read - self.rows_rejected - self.rows_left_out
-
     def by_reason(self) -> dict[str, int]:
         """Return rejected rows per reason, most frequent first."""
         return most_frequent_first(self.rejected)
+
+
+@contextmanager
+def faults_named(file: InputFile) -> Iterator[None]:
+    """Turn what reading a file raises into an error that names it.
+
+    Raises:
+        AudoticsError: it cannot be read, or not be understood.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise AudoticsError(f"cannot read {file}: {error.strerror or error}; check the file") from error
+    except (duckdb.Error, OverflowError, UnicodeError) as error:
+        raise AudoticsError(f"cannot understand {file}: {error}; check that the file is of this format") from error
 
 
 def most_frequent_first(counts: Mapping[str, int]) -> dict[str, int]:
@@ -70,10 +85,12 @@ def refusal(file: InputFile, tally: Tally, rules: ParseRules, now: datetime) -> 
     """Return why the file must not be loaded at all, with a way forward; None when it may be, or has no rows."""
     if tally.rows_read == 0:
         return None
+    # What a rule leaves out says nothing of how the rest is read.
+    judged = tally.rows_read - tally.rows_left_out
     odd = sum(tally.rejected[reason] for reason in TIME_REASONS)
     nothing_left = tally.rows_rejected > 0 and tally.listens == 0
-    mostly_odd = odd >= _FEWEST_ODD_TIMES and 2 * odd > tally.rows_read
-    if mostly_odd or (nothing_left and 2 * odd > tally.rows_read):
+    mostly_odd = odd >= _FEWEST_ODD_TIMES and 2 * odd > judged
+    if mostly_odd or (nothing_left and 2 * odd > judged):
         return f"{file}: {_odd_times(odd, tally, rules, now)}; nothing of it was loaded"
     undecoded = tally.rejected[NOT_UTF8]
     if 2 * undecoded > tally.rows_read:
@@ -83,9 +100,11 @@ def refusal(file: InputFile, tally: Tally, rules: ParseRules, now: datetime) -> 
         )
     if nothing_left:
         reason, count = next(iter(tally.by_reason().items()))
+        nameless = reason == "empty_user" and not rules.times_are_from
+        advice = "say whose they are with --user NAME" if nameless else "check that the file is of this format"
         return (
             f"{file}: none of its {tally.rows_read:,} rows can be loaded; {count:,} are refused as {reason}"
-            f"{_where(tally.first_reject)}; check that the file is of this format"
+            f"{_where(tally.first_reject)}; {advice}"
         )
     return None
 

@@ -54,6 +54,22 @@ class Tabular:
         """What the parser must know, as the mapping says."""
         return self.mapping.rules(self.origin)
 
+    def told_user(self, file: InputFile) -> str | None:
+        """Return the user of the mapping's constants, or whom the file's path names where the mapping looks there.
+
+        Raises:
+            AudoticsError: the path names nobody.
+        """
+        if self.mapping.user_pattern is None:
+            return self.mapping.constants.get("user_id")
+        found = re.search(self.mapping.user_pattern, file.address)
+        if found is None or not found[1]:
+            raise AudoticsError(
+                f"{file}: its path has no part that user_pattern = '{self.mapping.user_pattern}' of {self.origin} finds"
+                " the user in; rename it, or correct the pattern"
+            )
+        return found[1]
+
     def find(self, listing: Listing) -> list[InputFile]:
         """Return the files that were given themselves, and those of a known extension in folders and archives.
 
@@ -62,8 +78,7 @@ class Tabular:
         """
         files = [file for file in listing.files if file.is_named or self._is_wanted(file)]
         if not files and not listing.damaged:
-            wanted = self.mapping.format or ", ".join(sorted(set(_FORMATS.values())))
-            wanted = self.name or wanted
+            wanted = self.name or self.mapping.format or ", ".join(sorted(set(_FORMATS.values())))
             raise AudoticsError(f"{listing.given} has no {wanted} file; give the file itself, or another folder")
         return files
 
@@ -79,7 +94,7 @@ class Tabular:
                 f"cannot tell the format of {file} by its name; "
                 f'add format = "csv", "tsv", "json", "jsonl", "parquet" or "xlsx" to {self.origin}'
             )
-        picker = Picker(self.mapping, file, self._user(file))
+        picker = Picker(self.mapping, file, self.told_user(file) if self.mapping.user_pattern else None)
         return (picker.pick(batch) for batch in self._columns(file, format_name, picker.columns, picker.optional))
 
     def _columns(
@@ -92,18 +107,6 @@ class Tabular:
         if format_name == "xlsx":
             return read_spreadsheet(file, columns, optional, self.mapping.sheet)
         return read_delimited(file, self._layout(format_name), columns, optional)
-
-    def _user(self, file: InputFile) -> str | None:
-        """The user whom the file's path names, where the mapping looks for one there."""
-        if self.mapping.user_pattern is None:
-            return None
-        found = re.search(self.mapping.user_pattern, file.address)
-        if found is None or not found[1]:
-            raise AudoticsError(
-                f"{file}: its path has no part that user_pattern = '{self.mapping.user_pattern}' of {self.origin} finds"
-                " the user in; rename it, or correct the pattern"
-            )
-        return found[1]
 
     def profiles(self, file: InputFile) -> None:
         """Tabular files have no profiles."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from assets.ingest.files import InputFile
 from assets.ingest.formats.export import HEAD_BYTES, Export
@@ -11,6 +12,7 @@ from assets.ingest.formats.spotify import SPOTIFY
 from assets.ingest.lastfm_1k import LISTENS_NAMES, LastFm1k
 from assets.ingest.listing import Listing, list_files
 from assets.ingest.records import Source
+from assets.ingest.refusal import faults_named
 from warehouse.errors import AudoticsError
 
 EXPORTS = (SPOTIFY, LISTENBRAINZ, SUBMITTED, LASTFM, MALOJA, PANOSCROBBLER, SCROBBLER_LOG)
@@ -73,16 +75,18 @@ def _exports(file: InputFile, name: str | None) -> Iterable[Export]:
     ]
     if not possible:
         return []
-    with file.open() as stream:
+    with faults_named(file), file.open() as stream:
         head = stream.read(HEAD_BYTES)
     return [export for export in possible if export.recognises(head)]
 
 
 def _folder(given: str, listing: Listing) -> str | None:
-    """The name of the folder that was given: of an archive or a single file, whose name says nothing, none."""
+    """The name of the folder that was given; of an archive or a single file none, nor of one of several folders."""
     if any(file.is_named or file.in_archive for file in listing.files):
         return None
-    return given.rstrip("/").rpartition("/")[2] or None
+    if len({file.relative.partition("/")[0] for file in listing.files if "/" in file.relative}) > 1:
+        return None
+    return (given.rstrip("/").rpartition("/")[2] if "://" in given else Path(given).resolve().name) or None
 
 
 def _doubt(given: str, described: list[str]) -> str:

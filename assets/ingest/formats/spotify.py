@@ -10,7 +10,7 @@ from assets.ingest.formats.export import Export
 SPOTIFY = Export(
     name="spotify",
     described="a streaming history of Spotify",
-    files=("endsong*.json*", "Streaming_History_*.json*", "StreamingHistory*.json*"),
+    files=("endsong*.json", "Streaming_History_*.json", "StreamingHistory*.json"),
     others=("StreamingHistory_podcast*", "StreamingHistory_audiobook*", "Streaming_History_Podcast*"),
     signs=(r'"(ts|endTime)"\s*:', r'"(ms_played|msPlayed)"\s*:', r'"(master_metadata_track_name|trackName)"\s*:'),
     keys={

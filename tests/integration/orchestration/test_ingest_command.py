@@ -53,6 +53,11 @@ def test_an_export_is_shown_first_then_loaded_once_and_what_is_damaged_in_it_is_
     (folder / "endsong_1.json").unlink()
     again = made.json("ingest", str(folder))["files"]
     assert [(each["already_loaded"], each["rows_left_out"]) for each in again] == [(True, 1), (True, 0)]
+    # The same bytes are another file when they are told to be another user's.
+    of_bob = made.json("ingest", str(folder), "--user", "bob")["files"]
+    assert [each["rows_loaded"] for each in of_bob] == [1, 1]
+    assert made.query("select distinct user_id from raw.users order by 1") == [("ada",), ("bob",)]
+    assert made.query("select count(*) from raw.ingest_files where told_user = 'bob'") == [(2,)]
 
 
 def test_a_file_whose_rows_are_mostly_rejected_ends_with_an_error_though_the_rest_is_loaded(

@@ -57,6 +57,12 @@ def _create_ingest_files() -> None:
         ),
         column("sha256", sa.Text, "SHA-256 of the file's bytes as they lay on disk, in hex"),
         column("format", sa.Text, "Reader and, for tabular files, a digest of the mapping it was read with"),
+        column(
+            "told_user",
+            sa.Text,
+            "Whose listens they are where not the rows say it but who loaded them, or the path; null where the rows do",
+            null=True,
+        ),
         column("path", sa.Text, "Where the file lay when it was loaded"),
         column("bytes", sa.BigInteger, "Size of the file on disk"),
         column("rows_read", sa.BigInteger, "Rows in the file, header and empty lines apart"),
@@ -73,7 +79,9 @@ def _create_ingest_files() -> None:
         column("started_at", INSTANT, "When reading began"),
         column("finished_at", INSTANT, "When the load was about to commit"),
         sa.PrimaryKeyConstraint("file_id", name="ingest_files_pkey"),
-        sa.UniqueConstraint("sha256", "format", name="ingest_files_sha256_format_key"),
+        sa.UniqueConstraint(
+            "sha256", "format", "told_user", name="ingest_files_key", postgresql_nulls_not_distinct=True
+        ),
         sa.CheckConstraint(
             "rows_read = rows_loaded + rows_rejected + rows_duplicate + rows_left_out",
             name="ingest_files_rows_accounted_for",

@@ -49,7 +49,7 @@ def test_a_field_comes_from_the_first_of_its_columns_that_has_a_value() -> None:
 
 
 def test_a_file_without_any_of_the_columns_is_refused_unless_it_may_lack_them() -> None:
-    with pytest.raises(AudoticsError, match=r"log\.csv has none of the columns 'username', 'user', .* user_id"):
+    with pytest.raises(AudoticsError, match=r"log\.csv lacks 'username' and 'user', .* user_id"):
         pick(mapping(COLUMNS | {"user_id": ["username", "user"]}), t=["1"], id=["1"])
     may_lack = mapping(COLUMNS | {"skipped": ["s", "z"]}, optional=["skipped"])
     assert pick(may_lack, u=["a"], t=["1"], id=["1"]).rows["skipped"].to_pylist() == [None]
@@ -65,6 +65,12 @@ def test_columns_are_joined_to_one_value_or_to_none() -> None:
     assert rows["listened_at"].to_pylist() == ["11.06.2018 08:29", None]
 
 
+def test_a_joined_value_needs_all_of_its_columns() -> None:
+    rules = mapping(COLUMNS | {"listened_at": {"column": ["date", "time"], "join": " "}})
+    with pytest.raises(AudoticsError, match=r"log\.csv lacks 'date' and 'time', .* listened_at"):
+        pick(rules, date=["11.06.2018"], u=["a"], id=["1"])
+
+
 def test_affixes_are_taken_off_once_and_only_where_they_are() -> None:
     watched = {"column": "x", "strip_prefix": ["Watched ", "Hat "]}
     assert values("title", watched, "Watched Roads", "Roads", "Watched Watched", "Hat (a) b", None) == [
@@ -76,6 +82,8 @@ def test_affixes_are_taken_off_once_and_only_where_they_are() -> None:
         "Topic",
         "- Topic",
     ]
+    several = {"column": "x", "strip_suffix": ["a", " ba"]}
+    assert values("title", several, "Roads ba", "Roada") == ["Roads", "Road"]
     odd = {"column": "x", "strip_prefix": "a.b(", "strip_suffix": "?"}
     assert values("title", odd, "a.b(c?", "axb(c") == ["c", "axb(c"]
 
@@ -141,9 +149,12 @@ def test_the_first_rule_that_fits_counts_and_a_column_that_is_not_there_fits_non
             {"rule": "short", "column": "ms", "below": 30},
         ]
     )
-    batch = pick(rules, u=["a"] * 3, t=["1"] * 3, id=["1"] * 3, x=["e", None, None], ms=[1, 2, 40])
-    assert batch.left_out == {"podcast": 1, "short": 1}
+    batch = pick(rules, u=["a"] * 3, t=["1"] * 3, id=["1"] * 3, x=["e", "nan", None], ms=[1, 2, 40])
+    assert batch.left_out == {"podcast": 1, "short": 1}, "a spelled null is none"
     assert batch.rows["line"].to_pylist() == [3]
+    for condition in ({"missing": True}, {"differs_from": ["music"]}):
+        rules = mapping(leave_out=[{"rule": "other", "column": "absent", **condition}])
+        assert pick(rules, u=["a"], t=["1"], id=["1"]).left_out == {}
 
 
 def test_a_user_of_the_path_is_that_of_every_row() -> None:

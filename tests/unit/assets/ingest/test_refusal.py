@@ -21,7 +21,8 @@ def _rules(unit: str) -> ParseRules:
 
 
 def _tally(rows_read: int, odd_times: tuple[str, ...] = (), fields: str | None = None, **rejected: int) -> Tally:
-    return Tally(rows_read, Counter(rejected), odd_times=list(odd_times), first_reject=(3, fields))
+    listens = rows_read - sum(rejected.values())
+    return Tally(rows_read, listens, Counter(rejected), odd_times=list(odd_times), first_reject=(3, fields))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def write(path: Path, content: Any) -> Path:
 def preview(path: Path, name: str | None = None, user: str | None = None) -> list[Preview]:
     refused: list[AudoticsError] = []
     previews = preview_files(recognise(str(path), name, user).source, [path], refused)
-    assert not refused
+    assert not refused, refused
     for each in previews:
         assert each.rows_read == each.listens + each.rows_rejected + each.rows_left_out
     return previews
@@ -94,6 +94,15 @@ def test_rows_that_name_nobody_are_of_the_folder_that_was_given_or_of_nobody(tmp
     assert listens(preview(path.parent), "user_id") == [("cleo",), ("ada",)]
     (alone,) = preview(path)
     assert alone.reasons == {"empty_user": 1}
+    write(tmp_path / "bob" / "endsong_0.json", [played("Air", username="")])
+    with pytest.raises(AssertionError, match="say whose they are with --user NAME"):
+        preview(tmp_path)
+
+
+def test_the_folder_one_is_in_has_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "cleo" / "endsong_0.json", [played("Roads", username="")])
+    monkeypatch.chdir(tmp_path / "cleo")
+    assert listens(preview(Path()), "user_id") == [("cleo",)]
 
 
 LISTEN = {

@@ -28,7 +28,8 @@ class _Group(TyperGroup):
 app = typer.Typer(
     cls=_Group,
     help="Load listening files into the warehouse: `audotics ingest PATH…` recognises what it is given. The same bytes"
-    " twice change nothing.",
+    " twice change nothing.\n\nExample: `audotics ingest my_spotify_data.zip --dry-run`; `audotics ingest files --help`"
+    " explains the options.",
     no_args_is_help=True,
 )
 

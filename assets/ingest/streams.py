@@ -37,6 +37,14 @@ _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
 )
+# What the clients of stores raise beside OSError, by the module that has it; which of them is there, the driver of an
+# address decides.
+_CLIENT_ERRORS = {
+    "aiohttp": ("ClientError",),
+    "botocore.exceptions": ("BotoCoreError", "ClientError"),
+    "gcsfs.retry": ("HttpError",),
+    "google.auth.exceptions": ("GoogleAuthError",),
+}
 # A library may set aside as much memory as it is asked for.
 _MOST_AT_ONCE = 16 << 20
 
@@ -64,17 +72,21 @@ def damage_named(shown: str, place: Callable[[], str] = str) -> Iterator[None]:
 
 @contextmanager
 def driver_named(shown: str) -> Iterator[None]:
-    """Turn what the client of a store raises, known to its fsspec driver alone, into an error that names the address.
+    """Turn what the client of a store raises into an error that names the address.
 
     Raises:
         AudoticsError: the store cannot be reached, or does not let this program in.
     """
     try:
         yield
-    except (AudoticsError, OSError):
-        raise
-    except Exception as error:
+    except _client_errors() as error:
         raise AudoticsError(f"cannot read {shown}: {error}; check the address and the credentials for it") from error
+
+
+def _client_errors() -> tuple[type[Exception], ...]:
+    """The errors of the clients that have been imported: no other can have raised one."""
+    loaded = ((sys.modules[name], errors) for name, errors in _CLIENT_ERRORS.items() if name in sys.modules)
+    return tuple(getattr(module, error) for module, errors in loaded for error in errors)
 
 
 class InputStream:

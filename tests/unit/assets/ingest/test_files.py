@@ -16,11 +16,13 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from botocore.exceptions import NoCredentialsError
 
 from assets.ingest.files import InputFile
 from assets.ingest.lines import read_lines
 from assets.ingest.listing import list_files
 from assets.ingest.parquet import read_parquet
+from assets.ingest.streams import driver_named
 from tests.input_files import input_file
 from warehouse.errors import AudoticsError
 
@@ -251,3 +253,11 @@ def test_an_archive_is_opened_once_for_all_its_files_and_no_more_than_one_stays_
     assert len(opened) == 6
     open_now = [file.path for file in psutil.Process().open_files() if file.path.startswith(str(tmp_path))]
     assert len(open_now) == 1
+
+
+def test_only_what_the_client_of_a_store_raises_is_taken_for_a_fault_of_the_store() -> None:
+    with pytest.raises(AudoticsError, match=r"cannot read s3://exports: .*credentials"), driver_named("s3://exports"):
+        raise NoCredentialsError
+    for error in (ValueError("a mistake of ours"), FileNotFoundError("exports")):
+        with pytest.raises(type(error)), driver_named("s3://exports"):
+            raise error

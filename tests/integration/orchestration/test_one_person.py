@@ -1,7 +1,6 @@
 """One person, or one listen: a night makes what can honestly be made, says what it left out, and trains once it can."""
 
-import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from api_client import recommendations, running_api
 from pipeline_process import Pipeline
+from scrobbles import Row, ingest
 
 from assets.ranker.training import FEWEST_LISTENERS
 from assets.slates import Slate
@@ -19,32 +19,11 @@ from warehouse.local.servers import Endpoints
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 AS_OF = datetime(2026, 3, 2, tzinfo=UTC)
-MAPPING = """
-source = "lastfm"
-
-[columns]
-user_id = "user"
-artist_name = "artist"
-title = "title"
-listened_at = "date"
-
-[time]
-unit = "s"
-"""
-Row = tuple[str, str, str, int]
 
 
 @pytest.fixture
 def pipeline(endpoints: Endpoints, warehouse_url: str, redis_url: str, tmp_path: Path) -> Pipeline:
     return Pipeline(warehouse_url, redis_url, tmp_path / "home")
-
-
-def ingest(pipeline: Pipeline, name: str, rows: Iterable[Row]) -> None:
-    folder = pipeline.home.parent
-    (folder / "m.toml").write_text(MAPPING)
-    with (folder / name).open("w", newline="") as file:
-        csv.writer(file).writerows([("user", "artist", "title", "date"), *rows])
-    pipeline.json("ingest", "tabular", str(folder / name), "--mapping", str(folder / "m.toml"))
 
 
 def listen(user: str, number: int, at: datetime) -> Row:

@@ -1,6 +1,5 @@
 """Twenty years of listening go through features, gates, training and release, by the command people run."""
 
-import csv
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pipeline_process import Pipeline
+from scrobbles import Row, ingest
 
 from warehouse.local.servers import Endpoints
 
@@ -15,19 +15,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 AS_OF = datetime(2024, 7, 1, tzinfo=UTC)
 FIRST = datetime(2004, 2, 1, tzinfo=UTC)
-MAPPING = """
-source = "lastfm"
-
-[columns]
-user_id = "user"
-artist_name = "artist"
-title = "title"
-listened_at = "date"
-
-[time]
-unit = "s"
-"""
-Row = tuple[str, str, str, int]
 
 
 def listens_between(user: str, first: datetime, last: datetime, every_days: float, seed: int) -> Iterator[Row]:
@@ -61,18 +48,14 @@ def pipeline(endpoints: Endpoints, warehouse_url: str, redis_url: str, tmp_path:
     return Pipeline(warehouse_url, redis_url, tmp_path / "home")
 
 
-def release_of(pipeline: Pipeline, folder: Path, rows: list[Row]) -> str:
+def release_of(pipeline: Pipeline, rows: list[Row]) -> str:
     """Load the rows and run the nightly job as of AS_OF; returns the release that is live."""
-    mapping, listens = folder / "m.toml", folder / "listens.csv"
-    mapping.write_text(MAPPING)
-    with listens.open("w", newline="") as file:
-        csv.writer(file).writerows([("user", "artist", "title", "date"), *rows])
-    pipeline.json("ingest", "tabular", str(listens), "--mapping", str(mapping))
+    ingest(pipeline, "listens.csv", rows)
     return str(pipeline.json("run", "--as-of", f"{AS_OF:%Y-%m-%d}")["release"])
 
 
-def test_twenty_years_of_many_listeners_are_released(pipeline: Pipeline, tmp_path: Path) -> None:
-    assert release_of(pipeline, tmp_path, ages_of_everybody()).startswith(f"{AS_OF:%Y-%m-%d}")
+def test_twenty_years_of_many_listeners_are_released(pipeline: Pipeline) -> None:
+    assert release_of(pipeline, ages_of_everybody()).startswith(f"{AS_OF:%Y-%m-%d}")
     ((least, oldest),) = pipeline.query(
         "select min(decayed_listens), max(days_since_first) from features.feat_user_track"
         f" where as_of = '{AS_OF:%Y-%m-%d}'"
@@ -88,6 +71,6 @@ def test_twenty_years_of_many_listeners_are_released(pipeline: Pipeline, tmp_pat
     assert sum(user == "left" for user, _ in found) > 10
 
 
-def test_twenty_years_of_one_listener_are_released(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_twenty_years_of_one_listener_are_released(pipeline: Pipeline) -> None:
     rows = [*listens_between("alone", FIRST, AS_OF, 7, 1), ("alone", "Band 0", "Once", int(FIRST.timestamp()))]
-    assert release_of(pipeline, tmp_path, rows).startswith(f"{AS_OF:%Y-%m-%d}")
+    assert release_of(pipeline, rows).startswith(f"{AS_OF:%Y-%m-%d}")

@@ -8,6 +8,9 @@ DEV := $(VENV)/.dev
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 CODE := warehouse serving_api quality assets orchestration tests benchmarks
 
+# Tests and runs start Python some hundred times; without this each of them compiles every library again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit test-slow coverage up down lint format bench docs lock clean
 

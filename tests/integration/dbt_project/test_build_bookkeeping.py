@@ -43,6 +43,7 @@ def dbt(warehouse_url: str, session_folder: Path) -> Dbt:
     return dbt
 
 
+@pytest.mark.slow
 def test_a_load_and_another_command_in_the_middle_of_a_build_lose_nothing(dbt: Dbt) -> None:
     dbt.query(LISTEN.format(3, UNTIL))
     with psycopg2.connect(dbt.warehouse_url) as blocking, blocking.cursor() as cursor:

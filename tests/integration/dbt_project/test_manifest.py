@@ -44,6 +44,7 @@ semantic_models:
 """
 
 
+@pytest.mark.slow
 def test_mf_finds_this_warehouse_and_the_project_is_parsed_again_only_for_another_database_or_dbt(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

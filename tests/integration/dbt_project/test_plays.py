@@ -113,6 +113,7 @@ def test_ten_plays_from_three_sources_are_ten_listens_of_ten_tracks(warehouse_ur
     }
 
 
+@pytest.mark.slow
 def test_an_undone_load_gives_its_tracks_to_the_other_names_of_them(warehouse_url: str, tmp_path: Path) -> None:
     dbt = Dbt(warehouse_url)
     noon = int(datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp())

@@ -116,6 +116,7 @@ def test_increments_late_days_and_undone_loads_give_what_a_full_refresh_gives(
     assert [always - models for models in changed] == [set()] * len(changed)
 
 
+@pytest.mark.slow
 def test_a_build_killed_halfway_is_made_good_by_the_next(warehouse_url: str, files: dict[str, Path]) -> None:
     dbt = Dbt(warehouse_url)
     load_files(warehouse_url, LastFm1k(), [files["history"]])

@@ -62,6 +62,7 @@ def readers(project: Path, *names: str) -> set[str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_fixed_macro_rebuilds_its_old_days_and_nothing_else_and_a_changed_description_rebuilds_nothing(
     own_sample: Dbt, project: Path

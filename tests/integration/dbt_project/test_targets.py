@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import pytest
 from dbt_process import WITHOUT_TESTS, Dbt
 
 from assets.dbt_project import PROJECT
@@ -11,6 +12,7 @@ SELECTED = ("--select", "+track_daily", "+feat_track")
 WRITTEN = "select distinct xmin::text from {}.{}"
 
 
+@pytest.mark.slow
 def test_a_developer_builds_into_schemas_of_their_own_and_remembers_it_apart(own_sample: Dbt, tmp_path: Path) -> None:
     dbt = own_sample
     before = {name: dbt.query(WRITTEN.format("core", name)) for name in ("fct_listens", "fct_first_listens")}

@@ -21,6 +21,8 @@ from warehouse.settings import Settings
 
 MIB = 2**20
 HELD = 200 * MIB
+# What this process shares with others counts by halves or thirds, and changes when one of them comes or ends.
+NOISE = 20 * MIB
 HOLDER = f"import time; held = bytearray({HELD}); held[::4096] = bytes([1]) * len(held[::4096]); time.sleep(600)"
 
 
@@ -46,7 +48,7 @@ def sampled(*pids: int) -> int:
 
 
 def test_the_memory_of_a_server_is_added_to_that_of_this_process(server: int) -> None:
-    assert HELD <= sampled(server) - sampled() < HELD + 100 * MIB
+    assert HELD - NOISE <= sampled(server) - sampled() < HELD + 100 * MIB
 
 
 def test_a_child_counts_from_the_second_sample_on_that_finds_it() -> None:
@@ -60,7 +62,7 @@ def test_a_child_counts_from_the_second_sample_on_that_finds_it() -> None:
             child.kill()
             child.wait()
     assert first - before < 100 * MIB
-    assert HELD <= second - first < HELD + 100 * MIB
+    assert HELD - NOISE <= second - first < HELD + 100 * MIB
 
 
 def sampled_now(sampler: MemorySampler) -> int:
@@ -75,7 +77,7 @@ def test_of_a_server_that_may_not_be_examined_the_resident_size_counts(
         raise psutil.AccessDenied(process.pid)
 
     monkeypatch.setattr(psutil.Process, "memory_full_info", denied)
-    assert HELD <= sampled(server) - sampled() < HELD + 100 * MIB
+    assert HELD - NOISE <= sampled(server) - sampled() < HELD + 100 * MIB
 
 
 def test_a_server_that_has_ended_counts_nothing_before_or_while_sampling(server: int) -> None:

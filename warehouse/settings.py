@@ -1,4 +1,4 @@
-"""Where things are: the home folder, the warehouse, Redis, the lake and the landing folder; how many threads."""
+"""Where things are: home, warehouse, Redis, lake, landing folder; how many threads; how long rejected rows stay."""
 
 import os
 from pathlib import Path
@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     landing: Annotated[Path, AfterValidator(_absolute)] = Field(default_factory=_default_landing)
     pg_port: Port | None = None
     redis_port: Port | None = None
+    rejects_days: int = Field(default=90, ge=0, le=36_500)
     threads: int = Field(default_factory=_cores, ge=1)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 from assets import plots
 from assets.ingest.landing import LAYOUT, load_landed
 from assets.ingest.records import LoadReport
+from assets.ingest.rejected import expire_rejects
 from assets.partitions import OWNERS, Materialized
 from warehouse.engine import create_engine
 from warehouse.errors import AudoticsError
@@ -43,11 +44,14 @@ _TABLES = {
         for table, description in _TABLES.items()
     ],
 )
-def raw_tables(warehouse: PostgresResource) -> Iterator[Materialized]:
+def raw_tables(context: dg.AssetExecutionContext, warehouse: PostgresResource) -> Iterator[Materialized]:
     """Load every file in the landing folder that is not in the warehouse yet."""
-    landing = load_settings().landing
-    reports = load_landed(warehouse.url, landing)
-    with create_engine(warehouse.url, Role.LOADER).connect() as connection:
+    settings = load_settings()
+    landing = settings.landing
+    reports = load_landed(warehouse.url, landing, f"run {context.run.run_id}")
+    with create_engine(warehouse.url, Role.LOADER).begin() as connection:
+        # Where nothing has landed, no load has done so.
+        expire_rejects(connection.connection.cursor(), settings.rejects_days)
         if not connection.scalar(text("select exists (select from raw.listens)")):
             raise AudoticsError(
                 f"there are no listens to work with: put files into the landing folder {landing}"

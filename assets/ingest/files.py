@@ -1,6 +1,7 @@
 """One file to load, wherever it lies: on this machine, in a store, in an archive."""
 
 import hashlib
+import math
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,15 +17,32 @@ from assets.ingest.archives import Archive
 from assets.ingest.streams import InputStream, compression, damage_named, driver_named
 
 _COPY_BYTES = 1 << 20
-# How the stores say that an object is another one than before.
-_VERSION_KEYS = ("ETag", "etag", "generation", "LastModified", "updated", "mtime", "created")
+# How the stores say that an object is another one than before: by a tag of each version, or only by the time.
+_TAG_KEYS = ("ETag", "etag", "generation")
+_VERSION_KEYS = (*_TAG_KEYS, "LastModified", "updated", "mtime", "created")
+# Some file systems count the time of change in steps of two seconds: whoever changes a file twice within one leaves no
+# trace in it.
+_UNSETTLED_SECONDS = 3.0
 
 
 class Stamp(NamedTuple):
-    """What shows that a file changed: its bytes as they lie, and its time of change or the store's tag for it."""
+    """What shows that a file changed.
+
+    Attributes:
+        size: its bytes as they lie.
+        version: its time of change in ns, or what the store says; of a file in an archive that of the archive, and the
+            archive's size.
+        changed_at: its time of change in seconds since 1970; -inf where the store tags every version, inf where nothing
+            tells versions apart for certain.
+    """
 
     size: int
     version: str
+    changed_at: float
+
+    def is_settled(self, now: float) -> bool:
+        """Whether any change after `now`, in seconds since 1970, shows in the stamp."""
+        return self.changed_at < now - _UNSETTLED_SECONDS
 
 
 @dataclass(frozen=True)
@@ -40,10 +58,11 @@ class Stored:
     def stamp(self) -> Stamp:
         if isinstance(self.filesystem, LocalFileSystem):
             status = Path(self.path).stat()
-            return Stamp(status.st_size, str(status.st_mtime_ns))
+            return Stamp(status.st_size, str(status.st_mtime_ns), status.st_mtime)
         self.filesystem.invalidate_cache()
         info = self.filesystem.info(self.path)
-        return Stamp(info["size"], " ".join(str(info[key]) for key in _VERSION_KEYS if info.get(key) is not None))
+        version = " ".join(str(info[key]) for key in _VERSION_KEYS if info.get(key) is not None)
+        return Stamp(info["size"], version, -math.inf if any(info.get(key) for key in _TAG_KEYS) else math.inf)
 
     def beside(self, name: str) -> "Stored | None":
         other = Stored(self.filesystem, _beside(self.path, name))
@@ -62,7 +81,8 @@ class Member:
         return self.opened().open(self.name)
 
     def stamp(self) -> Stamp:
-        return Stamp(self.opened().sizes[self.name], self.archive.stamp().version)
+        archive = self.archive.stamp()
+        return Stamp(self.opened().sizes[self.name], f"{archive.size} {archive.version}", archive.changed_at)
 
     def beside(self, name: str) -> "Member | None":
         other = _beside(self.name, name)

@@ -42,7 +42,7 @@ def landed(folder: Path) -> list[tuple[Source, list[Path]]]:
     return drops
 
 
-def load_landed(warehouse_url: str, folder: Path) -> list[LoadReport]:
+def load_landed(warehouse_url: str, folder: Path, loaded_by: str | None = None) -> list[LoadReport]:
     """Load what lies in the landing folder; files that are in the warehouse already are reported as such.
 
     Nothing is loaded of a drop that `landed` complains about, nor of a file that is refused. Everything else is,
@@ -57,7 +57,7 @@ def load_landed(warehouse_url: str, folder: Path) -> list[LoadReport]:
     for source, paths in drops:
         refused: list[AudoticsError] = []
         try:
-            reports += load_files(warehouse_url, source, paths, refused=refused)
+            reports += load_files(warehouse_url, source, paths, refused=refused, loaded_by=loaded_by)
         except AudoticsError as error:
             raise _refusal(folder, [*faults, *map(str, refused), str(error)]) from error
         faults += map(str, refused)

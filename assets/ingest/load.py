@@ -1,29 +1,34 @@
 """Load files of listens into the raw schema: one transaction per file, all of it or nothing."""
 
+import getpass
 import json
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import adbc_driver_manager
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
 from assets.ingest import merge_sql
-from assets.ingest.files import InputFile, Stamp
-from assets.ingest.listing import list_files
-from assets.ingest.mentions import MentionCounter
-from assets.ingest.parse import Parser
+from assets.ingest.files import InputFile
+from assets.ingest.find import find_files
+from assets.ingest.listing import Listing
+from assets.ingest.places import Place, known_at, remember
 from assets.ingest.records import LoadReport, Progress, ProgressCallback, Source
-from assets.ingest.refusal import Tally, faults_named, most_frequent_first, refusal
+from assets.ingest.refusal import faults_named, most_frequent_first, refusal
+from assets.ingest.rejected import expire_rejects
+from assets.ingest.staging import ingest, lock, merge, stage
 from warehouse.connections import check_warehouse
 from warehouse.engine import adbc_connect
 from warehouse.errors import AudoticsError
-from warehouse.locks import acquire
 from warehouse.roles import Role
+from warehouse.settings import load_settings
 from warehouse.statistics import analyse_raw
 
 _MISSING_TABLE_STATES = ("42P01", "3F000")
@@ -32,56 +37,83 @@ _LOST_STATES = ("08", "57P", "55P03")
 
 
 @dataclass(frozen=True)
+class _Loading:
+    """What is asked of a load.
+
+    Attributes:
+        loaded_by: as raw.ingest_files has it.
+        rehash: whether files are hashed though their places say that nothing has changed.
+    """
+
+    source: Source
+    loaded_by: str
+    rehash: bool
+    progress: ProgressCallback
+
+
+@dataclass(frozen=True)
 class _Hashed:
     """A file as it was when its bytes were hashed."""
 
-    file: InputFile
-    stamp: Stamp
+    place: Place
     sha256: str
+
+    @property
+    def file(self) -> InputFile:
+        return self.place.file
 
 
 def load_files(
     warehouse_url: str,
     source: Source,
-    paths: Sequence[Path | str],
+    paths: Sequence[Path | str | Listing],
     progress: ProgressCallback | None = None,
     refused: list[AudoticsError] | None = None,
+    *,
+    loaded_by: str | None = None,
+    rehash: bool = False,
 ) -> list[LoadReport]:
     """Load what lies at paths or addresses, as `files.list_files` takes them, in the order given.
 
     Each file is one transaction. A file whose bytes are in the warehouse in the same format is left alone and reported
-    as it was loaded. Other processes may load at the same time: they read in parallel and merge one after the other.
+    as it was loaded. Where its place, size and time of change say that these are its bytes, they are not read, unless
+    `rehash` asks for it. Other processes may load at the same time: they read in parallel and merge one after another.
 
-    With `refused`, a file that is damaged or misread, or whose rows PostgreSQL refuses, raises nothing: the reason
-    is added there, and the others are loaded.
+    `loaded_by` says who loads, by default the login name.
+
+    With `refused`, a path without a file of listens, and a file that is damaged or misread, or whose rows PostgreSQL
+    refuses, raises nothing: the reason is added there, and the others are loaded.
 
     Raises:
         AudoticsError: a path does not exist or holds no listens (before anything is loaded), a file is damaged or
             misread, another session has the lock of loads for too long, or PostgreSQL fails. Files before it stay
             loaded; of the file itself nothing does.
     """
-    files = [file for path in paths for file in _find(source, path, refused)]
+    files = [file for path in paths for file in find_files(source, path, refused)]
+    loading = _Loading(source, loaded_by or login_name(), rehash, progress or _silent)
     with _connect(warehouse_url) as connection:
         reports = []
         for file in files:
             try:
-                reports.append(_load(connection, source, file, progress or _silent))
+                reports.append(_load(connection, loading, file))
             except AudoticsError as error:
                 warehouse_failed = _stops_every_load(error.__cause__)
                 if refused is None or warehouse_failed:
                     # The files before it stay loaded, and will be read.
                     if reports and not warehouse_failed:
-                        # Statistics alone: without them the files are read all the same, and the error is of another.
+                        # Without it the files are read all the same, and the error is of another.
                         with suppress(adbc_driver_manager.Error):
-                            _analyse(connection)
+                            _tidy_up(connection)
                     raise
                 refused.append(error)
-        _analyse(connection)
+        _tidy_up(connection)
         return reports
 
 
-def _analyse(connection: dbapi.Connection) -> None:
+def _tidy_up(connection: dbapi.Connection) -> None:
     with connection.cursor() as cursor:
+        expire_rejects(cursor, load_settings().rejects_days)
+        connection.commit()
         analyse_raw(cursor)
     connection.commit()
 
@@ -99,29 +131,32 @@ def _connect(warehouse_url: str) -> dbapi.Connection:
     return connection
 
 
-def _find(source: Source, path: Path | str, refused: list[AudoticsError] | None) -> list[InputFile]:
-    listing = list_files(path)
-    if listing.damaged and refused is None:
-        raise listing.damaged[0]
-    if refused is not None:
-        refused += listing.damaged
-    return source.find(listing)
+def login_name() -> str:
+    """The login name of whoever runs this process; a container may know only the number of its user."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _silent(progress: Progress) -> None:
     """Report to nobody."""
 
 
-def _load(connection: dbapi.Connection, source: Source, file: InputFile, progress: ProgressCallback) -> LoadReport:
-    started = time.monotonic()
+def _load(connection: dbapi.Connection, loading: _Loading, file: InputFile) -> LoadReport:
+    started, source = time.monotonic(), loading.source
     try:
         with faults_named(file):
-            hashed = _Hashed(file, file.stamp(), file.sha256())
+            place = Place.of(file)
             profiles = source.profiles(file)
             with connection.cursor() as cursor:
-                report = _already_loaded(cursor, source, hashed, started)
+                report = None if loading.rehash else _known_by_place(cursor, source, place, started)
                 if report is None:
-                    report = _load_new(cursor, source, hashed, started, progress)
+                    hashed = _Hashed(place, file.sha256())
+                    report = _already_loaded(cursor, source, hashed, started)
+                    if report is None:
+                        report = _load_new(cursor, loading, hashed, started)
+                    remember(cursor, place, report.file_id)
                 if profiles is not None:
                     _keep_profiles(cursor, report.file_id, profiles)
             connection.commit()
@@ -140,27 +175,41 @@ def _roll_back(connection: dbapi.Connection) -> None:
         return
 
 
+def _known_by_place(cursor: dbapi.Cursor, source: Source, place: Place, started: float) -> LoadReport | None:
+    file_id = known_at(cursor, place, source.format, source.told_user(place.file))
+    if file_id is None:
+        return None
+    cursor.execute(merge_sql.LOADED_AS, (file_id,))
+    return _as_loaded(cursor.fetchone(), source, place.file, started)
+
+
 def _already_loaded(cursor: dbapi.Cursor, source: Source, hashed: _Hashed, started: float) -> LoadReport | None:
     cursor.execute(merge_sql.ALREADY_LOADED, (hashed.sha256, source.format, source.told_user(hashed.file)))
     row = cursor.fetchone()
     if row is None:
         _refuse_second_reading(cursor, source, hashed)
         return None
-    file_id, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out, left_out = row
-    cursor.execute(merge_sql.REJECTED_BY_REASON, (file_id,))
+    return _as_loaded(row, source, hashed.file, started)
+
+
+def _as_loaded(row: Sequence[Any], source: Source, file: InputFile, started: float) -> LoadReport:
+    file_id, sha256, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out, *rest = row
+    left_out, rejected, first_listened_at, last_listened_at = rest
     return LoadReport(
         file_id=file_id,
-        file=str(hashed.file),
+        file=str(file),
         format=source.format,
-        sha256=hashed.sha256,
+        sha256=sha256,
         rows_read=rows_read,
         rows_loaded=rows_loaded,
         rows_rejected=rows_rejected,
         rows_duplicate=rows_duplicate,
         rows_left_out=rows_left_out,
-        rejected_by_reason=dict(cursor.fetchall()),
+        rejected_by_reason=most_frequent_first(json.loads(rejected)),
         left_out_by_rule=most_frequent_first(json.loads(left_out)),
         nulled={},
+        first_listened_at=first_listened_at,
+        last_listened_at=last_listened_at,
         already_loaded=True,
         seconds=time.monotonic() - started,
     )
@@ -178,31 +227,32 @@ def _refuse_second_reading(cursor: dbapi.Cursor, source: Source, hashed: _Hashed
         )
 
 
-def _load_new(
-    cursor: dbapi.Cursor, source: Source, hashed: _Hashed, started: float, progress: ProgressCallback
-) -> LoadReport:
-    file, started_at = hashed.file, datetime.now(UTC)
-    tally = _stage(cursor, source, file, started_at, progress)
+def _load_new(cursor: dbapi.Cursor, loading: _Loading, hashed: _Hashed, started: float) -> LoadReport:
+    file, source, started_at = hashed.file, loading.source, datetime.now(UTC)
+    tally = stage(cursor, file, source.read(file), source.rules, started_at, loading.progress)
     if message := refusal(file, tally, source.rules, started_at):
         raise AudoticsError(message)
-    if file.stamp() != hashed.stamp:
+    if file.stamp() != hashed.place.stamp:
         raise AudoticsError(f"{file} changed while it was being read; load it again when it is complete")
-    _lock(cursor)
+    lock(cursor)
     # Another process may have loaded the same bytes between the first look and the lock.
     if report := _already_loaded(cursor, source, hashed, started):
         return report
     cursor.execute(merge_sql.NEXT_FILE_ID)
     (file_id,) = cursor.fetchone()
-    loaded = _merge(
+    loaded = merge(
         cursor,
-        merge_sql.merge_statements(file_id, source.rules.source),
+        file_id,
+        source.rules.source,
         tally.listens,
-        lambda done: progress(Progress(file, "writing", done, tally.rows_read)),
+        lambda done: loading.progress(Progress(file, "writing", done, tally.rows_read)),
     )
     duplicate = tally.listens - loaded
-    counts = tally.rows_read, loaded, tally.rows_rejected, duplicate, tally.rows_left_out, json.dumps(tally.left_out)
-    identity = file_id, hashed.sha256, source.format, file.address, hashed.stamp.size
-    cursor.execute(merge_sql.RECORD_FILE, (*identity, *counts, started_at, source.told_user(file)))
+    identity = file_id, hashed.sha256, source.format, file.address, hashed.place.stamp.size
+    counts = tally.rows_read, loaded, tally.rows_rejected, duplicate, tally.rows_left_out
+    told = json.dumps(tally.left_out), json.dumps(tally.rejected), tally.first_listened_at, tally.last_listened_at
+    how = started_at, source.told_user(file), loading.loaded_by
+    cursor.execute(merge_sql.RECORD_FILE, (*identity, *counts, *told, *how))
     return LoadReport(
         file_id=file_id,
         file=str(hashed.file),
@@ -216,56 +266,17 @@ def _load_new(
         rejected_by_reason=tally.by_reason(),
         left_out_by_rule=most_frequent_first(tally.left_out),
         nulled=dict(tally.nulled),
+        first_listened_at=tally.first_listened_at,
+        last_listened_at=tally.last_listened_at,
         already_loaded=False,
         seconds=time.monotonic() - started,
     )
 
 
-def _stage(cursor: dbapi.Cursor, source: Source, file: InputFile, now: datetime, progress: ProgressCallback) -> Tally:
-    """Read the file into temporary tables and return what was counted on the way."""
-    for statement in (merge_sql.TRANSACTION_SETTING, *merge_sql.STAGING):
-        cursor.execute(statement)
-    parser, mentions, tally = Parser(source.rules, now), MentionCounter(), Tally()
-    for batch in source.read(file):
-        parsed = parser.parse(batch)
-        tally.add(batch, parsed)
-        _ingest(cursor, "staged_rejects", parsed.rejects)
-        if parsed.listens.num_rows:
-            split = mentions.split(parsed.listens)
-            _ingest(cursor, "staged_users", split.users)
-            _ingest(cursor, "staged_artists", split.artists)
-            _ingest(cursor, "staged_tracks", split.tracks)
-            _ingest(cursor, "staged_listens", split.listens)
-        progress(Progress(file, "reading", batch.done, tally.rows_read))
-    return tally
-
-
-def _ingest(cursor: dbapi.Cursor, table: str, rows: pa.Table) -> None:
-    if rows.num_rows:
-        cursor.adbc_ingest(table, rows, mode="append", temporary=True)
-
-
-def _merge(cursor: dbapi.Cursor, statements: dict[str, str], staged: int, progress: Callable[[float], None]) -> int:
-    """Move the staged rows into raw.* and return how many of the `staged` listens were new."""
-    loaded = 0
-    for position, (name, statement) in enumerate(statements.items(), 1):
-        if name != "duplicates" or loaded < staged:
-            cursor.execute(statement)
-        if name == "listens":
-            loaded = cursor.rowcount
-        progress(position / len(statements))
-    return loaded
-
-
-def _lock(cursor: dbapi.Cursor) -> None:
-    """Wait until no other load is merging; held to the end of the transaction."""
-    acquire(cursor, merge_sql.LOCK)
-
-
 def _keep_profiles(cursor: dbapi.Cursor, file_id: int, profiles: pa.Table) -> None:
-    _lock(cursor)
+    lock(cursor)
     cursor.execute(merge_sql.STAGED_PROFILES)
-    _ingest(cursor, "staged_profiles", profiles)
+    ingest(cursor, "staged_profiles", profiles)
     cursor.execute(merge_sql.keep_profiles(file_id))
     cursor.execute(merge_sql.describe_users(merge_sql.USERS_OF_PROFILES))
 

@@ -41,26 +41,27 @@ def _highest_key(kind: str, in_use: str) -> str:
 # The lock is held, so the highest id is final.
 NEXT_FILE_ID = f"SELECT coalesce({_highest_key('file', 'max(file_id)')}, 0) + 1 FROM raw.ingest_files"
 
-ALREADY_LOADED = """
-SELECT file_id, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out, left_out::text
-FROM raw.ingest_files
-WHERE sha256 = $1 AND format = $2 AND told_user IS NOT DISTINCT FROM $3::text
-"""
+_RECORD = """
+SELECT
+    file_id, sha256, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out, left_out::text,
+    rejected::text, first_listened_at, last_listened_at
+FROM raw.ingest_files"""
+ALREADY_LOADED = f"{_RECORD} WHERE sha256 = $1 AND format = $2 AND told_user IS NOT DISTINCT FROM $3::text"
+LOADED_AS = f"{_RECORD} WHERE file_id = $1"
 
 LOADED_OTHERWISE = """
 SELECT file_id, format, path FROM raw.ingest_files WHERE sha256 = $1 AND format <> $2 ORDER BY file_id LIMIT 1
 """
 
-REJECTED_BY_REASON = """
-SELECT reason, count(*) FROM raw.rejected_listens WHERE file_id = $1 GROUP BY reason ORDER BY count(*) DESC, reason
-"""
-
 RECORD_FILE = """
 INSERT INTO raw.ingest_files (
     file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out,
-    left_out, started_at, told_user, finished_at
+    left_out, rejected, first_listened_at, last_listened_at, started_at, told_user, loaded_by, finished_at
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb, $12, $13::text, clock_timestamp())
+VALUES (
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb, $12::text::jsonb, $13::timestamptz, $14::timestamptz,
+    $15, $16::text, $17, clock_timestamp()
+)
 """
 
 USERS_OF_PROFILES = "SELECT user_id FROM staged_profiles"

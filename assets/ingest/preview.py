@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from assets.ingest.files import InputFile
-from assets.ingest.listing import list_files
+from assets.ingest.find import find_files
+from assets.ingest.listing import Listing
 from assets.ingest.parse import Parser
 from assets.ingest.records import Source
 from assets.ingest.refusal import Tally, faults_named, most_frequent_first, refusal
@@ -23,7 +24,8 @@ class Preview:
 
     Attributes:
         listens: rows that would be loaded, or that the warehouse has already.
-        reasons: rows by why they are rejected or left out.
+        rejected_by_reason: rejected rows per reason, most frequent first.
+        left_out_by_rule: rows per rule of the source that leaves them out.
         first_listens, first_rejects: at most ROWS_SHOWN of each; times in UTC.
     """
 
@@ -33,29 +35,35 @@ class Preview:
     listens: int
     rows_rejected: int
     rows_left_out: int
-    reasons: dict[str, int]
+    rejected_by_reason: dict[str, int]
+    left_out_by_rule: dict[str, int]
     first_listens: list[dict[str, Any]]
     first_rejects: list[dict[str, Any]]
 
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Rows by why they are rejected or left out."""
+        return self.rejected_by_reason | self.left_out_by_rule
+
+    @property
+    def outcome(self) -> str:
+        """What would become of the rows that are not rejected, for messages."""
+        return "the others would be loaded"
+
     def as_json(self) -> dict[str, Any]:
         """Plain data, for `--json`."""
-        told = asdict(self)
+        told = asdict(self) | {"reasons": self.reasons}
+        del told["rejected_by_reason"], told["left_out_by_rule"]
         for row in told["first_listens"]:
             row["listened_at"] = f"{row['listened_at'].isoformat()}Z"
         return told
 
 
-def preview_files(source: Source, paths: Sequence[str | Path], refused: list[AudoticsError]) -> list[Preview]:
-    """Read files, or folders of files, whole, and write nothing. Why one would be refused is added to `refused`.
-
-    Raises:
-        AudoticsError: nothing is at a path, or no file of listens.
-    """
+def preview_files(source: Source, paths: Sequence[str | Path | Listing], refused: list[AudoticsError]) -> list[Preview]:
+    """Read files, or folders of files, whole, and write nothing. Why one would be refused is added to `refused`."""
     previews = []
     for path in paths:
-        listing = list_files(path)
-        refused += listing.damaged
-        for file in source.find(listing):
+        for file in find_files(source, path, refused):
             try:
                 with faults_named(file):
                     previews.append(_preview(source, file, refused))
@@ -73,7 +81,7 @@ def _preview(source: Source, file: InputFile, refused: list[AudoticsError]) -> P
         tally.add(batch, parsed)
         if parsed.listens.num_rows and len(listens) < ROWS_SHOWN:
             listens += parsed.listens.select(_COLUMNS).slice(0, ROWS_SHOWN - len(listens)).to_pylist()
-        rejects += parsed.rejects.slice(0, ROWS_SHOWN - len(rejects)).to_pylist()
+        rejects += parsed.rejects.sort_by("line").slice(0, ROWS_SHOWN - len(rejects)).to_pylist()
     if message := refusal(file, tally, source.rules, now):
         refused.append(AudoticsError(message))
     return Preview(
@@ -83,7 +91,8 @@ def _preview(source: Source, file: InputFile, refused: list[AudoticsError]) -> P
         listens=tally.listens,
         rows_rejected=tally.rows_rejected,
         rows_left_out=tally.rows_left_out,
-        reasons=tally.by_reason() | most_frequent_first(tally.left_out),
+        rejected_by_reason=tally.by_reason(),
+        left_out_by_rule=most_frequent_first(tally.left_out),
         first_listens=listens,
         first_rejects=rejects,
     )

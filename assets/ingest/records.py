@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol
 
 import pyarrow as pa
@@ -153,6 +154,7 @@ class LoadReport:
         left_out_by_rule: rows per rule of the source that leaves them out, such as podcasts.
         nulled: rows per field whose value was not usable and was replaced by null; the listen itself stays. Empty
             for a file that was loaded before.
+        first_listened_at, last_listened_at: earliest and latest start of playback in its valid rows.
         already_loaded: the same bytes are in the warehouse in this format; the counts are those of that load.
     """
 
@@ -168,14 +170,22 @@ class LoadReport:
     rejected_by_reason: dict[str, int]
     left_out_by_rule: dict[str, int]
     nulled: dict[str, int]
+    first_listened_at: datetime | None
+    last_listened_at: datetime | None
     already_loaded: bool
     seconds: float
+
+    @property
+    def outcome(self) -> str:
+        """What became of the rows that are not rejected, and the way back, for messages."""
+        return f"the others are loaded. `audotics ingest forget {self.file_id}` undoes the load"
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, for `--json`. reasons: rows by why they are rejected or left out."""
         told = asdict(self)
         reasons = told.pop("rejected_by_reason") | told.pop("left_out_by_rule")
-        return {**told, "reasons": reasons}
+        times = {name: told[name] and told[name].isoformat() for name in ("first_listened_at", "last_listened_at")}
+        return {**told, **times, "reasons": reasons}
 
 
 class Progress(NamedTuple):

@@ -33,11 +33,15 @@ class Tally:
     nulled: Counter[str] = field(default_factory=Counter)
     odd_times: list[str] = field(default_factory=list)
     first_reject: tuple[int, str | None] | None = None
+    first_listened_at: datetime | None = None
+    last_listened_at: datetime | None = None
 
     def add(self, batch: RawBatch, parsed: ParsedBatch) -> None:
         """Count one more batch."""
         self.rows_read += batch.rows_read
         self.listens += parsed.listens.num_rows
+        if parsed.listens.num_rows:
+            self._extend(parsed.listens["listened_at"])
         self.left_out.update(batch.left_out)
         for entry in pc.value_counts(parsed.rejects["reason"]):
             self.rejected[entry["values"].as_py()] += entry["counts"].as_py()
@@ -45,6 +49,12 @@ class Tally:
         self.odd_times = (self.odd_times + parsed.odd_times)[:5]
         if self.first_reject is None and parsed.rejects.num_rows:
             self.first_reject = _first(parsed.rejects)
+
+    def _extend(self, times: pa.ChunkedArray) -> None:
+        of_batch = pc.min_max(times).as_py()
+        first, last = (of_batch[name].replace(tzinfo=UTC) for name in ("min", "max"))
+        self.first_listened_at = min(first, self.first_listened_at or first)
+        self.last_listened_at = max(last, self.last_listened_at or last)
 
     @property
     def rows_rejected(self) -> int:

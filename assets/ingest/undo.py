@@ -49,9 +49,7 @@ def undo_load(connection: Connection, file_id: int) -> UndoneLoad:
     acquire(connection.connection.cursor(), merge_sql.LOCK)
     record = connection.execute(_RECORD, {"file_id": file_id}).one_or_none()
     if record is None:
-        raise AudoticsError(
-            f"there is no load with the file_id {file_id}; `select file_id, path from raw.ingest_files` lists them"
-        )
+        raise AudoticsError(f"there is no load with the file_id {file_id}; `audotics ingest list` shows them")
     # Nobody is to block meanwhile what goes.
     acquire(connection.connection.cursor(), blocks.LOCK)
     rows = {name: connection.execute(text(sql)).rowcount for name, sql in undo_statements(file_id).items()}

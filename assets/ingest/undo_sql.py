@@ -33,6 +33,7 @@ WHERE
         **_settle_ids("track", "recording_mbid"),
         **_settle_ids("artist", "artist_mbid"),
         "days of other artists": _TOUCH_LISTENS_OF_OTHER_ARTISTS,
+        "places": f"DELETE FROM raw.file_places WHERE file_id = {file_id}",
         "record": f"DELETE FROM raw.ingest_files WHERE file_id = {file_id}",
     }
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestration.cli import blocks, ingest, migrations, models, pipeline, releases, replay, search, servers
+from orchestration.cli import blocks, ingest, migrations, models, pipeline, rejects, releases, replay, search, servers
 
 app = typer.Typer(
     name="audotics",
@@ -12,6 +12,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(ingest.app, name="ingest")
+app.add_typer(rejects.app, name="rejects")
 app.add_typer(blocks.app, name="blocks")
 app.add_typer(releases.app, name="releases")
 app.add_typer(models.app, name="models")

@@ -1,5 +1,7 @@
 """`audotics ingest`: load listening files into the warehouse."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,8 +14,11 @@ from warehouse.errors import AudoticsError
 from warehouse.wording import counted
 
 if TYPE_CHECKING:
+    from assets.ingest.listing import Listing
     from assets.ingest.preview import Preview
-    from assets.ingest.records import LoadReport, Progress, Source
+    from assets.ingest.records import LoadReport, Progress, ProgressCallback, Source
+
+    Found = Iterable[tuple[Source, str | Listing]]
 
 
 class _Group(TyperGroup):
@@ -43,6 +48,13 @@ Paths = Annotated[
 ]
 
 
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be loaded, and write nothing.")]
+Rehash = Annotated[
+    bool,
+    typer.Option("--rehash", help="Read files that lie where they were loaded, though size and time are the same."),
+]
+
+
 @app.command()
 def files(
     paths: Paths,
@@ -55,7 +67,8 @@ def files(
         str | None,
         typer.Option(help="Whose listens; by default whom the rows name, or the folder's name.", show_default=False),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be loaded, and write nothing.")] = False,
+    dry_run: DryRun = False,
+    rehash: Rehash = False,
     as_json: AsJson = False,
 ) -> None:
     """Load exports of services, data sets, or any table with a mapping; `ingest PATH…` is short for it.
@@ -63,35 +76,25 @@ def files(
     Examples: `audotics ingest my_spotify_data.zip`, `audotics ingest scrobbles.csv --user ada`,
     `audotics ingest plays/ --mapping plays.toml --dry-run`
     """
-    from assets.ingest.formats.recognise import recognise
-    from assets.ingest.mapping import read_mapping
-    from assets.ingest.tabular import Tabular
-    from orchestration.cli.rendering import say
-
     if mapping is not None:
         for name, value in (("--format", format), ("--user", user)):
             if value is not None:
                 raise AudoticsError(f"{name} has no effect beside --mapping, which says it; leave one of them out")
-        _ingest([(Tabular(read_mapping(mapping), str(mapping)), paths)], as_json, dry_run)
+        _ingest(_mapped(paths, mapping), [], as_json, dry_run, rehash)
         return
-    found = [(path, recognise(path, format, user)) for path in paths]
-    if not as_json:
-        for path, recognised in found:
-            say(f"{path}: {recognised.described}")
-            if recognised.passed_over:
-                say(f"  passed over, as they hold no listens: {', '.join(recognised.passed_over)}")
-    _ingest([(recognised.source, [path]) for path, recognised in found], as_json, dry_run)
+    refused: list[AudoticsError] = []
+    _ingest(_recognised(paths, format, user, refused, quiet=as_json), refused, as_json, dry_run, rehash)
 
 
 @app.command("lastfm-1k")
-def lastfm_1k(paths: Paths, as_json: AsJson = False) -> None:
+def lastfm_1k(paths: Paths, dry_run: DryRun = False, rehash: Rehash = False, as_json: AsJson = False) -> None:
     """Load files in the layout of the Last.fm 1K data set, profiles beside them included.
 
     Example: `audotics ingest lastfm-1k lastfm-dataset-1K/`
     """
     from assets.ingest.lastfm_1k import LastFm1k
 
-    _ingest([(LastFm1k(), paths)], as_json)
+    _ingest(((LastFm1k(), path) for path in paths), [], as_json, dry_run, rehash)
 
 
 @app.command()
@@ -101,22 +104,69 @@ def tabular(
         Path,
         typer.Option(help="TOML file that says which column is which field; see docs/mappings.md.", show_default=False),
     ],
+    dry_run: DryRun = False,
+    rehash: Rehash = False,
     as_json: AsJson = False,
 ) -> None:
-    """Load CSV, TSV, JSON lines or Parquet files as a mapping says.
+    """Load CSV, TSV, JSON, Parquet or Excel files as a mapping says: `ingest PATH… --mapping` does the same.
 
     Example: `audotics ingest tabular sessions.parquet --mapping examples/mappings/30music.toml`
     """
+    _ingest(_mapped(paths, mapping), [], as_json, dry_run, rehash)
+
+
+def _mapped(paths: list[str], mapping: Path) -> "Found":
     from assets.ingest.mapping import read_mapping
     from assets.ingest.tabular import Tabular
 
-    _ingest([(Tabular(read_mapping(mapping), str(mapping)), paths)], as_json)
+    source = Tabular(read_mapping(mapping), str(mapping))
+    return ((source, path) for path in paths)
+
+
+def _recognised(
+    paths: list[str], format: str | None, user: str | None, refused: list[AudoticsError], quiet: bool
+) -> "Found":
+    """Recognise one path after the other, each before it is loaded; what is not recognised is added to `refused`."""
+    from assets.ingest.formats.recognise import recognise
+    from orchestration.cli.rendering import say
+
+    for path in paths:
+        try:
+            recognised = recognise(path, format, user)
+        except AudoticsError as error:
+            refused.append(error)
+            continue
+        if not quiet:
+            say(f"{path}: {recognised.described}")
+            if recognised.passed_over:
+                say(f"  passed over, as they hold no listens: {', '.join(recognised.passed_over)}")
+        yield recognised.source, recognised.listing
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List every file loaded so far, the newest last; a file of that name is loaded as `./list`.
+
+    Example: `audotics ingest list`
+    """
+    from assets.ingest.ledger import read_ledger
+    from orchestration.cli.ingest_reports import print_ledger
+    from orchestration.cli.rendering import print_json
+    from orchestration.platform import open_platform
+    from warehouse.roles import Role
+
+    with open_platform().transaction(Role.LOADER) as connection:
+        loaded = read_ledger(connection)
+    if as_json:
+        print_json({"files": [each.as_json() for each in loaded]})
+    else:
+        print_ledger(loaded)
 
 
 @app.command()
 def forget(
     file_id: Annotated[
-        int, typer.Argument(help="Id of the load, as in raw.ingest_files.", metavar="FILE_ID", show_default=False)
+        int, typer.Argument(help="Id of the load, as `ingest list` shows it.", metavar="FILE_ID", show_default=False)
     ],
     as_json: AsJson = False,
 ) -> None:
@@ -148,103 +198,62 @@ def forget(
         say(f"  not gone: {counted(undone.listens_kept, 'listen')} that other files have as well")
 
 
-def _ingest(sources: "list[tuple[Source, list[str]]]", as_json: bool, dry_run: bool = False) -> None:
-    from assets.ingest.preview import preview_files
+def _ingest(found: "Found", refused: list[AudoticsError], as_json: bool, dry_run: bool, rehash: bool = False) -> None:
+    """Load or preview what was found, path after path; what goes wrong with one holds up no other."""
+    from orchestration.cli import ingest_reports
     from orchestration.cli.rendering import print_json
 
-    refused: list[AudoticsError] = []
     if dry_run:
-        previews = [each for source, paths in sources for each in preview_files(source, paths, refused)]
+        previews = _preview(found, refused)
         if as_json:
             print_json({"dry_run": True, "files": [preview.as_json() for preview in previews]})
         else:
-            print_previews(previews)
-        raise_faults([], refused)
+            ingest_reports.print_previews(previews)
+        ingest_reports.raise_faults(previews, refused)
         return
-    reports = _load(sources, refused)
+    reports = _load(found, refused, rehash)
     if as_json:
         print_json({"files": [report.as_json() for report in reports]})
     else:
-        print_reports(reports)
-    raise_faults(reports, refused)
+        ingest_reports.print_reports(reports)
+    ingest_reports.raise_faults(reports, refused)
 
 
-def _load(sources: "list[tuple[Source, list[str]]]", refused: list[AudoticsError]) -> "list[LoadReport]":
+def _preview(found: "Found", refused: list[AudoticsError]) -> "list[Preview]":
+    from assets.ingest.preview import preview_files
+
+    return [each for source, path in found for each in preview_files(source, [path], refused)]
+
+
+def _load(found: "Found", refused: list[AudoticsError], rehash: bool) -> "list[LoadReport]":
     from assets.ingest.load import load_files
-    from orchestration.cli.rendering import log_line, progress_bar
     from orchestration.platform import open_platform
 
-    platform = open_platform()
+    reports: list[LoadReport] = []
+    platform = None
+    for source, path in found:
+        platform = platform or open_platform()
+        with _progress() as show:
+            reports += load_files(platform.warehouse_url, source, [path], show, refused, rehash=rehash)
+    return reports
+
+
+@contextmanager
+def _progress() -> "Iterator[ProgressCallback]":
+    """A progress bar over the files of a path; where there is no terminal to show it, a line per file and stage."""
+    from orchestration.cli.rendering import log_line, progress_bar
+
+    logged = ""
     with progress_bar() as bar:
         task = bar.add_task("loading", total=1.0)
 
         def show(progress: "Progress") -> None:
+            nonlocal logged
             description = f"{progress.stage} {progress.file.name}: {counted(progress.rows_read, 'row')}"
             bar.update(task, description=description, completed=progress.done)
-            if progress.done == 1.0:
+            # The last rows may come in several batches.
+            if progress.done == 1.0 and description != logged:
+                logged = description
                 log_line(bar, description)
 
-        loaded = (load_files(platform.warehouse_url, source, paths, show, refused) for source, paths in sources)
-        return [report for reports in loaded for report in reports]
-
-
-def raise_faults(reports: "list[LoadReport]", refused: list[AudoticsError]) -> None:
-    """Raise what went wrong with single files, when the others are loaded.
-
-    Raises:
-        AudoticsError: files were refused, or most rows of one were rejected.
-    """
-    faults = [str(error) for error in refused]
-    for report in reports:
-        if 2 * report.rows_rejected > report.rows_read:
-            (reason, count), *_ = report.rejected_by_reason.items()
-            faults.append(
-                f"{report.file}: {report.rows_rejected:,} of its {report.rows_read:,} rows are rejected, {count:,} of"
-                f" them as {reason}; the others are loaded. `audotics ingest forget {report.file_id}` undoes the load"
-            )
-    if len(faults) == 1:
-        raise AudoticsError(faults[0])
-    if faults:
-        raise AudoticsError("; ".join(f"({number}) {fault}" for number, fault in enumerate(faults, start=1)))
-
-
-def print_previews(previews: "list[Preview]") -> None:
-    """What each file would bring, its first listens and its first rejected rows."""
-    from orchestration.cli.rendering import print_table, say
-
-    counts = [(each.file, each.rows_read, each.listens, each.rows_rejected, each.rows_left_out) for each in previews]
-    print_table("nothing is loaded: this is a dry run", ("file", "read", "listens", "rejected", "left out"), counts)
-    for each in previews:
-        rows = [tuple(str(value) if value is not None else "" for value in row.values()) for row in each.first_listens]
-        if rows:
-            print_table(f"first listens of {each.file}", tuple(each.first_listens[0]), rows)
-        for row in each.first_rejects:
-            say(f"{each.file}, line {row['line']}: {row['reason']} {row['fields'] or ''}")
-
-
-def print_reports(reports: "list[LoadReport]") -> None:
-    """One row per file, and why rows were rejected."""
-    from orchestration.cli.rendering import print_table, say
-
-    rows = [
-        (
-            Path(report.file).name,
-            report.rows_read,
-            report.rows_loaded,
-            report.rows_rejected,
-            report.rows_duplicate,
-            report.rows_left_out,
-            "already loaded" if report.already_loaded else f"{report.seconds:.1f} s",
-        )
-        for report in reports
-    ]
-    print_table("ingested", ("file", "read", "loaded", "rejected", "duplicate", "left out", ""), rows)
-    for report in reports:
-        notes = [f"{count:,} {reason}" for reason, count in report.rejected_by_reason.items()]
-        if notes:
-            say(f"rejected of {Path(report.file).name}: {', '.join(notes)} (see raw.rejected_listens)")
-        if report.left_out_by_rule:
-            left_out = ", ".join(f"{count:,} {rule}" for rule, count in report.left_out_by_rule.items())
-            say(f"left out of {Path(report.file).name}: {left_out}")
-        for column, count in report.nulled.items():
-            say(f"{Path(report.file).name}: {count:,} unusable values of {column} set to null")
+        yield show

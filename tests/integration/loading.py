@@ -17,7 +17,7 @@ from assets.ingest.tabular import Tabular
 THIS_DATABASE = "(select oid from pg_database where datname = current_database())"
 ADVISORY_LOCKS = f"pg_locks where locktype = 'advisory' and database = {THIS_DATABASE}"
 TABLES = ("users", "artists", "tracks", "listens", "rejected_listens", "ingest_files", "track_tags", "blocks")
-VOLATILE = {"ingested_at", "started_at", "finished_at", "path"}
+VOLATILE = {"ingested_at", "started_at", "finished_at", "path", "loaded_by"}
 
 
 def query(url: str, statement: str) -> list[tuple]:
@@ -46,7 +46,7 @@ _ARTIST = "(SELECT natural_key FROM raw.artists WHERE artists.artist_key = t.art
 _LISTEN = f"{_LOAD}, {_USER}, {_TRACK}, listened_at, ms_played, skipped, source"
 _BY_NATURAL_KEYS = {
     "ingest_files": "sha256, format, bytes, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out,"
-    " left_out",
+    " left_out, rejected, first_listened_at, last_listened_at",
     "users": f"user_id, listener_key, gender, age, country, registered_on, {_LOAD}",
     "artists": f"natural_key, artist_id, artist_mbid, name, {_LOAD}",
     "tracks": f"natural_key, track_id, recording_mbid, title, {_ARTIST}, {_LOAD}",
@@ -74,7 +74,7 @@ def natural_state(url: str) -> dict[str, list[str]]:
 
 def empty_raw_tables(url: str) -> None:
     """Take every row, and every key that was ever given, out of a warehouse: cheaper than another one."""
-    tables = ", ".join(f"raw.{table}" for table in (*_BY_NATURAL_KEYS, "listen_days", "given_keys"))
+    tables = ", ".join(f"raw.{table}" for table in (*_BY_NATURAL_KEYS, "listen_days", "given_keys", "file_places"))
     with psycopg2.connect(url) as connection, connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {tables}")
     connection.close()

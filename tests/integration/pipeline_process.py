@@ -26,7 +26,7 @@ STEP_LINE = re.compile(r"\S+ \d+\.\d s \(\d+/\d+\)|(reading|writing) \S+: [\d,]+
 
 # What differs between two runs of the same work, and means nothing.
 CLOCKS = {
-    "raw.ingest_files": {"path", "started_at", "finished_at"},
+    "raw.ingest_files": {"path", "started_at", "finished_at", "loaded_by"},
     "raw.listens": {"ingested_at"},
     "core.fct_listens": set(),
     "core.fct_first_listens": set(),

@@ -28,11 +28,13 @@ class Recognised:
         source: the reader of its files.
         described: what it is, for people.
         passed_over: the files in it that are not of listens.
+        listing: what lies there.
     """
 
     source: Source
     described: str
     passed_over: tuple[str, ...]
+    listing: Listing
 
 
 def recognise(given: str, name: str | None = None, user: str | None = None) -> Recognised:
@@ -55,7 +57,7 @@ def recognise(given: str, name: str | None = None, user: str | None = None) -> R
     if name == _LASTFM_1K or (is_lastfm_1k and not exports):
         if user is not None:
             raise AudoticsError(f"{given} names its users, so --user has no effect; leave it out")
-        return Recognised(LastFm1k(), "listens in the layout of Last.fm 1K", ())
+        return Recognised(LastFm1k(), "listens in the layout of Last.fm 1K", (), listing)
     if not exports and name is not None:
         exports = {next(export for export in EXPORTS if export.name == name)}
     if len(exports) != 1 or is_lastfm_1k:
@@ -64,7 +66,7 @@ def recognise(given: str, name: str | None = None, user: str | None = None) -> R
     passed_over = tuple(
         file.relative for file in listing.files if not file.is_named and not export.has_listens(file.plain_name)
     )
-    return Recognised(export.source(user, _folder(given, listing)), export.described, passed_over)
+    return Recognised(export.source(user, _folder(given, listing)), export.described, passed_over, listing)
 
 
 def _exports(file: InputFile, name: str | None) -> Iterable[Export]:

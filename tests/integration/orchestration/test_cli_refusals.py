@@ -164,7 +164,7 @@ def test_a_user_whom_nobody_knows_is_refused_before_a_replay_begins(empty: Pipel
 
 
 def test_a_load_that_was_never_made_cannot_be_forgotten(empty: Pipeline) -> None:
-    refused(empty.run("ingest", "forget", "7"), "no load with the file_id 7", "raw.ingest_files")
+    refused(empty.run("ingest", "forget", "7"), "no load with the file_id 7", "audotics ingest list")
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,8 @@ def test_every_command_has_help_with_an_example() -> None:
     for command in [[each] for each in commands] + [
         ["ingest", "lastfm-1k"],
         ["ingest", "tabular"],
-        ["ingest", "forget"],
+        *(["ingest", command] for command in ("list", "forget")),
+        ["rejects", "list"],
         ["releases", "list"],
         *(["blocks", command] for command in ("list", "add", "remove", "publish")),
         *(["models", command] for command in ("list", "show", "promote")),

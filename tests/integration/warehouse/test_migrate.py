@@ -176,7 +176,7 @@ def test_the_raw_tables_are_there_and_dagster_has_an_empty_schema(warehouse_url:
     assert {name for (name,) in tables} == {
         *("ingest_files", "users", "artists", "tracks", "listens", "listen_days"),
         *("rejected_listens", "track_tags", "blocks", "pseudonym_key", "duplicate_listens", "user_mentions"),
-        *("artist_mentions", "track_mentions", "user_profiles", "given_keys"),
+        *("artist_mentions", "track_mentions", "user_profiles", "given_keys", "file_places"),
     }
     assert _rows(warehouse_url, "SELECT * FROM information_schema.tables WHERE table_schema = 'dagster'") == []
 

@@ -14,7 +14,7 @@ from assets.ingest.records import LoadReport
 from assets.replay.comparison import Change, SlateComparison
 from assets.slates import Slate
 from orchestration import cli
-from orchestration.cli import ingest, rendering, replay, reports
+from orchestration.cli import ingest_reports, rendering, replay, reports
 from orchestration.runs import RunReport, Stage
 from tests.repository import ROOT
 
@@ -39,9 +39,11 @@ def print_reports(name: str) -> None:
         "rejected_by_reason": {f"reason {name}": 1},
         "left_out_by_rule": {f"rule {name}": 1},
         "nulled": {f"column {name}": 1},
+        "first_listened_at": None,
+        "last_listened_at": None,
     }
     file = {"file_id": 1, "file": f"/landing/{name.replace('/', '')}", "format": name, "sha256": "0"}
-    ingest.print_reports([LoadReport(**file, **counts, **told, already_loaded=False, seconds=1.0)])
+    ingest_reports.print_reports([LoadReport(**file, **counts, **told, already_loaded=False, seconds=1.0)])
 
 
 def print_replay(name: str) -> None:

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
+from warehouse.migrations.baseline import ledger
 from warehouse.migrations.baseline.columns import INSTANT, column
 
 
@@ -11,7 +12,7 @@ def create() -> None:
     op.execute("CREATE SCHEMA raw")
     op.execute("COMMENT ON SCHEMA raw IS 'Listens as the sources gave them, loaded by audotics ingest'")
     _create_pseudonyms()
-    _create_ingest_files()
+    ledger.create()
     _create_users()
     _create_catalogue()
     _create_listens()
@@ -47,48 +48,6 @@ def _create_pseudonyms() -> None:
         """
     )
     op.execute("COMMENT ON FUNCTION raw.listener_key IS 'First 63 bits of a keyed SHA-256 of a user id'")
-
-
-def _create_ingest_files() -> None:
-    op.create_table(
-        "ingest_files",
-        column(
-            "file_id", sa.Integer, "Key of the load from 1, in the order of loads; gaps mean loads that were undone"
-        ),
-        column("sha256", sa.Text, "SHA-256 of the file's bytes as they lay on disk, in hex"),
-        column("format", sa.Text, "Reader and, for tabular files, a digest of the mapping it was read with"),
-        column(
-            "told_user",
-            sa.Text,
-            "Whose listens they are where not the rows say it but who loaded them, or the path; null where the rows do",
-            null=True,
-        ),
-        column("path", sa.Text, "Where the file lay when it was loaded"),
-        column("bytes", sa.BigInteger, "Size of the file on disk"),
-        column("rows_read", sa.BigInteger, "Rows in the file, header and empty lines apart"),
-        column("rows_loaded", sa.BigInteger, "Rows that became rows of raw.listens"),
-        column("rows_rejected", sa.BigInteger, "Rows in raw.rejected_listens"),
-        column("rows_duplicate", sa.BigInteger, "Rows whose user, time and track had been seen before"),
-        column(
-            "rows_left_out",
-            sa.BigInteger,
-            "Rows that a rule of the format or mapping leaves out, such as podcasts",
-            default=sa.text("0"),
-        ),
-        column("left_out", JSONB, "How many rows each of these rules left out", default=sa.text("'{}'")),
-        column("started_at", INSTANT, "When reading began"),
-        column("finished_at", INSTANT, "When the load was about to commit"),
-        sa.PrimaryKeyConstraint("file_id", name="ingest_files_pkey"),
-        sa.UniqueConstraint(
-            "sha256", "format", "told_user", name="ingest_files_key", postgresql_nulls_not_distinct=True
-        ),
-        sa.CheckConstraint(
-            "rows_read = rows_loaded + rows_rejected + rows_duplicate + rows_left_out",
-            name="ingest_files_rows_accounted_for",
-        ),
-        schema="raw",
-        comment="One row per loaded file and format: its counts and timings",
-    )
 
 
 def _create_users() -> None:
@@ -178,7 +137,7 @@ def _create_rejected_listens() -> None:
         ),
         sa.PrimaryKeyConstraint("file_id", "line", name="rejected_listens_pkey"),
         schema="raw",
-        comment="One row per row of a file that could not become a listen",
+        comment="One row per row of a file that could not become a listen, until it expires (AUDOTICS_REJECTS_DAYS)",
     )
 
 

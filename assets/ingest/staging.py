@@ -1,0 +1,65 @@
+"""From the batches of a file to temporary tables, and from these into the raw schema, in the transaction of a load."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+
+from assets.ingest import merge_sql
+from assets.ingest.files import InputFile
+from assets.ingest.mentions import MentionCounter
+from assets.ingest.parse import Parser
+from assets.ingest.records import ParseRules, Progress, ProgressCallback, RawBatch
+from assets.ingest.refusal import Tally
+from warehouse.locks import acquire
+
+
+def stage(
+    cursor: dbapi.Cursor,
+    file: InputFile,
+    batches: Iterator[RawBatch],
+    rules: ParseRules,
+    now: datetime,
+    progress: ProgressCallback,
+) -> Tally:
+    """Read the batches of a file into temporary tables and return what was counted on the way."""
+    for statement in (merge_sql.TRANSACTION_SETTING, *merge_sql.STAGING):
+        cursor.execute(statement)
+    parser, mentions, tally = Parser(rules, now), MentionCounter(), Tally()
+    for batch in batches:
+        parsed = parser.parse(batch)
+        tally.add(batch, parsed)
+        ingest(cursor, "staged_rejects", parsed.rejects)
+        if parsed.listens.num_rows:
+            split = mentions.split(parsed.listens)
+            ingest(cursor, "staged_users", split.users)
+            ingest(cursor, "staged_artists", split.artists)
+            ingest(cursor, "staged_tracks", split.tracks)
+            ingest(cursor, "staged_listens", split.listens)
+        progress(Progress(file, "reading", batch.done, tally.rows_read))
+    return tally
+
+
+def ingest(cursor: dbapi.Cursor, table: str, rows: pa.Table) -> None:
+    """Copy rows into a temporary table."""
+    if rows.num_rows:
+        cursor.adbc_ingest(table, rows, mode="append", temporary=True)
+
+
+def merge(cursor: dbapi.Cursor, file_id: int, source: str, staged: int, progress: Callable[[float], None]) -> int:
+    """Move the staged rows into raw.* and return how many of the `staged` listens were new. Needs `lock`."""
+    loaded = 0
+    statements = merge_sql.merge_statements(file_id, source)
+    for position, (name, statement) in enumerate(statements.items(), 1):
+        if name != "duplicates" or loaded < staged:
+            cursor.execute(statement)
+        if name == "listens":
+            loaded = cursor.rowcount
+        progress(position / len(statements))
+    return loaded
+
+
+def lock(cursor: dbapi.Cursor) -> None:
+    """Wait until no other load is merging; held to the end of the transaction."""
+    acquire(cursor, merge_sql.LOCK)

@@ -1,0 +1,106 @@
+"""What `audotics ingest` tells of loads: those just made, those that would be, and those on record."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from orchestration.cli.rendering import print_table, say
+from warehouse.errors import AudoticsError
+
+if TYPE_CHECKING:
+    from assets.ingest.ledger import LoadedFile
+    from assets.ingest.preview import Preview
+    from assets.ingest.records import LoadReport
+
+
+def raise_faults(reports: "Sequence[LoadReport | Preview]", refused: Sequence[AudoticsError]) -> None:
+    """Raise what went wrong with single files, when the others are loaded or shown.
+
+    Raises:
+        AudoticsError: files were refused, or most rows of one were rejected.
+    """
+    faults = [str(error) for error in refused]
+    faults += [_mostly_rejected(report) for report in reports if 2 * report.rows_rejected > report.rows_read]
+    if len(faults) == 1:
+        raise AudoticsError(faults[0])
+    if faults:
+        raise AudoticsError("; ".join(f"({number}) {fault}" for number, fault in enumerate(faults, start=1)))
+
+
+def _mostly_rejected(report: "LoadReport | Preview") -> str:
+    (reason, count), *_ = report.rejected_by_reason.items()
+    return (
+        f"{report.file}: {report.rows_rejected:,} of its {report.rows_read:,} rows are rejected, {count:,} of them as"
+        f" {reason}; {report.outcome}"
+    )
+
+
+def print_previews(previews: "Sequence[Preview]") -> None:
+    """What each file would bring, its first listens and its first rejected rows."""
+    counts = [(each.file, each.rows_read, each.listens, each.rows_rejected, each.rows_left_out) for each in previews]
+    if counts:
+        print_table("nothing is loaded: this is a dry run", ("file", "read", "listens", "rejected", "left out"), counts)
+    for each in previews:
+        rows = [tuple(str(value) if value is not None else "" for value in row.values()) for row in each.first_listens]
+        if rows:
+            print_table(f"first listens of {each.file}", tuple(each.first_listens[0]), rows)
+        for row in each.first_rejects:
+            say(f"{each.file}, line {row['line']}: {row['reason']} {row['fields'] or ''}")
+
+
+def print_reports(reports: "Sequence[LoadReport]") -> None:
+    """One row per file, and why rows were rejected."""
+    rows = [
+        (
+            _name(report.file),
+            report.rows_read,
+            report.rows_loaded,
+            report.rows_rejected,
+            report.rows_duplicate,
+            report.rows_left_out,
+            "already loaded" if report.already_loaded else f"{report.seconds:.1f} s",
+        )
+        for report in reports
+    ]
+    if rows:
+        print_table("ingested", ("file", "read", "loaded", "rejected", "duplicate", "left out", ""), rows)
+    for report in reports:
+        if report.rejected_by_reason:
+            shown_by = f"`audotics rejects list --file {report.file_id}` shows them"
+            say(f"rejected of {_name(report.file)}: {_counts(report.rejected_by_reason)} ({shown_by})")
+        if report.left_out_by_rule:
+            say(f"left out of {_name(report.file)}: {_counts(report.left_out_by_rule)}")
+        for column, count in report.nulled.items():
+            say(f"{_name(report.file)}: {count:,} unusable values of {column} set to null")
+
+
+def print_ledger(files: "Sequence[LoadedFile]") -> None:
+    """One row per load, the newest last; what is on record beside that, --json has."""
+    if not files:
+        say("nothing is loaded yet")
+        return
+    rows = [
+        (
+            each.file_id,
+            f"{_name(each.file)}\n{each.format}",
+            f"{each.rows_loaded:,}\nof {each.rows_read:,}",
+            "\n".join(_not_loaded(each)),
+            "\n".join(f"{moment:%Y-%m-%d}" for moment in (each.first_listened_at, each.last_listened_at) if moment),
+            f"{each.finished_at:%Y-%m-%d}\n{each.finished_at:%H:%M}",
+        )
+        for each in files
+    ]
+    print_table("loaded files", ("id", "file, format", "loaded", "not loaded", "listens from, to", "on (UTC)"), rows)
+
+
+def _not_loaded(file: "LoadedFile") -> list[str]:
+    counts = {"rejected": file.rows_rejected, "duplicate": file.rows_duplicate, "left out": file.rows_left_out}
+    return [f"{count:,} {what}" for what, count in counts.items() if count]
+
+
+def _counts(rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in rows.items())
+
+
+def _name(file: str) -> str:
+    return PurePosixPath(file).name

@@ -16,24 +16,15 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
 from assets.ingest import merge_sql
+from assets.ingest.connection import connect, refused_by_server, roll_back, stops_every_load, tidy_up
 from assets.ingest.files import InputFile
 from assets.ingest.find import find_files
 from assets.ingest.listing import Listing
 from assets.ingest.places import Place, known_at, remember
 from assets.ingest.records import LoadReport, Progress, ProgressCallback, Source
 from assets.ingest.refusal import faults_named, most_frequent_first, refusal
-from assets.ingest.rejected import expire_rejects
 from assets.ingest.staging import ingest, lock, merge, stage
-from warehouse.connections import check_warehouse
-from warehouse.engine import adbc_connect
 from warehouse.errors import AudoticsError
-from warehouse.roles import Role
-from warehouse.settings import load_settings
-from warehouse.statistics import analyse_raw
-
-_MISSING_TABLE_STATES = ("42P01", "3F000")
-# Lost or ended connections and locks not given: what the server does not do for one file, it does for no other.
-_LOST_STATES = ("08", "57P", "55P03")
 
 
 @dataclass(frozen=True)
@@ -90,45 +81,24 @@ def load_files(
             loaded; of the file itself nothing does.
     """
     files = [file for path in paths for file in find_files(source, path, refused)]
-    loading = _Loading(source, loaded_by or login_name(), rehash, progress or _silent)
-    with _connect(warehouse_url) as connection:
+    loading = _Loading(source, loaded_by or login_name(), rehash, progress or silent)
+    with connect(warehouse_url) as connection:
         reports = []
         for file in files:
             try:
                 reports.append(_load(connection, loading, file))
             except AudoticsError as error:
-                warehouse_failed = _stops_every_load(error.__cause__)
+                warehouse_failed = stops_every_load(error.__cause__)
                 if refused is None or warehouse_failed:
                     # The files before it stay loaded, and will be read.
                     if reports and not warehouse_failed:
                         # Without it the files are read all the same, and the error is of another.
                         with suppress(adbc_driver_manager.Error):
-                            _tidy_up(connection)
+                            tidy_up(connection)
                     raise
                 refused.append(error)
-        _tidy_up(connection)
+        tidy_up(connection)
         return reports
-
-
-def _tidy_up(connection: dbapi.Connection) -> None:
-    with connection.cursor() as cursor:
-        expire_rejects(cursor, load_settings().rejects_days)
-        connection.commit()
-        analyse_raw(cursor)
-    connection.commit()
-
-
-def _connect(warehouse_url: str) -> dbapi.Connection:
-    try:
-        connection = adbc_connect(warehouse_url, Role.LOADER)
-        with connection.cursor() as cursor:
-            cursor.execute(merge_sql.SESSION_SETTING)
-        # Committed, it outlives the transactions of the files.
-        connection.commit()
-    except adbc_driver_manager.Error as error:
-        check_warehouse(warehouse_url)
-        raise AudoticsError(f"cannot load into the warehouse: {error}; run `audotics doctor`") from error
-    return connection
 
 
 def login_name() -> str:
@@ -139,7 +109,7 @@ def login_name() -> str:
         return f"uid {os.getuid()}"
 
 
-def _silent(progress: Progress) -> None:
+def silent(progress: Progress) -> None:
     """Report to nobody."""
 
 
@@ -162,17 +132,9 @@ def _load(connection: dbapi.Connection, loading: _Loading, file: InputFile) -> L
             connection.commit()
             return report
     except adbc_driver_manager.Error as error:
-        raise _refused(file, error) from error
+        raise refused_by_server(file, error) from error
     finally:
-        _roll_back(connection)
-
-
-def _roll_back(connection: dbapi.Connection) -> None:
-    """Leave nothing open: after a commit this does nothing, and on a lost connection there is nothing to undo."""
-    try:
-        connection.rollback()
-    except adbc_driver_manager.Error:
-        return
+        roll_back(connection)
 
 
 def _known_by_place(cursor: dbapi.Cursor, source: Source, place: Place, started: float) -> LoadReport | None:
@@ -222,7 +184,8 @@ def _refuse_second_reading(cursor: dbapi.Cursor, source: Source, hashed: _Hashed
         file_id, read_as, path = row
         raise AudoticsError(
             f"{hashed.file} has the same bytes as {path}, which was loaded as {read_as} (file_id {file_id}): read as"
-            f" {source.format}, its listens would be there twice; undo that load first with"
+            f" {source.format}, its listens would be there twice; read its rejected rows so with"
+            f" `audotics rejects retry --file {file_id}`, or undo that load first with"
             f" `audotics ingest forget {file_id}`"
         )
 
@@ -279,16 +242,3 @@ def _keep_profiles(cursor: dbapi.Cursor, file_id: int, profiles: pa.Table) -> No
     ingest(cursor, "staged_profiles", profiles)
     cursor.execute(merge_sql.keep_profiles(file_id))
     cursor.execute(merge_sql.describe_users(merge_sql.USERS_OF_PROFILES))
-
-
-def _stops_every_load(cause: BaseException | None) -> bool:
-    """Whether it is the warehouse that failed, and not what one file holds."""
-    if not isinstance(cause, adbc_driver_manager.Error):
-        return False
-    return cause.sqlstate is None or cause.sqlstate.startswith((*_LOST_STATES, *_MISSING_TABLE_STATES))
-
-
-def _refused(file: InputFile, error: adbc_driver_manager.Error) -> AudoticsError:
-    if error.sqlstate in _MISSING_TABLE_STATES:
-        return AudoticsError("the warehouse has no raw tables yet; run `audotics migrate`, which creates them")
-    return AudoticsError(f"PostgreSQL failed while loading {file}, nothing of it was loaded: {error}; load it again")

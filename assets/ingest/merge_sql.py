@@ -64,6 +64,22 @@ VALUES (
 )
 """
 
+RECORD_RETRY = """
+UPDATE raw.ingest_files
+SET
+    format = $2,
+    rows_loaded = rows_loaded + $3,
+    rows_rejected = $4,
+    rows_duplicate = rows_duplicate + $5,
+    rows_left_out = rows_left_out + $6,
+    left_out = $7::text::jsonb,
+    rejected = $8::text::jsonb,
+    first_listened_at = least(first_listened_at, $9::timestamptz),
+    last_listened_at = greatest(last_listened_at, $10::timestamptz),
+    retried_at = clock_timestamp()
+WHERE file_id = $1
+"""
+
 USERS_OF_PROFILES = "SELECT user_id FROM staged_profiles"
 
 
@@ -124,6 +140,7 @@ def merge_statements(file_id: int, source: str) -> dict[str, str]:
         "user keys": _keys("user", "user_id"),
         "user mentions": f"""
 INSERT INTO raw.user_mentions (file_id, user_key) SELECT DISTINCT {file_id}, user_key FROM user_keys
+ON CONFLICT DO NOTHING
 """,
         "users of blocks": f"""
 UPDATE raw.users AS known SET file_id = {file_id} FROM user_keys
@@ -177,7 +194,7 @@ FROM staged_{kind}s AS staged INNER JOIN raw.{kind}s AS known USING ({identity})
 
 
 def _insert_mentions(kind: str, name: str, file_id: int) -> str:
-    """Return the statement for what the file says first of each artist or track."""
+    """Return the statement for what the file says first of each artist or track; a retry adds what it names more."""
     column, value, artist_join = (
         (
             ", artist_key",
@@ -193,6 +210,7 @@ SELECT DISTINCT ON ({kind}_keys.{kind}_key)
     {file_id}, {kind}_keys.{kind}_key, staged.line, staged.source_id, staged.{name}{value}
 FROM staged_{kind}s AS staged INNER JOIN {kind}_keys USING (mention) {artist_join}
 ORDER BY {kind}_keys.{kind}_key, staged.line
+ON CONFLICT DO NOTHING
 """
 
 
@@ -235,6 +253,7 @@ INNER JOIN raw.listens AS known
     AND known.track_key = track_keys.track_key
     AND known.file_id <> {file_id}
 ORDER BY staged.listened_at, user_keys.user_key, track_keys.track_key, staged.line
+ON CONFLICT DO NOTHING
 """
 
 

@@ -233,13 +233,13 @@ def _load(found: "Found", refused: list[AudoticsError], rehash: bool) -> "list[L
     platform = None
     for source, path in found:
         platform = platform or open_platform()
-        with _progress() as show:
+        with file_progress() as show:
             reports += load_files(platform.warehouse_url, source, [path], show, refused, rehash=rehash)
     return reports
 
 
 @contextmanager
-def _progress() -> "Iterator[ProgressCallback]":
+def file_progress() -> "Iterator[ProgressCallback]":
     """A progress bar over the files of a path; where there is no terminal to show it, a line per file and stage."""
     from orchestration.cli.rendering import log_line, progress_bar
 

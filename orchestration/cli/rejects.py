@@ -1,12 +1,15 @@
 """`audotics rejects`: rows that could not become listens."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestration.cli.ingest import file_progress
 from orchestration.cli.options import AsJson
+from warehouse.wording import counted
 
 if TYPE_CHECKING:
     from assets.ingest.rejected import RejectedOfFile
@@ -77,3 +80,65 @@ def _print(found: "list[RejectedOfFile]", first: list[dict[str, Any]]) -> None:
     for each in found:
         if each.expired_at:
             say(f"{each.file_id}: the rows themselves expired on {each.expired_at:%Y-%m-%d} (AUDOTICS_REJECTS_DAYS)")
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option(help="The file: .csv or .jsonl.", show_default=False)],
+    file: File = None,
+    reason: Reason = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write all rejected rows to a file, with file, line, reason and the mapped fields.
+
+    Example: `audotics rejects export --file 7 --out rejected.csv`
+    """
+    from assets.ingest.rejects_export import export_rejects
+    from orchestration.cli.rendering import print_json, say
+    from orchestration.platform import open_platform
+    from warehouse.roles import Role
+
+    with open_platform().transaction(Role.LOADER) as connection:
+        written = export_rejects(connection, out, file, reason)
+    if as_json:
+        print_json({"out": str(out), "rows": written})
+    else:
+        say(f"wrote {counted(written, 'rejected row')} to {out}")
+
+
+@app.command()
+def retry(
+    file: Annotated[int, typer.Option("--file", help="The load, by its id in `ingest list`.", metavar="FILE_ID")],
+    mapping: Annotated[
+        Path | None, typer.Option(help="The corrected mapping, of a file that was loaded by one.", show_default=False)
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option(help="Where the file lies now, if not where it lay.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read the rejected rows of a file again, under a corrected mapping or by a newer version, and load what can be.
+
+    The rows that were loaded before stay as they are.
+
+    Example: `audotics rejects retry --file 7 --mapping corrected.toml`
+    """
+    from assets.ingest.mapping import read_mapping
+    from assets.ingest.retry import retry_rejects
+    from assets.ingest.tabular import Tabular
+    from orchestration.cli.rendering import print_json, say
+    from orchestration.platform import open_platform
+
+    source = Tabular(read_mapping(mapping), str(mapping)) if mapping else None
+    platform = open_platform()
+    with file_progress() as show:
+        report = retry_rejects(platform.warehouse_url, file, source, path, show)
+    if as_json:
+        print_json(asdict(report))
+        return
+    became = {"duplicate": report.duplicate, "left out": report.left_out}
+    others = "".join(f", {rows:,} {what}" for what, rows in became.items() if rows)
+    say(f"{report.file}: read {counted(report.retried, 'rejected row')} again: {report.loaded:,} loaded{others}")
+    if report.rejected:
+        reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in report.reasons.items())
+        say(f"still rejected: {reasons}")

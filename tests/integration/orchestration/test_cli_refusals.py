@@ -247,7 +247,7 @@ def test_every_command_has_help_with_an_example() -> None:
         ["ingest", "lastfm-1k"],
         ["ingest", "tabular"],
         *(["ingest", command] for command in ("list", "forget")),
-        ["rejects", "list"],
+        *(["rejects", command] for command in ("list", "export", "retry")),
         ["releases", "list"],
         *(["blocks", command] for command in ("list", "add", "remove", "publish")),
         *(["models", command] for command in ("list", "show", "promote")),

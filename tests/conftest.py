@@ -188,7 +188,17 @@ def module_redis_url(servers: SharedServers) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real listening logs, for tests marked `realdata`."""
-    folder = ROOT.parent / "shared" / "data"
+    return _shared("data")
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """The folder of files made after what real people reported, for tests marked `realdata`."""
+    return _shared("cases")
+
+
+def _shared(name: str) -> Path:
+    folder = ROOT.parent / "shared" / name
     if not folder.is_dir():
         message = f"no real data in {folder}"
         if os.environ.get("CI"):

@@ -77,7 +77,7 @@ def read_json(
             field that is not in `optional`.
     """
     connection, checked, is_empty = connect_offline(), False, True
-    is_lines = rows is None and _is_lines(file, encoding)
+    is_lines = rows is None and is_json_lines(file, encoding)
     keys = [str(step) for step in path_steps(rows or "")]
     for batch in read_lines(file, encoding) if is_lines else read_rows(file, keys, encoding):
         paths = {field: _paths(column, batch.lines["text"]) for field, column in columns.items()}
@@ -100,7 +100,7 @@ def read_json(
         raise AudoticsError(f"{file} is empty; give a file with listens")
 
 
-def _is_lines(file: InputFile, encoding: str | None) -> bool:
+def is_json_lines(file: InputFile, encoding: str | None) -> bool:
     """Whether the file is JSON lines and not a document, as `read_json` says."""
     with file.open() as stream:
         head = next(utf8_blocks(stream, encoding, _HEAD_BYTES), b"")

@@ -1,10 +1,10 @@
 """The one query that turns raw fields into a listen or a reason: pure text, run by parse.Parser on each batch."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from assets.ingest.records import FIELDS, PER_SECOND, TOO_OLD, ParseRules
+from assets.ingest.records import FIELDS, PER_SECOND, TOO_OLD, ParseRules, TimeRule
 from warehouse.history import EARLIEST_DAY
 
 LONGEST_FIELD_CHARACTERS = 1000
@@ -72,6 +72,16 @@ SELECT line, user_id, make_timestamp(listened_us) AS listened_at,
     {_reason(kinds, rules, latest)} AS reason
 FROM keyed
 """
+
+
+def units_query(units: Sequence[str], latest: datetime) -> str:
+    """Return the query over the texts `listened_at` of the table `batch` that says whether they are times:
+    in the first unit in the column u0, in the second in u1 and so on.
+    """
+    rules = ParseRules("", TimeRule(tuple(units)))
+    bounds = f"BETWEEN {_microseconds(EARLIEST)} AND {_microseconds(latest)}"
+    fits = (f"coalesce({_time_in(unit, 'text', rules)} {bounds}, false) AS u{at}" for at, unit in enumerate(units))
+    return f"SELECT {', '.join(fits)} FROM batch"
 
 
 def _reason(kinds: Mapping[str, str], rules: ParseRules, latest: datetime) -> str:

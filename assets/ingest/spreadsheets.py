@@ -15,7 +15,7 @@ from assets.ingest.workbook import Workbook
 from warehouse.errors import AudoticsError
 
 BATCH_ROWS = 64 << 10
-_NOT_WHOLE = (BadZipFile, EOFError, IndexError, KeyError, NotImplementedError, ParseError, ValueError, zlib.error)
+NOT_WHOLE = (BadZipFile, EOFError, IndexError, KeyError, NotImplementedError, ParseError, ValueError, zlib.error)
 
 
 def read_spreadsheet(
@@ -39,7 +39,7 @@ def read_spreadsheet(
             yield _raw_batch([], places, 0.0)
             while batch := list(islice(rows, BATCH_ROWS)):
                 yield _raw_batch(batch, places, batch[-1][2])
-    except _NOT_WHOLE as error:
+    except NOT_WHOLE as error:
         raise AudoticsError(f"{file} is not a whole Excel workbook ({error}); fetch or save it again") from error
 
 

@@ -246,7 +246,7 @@ def test_every_command_has_help_with_an_example() -> None:
     for command in [[each] for each in commands] + [
         ["ingest", "lastfm-1k"],
         ["ingest", "tabular"],
-        *(["ingest", command] for command in ("list", "forget")),
+        *(["ingest", command] for command in ("list", "forget", "suggest")),
         *(["rejects", command] for command in ("list", "export", "retry")),
         ["releases", "list"],
         *(["blocks", command] for command in ("list", "add", "remove", "publish")),

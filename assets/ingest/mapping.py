@@ -30,6 +30,8 @@ FieldName = Literal[
     "artist_name",
     "recording_mbid",
     "artist_mbid",
+    "isrc",
+    "duration_ms",
     "ms_played",
     "skipped",
 ]
@@ -63,7 +65,7 @@ class Mapping(Strict):
         constants: fields with one value in every row.
         user_pattern: a regular expression with one group that finds the user in the file's path.
         time: how times are written.
-        played_unit: unit of `ms_played` in the file, ms by default.
+        played_unit, duration_unit: units of `ms_played` and `duration_ms` in the file, ms by default.
         optional: fields whose columns some files lack; they are null there.
         nulls: texts that mean that there is no value, besides the empty one; by default NULLS for every field but
             title and artist_name, which may be words like these.
@@ -87,6 +89,7 @@ class Mapping(Strict):
     user_pattern: Text | None = None
     format: FormatName | None = None
     played_unit: Literal["s", "ms"] = "ms"
+    duration_unit: Literal["s", "ms"] = "ms"
     optional: tuple[FieldName, ...] = ()
     nulls: tuple[str, ...] | None = None
     leave_out: tuple[LeaveOut, ...] = ()
@@ -126,8 +129,9 @@ class Mapping(Strict):
             _check_pattern(self.user_pattern)
         if unmapped := sorted(set(self.optional) - set(self.columns)):
             raise ValueError(f"optional lists {unmapped[0]}, which columns does not map")
-        if "played_unit" in self.model_fields_set and "ms_played" not in self.columns:
-            raise ValueError("played_unit has no effect without a column for ms_played")
+        for unit, field in (("played_unit", "ms_played"), ("duration_unit", "duration_ms")):
+            if unit in self.model_fields_set and field not in self.columns:
+                raise ValueError(f"{unit} has no effect without a column for {field}")
         if self.format is not None:
             for name in sorted(self.model_fields_set):
                 if name in _ONLY_FOR and self.format not in _ONLY_FOR[name]:
@@ -149,6 +153,7 @@ class Mapping(Strict):
             time=TimeRule(self.time.unit, self.time.zone, self.time.event),
             constants=dict(self.constants.items()),
             played_unit=self.played_unit,
+            duration_unit=self.duration_unit,
             times_are_from=origin,
         )
 

@@ -40,6 +40,8 @@ class MentionCounter:
                 "source_id": "track_source_id",
                 "mbid": "recording_mbid",
                 "title": "title",
+                "isrc": "isrc",
+                "duration_ms": "duration_ms",
             },
         )
         return Mentions(

@@ -1,5 +1,6 @@
 """The statements of a load: stage in temporary tables, then merge set by set. Pure text."""
 
+from assets.ingest.describe_sql import NOTE_DESCRIBED, adopt, describe
 from assets.ingest.parse_sql import quoted
 from warehouse.locks import Lock
 
@@ -17,7 +18,8 @@ STAGING = (
         mention integer, line bigint, natural_key text, source_id text, mbid text, name text
     ) ON COMMIT DROP""",
     """CREATE TEMPORARY TABLE staged_tracks (
-        mention integer, line bigint, natural_key text, source_id text, mbid text, title text, artist_mention integer
+        mention integer, line bigint, natural_key text, source_id text, mbid text, title text, isrc text,
+        duration_ms integer, artist_mention integer
     ) ON COMMIT DROP""",
     """CREATE TEMPORARY TABLE staged_listens (
         line bigint, user_mention integer, track_mention integer, listened_at timestamptz, ms_played integer,
@@ -150,11 +152,14 @@ WHERE known.user_key = user_keys.user_key AND known.file_id IS NULL
         "artists": _insert_named("artist", "name", file_id),
         "artist keys": _keys("artist", "natural_key"),
         "artist mentions": _insert_mentions("artist", "name", file_id),
-        "artists of blocks": _adopt("artist", "name = said.name", file_id),
+        "artists of blocks": adopt("artist", file_id),
+        **describe("artist", file_id),
         "tracks": _insert_named("track", "title", file_id),
         "track keys": _keys("track", "natural_key"),
         "track mentions": _insert_mentions("track", "title", file_id),
-        "tracks of blocks": _adopt("track", "title = said.title, artist_key = said.artist_key", file_id),
+        "tracks of blocks": adopt("track", file_id),
+        **describe("track", file_id),
+        "days of described tracks": NOTE_DESCRIBED,
         "analyse keys": _ANALYSE_KEYS,
         "listens": _insert_listens(file_id, source),
         "duplicates": _insert_duplicates(file_id, source),
@@ -197,8 +202,8 @@ def _insert_mentions(kind: str, name: str, file_id: int) -> str:
     """Return the statement for what the file says first of each artist or track; a retry adds what it names more."""
     column, value, artist_join = (
         (
-            ", artist_key",
-            ", artist_keys.artist_key",
+            ", isrc, duration_ms, artist_key",
+            ", staged.isrc, staged.duration_ms, artist_keys.artist_key",
             "LEFT JOIN artist_keys ON artist_keys.mention = staged.artist_mention",
         )
         if kind == "track"
@@ -211,15 +216,6 @@ SELECT DISTINCT ON ({kind}_keys.{kind}_key)
 FROM staged_{kind}s AS staged INNER JOIN {kind}_keys USING (mention) {artist_join}
 ORDER BY {kind}_keys.{kind}_key, staged.line
 ON CONFLICT DO NOTHING
-"""
-
-
-def _adopt(kind: str, description: str, file_id: int) -> str:
-    """Return the statement for artists or tracks that only a block had kept: the file is the first to name them."""
-    return f"""
-UPDATE raw.{kind}s AS known SET file_id = {file_id}, {description}
-FROM raw.{kind}_mentions AS said
-WHERE said.file_id = {file_id} AND known.{kind}_key = said.{kind}_key AND known.file_id IS NULL
 """
 
 
@@ -262,8 +258,8 @@ def _insert_named(kind: str, name: str, file_id: int) -> str:
     mbid = "recording_mbid" if kind == "track" else "artist_mbid"
     artist_column, artist_value, artist_join = (
         (
-            ", artist_key",
-            ", artist_keys.artist_key",
+            ", isrc, duration_ms, artist_key",
+            ", new.isrc, new.duration_ms, artist_keys.artist_key",
             "LEFT JOIN artist_keys ON artist_keys.mention = new.artist_mention",
         )
         if kind == "track"

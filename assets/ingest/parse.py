@@ -13,6 +13,9 @@ from assets.ingest.records import FIELDS, REJECT_SCHEMA, TIME_REASONS, ParseRule
 from assets.ingest.rejects import kept_fields
 from warehouse.errors import AudoticsError
 
+# Fields whose values are replaced by null where they are not usable.
+NULLED = ("isrc", "duration_ms", "ms_played", "skipped")
+
 
 @dataclass(frozen=True)
 class ParsedBatch:
@@ -58,7 +61,7 @@ class Parser:
         parsed = self._connection.sql(query).to_arrow_table()
         is_listen = pc.is_null(parsed["reason"])
         listens = parsed.filter(is_listen).drop_columns(["reason"])
-        nulled = {name: pc.sum(listens[f"{name}_nulled"]).as_py() or 0 for name in ("ms_played", "skipped")}
+        nulled = {name: pc.sum(listens[f"{name}_nulled"]).as_py() or 0 for name in NULLED}
         rejects, odd_times = batch.rejects, list[str]()
         if listens.num_rows < parsed.num_rows:
             refused = self._refused(batch, parsed, pc.invert(is_listen))

@@ -14,6 +14,8 @@ _INDEXED = ("user_id", "track_id", "artist_id", "track_natural_key", "artist_nat
 LONGEST_PLAY_MS = 24 * 60 * 60 * 1000
 EARLIEST = datetime(EARLIEST_DAY.year, EARLIEST_DAY.month, EARLIEST_DAY.day, tzinfo=UTC)
 
+# Hyphens and spaces left out: country, registrant, year and number.
+_ISRC = "'[A-Z]{2}[A-Z0-9]{3}[0-9]{7}'"
 _MBID = "'[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}'"
 _ISO_8601 = r"'\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?))?'"
 # A narrow or non-breaking space, as recent tools put before AM and PM, is a space.
@@ -35,38 +37,35 @@ def listens_query(kinds: Mapping[str, str], rules: ParseRules, latest: datetime)
     Returns:
         A query for the columns line, user_id, listened_at (timestamp, UTC), track_natural_key, track_source_id,
         recording_mbid, title, artist_natural_key (null without any artist), artist_source_id, artist_mbid,
-        artist_name, ms_played, ms_played_nulled, skipped, skipped_nulled and reason (null for a listen).
+        artist_name, isrc, isrc_nulled, duration_ms, duration_ms_nulled,
+        ms_played, ms_played_nulled, skipped, skipped_nulled and reason (null for a listen).
     """
     return f"""
 WITH fields AS (
     SELECT line, {", ".join(f"{_text(field.name, kinds, rules)} AS {field.name}" for field in FIELDS if field.is_text)},
-        {_milliseconds(kinds, rules)} AS ms_played, {_is_given("ms_played", kinds)} AS ms_played_given,
+        {_milliseconds("duration_ms", 1, kinds, rules.duration_unit)} AS duration_ms,
+        {_is_given("duration_ms", kinds)} AS duration_ms_given,
+        {_milliseconds("ms_played", 0, kinds, rules.played_unit)} AS ms_played,
+        {_is_given("ms_played", kinds)} AS ms_played_given,
         {_boolean(kinds)} AS skipped, {_is_given("skipped", kinds)} AS skipped_given,
         {_time(kinds["listened_at"], rules)} AS time_us
     FROM batch
 ), timed AS (
-    SELECT * REPLACE (lower(recording_mbid) AS recording_mbid, lower(artist_mbid) AS artist_mbid),
+    SELECT * REPLACE (lower(recording_mbid) AS recording_mbid, lower(artist_mbid) AS artist_mbid,
+            {_isrc("isrc")} AS isrc),
+        isrc IS NOT NULL AS isrc_given,
         time_us{" - 1000 * coalesce(ms_played, 0)" if rules.time.event == "end" else ""} AS listened_us,
         recording_mbid IS NOT NULL OR track_id IS NOT NULL AS track_has_id
     FROM fields
 ), keyed AS (
-    SELECT *,
-        CASE
-            WHEN recording_mbid IS NOT NULL THEN 'mbid:' || recording_mbid
-            WHEN track_id IS NOT NULL THEN {quoted(rules.source + ":")} || track_id
-            WHEN title IS NOT NULL AND artist_name IS NOT NULL
-            THEN 'name:' || {_normalised("artist_name")} || chr(31) || {_normalised("title")}
-        END AS track_natural_key,
-        CASE
-            WHEN artist_mbid IS NOT NULL THEN 'mbid:' || artist_mbid
-            WHEN artist_id IS NOT NULL THEN {quoted(rules.source + ":")} || artist_id
-            WHEN artist_name IS NOT NULL THEN 'name:' || {_normalised("artist_name")}
-        END AS artist_natural_key
+    SELECT *, {_natural_keys(rules)}
     FROM timed
 )
 SELECT line, user_id, make_timestamp(listened_us) AS listened_at,
     track_natural_key, track_id AS track_source_id, recording_mbid, title,
     artist_natural_key, artist_id AS artist_source_id, artist_mbid, artist_name,
+    isrc, isrc_given AND isrc IS NULL AS isrc_nulled,
+    duration_ms, duration_ms_given AND duration_ms IS NULL AS duration_ms_nulled,
     ms_played, ms_played_given AND ms_played IS NULL AS ms_played_nulled,
     skipped, skipped_given AND skipped IS NULL AS skipped_nulled,
     {_reason(kinds, rules, latest)} AS reason
@@ -82,6 +81,21 @@ def units_query(units: Sequence[str], latest: datetime) -> str:
     bounds = f"BETWEEN {_microseconds(EARLIEST)} AND {_microseconds(latest)}"
     fits = (f"coalesce({_time_in(unit, 'text', rules)} {bounds}, false) AS u{at}" for at, unit in enumerate(units))
     return f"SELECT {', '.join(fits)} FROM batch"
+
+
+def _natural_keys(rules: ParseRules) -> str:
+    return f"""
+        CASE
+            WHEN recording_mbid IS NOT NULL THEN 'mbid:' || recording_mbid
+            WHEN track_id IS NOT NULL THEN {quoted(rules.source + ":")} || track_id
+            WHEN title IS NOT NULL AND artist_name IS NOT NULL
+            THEN 'name:' || {_normalised("artist_name")} || chr(31) || {_normalised("title")}
+        END AS track_natural_key,
+        CASE
+            WHEN artist_mbid IS NOT NULL THEN 'mbid:' || artist_mbid
+            WHEN artist_id IS NOT NULL THEN {quoted(rules.source + ":")} || artist_id
+            WHEN artist_name IS NOT NULL THEN 'name:' || {_normalised("artist_name")}
+        END AS artist_natural_key"""
 
 
 def _reason(kinds: Mapping[str, str], rules: ParseRules, latest: datetime) -> str:
@@ -118,13 +132,19 @@ def _is_given(name: str, kinds: Mapping[str, str]) -> str:
     return f"coalesce({name}::VARCHAR <> '', false)" if name in kinds else "false"
 
 
-def _milliseconds(kinds: Mapping[str, str], rules: ParseRules) -> str:
-    """Return milliseconds played, null unless 0 to LONGEST_PLAY_MS."""
-    if "ms_played" not in kinds:
+def _isrc(value: str) -> str:
+    """Return an ISRC as it is compared, null where it is none."""
+    plain = f"upper(regexp_replace({value}, '[-\\s]', '', 'g'))"
+    return f"CASE WHEN regexp_full_match({plain}, {_ISRC}) THEN {plain} END"
+
+
+def _milliseconds(name: str, least: int, kinds: Mapping[str, str], unit: str) -> str:
+    """Return a field's milliseconds, null unless `least` to LONGEST_PLAY_MS."""
+    if name not in kinds:
         return "NULL::INTEGER"
-    number = "try_cast(ms_played AS DOUBLE)"
-    milliseconds = f"{number} * 1000" if rules.played_unit == "s" else number
-    return f"CASE WHEN {milliseconds} BETWEEN 0 AND {LONGEST_PLAY_MS} THEN round({milliseconds})::INTEGER END"
+    number = f"try_cast({name} AS DOUBLE)"
+    milliseconds = f"{number} * 1000" if unit == "s" else number
+    return f"CASE WHEN {milliseconds} BETWEEN {least} AND {LONGEST_PLAY_MS} THEN round({milliseconds})::INTEGER END"
 
 
 def _boolean(kinds: Mapping[str, str]) -> str:

@@ -45,6 +45,8 @@ FIELDS = (
     Field("artist_name", True),
     Field("recording_mbid", True),
     Field("artist_mbid", True),
+    Field("isrc", True),
+    Field("duration_ms", False),
     Field("ms_played", False),
     Field("skipped", False),
 )
@@ -104,6 +106,7 @@ class ParseRules:
         time: how times are written.
         constants: fields that have one value in every row.
         played_unit: unit of `ms_played` in the file.
+        duration_unit: unit of `duration_ms` in the file.
         names_required: whether every row needs an artist name and a title, ids or not.
         times_are_from: where a person can correct the time unit; ends the message that refuses a file.
     """
@@ -112,6 +115,7 @@ class ParseRules:
     time: TimeRule
     constants: dict[str, str] = field(default_factory=dict)
     played_unit: Literal["s", "ms"] = "ms"
+    duration_unit: Literal["s", "ms"] = "ms"
     names_required: bool = False
     times_are_from: str = ""
 

@@ -4,6 +4,7 @@ What only the file says goes. What other files say as well is told by the first 
 user, the track or artist with its public id, title and name, the profile.
 """
 
+from assets.ingest.describe_sql import DESCRIPTIONS, OF_LISTENS
 from assets.ingest.merge_sql import describe_users
 
 _LISTEN = "listened_at, user_key, track_key"
@@ -20,8 +21,8 @@ def undo_statements(file_id: int) -> dict[str, str]:
         "rejected": f"DELETE FROM raw.rejected_listens WHERE file_id = {file_id}",
         **_undo_users(file_id),
         # Tracks name artists, so these are described first and go last.
-        **_redescribe("artist", "name", file_id),
-        **_redescribe("track", "title", file_id),
+        **_redescribe("artist", file_id),
+        **_redescribe("track", file_id),
         "tracks": _delete_unnamed("track"),
         "artists": _delete_unnamed("artist"),
         "track tags": """
@@ -51,14 +52,15 @@ WHERE highest IS NOT NULL
 ON CONFLICT (kind) DO UPDATE SET highest = greatest(given_keys.highest, excluded.highest)
 """
 
-# The models know a listen's artist, and rebuild days by the ledger that triggers on raw.listens keep.
-_TOUCH_LISTENS_OF_OTHER_ARTISTS = """
+# The models know a listen's artist and how long its track is, and rebuild days by the ledger that triggers on
+# raw.listens keep.
+_TOUCH_LISTENS_OF_OTHER_ARTISTS = f"""
 UPDATE raw.listens AS listens SET track_key = listens.track_key
 FROM undone_tracks AS undone
 WHERE
     listens.track_key = undone.track_key
     AND undone.file_id IS NOT NULL
-    AND undone.artist_key IS DISTINCT FROM undone.old_artist_key
+    AND ({" OR ".join(f"undone.{name} IS DISTINCT FROM undone.old_{name}" for name in OF_LISTENS)})
 """
 
 
@@ -119,28 +121,30 @@ SELECT user_id FROM raw.user_profiles WHERE file_id = {file_id}
     }
 
 
-def _redescribe(kind: str, name: str, file_id: int) -> dict[str, str]:
-    """Return the statements that describe what the file was the first to name as the next file does; what no other file
-    names loses its description.
+def _redescribe(kind: str, file_id: int) -> dict[str, str]:
+    """Return the statements that describe what the file names as the other files do, each word by the first that has
+    it; what no other file names loses its description.
     """
-    key = f"{kind}_key"
-    artist, known_artist, said_artist = (
-        (", artist_key = undone.artist_key", ", known.artist_key AS old_artist_key", ", said.artist_key")
-        if kind == "track"
-        else ("", "", "")
+    key, columns = f"{kind}_key", DESCRIPTIONS[kind]
+    firsts = ", ".join(
+        f"(array_agg(said.{name} ORDER BY said.file_id) FILTER (WHERE said.{name} IS NOT NULL))[1] AS {name}"
+        for name in columns
     )
+    old = "".join(f", known.{name} AS old_{name}" for name in OF_LISTENS if kind == "track")
     return {
-        f"{kind} mentions": f"DELETE FROM raw.{kind}_mentions WHERE file_id = {file_id}",
         f"undone {kind}s": f"""
 CREATE TEMPORARY TABLE undone_{kind}s ON COMMIT DROP AS
-SELECT DISTINCT ON (known.{key})
-    known.{key}, known.{kind}_id AS old_id, said.file_id, said.{name}{known_artist}{said_artist}
-FROM raw.{kind}s AS known LEFT JOIN raw.{kind}_mentions AS said ON said.{key} = known.{key}
-WHERE known.file_id = {file_id}
-ORDER BY known.{key}, said.file_id
+SELECT known.{key}, known.{kind}_id AS old_id, min(said.file_id) AS file_id, {firsts}{old}
+FROM raw.{kind}_mentions AS undone
+INNER JOIN raw.{kind}s AS known USING ({key})
+LEFT JOIN raw.{kind}_mentions AS said ON said.{key} = known.{key} AND said.file_id <> {file_id}
+WHERE undone.file_id = {file_id}
+GROUP BY known.{key}
 """,
+        f"{kind} mentions": f"DELETE FROM raw.{kind}_mentions WHERE file_id = {file_id}",
         f"described {kind}s": f"""
-UPDATE raw.{kind}s AS known SET file_id = undone.file_id, {name} = undone.{name}{artist}
+UPDATE raw.{kind}s AS known
+SET file_id = undone.file_id, {", ".join(f"{name} = undone.{name}" for name in columns)}
 FROM undone_{kind}s AS undone
 WHERE known.{key} = undone.{key}
 """,

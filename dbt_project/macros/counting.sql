@@ -3,7 +3,7 @@
   A play whose source says nothing of it counts; what a source says of the time played is believed unless it is named among
   those that are unsure of it.
 #}
-{% macro uncounted_reason(ms_played, is_skipped, source) -%}
+{% macro uncounted_reason(ms_played, is_skipped, source, duration_ms) -%}
     {%- set unsure = var('sources_with_unsure_ms_played') -%}
     {%- set known = ms_played -%}
     {%- if unsure -%}
@@ -12,7 +12,9 @@
         {%- set known = "case when " ~ source ~ " not in (" ~ names | join(', ') ~ ") then " ~ ms_played ~ " end" -%}
     {%- endif -%}
     case
-        when {{ known }} < {{ var('least_ms_played') | int }} then 'too_short'
+        -- Of two values that are not known, the least is neither.
+        when {{ known }} < least({{ var('least_ms_played') | int }}, {{ var('least_share_played') }} * nullif({{ duration_ms }}, 0))
+            then 'too_short'
         when {{ is_skipped }} and {{ 'true' if not var('long_skips_count') else known ~ ' is null' }} then 'skipped'
     end
 {%- endmacro %}

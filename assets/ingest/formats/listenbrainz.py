@@ -22,8 +22,10 @@ _KEYS = {
             "track_metadata.mbid_mapping.artist_mbids.0",
             "artist_credit_mbids.0",
         ],
+        "isrc": "track_metadata.additional_info.isrc",
+        "duration_ms": "track_metadata.additional_info.duration_ms",
     },
-    "optional": ["recording_mbid", "artist_mbid"],
+    "optional": ["recording_mbid", "artist_mbid", "isrc", "duration_ms"],
     "time": {"unit": "s"},
 }
 

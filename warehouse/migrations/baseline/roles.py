@@ -114,7 +114,7 @@ def create() -> None:
         op.execute(f"ALTER FUNCTION {function} SECURITY DEFINER SET search_path = pg_catalog, pg_temp")
         op.execute(f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION raw.listener_key(text) TO {_LOADER}")
-    op.execute(f"GRANT EXECUTE ON FUNCTION raw.note_days_of_tracks(integer[]) TO {_TRANSFORMER}")
+    op.execute(f"GRANT EXECUTE ON FUNCTION raw.note_days_of_tracks(integer[]) TO {_TRANSFORMER}, {_LOADER}")
 
 
 def _create_role(role: str, options: str, description: str, settings: dict[str, str]) -> None:

@@ -6,7 +6,8 @@ select
 
     -- text
     listens.source,
-    {{ uncounted_reason('listens.ms_played', 'listens.is_skipped', 'listens.source') }} as uncounted_reason,
+    {{ uncounted_reason('listens.ms_played', 'listens.is_skipped', 'listens.source', 'tracks.duration_ms') }}
+        as uncounted_reason,
 
     -- numerics
     listens.ms_played,

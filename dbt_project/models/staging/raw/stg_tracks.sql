@@ -12,10 +12,14 @@ renamed as (
         track_id,
         artist_key,
         recording_mbid,
+        isrc,
         natural_key,
 
         -- text
-        title
+        title,
+
+        -- numerics
+        duration_ms
     from source
 
 )

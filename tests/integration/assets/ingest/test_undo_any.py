@@ -25,6 +25,8 @@ _COLUMNS = {
     "recording_mbid": "mbid",
     "artist_mbid": "artist",
     "ms_played": "ms",
+    "isrc": "isrc",
+    "duration_ms": "length",
 }
 _USERS = ("ada", "bob", "cyd", "dan", "eve", "")
 _NAMES = ("Björk", "BJÖRK", "Portishead", "portishead ", "")
@@ -43,6 +45,8 @@ def _row(rng: random.Random) -> str:
             rng.choice((*_MBIDS, "", "", "")),
             rng.choice((_MBIDS[0], "", "")),
             rng.choice(("1000", "2000", "")),
+            rng.choice(("GBAAA9400001", "GBAAA9400002", "")),
+            rng.choice(("300000", "301000", "")),
         )
     )
 
@@ -51,7 +55,7 @@ def _tabular_file(folder: Path, rng: random.Random, number: int) -> tuple[Source
     path = folder / f"{number}.csv"
     rows = [_row(rng) for _ in range(rng.randrange(1, 40))]
     # A row that loads, so that the file is never refused.
-    certain = f"zoe,{1400000000 + number % 3},1,,,,,,"
+    certain = f"zoe,{1400000000 + number % 3},1,,,,,,,,"
     path.write_text("\n".join([",".join(_COLUMNS.values()), certain, *rows]), encoding="utf-8")
     return tabular(columns=_COLUMNS, source=rng.choice(("shop", "club"))), path
 

@@ -21,8 +21,9 @@ def _listens(*rows: tuple[int, str, str, str | None]) -> pa.Table:
             "artist_name": [f"artist at line {row[0]}" for row in rows],
             **{
                 name: pa.nulls(len(rows), pa.string())
-                for name in ("track_source_id", "recording_mbid", "artist_source_id", "artist_mbid")
+                for name in ("track_source_id", "recording_mbid", "artist_source_id", "artist_mbid", "isrc")
             },
+            "duration_ms": pa.nulls(len(rows), pa.int32()),
             "ms_played": pa.nulls(len(rows), pa.int32()),
             "skipped": pa.nulls(len(rows), pa.bool_()),
         }

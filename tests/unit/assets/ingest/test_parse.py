@@ -286,3 +286,12 @@ def test_of_a_rejected_row_the_text_of_each_mapped_field_is_kept_nulls_and_what_
         {"user_id": "", "listened_at": " soon", "track_id": "a\\x00'b", "title": "7"},
         {"user_id": "x" * 1000, "track_id": 'say "x"'},
     ]
+
+
+def test_codes_of_recordings_are_compared_in_one_spelling_and_dropped_where_they_are_none() -> None:
+    codes = ["GBAAA9400001", "gb-aaa-94-00001", "GB AAA 94 00001", "", "GBAAA940000", "nonsense"]
+    lengths = ["180000", "0", "", "-1", "1e12", "200.4"]
+    parsed = _rows(ISO, *({"isrc": code, "duration_ms": ms} for code, ms in zip(codes, lengths, strict=True)))
+    assert parsed.listens["isrc"].to_pylist() == ["GBAAA9400001"] * 3 + [None] * 3
+    assert parsed.listens["duration_ms"].to_pylist() == [180000, None, None, None, None, 200]
+    assert parsed.nulled == {"isrc": 2, "duration_ms": 3}

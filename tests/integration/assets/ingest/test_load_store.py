@@ -66,6 +66,8 @@ def test_every_kind_of_file_is_loaded_from_its_address(store: S3FileSystem, ware
     reports = load_files(warehouse_url, tabular(), [f"{BUCKET}/2026/"])
     assert [(report.file, report.rows_loaded) for report in reports] == [(address, 1) for address in expected]
     assert query(warehouse_url, "SELECT path FROM raw.ingest_files ORDER BY file_id") == [(each,) for each in expected]
+    # The store tags each version, so every file is known where it lies, however new.
+    assert query(warehouse_url, "SELECT count(version) FROM raw.file_places") == [(4,)]
     given = [f"{BUCKET}/2026/*.csv", f"{BUCKET}/2026/c.zip/My Data", f"{BUCKET}/2026/d.parquet"]
     again = load_files(warehouse_url, tabular(), given)
     assert [(report.file, report.already_loaded) for report in again] == [(each, True) for each in expected[1:]]

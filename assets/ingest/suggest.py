@@ -99,9 +99,11 @@ def _plausible(name: str, values: list[str]) -> bool:
         return False
     if name in ("recording_mbid", "artist_mbid"):
         return 2 * sum(bool(_MBID.fullmatch(value)) for value in values) > len(values)
+    if name == "isrc":
+        return all(re.fullmatch(r"[A-Za-z]{2}-?[A-Za-z0-9]{3}-?[0-9]{2}-?[0-9]{5}", value) for value in values)
     if name == "skipped":
         return {value.lower() for value in values} <= _YES_OR_NO
-    if name == "ms_played":
+    if name in ("ms_played", "duration_ms"):
         return all(re.fullmatch(r"\d+(\.\d+)?", value) for value in values)
     if name == "track_id" and all(value.isdigit() for value in values):
         numbers = [int(value) for value in values]
@@ -117,8 +119,9 @@ def _lines(file: InputFile, sample: Sample, found: _Found, source: str | None, u
     yield f"source = {_toml(name or 'listens')}" + ("" if source else "  # the service the ids are of: better its name")
     yield from (f"# {_NOT_IN_COMMENTS.sub('�', doubt)}" for doubt in sample.doubts)
     yield from (f"{key} = {_toml(value)}" for key, value in sample.keys.items())
-    if seconds := _seconds_played(sample, found):
-        yield f'played_unit = "s"  # {seconds}'
+    for name, key in (("ms_played", "played_unit"), ("duration_ms", "duration_unit")):
+        if seconds := _in_seconds(sample, found.columns.get(name)):
+            yield f'{key} = "s"  # {seconds}'
     yield ""
     yield "[columns]"
     for each in SYNONYMS:
@@ -164,9 +167,8 @@ def _is_end(columns: dict[str, str]) -> bool:
     return at in _ENDS or (at == "ts" and columns.get("title", "").startswith("master_metadata"))
 
 
-def _seconds_played(sample: Sample, found: _Found) -> str | None:
-    """Return why `ms_played` seems to be in seconds, None if it does not."""
-    column = found.columns.get("ms_played")
+def _in_seconds(sample: Sample, column: str | None) -> str | None:
+    """Return why a column of lengths of time seems to be in seconds, None if it does not."""
     if column is None or "ms" in column.lower() or "milli" in column.lower():
         return None
     if "second" in column.lower():

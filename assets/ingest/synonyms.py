@@ -22,6 +22,11 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "track_id": ("track_id", "spotify_track_uri", "track_uri", "song_id", "spotify_id", "track_identifier", "id"),
     "recording_mbid": ("recording_mbid", "track_mbid", "musicbrainz_track_id", "mbid"),
     "artist_mbid": ("artist_mbid", "artist_mbids", "musicbrainz_artist_id"),
+    "isrc": ("isrc", "track_isrc"),
+    "duration_ms": (
+        *("duration_ms", "track_duration_ms", "media_duration_in_milliseconds", "length_ms", "track_duration"),
+        *("track_length", "duration", "length"),
+    ),
     "ms_played": (
         *("ms_played", "played_ms", "play_duration_milliseconds", "play_duration_ms", "listening_time"),
         *("seconds_played", "play_duration_seconds", "played_seconds", "play_duration"),

@@ -10,6 +10,7 @@ import pytest
 
 from assets.ingest.mapping import Mapping, read_mapping
 from assets.ingest.preview import preview_files
+from assets.ingest.records import FIELDS
 from assets.ingest.suggest import suggest
 from assets.ingest.synonyms import SYNONYMS, candidates
 from assets.ingest.tabular import Tabular
@@ -55,12 +56,15 @@ def test_a_table_in_another_encoding_with_another_delimiter_below_a_title(tmp_pa
 
 
 def test_ids_plays_and_skips_are_taken_where_their_values_fit(tmp_path: Path) -> None:
-    rows = [f'ada,{1700000000 + n},{MBIDS[n]},"T, {n}",A,{200 + n},{n % 2},{n}' for n in range(3)]
-    text = "\n".join(["user,uts,mbid,title,artist,play_duration,skipped,id", *rows])
+    rows = [
+        f'ada,{1700000000 + n},{MBIDS[n]},"T, {n}",A,{200 + n},{n % 2},{n},{300000 + n},GBAYE0601498' for n in range(3)
+    ]
+    text = "\n".join(["user,uts,mbid,title,artist,play_duration,skipped,id,duration,isrc", *rows])
     mapping = suggested(write(tmp_path / "plays.csv", text))
-    assert (mapping.played_unit, mapping.time.unit) == ("s", ("s",))
+    assert (mapping.played_unit, mapping.duration_unit, mapping.time.unit) == ("s", "ms", ("s",))
     found = columns(mapping)
     assert (found["recording_mbid"], found["skipped"], found["ms_played"]) == ("mbid", "skipped", "play_duration")
+    assert (found["duration_ms"], found["isrc"]) == ("duration", "isrc")
     # It numbers the rows.
     assert "track_id" not in found
     no_mbids = suggested(write(tmp_path / "other.csv", text.replace(MBIDS[0], "x").replace(MBIDS[1], "y")))
@@ -129,4 +133,7 @@ def test_what_has_no_rows_or_is_damaged_is_named(tmp_path: Path, name: str, cont
 def test_an_object_within_another_does_not_give_its_id_to_the_row() -> None:
     paths = ["album.id", "track.id", "id", "Track-ID"]
     assert candidates("track_id", paths) == ["Track-ID", "track.id", "id"]
-    assert set(SYNONYMS) <= set(Mapping.model_fields["columns"].annotation.__args__[0].__args__)
+
+
+def test_there_are_words_for_every_field() -> None:
+    assert set(SYNONYMS) == {field.name for field in FIELDS}

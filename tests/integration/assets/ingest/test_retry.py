@@ -2,12 +2,15 @@
 
 import csv
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from loading import load, natural_state, query, tabular, write_csv
 
+from assets.ingest.formats.recognise import recognise
+from assets.ingest.load import load_files
 from assets.ingest.records import Progress
 from assets.ingest.rejects_export import export_rejects
 from assets.ingest.retry import retry_rejects
@@ -129,6 +132,20 @@ def test_a_file_that_is_gone_or_another_is_refused_and_found_where_it_is_said_to
     assert retry_rejects(warehouse_url, 1, tabular(**BOTH), moved).loaded == 2
     with pytest.raises(AudoticsError, match="no load with the file_id 2"):
         retry_rejects(warehouse_url, 2)
+
+
+def test_a_known_format_is_read_again_without_a_mapping_in_an_archive_too(warehouse_url: str, tmp_path: Path) -> None:
+    played = {"ts": "2023-05-01T08:04:00Z", "username": "ada", "ms_played": 60_000, "episode_name": None}
+    track = {"master_metadata_track_name": "Roads", "master_metadata_album_artist_name": "Portishead"}
+    rows = [played | track | {"spotify_track_uri": "spotify:track:x", "ts": at} for at in (played["ts"], "soon")]
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as packed:
+        packed.writestr("MyData/endsong_0.json", json.dumps(rows))
+    recognised = recognise(str(tmp_path / "export.zip"), user="ada")
+    load_files(warehouse_url, recognised.source, [recognised.listing])
+    before = natural_state(warehouse_url)
+    report = retry_rejects(warehouse_url, 1)
+    assert (report.format, report.retried, report.loaded, report.reasons) == ("spotify", 1, 0, {"bad_timestamp": 1})
+    assert natural_state(warehouse_url) == before
 
 
 def test_rows_that_have_expired_cannot_be_retried(

@@ -67,7 +67,10 @@ def artist_codes(catalogue: Catalogue, tracks: Ints) -> tuple[Ints, int]:
 
 
 def read_catalogue(connection: dbapi.Connection, facts: Iterable[str]) -> Catalogue:
-    """These fields of the catalogue, from core.dim_tracks, raw.track_tags and core.dim_users; the rest is empty.
+    """These fields of the catalogue, from core.dim_tracks, raw.track_tags, raw.artist_tags and core.dim_users; the rest
+    is empty.
+
+    A track has its own tags and those of its artist.
 
     Tags and countries that differ only in case are one.
     """
@@ -78,7 +81,10 @@ _QUERIES = {
     "artists": "select track_key, artist_key from core.dim_tracks where artist_key is not null",
     "tags": (
         "select distinct canonical_track_key, dense_rank() over (order by lower(tag))::integer"
-        " from raw.track_tags inner join core.dim_tracks using (track_key)"
+        " from (select track_key, tag from raw.track_tags union all"
+        " select track_key, tag from raw.artist_tags inner join core.dim_artists using (artist_key)"
+        " inner join core.dim_tracks on dim_tracks.artist_key = canonical_artist_key) as tagged"
+        " inner join core.dim_tracks using (track_key)"
     ),
     "countries": (
         "select user_key, dense_rank() over (order by lower(country))::integer from core.dim_users"

@@ -84,7 +84,8 @@ def raw_listens() -> Suite:
                 "on rejected.file_id = files.file_id "
                 "where files.rows_read <> files.rows_loaded + files.rows_rejected + files.rows_duplicate"
                 " + files.rows_left_out "
-                f"or (files.file_id >= {_FIRST_RECENT_FILE} and (files.rows_loaded <> coalesce(loaded.listens, 0) "
+                f"or (files.file_id >= {_FIRST_RECENT_FILE} and (files.kind = 'listens' "
+                "and files.rows_loaded <> coalesce(loaded.listens, 0) "
                 "or coalesce(rejected.rows, 0)"
                 " <> case when files.rejects_expired_at is null then files.rows_rejected else 0 end))",
             ),

@@ -23,7 +23,7 @@ from assets.ingest.listing import Listing
 from assets.ingest.places import Place, known_at, remember
 from assets.ingest.records import LoadReport, Progress, ProgressCallback, Source
 from assets.ingest.refusal import faults_named, most_frequent_first, refusal
-from assets.ingest.staging import ingest, lock, merge, stage
+from assets.ingest.staging import ingest, lock, merge_kind, stage
 from warehouse.errors import AudoticsError
 
 
@@ -203,18 +203,18 @@ def _load_new(cursor: dbapi.Cursor, loading: _Loading, hashed: _Hashed, started:
         return report
     cursor.execute(merge_sql.NEXT_FILE_ID)
     (file_id,) = cursor.fetchone()
-    loaded = merge(
+    loaded = merge_kind(
         cursor,
         file_id,
-        source.rules.source,
-        tally.listens,
+        source.rules,
+        tally,
         lambda done: loading.progress(Progress(file, "writing", done, tally.rows_read)),
     )
     duplicate = tally.listens - loaded
     identity = file_id, hashed.sha256, source.format, file.address, hashed.place.stamp.size
     counts = tally.rows_read, loaded, tally.rows_rejected, duplicate, tally.rows_left_out
     told = json.dumps(tally.left_out), json.dumps(tally.rejected), tally.first_listened_at, tally.last_listened_at
-    how = started_at, source.told_user(file), loading.loaded_by
+    how = started_at, source.told_user(file), loading.loaded_by, source.rules.kind
     cursor.execute(merge_sql.RECORD_FILE, (*identity, *counts, *told, *how))
     return LoadReport(
         file_id=file_id,

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import tomllib
+from collections.abc import Set
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -16,8 +17,8 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from assets.ingest.encodings import is_encoding
-from assets.ingest.mapping_parts import LeaveOut, Pick, Strict, Text, Time
-from assets.ingest.records import ParseRules, TimeRule
+from assets.ingest.mapping_parts import LeaveOut, Lookup, Pick, Strict, Text, Time
+from assets.ingest.records import FIELDS_OF, Kind, ParseRules, TimeRule
 from warehouse.errors import AudoticsError
 
 FormatName = Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx"]
@@ -34,8 +35,10 @@ FieldName = Literal[
     "duration_ms",
     "ms_played",
     "skipped",
+    "tag",
+    "weight",
 ]
-ConstantName = Literal["user_id", "title", "artist_id", "artist_name", "artist_mbid"]
+ConstantName = Literal["user_id", "title", "artist_id", "artist_name", "artist_mbid", "tag"]
 Character = Annotated[str, StringConstraints(min_length=1, max_length=1)]
 SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 # These begin the natural keys of tracks and artists that belong to no source.
@@ -60,6 +63,7 @@ class Mapping(Strict):
 
     Attributes:
         format: csv, tsv, json, jsonl, parquet or xlsx; by default what the file's extension says.
+        kind: what a row is: a listen, a track or artist of a catalogue, or a tag of one.
         source: name of the service or data set: the namespace of its track and artist ids.
         columns: where each field comes from: a column or dotted path, a list of them, or a table as `Pick` says.
         constants: fields with one value in every row.
@@ -82,9 +86,10 @@ class Mapping(Strict):
         encoding: of csv, tsv and JSON, any that Python knows (`cp1252`); by default UTF-8, or what the file shows.
     """
 
+    kind: Kind = "listens"
     source: SourceName
     columns: dict[FieldName, Pick]
-    time: Time
+    time: Time | None = None
     constants: dict[ConstantName, Text] = Field(default_factory=dict)
     user_pattern: Text | None = None
     format: FormatName | None = None
@@ -109,6 +114,10 @@ class Mapping(Strict):
         if self.source in _RESERVED_SOURCES:
             raise ValueError(f"source cannot be {self.source!r}, which the warehouse keeps for itself")
         known = {*self.columns, *self.constants}
+        if self.kind != "listens":
+            return self._fields_make_an_item(known)
+        if self.time is None:
+            raise ValueError("time is missing, which says how times are written: [time] with a unit")
         if "listened_at" not in self.columns:
             raise ValueError("columns names no column for listened_at")
         if "user_id" not in known and self.user_pattern is None:
@@ -119,8 +128,31 @@ class Mapping(Strict):
             raise ValueError("time.event = 'end' needs a column for ms_played, to know when playback started")
         return self
 
+    def _fields_make_an_item(self, known: Set[str]) -> Self:
+        """Check a mapping of another kind than listens."""
+        if self.time is not None or self.user_pattern is not None:
+            raise ValueError(f"time and user_pattern have no effect on kind = {self.kind!r}")
+        if self.kind == "tags" and "tag" not in known:
+            raise ValueError("neither columns nor constants names tag")
+        has_id = known & ({"track_id", "recording_mbid"} if self.of_tracks else {"artist_id", "artist_mbid"})
+        if not has_id and not known >= ({"title", "artist_name"} if self.of_tracks else {"artist_name"}):
+            raise ValueError(
+                "columns must name track_id, recording_mbid, or both title and artist_name; for artists, artist_id,"
+                " artist_mbid or artist_name"
+            )
+        if not self.of_tracks and (idle := sorted(known & {"isrc", "duration_ms"})):
+            raise ValueError(f"{idle[0]} has no effect in a catalogue of artists")
+        return self
+
+    @property
+    def of_tracks(self) -> bool:
+        """Whether rows are about tracks, not about artists."""
+        return bool({*self.columns, *self.constants} & {"track_id", "recording_mbid", "title"})
+
     @model_validator(mode="after")
     def _keys_have_an_effect(self) -> Self:
+        if idle := sorted({*self.columns, *self.constants}.difference(FIELDS_OF[self.kind])):
+            raise ValueError(f"{idle[0]} has no effect on kind = {self.kind!r}")
         if twice := sorted(set(self.columns) & set(self.constants)):
             raise ValueError(f"{twice[0]} is in columns and in constants; keep one, or give the column a `default`")
         if self.user_pattern is not None:
@@ -150,10 +182,12 @@ class Mapping(Strict):
         """Return what the parser must know; `origin` says where the mapping was read from."""
         return ParseRules(
             source=self.source,
-            time=TimeRule(self.time.unit, self.time.zone, self.time.event),
+            time=TimeRule(self.time.unit, self.time.zone, self.time.event) if self.time else TimeRule(()),
             constants=dict(self.constants.items()),
             played_unit=self.played_unit,
             duration_unit=self.duration_unit,
+            kind=self.kind,
+            of_tracks=self.of_tracks,
             times_are_from=origin,
         )
 
@@ -196,5 +230,5 @@ def _fault(fault: ErrorDetails) -> str:
 
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
     models: dict[str, type[Strict]] = {"time": Time, "columns": Pick, "leave_out": LeaveOut}
-    beside = models.get(str(location[0]), Mapping)
+    beside = Lookup if "lookup" in location[:-1] else models.get(str(location[0]), Mapping)
     return [field.alias or name for name, field in beside.model_fields.items()]

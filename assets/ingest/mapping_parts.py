@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from assets.ingest.encodings import is_encoding
 from assets.ingest.records import PER_SECOND
 
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -49,6 +50,31 @@ class Time(Strict):
         return units
 
 
+class Lookup(Strict):
+    """A csv or tsv file beside the file that is read, in which a value stands for another.
+
+    Attributes:
+        file: its name, such as `tags.dat`.
+        key: its column of the values that the rows have.
+        value: its column of what they stand for.
+        delimiter: what stands between its columns: a comma where the name ends in .csv, else a tab.
+        encoding: as of the file itself.
+    """
+
+    file: Annotated[str, StringConstraints(pattern=r"^[^/]+$")]
+    key: Text
+    value: Text
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    encoding: Text | None = None
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_known(cls, name: str | None) -> str | None:
+        if name is not None and not is_encoding(name):
+            raise ValueError("is not an encoding that Python knows; common ones are utf-8, utf-16, cp1252, latin-1")
+        return name
+
+
 class Pick(Strict):
     """Where a field's value comes from, in the order in which this is applied.
 
@@ -58,6 +84,7 @@ class Pick(Strict):
         split, part: what stands before or after the first place where this text occurs; a value without it stays whole.
         strip_prefix, strip_suffix: what is taken off, of several that fit the longest.
         values: what whole texts become, such as `S` for a skip: {S = "true", L = "false"}; others stay.
+        lookup: the value is what it stands for in a file beside this one; none where that file lacks it.
         default: the value where there is none.
     """
 
@@ -68,6 +95,7 @@ class Pick(Strict):
     strip_prefix: tuple[Text, ...] = ()
     strip_suffix: tuple[Text, ...] = ()
     values: dict[str, Text] = Field(default_factory=dict)
+    lookup: Lookup | None = None
     default: Text | None = None
 
     @model_validator(mode="before")

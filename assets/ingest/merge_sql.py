@@ -58,11 +58,11 @@ SELECT file_id, format, path FROM raw.ingest_files WHERE sha256 = $1 AND format 
 RECORD_FILE = """
 INSERT INTO raw.ingest_files (
     file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out,
-    left_out, rejected, first_listened_at, last_listened_at, started_at, told_user, loaded_by, finished_at
+    left_out, rejected, first_listened_at, last_listened_at, started_at, told_user, loaded_by, kind, finished_at
 )
 VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb, $12::text::jsonb, $13::timestamptz, $14::timestamptz,
-    $15, $16::text, $17, clock_timestamp()
+    $15, $16::text, $17, $18, clock_timestamp()
 )
 """
 

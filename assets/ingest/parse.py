@@ -14,7 +14,7 @@ from assets.ingest.rejects import kept_fields
 from warehouse.errors import AudoticsError
 
 # Fields whose values are replaced by null where they are not usable.
-NULLED = ("isrc", "duration_ms", "ms_played", "skipped")
+NULLED = ("isrc", "duration_ms", "ms_played", "skipped", "weight")
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,12 @@ class Parser:
         """Return the rejects of the batch's rows, with the text of their `time`."""
         rows = batch.rows.filter(mask)
         fields = kept_fields(self._connection, rows)
+        found = parsed.filter(mask)
+        if "listened_at" not in rows.column_names:
+            columns = {"line": found["line"], "reason": found["reason"], "fields": fields}
+            return pa.table({**columns, "time": pa.nulls(len(rows), pa.string())})
         self._connection.register("refused", rows)
         times = self._connection.sql("SELECT listened_at::VARCHAR AS time FROM refused").to_arrow_table()
-        found = parsed.filter(mask)
         return pa.table({"line": found["line"], "reason": found["reason"], "fields": fields, "time": times["time"]})
 
     def _check_time_rule(self) -> None:

@@ -10,7 +10,7 @@ from warehouse.history import EARLIEST_DAY
 LONGEST_FIELD_CHARACTERS = 1000
 # PostgreSQL refuses index entries above 2,704 bytes.
 LONGEST_INDEXED_BYTES = 2600
-_INDEXED = ("user_id", "track_id", "artist_id", "track_natural_key", "artist_natural_key")
+_INDEXED = ("user_id", "track_id", "artist_id", "tag", "track_natural_key", "artist_natural_key")
 LONGEST_PLAY_MS = 24 * 60 * 60 * 1000
 EARLIEST = datetime(EARLIEST_DAY.year, EARLIEST_DAY.month, EARLIEST_DAY.day, tzinfo=UTC)
 
@@ -38,7 +38,8 @@ def listens_query(kinds: Mapping[str, str], rules: ParseRules, latest: datetime)
         A query for the columns line, user_id, listened_at (timestamp, UTC), track_natural_key, track_source_id,
         recording_mbid, title, artist_natural_key (null without any artist), artist_source_id, artist_mbid,
         artist_name, isrc, isrc_nulled, duration_ms, duration_ms_nulled,
-        ms_played, ms_played_nulled, skipped, skipped_nulled and reason (null for a listen).
+        ms_played, ms_played_nulled, skipped, skipped_nulled, tag, weight, weight_nulled and reason (null
+        for a listen, or whatever a row is).
     """
     return f"""
 WITH fields AS (
@@ -48,7 +49,8 @@ WITH fields AS (
         {_milliseconds("ms_played", 0, kinds, rules.played_unit)} AS ms_played,
         {_is_given("ms_played", kinds)} AS ms_played_given,
         {_boolean(kinds)} AS skipped, {_is_given("skipped", kinds)} AS skipped_given,
-        {_time(kinds["listened_at"], rules)} AS time_us
+        {_number("weight", kinds)} AS weight, {_is_given("weight", kinds)} AS weight_given,
+        {_time(kinds["listened_at"], rules) if "listened_at" in kinds else "NULL::BIGINT"} AS time_us
     FROM batch
 ), timed AS (
     SELECT * REPLACE (lower(recording_mbid) AS recording_mbid, lower(artist_mbid) AS artist_mbid,
@@ -68,7 +70,8 @@ SELECT line, user_id, make_timestamp(listened_us) AS listened_at,
     duration_ms, duration_ms_given AND duration_ms IS NULL AS duration_ms_nulled,
     ms_played, ms_played_given AND ms_played IS NULL AS ms_played_nulled,
     skipped, skipped_given AND skipped IS NULL AS skipped_nulled,
-    {_reason(kinds, rules, latest)} AS reason
+    tag, weight, weight_given AND weight IS NULL AS weight_nulled,
+    {_reason(kinds, rules, latest) if rules.kind == "listens" else _reason_of_item(kinds, rules)} AS reason
 FROM keyed
 """
 
@@ -104,19 +107,44 @@ def _reason(kinds: Mapping[str, str], rules: ParseRules, latest: datetime) -> st
     names = "true" if rules.names_required else "NOT track_has_id"
     no_artist = f"{names} AND artist_name IS NULL" if "artist_name" in has or rules.names_required else "false"
     return f"""CASE
-        WHEN {" OR ".join(f"contains({name}, chr(0))" for name in texts)} THEN 'nul_byte'
+        {_nul_bytes(texts)}
         WHEN user_id IS NULL THEN 'empty_user'
         WHEN listened_us IS NULL THEN 'bad_timestamp'
         WHEN listened_us < {_microseconds(EARLIEST)} THEN '{TOO_OLD}'
         WHEN listened_us > {_microseconds(latest)} THEN 'in_the_future'
         WHEN {no_artist} THEN 'empty_artist_name'
         WHEN {names} AND title IS NULL OR track_natural_key IS NULL THEN 'empty_track_name'
-        WHEN {" OR ".join(f"length({name}) > {LONGEST_FIELD_CHARACTERS}" for name in texts)}
+        {_unusable(texts)}
+    END"""
+
+
+def _reason_of_item(kinds: Mapping[str, str], rules: ParseRules) -> str:
+    has = {*kinds, *rules.constants}
+    texts = [field.name for field in FIELDS if field.is_text and field.name in has]
+    item = "track" if rules.of_tracks else "artist"
+    return f"""CASE
+        {_nul_bytes(texts)}
+        WHEN {item}_natural_key IS NULL THEN 'empty_{item}'
+        WHEN {"tag IS NULL" if rules.kind == "tags" else "false"} THEN 'empty_tag'
+        {_unusable(texts)}
+    END"""
+
+
+def _nul_bytes(texts: Sequence[str]) -> str:
+    return f"""WHEN {" OR ".join(f"contains({name}, chr(0))" for name in texts)} THEN 'nul_byte'"""
+
+
+def _unusable(texts: Sequence[str]) -> str:
+    return f"""WHEN {" OR ".join(f"length({name}) > {LONGEST_FIELD_CHARACTERS}" for name in texts)}
             OR {" OR ".join(f"strlen({name}) > {LONGEST_INDEXED_BYTES}" for name in _INDEXED)}
         THEN 'too_long'
         WHEN NOT regexp_full_match(recording_mbid, {_MBID}) OR NOT regexp_full_match(artist_mbid, {_MBID})
-        THEN 'bad_mbid'
-    END"""
+        THEN 'bad_mbid'"""
+
+
+def _number(name: str, kinds: Mapping[str, str]) -> str:
+    number = f"try_cast({name} AS REAL)"
+    return f"CASE WHEN isfinite({number}) THEN {number} END" if name in kinds else "NULL::REAL"
 
 
 def _text(name: str, kinds: Mapping[str, str], rules: ParseRules) -> str:

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.ingest.delimited import Layout, read_delimited
 from assets.ingest.duck import connect_offline
 from assets.ingest.files import InputFile
 from assets.ingest.mapping import Mapping as FileMapping
-from assets.ingest.mapping_parts import NULLS, LeaveOut, Pick
+from assets.ingest.mapping_parts import NULLS, LeaveOut, Lookup, Pick
 from assets.ingest.parse_sql import quoted
 from assets.ingest.records import RawBatch
 from warehouse.errors import AudoticsError
 
 _IDS = ("user_id", "track_id", "artist_id")
-_NAMES = ("title", "artist_name")
+_NAMES = ("title", "artist_name", "tag")
 
 
 class Picker:
@@ -45,6 +46,9 @@ class Picker:
         alone = {columns[0] for columns in self._needed.values() if len(columns) == 1}
         self.optional = [name for column, name in self._names.items() if column not in alone]
         self._connection = connect_offline()
+        for field, pick in mapping.columns.items():
+            if pick.lookup is not None:
+                self._connection.register(f"lookup_{field}", _looked_up(file, pick.lookup))
 
     def pick(self, batch: RawBatch) -> RawBatch:
         """Return the batch's fields without the rows that the mapping leaves out, which are counted by rule.
@@ -114,6 +118,8 @@ class Picker:
         if pick.values:
             cases = " ".join(f"WHEN {quoted(text)} THEN {quoted(other)}" for text, other in pick.values.items())
             value = f"CASE {value} {cases} ELSE {value} END"
+        if pick.lookup is not None:
+            value = f"(SELECT min(entry.value) FROM lookup_{field} AS entry WHERE entry.key = {value})"
         return value if pick.default is None else f"coalesce(nullif({value}, ''), {quoted(pick.default)})"
 
     def _text(self, field: str, column: str, schema: pa.Schema) -> str:
@@ -152,6 +158,20 @@ class Picker:
         if rule.contains:
             return "(" + " OR ".join(f"contains({text}, {word})" for word in _words(rule.contains)) + ")"
         return f"try_cast({text} AS DOUBLE) < {rule.below!r}"
+
+
+def _looked_up(file: InputFile, lookup: Lookup) -> pa.Table:
+    """Return the columns key and value of a file beside the file."""
+    beside = file.beside(lookup.file)
+    if beside is None:
+        raise AudoticsError(
+            f"{file} has no {lookup.file} beside it, in which the mapping looks values up; put it there"
+        )
+    is_csv = lookup.file.lower().endswith(".csv")
+    layout = Layout(lookup.delimiter or ("," if is_csv else "\t"), True if is_csv else None, encoding=lookup.encoding)
+    batches = read_delimited(beside, layout, {"key": lookup.key, "value": lookup.value})
+    rows = pa.concat_tables([batch.rows.select(["key", "value"]) for batch in batches])
+    return pa.table({name: pc.utf8_trim_whitespace(rows[name]) for name in ("key", "value")})
 
 
 def _is_text(kind: pa.DataType) -> bool:

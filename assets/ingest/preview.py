@@ -10,7 +10,7 @@ from assets.ingest.files import InputFile
 from assets.ingest.find import find_files
 from assets.ingest.listing import Listing
 from assets.ingest.parse import Parser
-from assets.ingest.records import Source
+from assets.ingest.records import ParseRules, Source
 from assets.ingest.refusal import Tally, faults_named, most_frequent_first, refusal
 from warehouse.errors import AudoticsError
 
@@ -55,7 +55,8 @@ class Preview:
         told = asdict(self) | {"reasons": self.reasons}
         del told["rejected_by_reason"], told["left_out_by_rule"]
         for row in told["first_listens"]:
-            row["listened_at"] = f"{row['listened_at'].isoformat()}Z"
+            if "listened_at" in row:
+                row["listened_at"] = f"{row['listened_at'].isoformat()}Z"
         return told
 
 
@@ -72,6 +73,15 @@ def preview_files(source: Source, paths: Sequence[str | Path | Listing], refused
     return previews
 
 
+def _columns(rules: ParseRules) -> list[str]:
+    """Return the columns to show: of a listen, or of what else a row is."""
+    if rules.kind == "listens":
+        return list(_COLUMNS)
+    item = ["track_source_id", "title"] if rules.of_tracks else []
+    more = ["tag", "weight"] if rules.kind == "tags" else ["isrc", "duration_ms"] if rules.of_tracks else []
+    return ["line", *item, "artist_source_id", "artist_name", *more]
+
+
 def _preview(source: Source, file: InputFile, refused: list[AudoticsError]) -> Preview:
     now = datetime.now(UTC)
     parser, tally = Parser(source.rules, now), Tally()
@@ -80,7 +90,8 @@ def _preview(source: Source, file: InputFile, refused: list[AudoticsError]) -> P
         parsed = parser.parse(batch)
         tally.add(batch, parsed)
         if parsed.listens.num_rows and len(listens) < ROWS_SHOWN:
-            listens += parsed.listens.select(_COLUMNS).slice(0, ROWS_SHOWN - len(listens)).to_pylist()
+            columns = _columns(source.rules)
+            listens += parsed.listens.select(columns).slice(0, ROWS_SHOWN - len(listens)).to_pylist()
         rejects += parsed.rejects.sort_by("line").slice(0, ROWS_SHOWN - len(rejects)).to_pylist()
     if message := refusal(file, tally, source.rules, now):
         refused.append(AudoticsError(message))

@@ -49,7 +49,17 @@ FIELDS = (
     Field("duration_ms", False),
     Field("ms_played", False),
     Field("skipped", False),
+    Field("tag", True),
+    Field("weight", False),
 )
+Kind = Literal["listens", "catalogue", "tags"]
+_OF_ITEMS = ("track_id", "title", "artist_id", "artist_name", "recording_mbid", "artist_mbid")
+# The fields that rows of each kind have.
+FIELDS_OF: dict[Kind, tuple[str, ...]] = {
+    "listens": tuple(field.name for field in FIELDS if field.name not in ("tag", "weight")),
+    "catalogue": (*_OF_ITEMS, "isrc", "duration_ms"),
+    "tags": ("user_id", *_OF_ITEMS, "tag", "weight"),
+}
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,8 @@ class ParseRules:
         played_unit: unit of `ms_played` in the file.
         duration_unit: unit of `duration_ms` in the file.
         names_required: whether every row needs an artist name and a title, ids or not.
+        kind: what a row is.
+        of_tracks: whether rows of a catalogue or of tags are about tracks, not about artists.
         times_are_from: where a person can correct the time unit; ends the message that refuses a file.
     """
 
@@ -117,6 +129,8 @@ class ParseRules:
     played_unit: Literal["s", "ms"] = "ms"
     duration_unit: Literal["s", "ms"] = "ms"
     names_required: bool = False
+    kind: Kind = "listens"
+    of_tracks: bool = True
     times_are_from: str = ""
 
 

@@ -40,7 +40,7 @@ class Tally:
         """Count one more batch."""
         self.rows_read += batch.rows_read
         self.listens += parsed.listens.num_rows
-        if parsed.listens.num_rows:
+        if parsed.listens["listened_at"].null_count < parsed.listens.num_rows:
             self._extend(parsed.listens["listened_at"])
         self.left_out.update(batch.left_out)
         for entry in pc.value_counts(parsed.rejects["reason"]):

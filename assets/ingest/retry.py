@@ -154,6 +154,11 @@ def _reader(record: _Record, source: Tabular | None, path: str | Path | None) ->
 
 
 def _require_same_file(record: _Record, source: Source, file: InputFile) -> None:
+    if source.rules.kind != "listens":
+        raise AudoticsError(
+            f"{file} holds no listens, and only listens are retried; undo the load with"
+            f" `audotics ingest forget {record.file_id}` and load it again"
+        )
     if file.sha256() != record.sha256:
         raise AudoticsError(
             f"{file} has other bytes than what was loaded as file_id {record.file_id}; load it as a file of its own,"

@@ -6,7 +6,7 @@ from datetime import datetime
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
-from assets.ingest import merge_sql
+from assets.ingest import merge_sql, tags_sql
 from assets.ingest.files import InputFile
 from assets.ingest.mentions import MentionCounter
 from assets.ingest.parse import Parser
@@ -24,19 +24,22 @@ def stage(
     progress: ProgressCallback,
 ) -> Tally:
     """Read the batches of a file into temporary tables and return what was counted on the way."""
-    for statement in (merge_sql.TRANSACTION_SETTING, *merge_sql.STAGING):
+    for statement in (merge_sql.TRANSACTION_SETTING, *merge_sql.STAGING, tags_sql.STAGING):
         cursor.execute(statement)
     parser, mentions, tally = Parser(rules, now), MentionCounter(), Tally()
     for batch in batches:
         parsed = parser.parse(batch)
         tally.add(batch, parsed)
         ingest(cursor, "staged_rejects", parsed.rejects)
-        if parsed.listens.num_rows:
+        if rules.kind == "tags":
+            ingest(cursor, "staged_tags", _tags(parsed.listens, rules))
+        elif parsed.listens.num_rows:
             split = mentions.split(parsed.listens)
             ingest(cursor, "staged_users", split.users)
             ingest(cursor, "staged_artists", split.artists)
             ingest(cursor, "staged_tracks", split.tracks)
-            ingest(cursor, "staged_listens", split.listens)
+            if rules.kind == "listens":
+                ingest(cursor, "staged_listens", split.listens)
         progress(Progress(file, "reading", batch.done, tally.rows_read))
     return tally
 
@@ -45,6 +48,43 @@ def ingest(cursor: dbapi.Cursor, table: str, rows: pa.Table) -> None:
     """Copy rows into a temporary table."""
     if rows.num_rows:
         cursor.adbc_ingest(table, rows, mode="append", temporary=True)
+
+
+def _tags(rows: pa.Table, rules: ParseRules) -> pa.Table:
+    names = {
+        "line": "line",
+        "natural_key": "track_natural_key" if rules.of_tracks else "artist_natural_key",
+        "track_id": "track_source_id",
+        "artist_id": "artist_source_id",
+    }
+    same = ("user_id", "title", "artist_name", "recording_mbid", "artist_mbid", "tag", "weight")
+    return rows.select([*names.values(), *same]).rename_columns([*names, *same])
+
+
+def merge_kind(
+    cursor: dbapi.Cursor, file_id: int, rules: ParseRules, tally: Tally, progress: Callable[[float], None]
+) -> int:
+    """Move the staged rows of any kind into raw.* and return how many of them are loaded. Needs `lock`.
+
+    Of a catalogue, the first row of each track or artist is loaded. Tags of what is not known are rejected, and
+    counted so in the tally.
+    """
+    if rules.kind == "listens":
+        return merge(cursor, file_id, rules.source, tally.listens, progress)
+    kind = "track" if rules.of_tracks else "artist"
+    if rules.kind == "catalogue":
+        merge(cursor, file_id, rules.source, 0, progress)
+        cursor.execute(f"SELECT count(*) FROM raw.{kind}_mentions WHERE file_id = {file_id:d}")
+        return int(cursor.fetchone()[0])
+    for statement in tags_sql.merge_tags(kind, file_id):
+        cursor.execute(statement)
+    cursor.execute(tags_sql.COUNTS)
+    loaded, unknown = cursor.fetchone()
+    if unknown:
+        tally.rejected[f"unknown_{kind}"] += unknown
+        tally.listens -= unknown
+    progress(1.0)
+    return int(loaded)
 
 
 def merge(cursor: dbapi.Cursor, file_id: int, source: str, staged: int, progress: Callable[[float], None]) -> int:

@@ -25,12 +25,8 @@ def undo_statements(file_id: int) -> dict[str, str]:
         **_redescribe("track", file_id),
         "tracks": _delete_unnamed("track"),
         "artists": _delete_unnamed("artist"),
-        "track tags": """
-DELETE FROM raw.track_tags AS tags USING undone_tracks AS undone
-WHERE
-    tags.track_key = undone.track_key
-    AND NOT EXISTS (SELECT FROM raw.tracks AS known WHERE known.track_key = tags.track_key)
-""",
+        **_undo_tags("track", file_id),
+        **_undo_tags("artist", file_id),
         **_settle_ids("track", "recording_mbid"),
         **_settle_ids("artist", "artist_mbid"),
         "days of other artists": _TOUCH_LISTENS_OF_OTHER_ARTISTS,
@@ -147,6 +143,19 @@ UPDATE raw.{kind}s AS known
 SET file_id = undone.file_id, {", ".join(f"{name} = undone.{name}" for name in columns)}
 FROM undone_{kind}s AS undone
 WHERE known.{key} = undone.{key}
+""",
+    }
+
+
+def _undo_tags(kind: str, file_id: int) -> dict[str, str]:
+    """Return the statements that take away the tags of the file, and those of what is gone."""
+    return {
+        f"{kind} tags": f"DELETE FROM raw.{kind}_tags WHERE file_id = {file_id}",
+        f"tags of gone {kind}s": f"""
+DELETE FROM raw.{kind}_tags AS tags USING undone_{kind}s AS undone
+WHERE
+    tags.{kind}_key = undone.{kind}_key
+    AND NOT EXISTS (SELECT FROM raw.{kind}s AS known WHERE known.{kind}_key = tags.{kind}_key)
 """,
     }
 

@@ -16,7 +16,17 @@ from assets.ingest.tabular import Tabular
 # Of this database: other tests use the same server.
 THIS_DATABASE = "(select oid from pg_database where datname = current_database())"
 ADVISORY_LOCKS = f"pg_locks where locktype = 'advisory' and database = {THIS_DATABASE}"
-TABLES = ("users", "artists", "tracks", "listens", "rejected_listens", "ingest_files", "track_tags", "blocks")
+TABLES = (
+    "users",
+    "artists",
+    "tracks",
+    "listens",
+    "rejected_listens",
+    "ingest_files",
+    "track_tags",
+    "artist_tags",
+    "blocks",
+)
 VOLATILE = {"ingested_at", "started_at", "finished_at", "path", "loaded_by"}
 
 
@@ -45,7 +55,7 @@ _TRACK = "(SELECT natural_key FROM raw.tracks WHERE tracks.track_key = t.track_k
 _ARTIST = "(SELECT natural_key FROM raw.artists WHERE artists.artist_key = t.artist_key)"
 _LISTEN = f"{_LOAD}, {_USER}, {_TRACK}, listened_at, ms_played, skipped, source"
 _BY_NATURAL_KEYS = {
-    "ingest_files": "sha256, format, bytes, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out,"
+    "ingest_files": "sha256, format, kind, bytes, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out,"
     " left_out, rejected, first_listened_at, last_listened_at",
     "users": f"user_id, listener_key, gender, age, country, registered_on, {_LOAD}",
     "artists": f"natural_key, artist_id, artist_mbid, name, {_LOAD}",
@@ -57,7 +67,8 @@ _BY_NATURAL_KEYS = {
     "artist_mentions": f"{_LOAD}, {_ARTIST}, line, source_id, name",
     "track_mentions": f"{_LOAD}, {_TRACK}, line, source_id, title, isrc, duration_ms, {_ARTIST}",
     "user_profiles": f"{_LOAD}, user_id, gender, age, country, registered_on",
-    "track_tags": f"{_TRACK}, tag, weight",
+    "track_tags": f"{_LOAD}, {_TRACK}, tag, weight",
+    "artist_tags": f"{_LOAD}, {_ARTIST}, tag, weight",
     "blocks": f"{_USER}, item_kind, item_key",
 }
 

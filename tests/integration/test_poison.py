@@ -55,9 +55,11 @@ insert into raw.listens (user_key, track_key, listened_at, source, file_id)
 select user_key, (select max(track_key) from raw.tracks), timestamptz '{AS_OF} 00:00+00', 'poison',
     (select min(file_id) from raw.ingest_files)
 from raw.users;
-insert into raw.track_tags (track_key, tag) select max(track_key), 'of every genre' from raw.tracks
+insert into raw.track_tags (file_id, track_key, tag) select 1, max(track_key), 'of every genre' from raw.tracks
 """
-TAGS = "insert into raw.track_tags (track_key, tag) select track_key, 'tag ' || track_key % 9 from raw.tracks"
+TAGS = (
+    "insert into raw.track_tags (file_id, track_key, tag) select 1, track_key, 'tag ' || track_key % 9 from raw.tracks"
+)
 
 
 def digest(frame: pd.DataFrame) -> str:

@@ -38,6 +38,22 @@ def _checksums(url: str) -> dict[str, str]:
     }
 
 
+def test_tags_of_hetrec_are_loaded_but_for_those_of_the_390_artists_that_it_lacks(
+    warehouse_url: str, shared_data: Path
+) -> None:
+    counts = []
+    for name, file in (("hetrec_artists", "artists.dat"), ("hetrec_tags", "user_taggedartists.dat")):
+        mapping = MAPPING.with_name(f"{name}.toml")
+        source = Tabular(read_mapping(mapping), str(mapping))
+        (report,) = load_files(warehouse_url, source, [shared_data / "hetrec2011-lastfm-2k" / file])
+        counts.append((report.rows_read, report.rows_loaded, report.rejected_by_reason))
+    assert counts == [(17_632, 17_632, {}), (186_479, 184_941, {"unknown_artist": 1_538})]
+    orphans = "SELECT count(DISTINCT fields->>'artist_id')::int FROM raw.rejected_listens"
+    assert _rows(warehouse_url, orphans) == [(390,)]
+    french = "SELECT count(*) > 0 FROM raw.artist_tags WHERE tag = 'rock français'"
+    assert _rows(warehouse_url, french) == [(True,)]
+
+
 def test_every_listen_of_the_30music_sample_is_loaded(warehouse_url: str, shared_data: Path) -> None:
     source, path = Tabular(read_mapping(MAPPING), str(MAPPING)), shared_data / SESSIONS
     (report,) = load_files(warehouse_url, source, [path])

@@ -123,7 +123,7 @@ def test_an_index_is_built_while_others_write_and_others_migrate(
             time.sleep(0.02)
         # The index waits for this transaction, and keeps nobody from writing another.
         cursor.execute(LISTEN.format("2026-01-02+00"))
-        _execute(warehouse_url, "SET lock_timeout = '60s'; INSERT INTO raw.track_tags VALUES (1, 'a', 1)")
+        _execute(warehouse_url, "SET lock_timeout = '60s'; INSERT INTO raw.track_tags VALUES (1, 1, 'a', 1)")
         writing.commit()
         assert sorted(each.result() for each in upgrades) == [[], [], ["a"]]
     writing.close()
@@ -175,7 +175,15 @@ def test_the_raw_tables_are_there_and_dagster_has_an_empty_schema(warehouse_url:
     tables = _rows(warehouse_url, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'raw'")
     assert {name for (name,) in tables} == {
         *("ingest_files", "users", "artists", "tracks", "listens", "listen_days"),
-        *("rejected_listens", "track_tags", "blocks", "pseudonym_key", "duplicate_listens", "user_mentions"),
+        *(
+            "rejected_listens",
+            "track_tags",
+            "artist_tags",
+            "blocks",
+            "pseudonym_key",
+            "duplicate_listens",
+            "user_mentions",
+        ),
         *("artist_mentions", "track_mentions", "user_profiles", "given_keys", "file_places"),
     }
     assert _rows(warehouse_url, "SELECT * FROM information_schema.tables WHERE table_schema = 'dagster'") == []

@@ -229,15 +229,22 @@ def _create_profiles_and_given_keys() -> None:
 
 
 def _create_tags_and_blocks() -> None:
-    op.create_table(
-        "track_tags",
-        column("track_key", sa.Integer, "raw.tracks"),
-        column("tag", sa.Text, "The tag as the source spells it"),
-        column("weight", sa.REAL, "How strongly the tag applies; null when the source does not say", null=True),
-        sa.PrimaryKeyConstraint("track_key", "tag", name="track_tags_pkey"),
-        schema="raw",
-        comment="One row per track and tag",
-    )
+    for kind in ("track", "artist"):
+        op.create_table(
+            f"{kind}_tags",
+            column("file_id", sa.Integer, "The load that says so: raw.ingest_files"),
+            column(f"{kind}_key", sa.Integer, f"raw.{kind}s"),
+            column("tag", sa.Text, "The tag as the source spells it"),
+            column(
+                "weight",
+                sa.REAL,
+                "How strongly the tag applies, or how many users gave it; null when the source does not say",
+                null=True,
+            ),
+            sa.PrimaryKeyConstraint(f"{kind}_key", "tag", "file_id", name=f"{kind}_tags_pkey"),
+            schema="raw",
+            comment=f"One row per {kind}, tag and load",
+        )
     op.create_table(
         "blocks",
         column("user_key", sa.Integer, "raw.users"),

@@ -39,7 +39,7 @@ _LOADED = ", ".join(
     f"raw.{table}"
     for table in (
         *("ingest_files", "users", "artists", "tracks"),
-        *("listens", "rejected_listens", "track_tags", "blocks"),
+        *("listens", "rejected_listens", "track_tags", "artist_tags", "blocks"),
     )
 )
 # What only loads and their undoing need.
@@ -65,7 +65,7 @@ _GRANTS = (
     f"GRANT SELECT, INSERT, UPDATE, DELETE ON {_LOADED}, {_SAID} TO {_LOADER}",
     f"GRANT SELECT ON raw.listen_days TO {_LOADER}",
     f"GRANT SELECT ON {_LOADED}, raw.listen_days TO {_TRANSFORMER}",
-    f"GRANT SELECT ON raw.blocks, raw.track_tags TO {_SERVICE}",
+    f"GRANT SELECT ON raw.blocks, raw.track_tags, raw.artist_tags TO {_SERVICE}",
     f"GRANT USAGE ON SCHEMA corrections TO {_TRANSFORMER}, {_ANALYST}",
     f"GRANT SELECT ON corrections.same_items TO {_TRANSFORMER}",
     # All that analysts write.

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from pydantic import ValidationError
 
 from assets.ingest.lastfm_1k import LISTENS_NAME, LastFm1k
 from assets.ingest.listing import list_files
 from assets.ingest.mapping import FieldName, Mapping, read_mapping
-from assets.ingest.mapping_parts import NULLS, LeaveOut, Pick, Time
+from assets.ingest.mapping_parts import NULLS, LeaveOut, Lookup, Pick, Time
 from assets.ingest.tabular import Tabular
 from tests.input_files import input_file, paths
 from tests.repository import ROOT
@@ -52,6 +53,11 @@ def test_every_example_is_a_mapping() -> None:
         ('user_id = "u"', 'user = "u"', r"columns\.user: .*'user_id'"),
         ('user_id = "u"', "", r"neither columns nor constants names user_id"),
         ('listened_at = "t"', "", r"no column for listened_at"),
+        ('[time]\nunit = "s"', "", r"time is missing"),
+        ('source = "shop"', 'source = "shop"\nkind = "tag"', r"kind: .*'listens', 'catalogue' or 'tags'"),
+        ('source = "shop"', 'source = "shop"\nkind = "tags"', r"time and user_pattern have no effect on kind = 'tags'"),
+        ('track_id = "id"', 'track_id = "id"\ntag = "tag"', r"tag has no effect on kind = 'listens'"),
+        ('track_id = "id"', 'track_id = {column = "id", lookup = {file = "a"}}', r"lookup\.key: Field required"),
         ('track_id = "id"', 'title = "x"', r"track_id or recording_mbid, or both title and artist_name"),
         ('track_id = "id"', 'track_id = ""', r"columns\.track_id: "),
         ('source = "shop"', 'source = "mbid"', r"source cannot be 'mbid'"),
@@ -94,6 +100,22 @@ def test_a_fault_is_named_with_its_place(tmp_path: Path, old: str, new: str, mes
     with pytest.raises(AudoticsError, match=message) as raised:
         _mapping(tmp_path, MINIMAL.replace(old, new))
     assert "shop.toml" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns", "message"),
+    [
+        ("tags", {"track_id": "id"}, "names tag"),
+        ("tags", {"tag": "tag", "title": "t"}, "both title and artist_name; for artists, artist_id"),
+        ("tags", {"tag": "tag", "artist_id": "a", "ms_played": "ms"}, "ms_played has no effect on kind = 'tags'"),
+        ("catalogue", {"isrc": "isrc"}, "columns must name track_id"),
+        ("catalogue", {"artist_name": "a", "isrc": "isrc"}, "isrc has no effect in a catalogue of artists"),
+        ("catalogue", {"track_id": "id", "user_id": "u"}, "user_id has no effect on kind = 'catalogue'"),
+    ],
+)
+def test_a_row_of_another_kind_needs_what_it_is_about(kind: str, columns: dict[str, str], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Mapping.model_validate({"kind": kind, "source": "shop", "columns": columns})
 
 
 def test_a_missing_mapping_points_to_the_examples(tmp_path: Path) -> None:
@@ -200,7 +222,7 @@ def test_the_page_on_mappings_explains_every_key_and_no_other() -> None:
         if line.startswith("| `")
         for key in re.findall("`([^`]+)`", line.split("|")[1])
     }
-    models = (Mapping, Pick, Time, LeaveOut)
+    models = (Mapping, Pick, Lookup, Time, LeaveOut)
     keys = {field.alias or name for model in models for name, field in model.model_fields.items()}
     # In the sentence above their table.
     assert keys - explained == {"rule"}
@@ -208,6 +230,6 @@ def test_the_page_on_mappings_explains_every_key_and_no_other() -> None:
     (columns,) = [line for line in page.splitlines() if line.startswith("| `columns`")]
     assert set(re.findall("`([^`]+)`", columns.split("|")[2])) == set(get_args(FieldName))
     (nulls,) = [line for line in page.splitlines() if line.startswith("| `nulls`")]
-    assert set(re.findall("`([^`]+)`", nulls.split("|")[3])) == {*NULLS, "title", "artist_name"}
+    assert set(re.findall("`([^`]+)`", nulls.split("|")[3])) == {*NULLS, "title", "artist_name", "tag"}
     example = tomllib.loads(page.partition("```toml\n")[2].partition("```")[0])
     Mapping.model_validate(example)

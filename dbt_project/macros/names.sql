@@ -48,3 +48,12 @@
 {% macro kind_of_id(natural_key) -%}
     split_part({{ natural_key }}, ':', 1)
 {%- endmacro %}
+
+{# A compared title without what says which edition it is, "(2011 Remaster)" or "- Mono" at its end: asked of one code only. #}
+{% macro without_edition(title) -%}
+    regexp_replace(
+        {{ title }},
+        '\s*([(\[]|\s-\s)[^()\[\]]*\y(re-?master(ed)?|mono|stereo|(album|single|original) version|explicit|clean|bonus track)\y[^()\[\]]*[)\]]?$',
+        ''
+    )
+{%- endmacro %}

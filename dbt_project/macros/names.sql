@@ -57,3 +57,8 @@
         ''
     )
 {%- endmacro %}
+
+{# The first of the artists in a compared credit, "band & choir" or "band, choir": asked of one code only. #}
+{% macro first_credit(name) -%}
+    regexp_replace({{ name }}, '\s*(,|;|/|&|\+|\s(and|with|x|vs\.?|feat\.?|ft\.?)\s).*$', '')
+{%- endmacro %}

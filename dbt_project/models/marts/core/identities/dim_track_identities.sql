@@ -30,6 +30,7 @@ by_names as (
         kind_of_id,
         isrc,
         {{ without_edition('title') }} as recording_title,
+        {{ first_credit('artist_name') }} as first_artist_name,
         case
             when artist_name is not null and title is not null
                 then 'name ' || cast(artist_key as text) || ' ' || title
@@ -52,6 +53,7 @@ of_names as (
         label,
         first_of_names,
         recording_title,
+        first_artist_name,
         min(track_key) over (partition by label) as label_key
     from by_names
 
@@ -61,9 +63,9 @@ of_one_code as (
 
     select
         label_key,
-        min(label_key) over (partition by isrc, recording_title) as same_as_key
+        min(label_key) over (partition by isrc, recording_title, first_artist_name) as same_as_key
     from of_names
-    where isrc is not null and recording_title is not null
+    where isrc is not null and recording_title is not null and first_artist_name is not null
 
 ),
 

@@ -37,6 +37,10 @@ FieldName = Literal[
     "skipped",
     "tag",
     "weight",
+    "gender",
+    "age",
+    "country",
+    "registered_on",
 ]
 ConstantName = Literal["user_id", "title", "artist_id", "artist_name", "artist_mbid", "tag"]
 Character = Annotated[str, StringConstraints(min_length=1, max_length=1)]
@@ -63,7 +67,7 @@ class Mapping(Strict):
 
     Attributes:
         format: csv, tsv, json, jsonl, parquet or xlsx; by default what the file's extension says.
-        kind: what a row is: a listen, a track or artist of a catalogue, or a tag of one.
+        kind: what a row is: a listen, a track or artist of a catalogue, a tag of one, or a profile of a user.
         source: name of the service or data set: the namespace of its track and artist ids.
         columns: where each field comes from: a column or dotted path, a list of them, or a table as `Pick` says.
         constants: fields with one value in every row.
@@ -132,6 +136,10 @@ class Mapping(Strict):
         """Check a mapping of another kind than listens."""
         if self.time is not None or self.user_pattern is not None:
             raise ValueError(f"time and user_pattern have no effect on kind = {self.kind!r}")
+        if self.kind == "profiles":
+            if "user_id" not in self.columns:
+                raise ValueError("columns names no column for user_id")
+            return self
         if self.kind == "tags" and "tag" not in known:
             raise ValueError("neither columns nor constants names tag")
         has_id = known & ({"track_id", "recording_mbid"} if self.of_tracks else {"artist_id", "artist_mbid"})

@@ -38,18 +38,14 @@ def listens_query(kinds: Mapping[str, str], rules: ParseRules, latest: datetime)
         A query for the columns line, user_id, listened_at (timestamp, UTC), track_natural_key, track_source_id,
         recording_mbid, title, artist_natural_key (null without any artist), artist_source_id, artist_mbid,
         artist_name, isrc, isrc_nulled, duration_ms, duration_ms_nulled,
-        ms_played, ms_played_nulled, skipped, skipped_nulled, tag, weight, weight_nulled and reason (null
+        ms_played, ms_played_nulled, skipped, skipped_nulled, tag, weight, weight_nulled, gender, country,
+        age, age_nulled, registered_on, registered_on_nulled and reason (null
         for a listen, or whatever a row is).
     """
     return f"""
 WITH fields AS (
     SELECT line, {", ".join(f"{_text(field.name, kinds, rules)} AS {field.name}" for field in FIELDS if field.is_text)},
-        {_milliseconds("duration_ms", 1, kinds, rules.duration_unit)} AS duration_ms,
-        {_is_given("duration_ms", kinds)} AS duration_ms_given,
-        {_milliseconds("ms_played", 0, kinds, rules.played_unit)} AS ms_played,
-        {_is_given("ms_played", kinds)} AS ms_played_given,
-        {_boolean(kinds)} AS skipped, {_is_given("skipped", kinds)} AS skipped_given,
-        {_number("weight", kinds)} AS weight, {_is_given("weight", kinds)} AS weight_given,
+        {_values(kinds, rules)},
         {_time(kinds["listened_at"], rules) if "listened_at" in kinds else "NULL::BIGINT"} AS time_us
     FROM batch
 ), timed AS (
@@ -70,10 +66,25 @@ SELECT line, user_id, make_timestamp(listened_us) AS listened_at,
     duration_ms, duration_ms_given AND duration_ms IS NULL AS duration_ms_nulled,
     ms_played, ms_played_given AND ms_played IS NULL AS ms_played_nulled,
     skipped, skipped_given AND skipped IS NULL AS skipped_nulled,
+    gender, country, age, age_given AND age IS NULL AS age_nulled,
+    registered_on, registered_on_given AND registered_on IS NULL AS registered_on_nulled,
     tag, weight, weight_given AND weight IS NULL AS weight_nulled,
     {_reason(kinds, rules, latest) if rules.kind == "listens" else _reason_of_item(kinds, rules)} AS reason
 FROM keyed
 """
+
+
+def _values(kinds: Mapping[str, str], rules: ParseRules) -> str:
+    """Return the expressions of the fields that are not text, each with whether the row has one; times apart."""
+    values = {
+        "duration_ms": _milliseconds("duration_ms", 1, kinds, rules.duration_unit),
+        "ms_played": _milliseconds("ms_played", 0, kinds, rules.played_unit),
+        "skipped": _boolean(kinds),
+        "weight": _number("weight", kinds),
+        "age": _age(kinds),
+        "registered_on": _day(kinds),
+    }
+    return ", ".join(f"{value} AS {name}, {_is_given(name, kinds)} AS {name}_given" for name, value in values.items())
 
 
 def units_query(units: Sequence[str], latest: datetime) -> str:
@@ -121,6 +132,8 @@ def _reason(kinds: Mapping[str, str], rules: ParseRules, latest: datetime) -> st
 def _reason_of_item(kinds: Mapping[str, str], rules: ParseRules) -> str:
     has = {*kinds, *rules.constants}
     texts = [field.name for field in FIELDS if field.is_text and field.name in has]
+    if rules.kind == "profiles":
+        return f"CASE {_nul_bytes(texts)} WHEN user_id IS NULL THEN 'empty_user' {_unusable(texts)} END"
     item = "track" if rules.of_tracks else "artist"
     return f"""CASE
         {_nul_bytes(texts)}
@@ -140,6 +153,19 @@ def _unusable(texts: Sequence[str]) -> str:
         THEN 'too_long'
         WHEN NOT regexp_full_match(recording_mbid, {_MBID}) OR NOT regexp_full_match(artist_mbid, {_MBID})
         THEN 'bad_mbid'"""
+
+
+def _age(kinds: Mapping[str, str]) -> str:
+    number = "try_cast(age AS DOUBLE)"
+    return f"CASE WHEN {number} BETWEEN 0 AND 999 THEN {number}::SMALLINT END" if "age" in kinds else "NULL::SMALLINT"
+
+
+def _day(kinds: Mapping[str, str]) -> str:
+    """Return the date of a text such as 2006-08-13 or `Aug 13, 2006`."""
+    if "registered_on" not in kinds:
+        return "NULL::DATE"
+    text = "registered_on::VARCHAR"
+    return f"coalesce(try_cast({text} AS DATE), try_strptime({text}, '%b %d, %Y')::DATE)"
 
 
 def _number(name: str, kinds: Mapping[str, str]) -> str:

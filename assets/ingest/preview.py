@@ -10,7 +10,7 @@ from assets.ingest.files import InputFile
 from assets.ingest.find import find_files
 from assets.ingest.listing import Listing
 from assets.ingest.parse import Parser
-from assets.ingest.records import ParseRules, Source
+from assets.ingest.records import PROFILE_SCHEMA, ParseRules, Source
 from assets.ingest.refusal import Tally, faults_named, most_frequent_first, refusal
 from warehouse.errors import AudoticsError
 
@@ -77,6 +77,8 @@ def _columns(rules: ParseRules) -> list[str]:
     """Return the columns to show: of a listen, or of what else a row is."""
     if rules.kind == "listens":
         return list(_COLUMNS)
+    if rules.kind == "profiles":
+        return ["line", *PROFILE_SCHEMA.names]
     item = ["track_source_id", "title"] if rules.of_tracks else []
     more = ["tag", "weight"] if rules.kind == "tags" else ["isrc", "duration_ms"] if rules.of_tracks else []
     return ["line", *item, "artist_source_id", "artist_name", *more]

@@ -51,14 +51,19 @@ FIELDS = (
     Field("skipped", False),
     Field("tag", True),
     Field("weight", False),
+    Field("gender", True),
+    Field("age", False),
+    Field("country", True),
+    Field("registered_on", False),
 )
-Kind = Literal["listens", "catalogue", "tags"]
+Kind = Literal["listens", "catalogue", "tags", "profiles"]
 _OF_ITEMS = ("track_id", "title", "artist_id", "artist_name", "recording_mbid", "artist_mbid")
 # The fields that rows of each kind have.
 FIELDS_OF: dict[Kind, tuple[str, ...]] = {
-    "listens": tuple(field.name for field in FIELDS if field.name not in ("tag", "weight")),
+    "listens": ("user_id", "listened_at", *_OF_ITEMS, "isrc", "duration_ms", "ms_played", "skipped"),
     "catalogue": (*_OF_ITEMS, "isrc", "duration_ms"),
     "tags": ("user_id", *_OF_ITEMS, "tag", "weight"),
+    "profiles": ("user_id", "gender", "age", "country", "registered_on"),
 }
 
 

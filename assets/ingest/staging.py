@@ -6,11 +6,11 @@ from datetime import datetime
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
-from assets.ingest import merge_sql, tags_sql
+from assets.ingest import merge_sql, profiles_sql, tags_sql
 from assets.ingest.files import InputFile
 from assets.ingest.mentions import MentionCounter
 from assets.ingest.parse import Parser
-from assets.ingest.records import ParseRules, Progress, ProgressCallback, RawBatch
+from assets.ingest.records import PROFILE_SCHEMA, ParseRules, Progress, ProgressCallback, RawBatch
 from assets.ingest.refusal import Tally
 from warehouse.locks import acquire
 
@@ -24,7 +24,7 @@ def stage(
     progress: ProgressCallback,
 ) -> Tally:
     """Read the batches of a file into temporary tables and return what was counted on the way."""
-    for statement in (merge_sql.TRANSACTION_SETTING, *merge_sql.STAGING, tags_sql.STAGING):
+    for statement in (merge_sql.TRANSACTION_SETTING, *merge_sql.STAGING, tags_sql.STAGING, profiles_sql.STAGING):
         cursor.execute(statement)
     parser, mentions, tally = Parser(rules, now), MentionCounter(), Tally()
     for batch in batches:
@@ -33,6 +33,8 @@ def stage(
         ingest(cursor, "staged_rejects", parsed.rejects)
         if rules.kind == "tags":
             ingest(cursor, "staged_tags", _tags(parsed.listens, rules))
+        elif rules.kind == "profiles":
+            ingest(cursor, "staged_profile_rows", parsed.listens.select(["line", *PROFILE_SCHEMA.names]))
         elif parsed.listens.num_rows:
             split = mentions.split(parsed.listens)
             ingest(cursor, "staged_users", split.users)
@@ -66,16 +68,19 @@ def merge_kind(
 ) -> int:
     """Move the staged rows of any kind into raw.* and return how many of them are loaded. Needs `lock`.
 
-    Of a catalogue, the first row of each track or artist is loaded. Tags of what is not known are rejected, and
-    counted so in the tally.
+    Of a catalogue or profiles, the first row of each track, artist or user is loaded. Tags of what is not known are
+    rejected, and counted so in the tally.
     """
     if rules.kind == "listens":
         return merge(cursor, file_id, rules.source, tally.listens, progress)
+    if rules.kind == "profiles":
+        for statement in profiles_sql.merge_profiles(file_id):
+            cursor.execute(statement)
+        return _count(cursor, f"raw.user_profiles WHERE file_id = {file_id:d}")
     kind = "track" if rules.of_tracks else "artist"
     if rules.kind == "catalogue":
         merge(cursor, file_id, rules.source, 0, progress)
-        cursor.execute(f"SELECT count(*) FROM raw.{kind}_mentions WHERE file_id = {file_id:d}")
-        return int(cursor.fetchone()[0])
+        return _count(cursor, f"raw.{kind}_mentions WHERE file_id = {file_id:d}")
     for statement in tags_sql.merge_tags(kind, file_id):
         cursor.execute(statement)
     cursor.execute(tags_sql.COUNTS)
@@ -85,6 +90,11 @@ def merge_kind(
         tally.listens -= unknown
     progress(1.0)
     return int(loaded)
+
+
+def _count(cursor: dbapi.Cursor, rows: str) -> int:
+    cursor.execute(f"SELECT count(*) FROM {rows}")
+    return int(cursor.fetchone()[0])
 
 
 def merge(cursor: dbapi.Cursor, file_id: int, source: str, staged: int, progress: Callable[[float], None]) -> int:

@@ -28,7 +28,9 @@ def _create_ingest_files() -> None:
             "Whose listens they are where not the rows say it but who loaded them, or the path; null where the rows do",
             null=True,
         ),
-        column("kind", sa.Text, "What its rows are: listens, catalogue or tags", default=sa.text("'listens'")),
+        column(
+            "kind", sa.Text, "What its rows are: listens, catalogue, tags or profiles", default=sa.text("'listens'")
+        ),
         column("path", sa.Text, "Where the file lay when it was loaded"),
         column("bytes", sa.BigInteger, "Size of the file on disk"),
         *_counts(),

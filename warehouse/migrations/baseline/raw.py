@@ -207,7 +207,9 @@ def _create_mentions() -> None:
 def _create_profiles_and_given_keys() -> None:
     op.create_table(
         "user_profiles",
-        column("file_id", sa.Integer, "The load of the listens that the profiles lay beside: raw.ingest_files"),
+        column(
+            "file_id", sa.Integer, "The load of the profiles, or of the listens that they lay beside: raw.ingest_files"
+        ),
         column("user_id", sa.Text, "The user, who may have no listen yet"),
         column("gender", sa.Text, "As stated", null=True),
         column("age", sa.SmallInteger, "As stated, in years", null=True),
@@ -216,7 +218,7 @@ def _create_profiles_and_given_keys() -> None:
         column("stated_at", INSTANT, "When it was read first, as it is now; of several, raw.users has the newest"),
         sa.PrimaryKeyConstraint("file_id", "user_id", name="user_profiles_pkey"),
         schema="raw",
-        comment="One row per load and user that a profile beside it describes",
+        comment="One row per load and user that a profile in it or beside it describes",
     )
     op.create_table(
         "given_keys",

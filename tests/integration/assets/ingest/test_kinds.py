@@ -1,4 +1,4 @@
-"""Catalogues and tags: what is loaded of them, what is rejected, and how it is undone."""
+"""Catalogues, tags and profiles: what is loaded of them, what is rejected, and how it is undone."""
 
 from pathlib import Path
 
@@ -87,3 +87,20 @@ def test_tags_of_tracks_add_up_their_weights_and_go_with_the_track(warehouse_url
 def test_a_file_of_names_that_is_not_there_is_said(warehouse_url: str, tmp_path: Path) -> None:
     with pytest.raises(AudoticsError, match=r"t\.csv has no names\.csv beside it"):
         load(warehouse_url, TAGS, write_csv(tmp_path, "ada,1,2", name="t.csv", header="u,a,n"))
+
+
+def test_profiles_describe_users_whom_a_file_names_before_or_after(warehouse_url: str, tmp_path: Path) -> None:
+    load(warehouse_url, tabular(), write_csv(tmp_path, "ada,1400000000,x"))
+    before = natural_state(warehouse_url)
+    columns = {"user_id": "u", "gender": "g", "age": "a", "country": "c", "registered_on": "r"}
+    rows = ("ada,f,31,Peru,2006-08-13", "bob,,-1,Chile,soon", "ada,m,1,X,", ",f,1,X,", 'cyd,,22.0,,"Aug 13, 2006"')
+    path = write_csv(tmp_path, *rows, name="p.csv", header="u,g,a,c,r")
+    report = load(warehouse_url, _of("profiles", columns), path)
+    assert (report.rows_loaded, report.rows_duplicate, report.rejected_by_reason) == (3, 1, {"empty_user": 1})
+    assert report.nulled == {"age": 1, "registered_on": 1}
+    load(warehouse_url, tabular(), write_csv(tmp_path, "cyd,1400000000,x", name="b.csv"))
+    told = "SELECT user_id, gender, age, country, registered_on::text FROM raw.users ORDER BY 1"
+    assert query(warehouse_url, told) == [("ada", "f", 31, "Peru", "2006-08-13"), ("cyd", None, 22, None, "2006-08-13")]
+    for file_id in (3, 2):
+        _undo(warehouse_url, file_id)
+    assert natural_state(warehouse_url) == before

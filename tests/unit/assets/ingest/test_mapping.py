@@ -54,7 +54,7 @@ def test_every_example_is_a_mapping() -> None:
         ('user_id = "u"', "", r"neither columns nor constants names user_id"),
         ('listened_at = "t"', "", r"no column for listened_at"),
         ('[time]\nunit = "s"', "", r"time is missing"),
-        ('source = "shop"', 'source = "shop"\nkind = "tag"', r"kind: .*'listens', 'catalogue' or 'tags'"),
+        ('source = "shop"', 'source = "shop"\nkind = "tag"', r"kind: .*'listens', 'catalogue', 'tags' or 'profiles'"),
         ('source = "shop"', 'source = "shop"\nkind = "tags"', r"time and user_pattern have no effect on kind = 'tags'"),
         ('track_id = "id"', 'track_id = "id"\ntag = "tag"', r"tag has no effect on kind = 'listens'"),
         ('track_id = "id"', 'track_id = {column = "id", lookup = {file = "a"}}', r"lookup\.key: Field required"),

@@ -14,7 +14,7 @@ from assets.replay import assets as replay
 from assets.search import assets as search
 from assets.similar import assets as similar
 from orchestration.jobs import JOBS, SCHEDULES
-from quality.checks import build_blocks_check, build_feature_checks, raw_listens_check
+from quality.checks import build_blocks_check, build_feature_checks, landed_files_check, raw_listens_check
 from warehouse.resource import LakeResource, PostgresResource, RedisResource
 
 defs = dg.Definitions(
@@ -37,6 +37,7 @@ defs = dg.Definitions(
     ],
     asset_checks=[
         raw_listens_check,
+        landed_files_check,
         *build_feature_checks(partitions.AS_OF_PARTITIONS),
         build_blocks_check(partitions.AS_OF_PARTITIONS),
     ],

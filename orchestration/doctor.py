@@ -136,14 +136,18 @@ def _landing(landing: Path) -> Finding:
         return Finding("landing folder", True, f"{landing} (not there yet; create it to drop files into)")
     try:
         # Its readers need packages that may be what is missing.
-        from assets.ingest.landing import landed
-        from assets.ingest.listing import list_files
+        from assets.ingest.landing_layout import landed
 
-        files = sum(len(source.find(list_files(drop))) for source, drops in landed(landing) for drop in drops)
+        lying = landed(landing)
     except ImportError as error:
         return Finding("landing folder", False, f"{landing} (unknown: {error})", "run `make setup`")
     except AudoticsError as error:
         return failure("landing folder", error)
+    if faults := [each.fault for each in lying if each.fault]:
+        wrong, _, advice = faults[0].partition("; ")
+        more = f"; {counted(len(faults) - 1, 'more file')} with a fault" if faults[1:] else ""
+        return Finding("landing folder", False, f"{wrong}{more}", advice)
+    files = sum(each.opened is not None for each in lying)
     return Finding("landing folder", True, f"{landing} ({counted(files, 'file')})")
 
 
@@ -166,7 +170,7 @@ def _server(server: ServerStatus, version_at: Callable[[str], str]) -> Finding:
 
 
 def _warehouse_contents(url: str | None) -> Iterator[Finding]:
-    names = ("migrations", "listens", "last load")
+    names = ("migrations", "listens", "last load", "not loaded")
     if url is None:
         yield from (Finding(name, False, "unknown", "start PostgreSQL first") for name in names)
         return
@@ -197,6 +201,10 @@ def _loads(url: str) -> Iterator[Finding]:
                 " FROM raw.ingest_files ORDER BY finished_at DESC, file_id DESC LIMIT 1"
             )
         ).one_or_none()
+        faulty = connection.execute(
+            sqlalchemy.text("SELECT path, fault FROM raw.landed_files WHERE fault IS NOT NULL ORDER BY path")
+        ).all()
+    yield _not_loaded([f"{row.path}: {row.fault}" for row in faulty])
     advice = "load some: `audotics ingest PATH`, or `audotics ingest PATH --mapping FILE`"
     yield Finding("listens", listens > 0, f"{listens:,}", advice)
     if last is None:
@@ -214,6 +222,15 @@ def _loads(url: str) -> Iterator[Finding]:
         value,
         "every row was rejected: raw.rejected_listens says why; correct the mapping and load again",
     )
+
+
+def _not_loaded(faults: list[str]) -> Finding:
+    """What the last runs could not load of the landing folder."""
+    if not faults:
+        return Finding("not loaded", True, "nothing that has landed")
+    more = f" and {counted(len(faults) - 1, 'more file')}" if faults[1:] else ""
+    advice = "repair it or move it away; `audotics ingest retry` lets the next run try it as it is"
+    return Finding("not loaded", False, f"{faults[0]}{more}", advice)
 
 
 def _gib(size: int) -> str:

@@ -47,6 +47,7 @@ class LandedFolder:
 class Night:
     """A run of the nightly job.
 
+    not_loaded: what lies in the landing folder and is set aside or has another fault, each with its reason.
     release: what it made live, or found live already as it would have made it; None where a release of a later date is
     live, which stays. live_release: what is live after it. not_published: why nothing was, None where something was.
     repaired: what was damaged of a release that Redis held, and is loaded again; None where nothing was. left_out: what
@@ -55,6 +56,7 @@ class Night:
 
     report: RunReport
     landed: list[LandedFolder]
+    not_loaded: dict[str, str]
     release: str | None
     live_release: str
     not_published: str | None
@@ -66,12 +68,18 @@ class Night:
         return {
             **self.report.as_json(),
             "landed": [asdict(folder) for folder in self.landed],
+            "not_loaded": [{"file": file, "reason": reason} for file, reason in self.not_loaded.items()],
             "release": self.release,
             "live_release": self.live_release,
             "not_published": self.not_published,
             "repaired": self.repaired,
             "left_out": self.left_out,
         }
+
+    def landed_lines(self) -> list[str]:
+        """What became of the landing folder, for people."""
+        lines = [folder.line() for folder in self.landed]
+        return lines + [f"not loaded: {file}: {reason}" for file, reason in self.not_loaded.items()]
 
     def release_lines(self) -> list[str]:
         """What became of the release, for people."""
@@ -85,20 +93,26 @@ class Night:
 
 def night(report: RunReport, landing: Path) -> Night:
     """What a finished run of the nightly job did; `landing` is the landing folder, from which folders are named."""
-    table = report.materialized["raw/ingest_files"]["files"]
-    assert isinstance(table, dg.TableMetadataValue)
-    files = [record.data for record in table.records]
+    files, not_loaded = (_rows(report, name) for name in ("files", "not_loaded"))
     published = {name: value.value for name, value in report.materialized["release"].items()}
     release = str(published["release"]) if published["published"] else None
     return Night(
         report,
         landed_folders(files, landing),
+        {str(row["file"]): str(row["reason"]) for row in not_loaded},
         release,
         live_release=release or str(published["live_release"]),
         not_published=None if release else str(published["not_published"]),
         repaired=str(published["repaired"]) if published["repaired"] != "none" else None,
         left_out=_left_out(report),
     )
+
+
+def _rows(report: RunReport, name: str) -> list[Mapping[str, Any]]:
+    """A table that raw/ingest_files reported."""
+    table = report.materialized["raw/ingest_files"][name]
+    assert isinstance(table, dg.TableMetadataValue)
+    return [record.data for record in table.records]
 
 
 def _left_out(report: RunReport) -> list[str]:

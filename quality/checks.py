@@ -27,6 +27,39 @@ def raw_listens_check(warehouse: PostgresResource) -> dg.AssetCheckResult:
     return _as_check_result(validate(warehouse.url, suites.raw_listens(), Role.TRANSFORMER))
 
 
+@dg.asset_check(
+    asset=["raw", "ingest_files"],
+    name="landed_files_loaded",
+    description="Everything in the landing folder is loaded, or goes with what is. It stops nothing: what could not be"
+    " loaded is set aside, with its reason, until it is repaired or gone.",
+)
+def landed_files_check(warehouse: PostgresResource) -> dg.AssetCheckResult:
+    """List what lies in the landing folder and is not loaded."""
+    with create_engine(warehouse.url, Role.LOADER).connect() as connection:
+        faulty = connection.execute(_FAULTY).all()
+    if not faulty:
+        return dg.AssetCheckResult(passed=True, description="everything that has landed is loaded")
+    kinds = {"file": "string", "reason": "string", "set_aside": "bool", "tries": "int", "since": "string"}
+    columns = [dg.TableColumn(name, kind) for name, kind in kinds.items()]
+    records = [dg.TableRecord({name: getattr(row, name) for name in kinds}) for row in faulty[:_FAULTY_SHOWN]]
+    first = "; ".join(f"{row.file}: {row.reason}" for row in faulty[:_FAULTY_NAMED])
+    more = f"; and {len(faulty) - _FAULTY_NAMED:,} more" if len(faulty) > _FAULTY_NAMED else ""
+    return dg.AssetCheckResult(
+        passed=False,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{counted(len(faulty), 'file', ('has a fault', 'have a fault'))}: {first}{more}",
+        metadata={"files": dg.MetadataValue.table(records, dg.TableSchema(columns)), "not_loaded": len(faulty)},
+    )
+
+
+_FAULTY_SHOWN, _FAULTY_NAMED = 500, 3
+_FAULTY = text(
+    "select path as file, fault as reason, is_set_aside as set_aside, tries,"
+    " to_char(since, 'YYYY-MM-DD HH24:MI \"UTC\"') as since"
+    " from raw.landed_files where fault is not null order by path"
+)
+
+
 def build_feature_checks(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
     """One blocking check per feature model that rankers read, on the run's own `as_of`."""
     build_suites = (

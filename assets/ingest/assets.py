@@ -7,7 +7,9 @@ import dagster as dg
 from sqlalchemy import Connection, text
 
 from assets import plots
-from assets.ingest.landing import LAYOUT, load_landed
+from assets.ingest.landing import load_landed
+from assets.ingest.landing_layout import LAYOUT
+from assets.ingest.landing_ledger import Noted
 from assets.ingest.records import LoadReport
 from assets.ingest.rejected import expire_rejects
 from assets.partitions import OWNERS, Materialized
@@ -17,8 +19,10 @@ from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 from warehouse.row_counts import row_count
 from warehouse.settings import load_settings
+from warehouse.wording import counted
 
 _DAYS_SHOWN = 90
+_FAULTS_NAMED = 3
 
 _TABLES = {
     "listens": "Listens, one row per (user, start of playback, track), each with the file it came from.",
@@ -28,6 +32,16 @@ _TABLES = {
     "tracks": "Tracks, with their dense key and public id.",
     "artists": "Artists, with their dense key and public id.",
 }
+
+
+class LandingOptions(dg.Config):
+    """Which files of the landing folder a run comes to.
+
+    only: their paths, as raw.landed_files has them; by default all. retry: also what is set aside.
+    """
+
+    only: list[str] | None = None
+    retry: bool = False
 
 
 @dg.multi_asset(
@@ -44,27 +58,43 @@ _TABLES = {
         for table, description in _TABLES.items()
     ],
 )
-def raw_tables(context: dg.AssetExecutionContext, warehouse: PostgresResource) -> Iterator[Materialized]:
-    """Load every file in the landing folder that is not in the warehouse yet."""
+def raw_tables(
+    context: dg.AssetExecutionContext, config: LandingOptions, warehouse: PostgresResource
+) -> Iterator[Materialized]:
+    """Load every file in the landing folder that is not in the warehouse yet; what cannot be loaded is set aside."""
     settings = load_settings()
     landing = settings.landing
-    reports = load_landed(warehouse.url, landing, f"run {context.run.run_id}")
+    loaded_by = f"run {context.run.run_id}"
+    done = load_landed(warehouse.url, landing, loaded_by, only=config.only, retry=config.retry)
     with create_engine(warehouse.url, Role.LOADER).begin() as connection:
         # Where nothing has landed, no load has done so.
         expire_rejects(connection.connection.cursor(), settings.rejects_days)
         if not connection.scalar(text("select exists (select from raw.listens)")):
             raise AudoticsError(
                 f"there are no listens to work with: put files into the landing folder {landing}"
-                f" ({LAYOUT}) or load them with `audotics ingest`"
+                f" ({LAYOUT}) or load them with `audotics ingest`{_why_not(done.faults)}"
             )
         for table in _TABLES:
-            counted = row_count(connection, "raw", table)
-            metadata: dict[str, Any] = {**counted.metadata()} if counted else {}
+            rows = row_count(connection, "raw", table)
+            metadata: dict[str, Any] = {**rows.metadata()} if rows else {}
             if table == "listens":
                 metadata["per_day"] = dg.MetadataValue.md(_listens_per_day(connection))
             if table == "ingest_files":
-                metadata["files"] = _files(reports)
+                metadata["files"] = _files(done.reports)
+                metadata["not_loaded"] = _not_loaded(done.faults)
             yield dg.MaterializeResult(asset_key=["raw", table], metadata=metadata)
+
+
+def _why_not(faults: list[Noted]) -> str:
+    """What lies there and is not loaded, after an error that says that nothing is."""
+    more = f"; and {counted(len(faults) - _FAULTS_NAMED, 'more file')}" if len(faults) > _FAULTS_NAMED else ""
+    return "".join(f"; not loaded: {each.path}: {each.fault}" for each in faults[:_FAULTS_NAMED]) + more
+
+
+def _not_loaded(faults: list[Noted]) -> dg.TableMetadataValue:
+    records = [dg.TableRecord({"file": each.path, "reason": str(each.fault)}) for each in faults]
+    schema = dg.TableSchema(columns=[dg.TableColumn("file", "string"), dg.TableColumn("reason", "string")])
+    return dg.MetadataValue.table(records, schema)
 
 
 def _listens_per_day(connection: Connection) -> str:

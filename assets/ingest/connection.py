@@ -6,6 +6,7 @@ from adbc_driver_postgresql import dbapi
 from assets.ingest import merge_sql
 from assets.ingest.files import InputFile
 from assets.ingest.rejected import expire_rejects
+from assets.ingest.streams import client_errors
 from warehouse.connections import check_warehouse
 from warehouse.engine import adbc_connect
 from warehouse.errors import AudoticsError
@@ -14,6 +15,8 @@ from warehouse.settings import load_settings
 from warehouse.statistics import analyse_raw
 
 _MISSING_TABLE_STATES = ("42P01", "3F000")
+# Values that a column cannot hold, and constraints.
+_REFUSED_STATES = ("22", "23")
 # Lost or ended connections and locks not given: what the server does not do for one file, it does for no other.
 _LOST_STATES = ("08", "57P", "55P03")
 
@@ -58,6 +61,14 @@ def stops_every_load(cause: BaseException | None) -> bool:
     if not isinstance(cause, adbc_driver_manager.Error):
         return False
     return cause.sqlstate is None or cause.sqlstate.startswith((*_LOST_STATES, *_MISSING_TABLE_STATES))
+
+
+def may_pass(cause: BaseException | None) -> bool:
+    """Whether a file may be loaded later as it is: not it is at fault, but a disk, a store or the server."""
+    if isinstance(cause, adbc_driver_manager.Error):
+        return cause.sqlstate is None or not cause.sqlstate.startswith(_REFUSED_STATES)
+    # Without a number it is of the bytes.
+    return isinstance(cause, client_errors()) or (isinstance(cause, OSError) and cause.errno is not None)
 
 
 def refused_by_server(file: InputFile, error: adbc_driver_manager.Error) -> AudoticsError:

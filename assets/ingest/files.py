@@ -4,7 +4,7 @@ import hashlib
 import math
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +45,16 @@ class Stamp(NamedTuple):
         return self.changed_at < now - _UNSETTLED_SECONDS
 
 
+def version_of(info: Mapping[str, Any]) -> str:
+    """Return what a store says of the version of an object, in the order of `_VERSION_KEYS`."""
+    return " ".join(str(info[key]) for key in _VERSION_KEYS if info.get(key) is not None)
+
+
+def plain_name(name: str) -> str:
+    """Return the name of a file without the suffix of a compression."""
+    return name[: len(name) - len(compression(name) or "")]
+
+
 @dataclass(frozen=True)
 class Stored:
     """A file in a file system or store."""
@@ -61,8 +71,7 @@ class Stored:
             return Stamp(status.st_size, str(status.st_mtime_ns), status.st_mtime)
         self.filesystem.invalidate_cache()
         info = self.filesystem.info(self.path)
-        version = " ".join(str(info[key]) for key in _VERSION_KEYS if info.get(key) is not None)
-        return Stamp(info["size"], version, -math.inf if any(info.get(key) for key in _TAG_KEYS) else math.inf)
+        return Stamp(info["size"], version_of(info), -math.inf if any(info.get(key) for key in _TAG_KEYS) else math.inf)
 
     def beside(self, name: str) -> "Stored | None":
         other = Stored(self.filesystem, _beside(self.path, name))
@@ -117,7 +126,7 @@ class InputFile:
     @property
     def plain_name(self) -> str:
         """Its name without the suffix of a compression: `listens.csv` of `listens.csv.gz`."""
-        return self.name[: len(self.name) - len(compression(self.name) or "")]
+        return plain_name(self.name)
 
     @property
     def in_archive(self) -> bool:

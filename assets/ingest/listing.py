@@ -47,7 +47,7 @@ def list_files(given: str | Path) -> Listing:
     """
     text = str(given)
     text = text.rstrip("/") or text
-    filesystem, path = _filesystem(text)
+    filesystem, path = filesystem_of(text)
     place = _Place(filesystem, lru_cache(maxsize=1)(open_archive))
     try:
         with driver_named(text):
@@ -56,7 +56,7 @@ def list_files(given: str | Path) -> Listing:
         raise AudoticsError(f"cannot read {error.filename or text}: {error.strerror or error}; check it") from error
 
 
-def _filesystem(text: str) -> tuple[AbstractFileSystem, str]:
+def filesystem_of(text: str) -> tuple[AbstractFileSystem, str]:
     """Return the file system of a path or address, and the path there."""
     if "://" not in text:
         return LocalFileSystem(), str(LocalFileSystem()._strip_protocol(text))
@@ -120,7 +120,7 @@ class _Place:
         damaged: list[AudoticsError] = []
         folder = _PATTERN.split(pattern, maxsplit=1)[0].rpartition("/")[0]
         for path in sorted(self.filesystem.glob(pattern), key=_parts):
-            if _is_hidden(path[len(folder) :]) and not _is_hidden(pattern[len(folder) :]):
+            if is_hidden(path[len(folder) :]) and not is_hidden(pattern[len(folder) :]):
                 continue
             found = self.listing(_shown(self.filesystem, path, text), path)
             files += found.files
@@ -143,7 +143,7 @@ class _Place:
         return [
             _input_file(f"{shown}/{name}", f"{address}/{name}", f"{prefix}{name}", Member(opened, stored, name))
             for name in sorted(opened().sizes, key=_parts)
-            if not _is_hidden(name)
+            if not is_hidden(name)
         ]
 
     def _archive_above(self, path: str) -> str | None:
@@ -154,10 +154,13 @@ class _Place:
 
 def _input_file(shown: str, address: str, relative: str, origin: Stored | Member, is_named: bool = False) -> InputFile:
     """Return a file whose names can be printed and stored, even where they are bytes that are not UTF-8."""
-    shown, address, relative = (
-        name.encode("utf-8", "backslashreplace").decode() for name in (shown, address, relative)
-    )
+    shown, address, relative = map(printable, (shown, address, relative))
     return InputFile(shown, address, relative, is_named, origin)
+
+
+def printable(name: str) -> str:
+    """Return a name as it can be printed and stored."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _walk(filesystem: AbstractFileSystem, folder: str) -> list[str]:
@@ -166,7 +169,7 @@ def _walk(filesystem: AbstractFileSystem, folder: str) -> list[str]:
         names = list(_walk_local(folder))
     else:
         names = [path.removeprefix(folder).lstrip("/") for path in filesystem.find(folder)]
-    return sorted((name for name in names if name and not name.endswith("/") and not _is_hidden(name)), key=_parts)
+    return sorted((name for name in names if name and not name.endswith("/") and not is_hidden(name)), key=_parts)
 
 
 def _walk_local(folder: str) -> Iterator[str]:
@@ -181,7 +184,8 @@ def _walk_local(folder: str) -> Iterator[str]:
                 yield str(path.relative_to(folder))
 
 
-def _is_hidden(path: str) -> bool:
+def is_hidden(path: str) -> bool:
+    """Whether a part of a path begins with a dot."""
     return any(part.startswith(".") for part in path.split("/"))
 
 

@@ -63,6 +63,7 @@ def load_files(
     *,
     loaded_by: str | None = None,
     rehash: bool = False,
+    connection: dbapi.Connection | None = None,
 ) -> list[LoadReport]:
     """Load what lies at paths or addresses, as `files.list_files` takes them, in the order given.
 
@@ -70,7 +71,8 @@ def load_files(
     as it was loaded. Where its place, size and time of change say that these are its bytes, they are not read, unless
     `rehash` asks for it. Other processes may load at the same time: they read in parallel and merge one after another.
 
-    `loaded_by` says who loads, by default the login name.
+    `loaded_by` says who loads, by default the login name. `connection` is one of `connection.connect`, which whoever
+    opened it tidies up after; by default these files get one of their own.
 
     With `refused`, a path without a file of listens, and a file that is damaged or misread, or whose rows PostgreSQL
     refuses, raises nothing: the reason is added there, and the others are loaded.
@@ -82,23 +84,32 @@ def load_files(
     """
     files = [file for path in paths for file in find_files(source, path, refused)]
     loading = _Loading(source, loaded_by or login_name(), rehash, progress or silent)
-    with connect(warehouse_url) as connection:
-        reports = []
-        for file in files:
-            try:
-                reports.append(_load(connection, loading, file))
-            except AudoticsError as error:
-                warehouse_failed = stops_every_load(error.__cause__)
-                if refused is None or warehouse_failed:
-                    # The files before it stay loaded, and will be read.
-                    if reports and not warehouse_failed:
-                        # Without it the files are read all the same, and the error is of another.
-                        with suppress(adbc_driver_manager.Error):
-                            tidy_up(connection)
-                    raise
-                refused.append(error)
-        tidy_up(connection)
+    if connection is not None:
+        return _load_each(connection, loading, files, refused)
+    with connect(warehouse_url) as own:
+        reports = _load_each(own, loading, files, refused)
+        tidy_up(own)
         return reports
+
+
+def _load_each(
+    connection: dbapi.Connection, loading: _Loading, files: Sequence[InputFile], refused: list[AudoticsError] | None
+) -> list[LoadReport]:
+    reports = []
+    for file in files:
+        try:
+            reports.append(_load(connection, loading, file))
+        except AudoticsError as error:
+            warehouse_failed = stops_every_load(error.__cause__)
+            if refused is None or warehouse_failed:
+                # The files before it stay loaded, and will be read.
+                if reports and not warehouse_failed:
+                    # Without it the files are read all the same, and the error is of another.
+                    with suppress(adbc_driver_manager.Error):
+                        tidy_up(connection)
+                raise
+            refused.append(error)
+    return reports
 
 
 def login_name() -> str:

@@ -17,8 +17,10 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from assets.ingest.encodings import is_encoding
+from assets.ingest.listing import filesystem_of
 from assets.ingest.mapping_parts import LeaveOut, Lookup, Pick, Strict, Text, Time
 from assets.ingest.records import FIELDS_OF, Kind, ParseRules, TimeRule
+from assets.ingest.streams import driver_named
 from warehouse.errors import AudoticsError
 
 FormatName = Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx"]
@@ -209,14 +211,17 @@ def _check_pattern(pattern: str) -> None:
         raise ValueError(f"user_pattern has {groups} groups; put the part that names the user into one: user=([^/]+)/")
 
 
-def read_mapping(path: Path) -> Mapping:
-    """Read a mapping file.
+def read_mapping(path: Path | str) -> Mapping:
+    """Read a mapping file at a path or address.
 
     Raises:
         AudoticsError: the file is missing, is not TOML, or does not say what a mapping must; names the key.
     """
+    filesystem, place = filesystem_of(str(path))
     try:
-        return Mapping.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        with driver_named(str(path)):
+            text = filesystem.cat_file(place).decode("utf-8")
+        return Mapping.model_validate(tomllib.loads(text))
     except OSError as error:
         raise AudoticsError(
             f"cannot read the mapping {path}: {error.strerror}; examples are in examples/mappings"

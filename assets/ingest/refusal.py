@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Protocol
 
 import duckdb
 import pyarrow as pa
@@ -69,6 +70,36 @@ class Tally:
     def by_reason(self) -> dict[str, int]:
         """Return rejected rows per reason, most frequent first."""
         return most_frequent_first(self.rejected)
+
+
+class Outcome(Protocol):
+    """What became of the rows of a file, or would become of them."""
+
+    @property
+    def file(self) -> str: ...
+
+    @property
+    def rows_read(self) -> int: ...
+
+    @property
+    def rows_rejected(self) -> int: ...
+
+    @property
+    def rejected_by_reason(self) -> Mapping[str, int]: ...
+
+    @property
+    def outcome(self) -> str: ...
+
+
+def mostly_rejected(told: Outcome) -> str | None:
+    """Return what to say of a file if most of its rows are rejected."""
+    if 2 * told.rows_rejected <= told.rows_read:
+        return None
+    (reason, count), *_ = told.rejected_by_reason.items()
+    return (
+        f"{told.file}: {told.rows_rejected:,} of its {told.rows_read:,} rows are rejected, {count:,} of them as"
+        f" {reason}; {told.outcome}"
+    )
 
 
 @contextmanager

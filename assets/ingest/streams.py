@@ -79,11 +79,11 @@ def driver_named(shown: str) -> Iterator[None]:
     """
     try:
         yield
-    except _client_errors() as error:
+    except client_errors() as error:
         raise AudoticsError(f"cannot read {shown}: {error}; check the address and the credentials for it") from error
 
 
-def _client_errors() -> tuple[type[Exception], ...]:
+def client_errors() -> tuple[type[Exception], ...]:
     """The errors of the clients that have been imported: no other can have raised one."""
     loaded = ((sys.modules[name], errors) for name, errors in _CLIENT_ERRORS.items() if name in sys.modules)
     return tuple(getattr(module, error) for module, errors in loaded for error in errors)

@@ -76,7 +76,7 @@ class Tabular:
         Raises:
             AudoticsError: there is no such file.
         """
-        files = [file for file in listing.files if file.is_named or self._is_wanted(file)]
+        files = [file for file in listing.files if file.is_named or self.is_wanted(file.plain_name)]
         if not files and not listing.damaged:
             wanted = self.name or self.mapping.format or ", ".join(sorted(set(_FORMATS.values())))
             raise AudoticsError(f"{listing.given} has no {wanted} file; give the file itself, or another folder")
@@ -88,7 +88,7 @@ class Tabular:
         Raises:
             AudoticsError: the format cannot be told, or as the format's reader says.
         """
-        format_name = self.mapping.format or _extension(file)
+        format_name = self.mapping.format or _extension(file.plain_name)
         if format_name is None:
             raise AudoticsError(
                 f"cannot tell the format of {file} by its name; "
@@ -125,12 +125,13 @@ class Tabular:
             is_assumed=mapping.delimiter is None,
         )
 
-    def _is_wanted(self, file: InputFile) -> bool:
+    def is_wanted(self, name: str) -> bool:
+        """Whether a file of this name, without the suffix of a compression, is read where its folder is given."""
         if self.holds_listens is not None:
-            return self.holds_listens(file.plain_name)
-        found = _extension(file)
+            return self.holds_listens(name)
+        found = _extension(name)
         return found is not None and found == (self.mapping.format or found)
 
 
-def _extension(file: InputFile) -> FormatName | None:
-    return _FORMATS.get(PurePosixPath(file.plain_name).suffix.lower())
+def _extension(name: str) -> FormatName | None:
+    return _FORMATS.get(PurePosixPath(name).suffix.lower())

@@ -2,7 +2,19 @@
 
 import typer
 
-from orchestration.cli import blocks, ingest, migrations, models, pipeline, rejects, releases, replay, search, servers
+from orchestration.cli import (
+    blocks,
+    ingest,
+    landing,
+    migrations,
+    models,
+    pipeline,
+    rejects,
+    releases,
+    replay,
+    search,
+    servers,
+)
 
 app = typer.Typer(
     name="audotics",
@@ -11,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     rich_markup_mode="markdown",
 )
+ingest.app.command()(landing.retry)
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(rejects.app, name="rejects")
 app.add_typer(blocks.app, name="blocks")

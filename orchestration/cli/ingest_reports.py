@@ -19,20 +19,13 @@ def raise_faults(reports: "Sequence[LoadReport | Preview]", refused: Sequence[Au
     Raises:
         AudoticsError: files were refused, or most rows of one were rejected.
     """
-    faults = [str(error) for error in refused]
-    faults += [_mostly_rejected(report) for report in reports if 2 * report.rows_rejected > report.rows_read]
+    from assets.ingest.refusal import mostly_rejected
+
+    faults = [str(error) for error in refused] + [told for each in reports if (told := mostly_rejected(each))]
     if len(faults) == 1:
         raise AudoticsError(faults[0])
     if faults:
         raise AudoticsError("; ".join(f"({number}) {fault}" for number, fault in enumerate(faults, start=1)))
-
-
-def _mostly_rejected(report: "LoadReport | Preview") -> str:
-    (reason, count), *_ = report.rejected_by_reason.items()
-    return (
-        f"{report.file}: {report.rows_rejected:,} of its {report.rows_read:,} rows are rejected, {count:,} of them as"
-        f" {reason}; {report.outcome}"
-    )
 
 
 def print_previews(previews: "Sequence[Preview]") -> None:

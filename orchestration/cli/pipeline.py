@@ -52,9 +52,9 @@ def run(
         print_json(done.as_json())
         return
     print_run(done.report)
-    for folder in done.landed:
-        say(folder.line())
-    if not done.landed:
+    for line in done.landed_lines():
+        say(line)
+    if not done.landed_lines():
         say(f"nothing lies in the landing folder {platform.settings.landing}")
     for line in done.release_lines():
         say(line)

@@ -37,13 +37,14 @@ class Recognised:
     listing: Listing
 
 
-def recognise(given: str, name: str | None = None, user: str | None = None) -> Recognised:
+def recognise(given: str, name: str | None = None, user: str | None = None, folder: str | None = None) -> Recognised:
     """Tell what lies at a path or address.
 
     Args:
         given: as `list_files` takes it.
         name: the format, one of NAMES; None to tell it from the files' names and first bytes.
         user: whose listens they are, whatever the rows say; by default whom they name, or the name of the folder.
+        folder: that name, by default of the folder that was given.
 
     Raises:
         AudoticsError: nothing is there, it is of no known format or of several, the format has no such name, or it
@@ -66,7 +67,7 @@ def recognise(given: str, name: str | None = None, user: str | None = None) -> R
     passed_over = tuple(
         file.relative for file in listing.files if not file.is_named and not export.has_listens(file.plain_name)
     )
-    return Recognised(export.source(user, _folder(given, listing)), export.described, passed_over, listing)
+    return Recognised(export.source(user, folder or _folder(given, listing)), export.described, passed_over, listing)
 
 
 def _exports(file: InputFile, name: str | None) -> Iterable[Export]:

@@ -135,6 +135,18 @@ def test_a_date_before_any_data(empty: Pipeline) -> None:
     nothing_was_loaded(empty)
 
 
+def test_a_folder_in_which_nothing_can_be_loaded_says_why_beside_what_to_do(empty: Pipeline) -> None:
+    stray = empty.home / "landing" / "march.csv"
+    stray.parent.mkdir(parents=True, exist_ok=True)
+    stray.write_text("user,song\n", encoding="utf-8")
+    try:
+        refused(empty.run("run", "--as-of", "2015-01-01"), "no listens", f"not loaded: {stray}: nothing reads")
+        assert empty.json("ingest", "retry") == {"files": []}
+    finally:
+        stray.unlink()
+    nothing_was_loaded(empty)
+
+
 def test_a_date_in_the_future(empty: Pipeline) -> None:
     refused(empty.run("run", "--as-of", "2999-01-01"), "2999-01-01 is in the future")
 

@@ -65,7 +65,16 @@ def test_on_a_fresh_machine_the_servers_are_said_to_be_down_and_nothing_is_start
     for name in ("PostgreSQL", "Redis"):
         assert (found[name].ok, found[name].value) == (False, "not running (embedded, never started)")
         assert "audotics up" in found[name].advice
-    for name in ("migrations", "listens", "last load", "Redis memory", "live release", "previous release", "blocks"):
+    for name in (
+        "migrations",
+        "not loaded",
+        "listens",
+        "last load",
+        "Redis memory",
+        "live release",
+        "previous release",
+        "blocks",
+    ):
         assert (found[name].ok, found[name].value) == (False, "unknown")
     assert found["packages"].ok
     assert "dagster 1.13" in found["packages"].value
@@ -243,6 +252,18 @@ def test_a_file_that_no_run_will_load_is_named(tmp_path: Path) -> None:
     assert not found["landing folder"].ok
     assert str(tmp_path / "landing" / "march.csv") in found["landing folder"].value
     assert "tabular/<name>/" in found["landing folder"].advice
+
+
+def test_what_the_last_run_could_not_load_is_red_with_its_reason(given: Settings, warehouse_url: str) -> None:
+    assert findings_of(given)["not loaded"].ok
+    execute(
+        warehouse_url,
+        "INSERT INTO raw.landed_files (path, bytes, version, format, fault, is_set_aside)"
+        " SELECT '/landing/' || n, 1, '1', 'lastfm', 'it is damaged', true FROM generate_series(1, 3) AS n",
+    )
+    found = findings_of(given)["not loaded"]
+    assert (found.ok, found.value) == (False, "/landing/1: it is damaged and 2 more files")
+    assert "`audotics ingest retry`" in found.advice
 
 
 def test_a_remote_lake_is_not_measured(tmp_path: Path) -> None:

@@ -146,9 +146,15 @@ def test_the_suites_block_what_is_downstream(check: str, asset: list[str]) -> No
 
 @pytest.mark.parametrize(
     ("check", "asset"),
-    [("challenger_promoted", "rankers"), ("same_as_made_then", "replayed_recommendations")],
+    [
+        ("challenger_promoted", ["rankers"]),
+        ("same_as_made_then", ["replayed_recommendations"]),
+        ("landed_files_loaded", ["raw", "ingest_files"]),
+    ],
 )
-def test_a_refused_challenger_and_another_list_than_then_are_not_a_reason_to_stop(check: str, asset: str) -> None:
+def test_a_refused_challenger_another_list_than_then_and_a_bad_file_are_not_a_reason_to_stop(
+    check: str, asset: list[str]
+) -> None:
     node = defs.resolve_asset_graph().get(dg.AssetCheckKey(dg.AssetKey(asset), check))
     assert not node.blocking
 

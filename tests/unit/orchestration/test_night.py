@@ -26,17 +26,27 @@ def file(name: str, read: int, loaded: int, rejected: int, already: bool = False
     }
 
 
+def schema(rows: list[dict[str, Any]]) -> dg.TableSchema:
+    return dg.TableSchema(columns=[dg.TableColumn(name) for name in (rows[0] if rows else ("file",))])
+
+
 def made(
-    files: list[dict[str, Any]], release: Mapping[str, Any], trained: Mapping[str, dg.MetadataValue] | None = None
+    files: list[dict[str, Any]],
+    release: Mapping[str, Any],
+    trained: Mapping[str, dg.MetadataValue] | None = None,
+    not_loaded: Mapping[str, str] | None = None,
 ) -> Night:
-    schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in ("file", "format")])
-    table = dg.MetadataValue.table([dg.TableRecord(each) for each in files], schema)
+    faults = [{"file": file, "reason": reason} for file, reason in (not_loaded or {}).items()]
+    tables = {
+        name: dg.MetadataValue.table(list(map(dg.TableRecord, rows)), schema(rows))
+        for name, rows in (("files", files), ("not_loaded", faults))
+    }
     released = {
         name: dg.MetadataValue.bool(value) if isinstance(value, bool) else dg.MetadataValue.text(value)
         for name, value in release.items()
     }
     materialized: dict[str, Mapping[str, dg.MetadataValue]] = {
-        "raw/ingest_files": {"files": table},
+        "raw/ingest_files": tables,
         "release": released,
     }
     if trained is not None:
@@ -69,6 +79,16 @@ def test_rows_are_added_up_by_folder_and_what_was_loaded_before_is_not_counted_a
         "tabular/shop (tabular): 2 files, 12 rows read, 6 loaded, 2 rejected, 4 duplicate; 1 file loaded before",
     ]
     assert done.as_json()["landed"][1]["loaded_before"] == 1
+
+
+def test_what_is_not_loaded_is_said_with_its_reason() -> None:
+    reason = "cut.csv.gz is damaged; fetch or compress it again"
+    done = made([file("tabular/shop/may.csv", 5, 5, 0)], PUBLISHED, not_loaded={"/data/landing/cut.csv.gz": reason})
+    assert done.landed_lines() == [
+        "tabular/shop (tabular): 1 file, 5 rows read, 5 loaded, 0 rejected, 0 duplicate",
+        f"not loaded: /data/landing/cut.csv.gz: {reason}",
+    ]
+    assert done.as_json()["not_loaded"] == [{"file": "/data/landing/cut.csv.gz", "reason": reason}]
 
 
 def test_a_run_that_published_names_its_release_and_one_of_an_older_date_none() -> None:

@@ -1,4 +1,5 @@
-"""The ledger of loads, in the raw schema: which files were loaded, what became of their rows, where they lay."""
+"""The ledger of loads, in the raw schema: which files were loaded, what became of their rows, where they lay, and what
+became of each file of the landing folder."""
 
 from typing import Any
 
@@ -12,6 +13,7 @@ from warehouse.migrations.baseline.columns import INSTANT, column
 def create() -> None:
     _create_ingest_files()
     _create_file_places()
+    _create_landed_files()
 
 
 def _create_ingest_files() -> None:
@@ -97,4 +99,27 @@ def _create_file_places() -> None:
         sa.PrimaryKeyConstraint("path", "file_id", name="file_places_pkey"),
         schema="raw",
         comment="One row per load and place its bytes were found at, to know the file there without hashing it again",
+    )
+
+
+def _create_landed_files() -> None:
+    op.create_table(
+        "landed_files",
+        column("path", sa.Text, "Path or address in the landing folder; of an archive, its own"),
+        column("bytes", sa.BigInteger, "Its size when a run came to it"),
+        column("version", sa.Text, "Its time of change in ns then, or the store's tag"),
+        column("format", sa.Text, "As raw.ingest_files has it; empty for what holds no rows or nothing reads"),
+        column("fault", sa.Text, "What is wrong with it, and what to do; null where nothing is", null=True),
+        column(
+            "is_set_aside",
+            sa.Boolean,
+            "Whether it is not tried again until it changes, or its mapping, or somebody asks for it",
+            default=sa.false(),
+        ),
+        column("tries", sa.Integer, "How often it was tried as it is", default=sa.text("1")),
+        column("since", INSTANT, "When it was first found as it is", default=sa.func.now()),
+        sa.PrimaryKeyConstraint("path", name="landed_files_pkey"),
+        sa.CheckConstraint("fault IS NOT NULL OR NOT is_set_aside", name="landed_files_why_set_aside"),
+        schema="raw",
+        comment="One row per file in the landing folder, as a run last found it: what is set aside, and why",
     )

@@ -47,7 +47,7 @@ _SAID = ", ".join(
     f"raw.{table}"
     for table in (
         *("duplicate_listens", "user_mentions", "artist_mentions", "track_mentions"),
-        *("user_profiles", "given_keys", "file_places"),
+        *("user_profiles", "given_keys", "file_places", "landed_files"),
     )
 )
 _WRITTEN_BY_SERVICE = ", ".join(

@@ -49,4 +49,9 @@ def test_loaded_files_with_profiles_hold_up_no_file_after_them(warehouse_url: st
     load_files(warehouse_url, LastFm1k(), drops)
     reports = load_files(warehouse_url, LastFm1k(), [*drops, new[0]])
     assert [report.already_loaded for report in reports] == [True, True, False]
-    assert [report.already_loaded for report in load_landed(warehouse_url, landing)] == [True, True, True, False]
+    assert [report.already_loaded for report in load_landed(warehouse_url, landing).reports] == [
+        True,
+        True,
+        True,
+        False,
+    ]

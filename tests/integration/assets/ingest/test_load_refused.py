@@ -10,12 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from loading import load, query, state_of, tabular, write_csv
 
-from assets.ingest.landing import load_landed
 from assets.ingest.load import load_files
 from assets.ingest.records import Progress
 from warehouse.errors import AudoticsError
-
-MAPPING = 'source = "{source}"\n[columns]\nuser_id = "u"\ntrack_id = "id"\nlistened_at = "t"\n[time]\nunit = "s"\n'
 
 
 @pytest.mark.parametrize(
@@ -177,47 +174,3 @@ def test_a_connection_that_is_lost_as_well_does_not_hide_why_a_file_is_refused(
     with pytest.raises(AudoticsError, match=r"b\.csv changed while it was being read"):
         load_files(warehouse_url, tabular(), [tmp_path], append_and_cut)
     assert query(warehouse_url, "SELECT path FROM raw.ingest_files") == [(str(good),)]
-
-
-def test_what_is_wrong_with_a_landing_folder_holds_up_no_other_file_and_is_named_at_the_end(
-    warehouse_url: str, tmp_path: Path
-) -> None:
-    query(warehouse_url, "alter table raw.users add check (user_id <> 'eve'); select 1")
-    for name in ("books", "coins", "games", "shop", "words"):
-        (tmp_path / "tabular" / name).mkdir(parents=True)
-        if name != "words":
-            text = MAPPING.format(source=name)
-            (tmp_path / "tabular" / name / "mapping.toml").write_text(text, encoding="utf-8")
-    write_csv(tmp_path / "tabular" / "books", "ada,1400000000,x", name="a.csv")
-    write_csv(tmp_path / "tabular" / "books", *(f"ada,{1400000000000 + n},x" for n in range(20)), name="b.csv")
-    write_csv(tmp_path / "tabular" / "books", "ada,1400000300,x", name="c.csv")
-    write_csv(tmp_path / "tabular" / "coins", "eve,1400000000,x")
-    _truncated_parquet(tmp_path / "tabular" / "games")
-    write_csv(tmp_path / "tabular" / "shop", "bob,1400000000,x")
-    write_csv(tmp_path / "tabular" / "words", "cid,1400000000,x")
-    for _ in range(2):
-        with pytest.raises(AudoticsError, match=r"^4 faults in the landing folder") as raised:
-            load_landed(warehouse_url, tmp_path)
-        for named in (
-            "words has no mapping.toml",
-            "books/b.csv",
-            "nothing of it was loaded",
-            "coins/listens.csv",
-            "games/cut.parquet",
-            "the other files (3) are loaded",
-        ):
-            assert named in str(raised.value)
-        loaded = query(
-            warehouse_url, "select user_id, count(*) from raw.listens join raw.users using (user_key) group by 1"
-        )
-        assert sorted(loaded) == [("ada", 2), ("bob", 1)]
-
-
-def test_faults_before_the_one_of_the_warehouse_itself_are_named_with_it(tmp_path: Path) -> None:
-    for name in ("shop", "words"):
-        (tmp_path / "tabular" / name).mkdir(parents=True)
-        write_csv(tmp_path / "tabular" / name, "ada,1400000000,x")
-    (tmp_path / "tabular" / "shop" / "mapping.toml").write_text(MAPPING.format(source="shop"), encoding="utf-8")
-    with pytest.raises(AudoticsError, match=r"words has no mapping\.toml.*127\.0\.0\.1:1 is not reachable") as raised:
-        load_landed("postgresql://audotics@127.0.0.1:1/audotics", tmp_path)
-    assert "are loaded" not in str(raised.value)

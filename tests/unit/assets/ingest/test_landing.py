@@ -1,16 +1,17 @@
 """What counts as landed, and how each drop is read."""
 
 import gzip
-from collections.abc import Iterator
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from assets.ingest.landing import landed
+from assets.ingest.files import InputFile
+from assets.ingest.landing_layout import Landed, landed
 from assets.ingest.lastfm_1k import LISTENS_NAME, PROFILE_NAME, LastFm1k
-from assets.ingest.listing import list_files
+from assets.ingest.records import Source
 from assets.ingest.tabular import Tabular
-from tests.input_files import paths
 from warehouse.errors import AudoticsError
 
 MAPPING = 'source = "shop"\n[columns]\nuser_id = "user"\ntrack_id = "song"\nlistened_at = "at"\n[time]\nunit = "s"\n'
@@ -22,16 +23,39 @@ def touch(*files: Path) -> None:
         file.touch()
 
 
+def read(landing: Path) -> list[str]:
+    """What is read, by its path in the landing folder."""
+    return [each.file.relative for each in landed(landing) if each.opened is not None]
+
+
+def faults(landing: Path) -> dict[str, str]:
+    """What is wrong, by path in the landing folder."""
+    return {each.file.relative: each.fault for each in landed(landing) if each.fault is not None}
+
+
+def opened(each: Landed) -> tuple[Source, list[InputFile]]:
+    """The reader of a file, and what it finds there."""
+    assert each.opened is not None
+    source, listing = each.opened()
+    return source, source.find(listing)
+
+
 def test_a_folder_that_does_not_exist_holds_nothing(tmp_path: Path) -> None:
     assert landed(tmp_path / "absent") == []
+
+
+def test_a_landing_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path / "landing")
+    with pytest.raises(AudoticsError, match="landing is a file; set AUDOTICS_LANDING to a folder"):
+        landed(tmp_path / "landing")
 
 
 def test_the_two_files_of_the_data_set_are_one_drop_beside_the_others(tmp_path: Path) -> None:
     folder = tmp_path / "lastfm-1k"
     touch(folder / LISTENS_NAME, folder / PROFILE_NAME, folder / "2026-03.tsv", folder / "world" / LISTENS_NAME)
-    ((source, drops),) = landed(tmp_path)
-    assert source == LastFm1k()
-    assert drops == [folder / "2026-03.tsv", folder / LISTENS_NAME, folder / "world"]
+    assert read(tmp_path) == [f"lastfm-1k/{name}" for name in ("2026-03.tsv", LISTENS_NAME, f"world/{LISTENS_NAME}")]
+    assert faults(tmp_path) == {}
+    assert {each.drop for each in landed(tmp_path)} == {"lastfm-1k", "lastfm-1k/world"}
 
 
 @pytest.mark.parametrize("subfolder", ["", "dataset"])
@@ -41,117 +65,132 @@ def test_the_data_set_may_be_compressed(tmp_path: Path, subfolder: str) -> None:
     (folder / f"{LISTENS_NAME}.gz").write_bytes(gzip.compress(b""))
     profile = "#id\tgender\tage\tcountry\tregistered\nuser_000001\tf\t22\tJapan\tAug 13, 2006\n"
     (folder / f"{PROFILE_NAME}.gz").write_bytes(gzip.compress(profile.encode()))
-    ((source, drops),) = landed(tmp_path)
-    files = [file for drop in drops for file in source.find(list_files(drop))]
-    assert paths(files) == [folder / f"{LISTENS_NAME}.gz"]
-    profiles = source.profiles(files[0])
+    companion, listens = landed(tmp_path)
+    source, (file,) = opened(listens)
+    assert (source, file.shown) == (LastFm1k(), str(folder / f"{LISTENS_NAME}.gz"))
+    profiles = source.profiles(file)
     assert profiles is not None
     assert profiles["user_id"].to_pylist() == ["user_000001"]
+    assert (companion.opened, companion.fault, companion.drop) == (None, None, listens.drop)
 
 
 def test_uploads_in_progress_are_left_alone_wherever_they_are(tmp_path: Path) -> None:
     touch(tmp_path / ".upload", tmp_path / "lastfm-1k" / ".2026-03.tsv.partial", tmp_path / ".tmp" / "april.csv")
     touch(tmp_path / "lastfm-1k" / "world" / LISTENS_NAME, tmp_path / "lastfm-1k" / "world" / ".2026-04.tsv")
-    ((_, drops),) = landed(tmp_path)
-    assert drops == [tmp_path / "lastfm-1k" / "world"]
+    touch(tmp_path / "may.csv.part", tmp_path / "lastfm-1k" / "june.tsv.TMP", tmp_path / "batch.tmp" / "july.csv")
+    assert [each.file.relative for each in landed(tmp_path)] == [f"lastfm-1k/world/{LISTENS_NAME}"]
     months = tmp_path / "tabular" / "shop" / "2026"
     touch(months / "march.csv", months / ".april.csv", months / ".may" / "may.csv")
     (months.parent / "mapping.toml").write_text(MAPPING)
-    assert paths(landed(tmp_path)[1][0].find(list_files(months))) == [months / "march.csv"]
+    assert read(tmp_path)[1:] == ["tabular/shop/2026/march.csv"]
 
 
 @pytest.mark.parametrize(
     "stray",
     [
         "march.csv",
-        "spotify/history.json",
+        "deezer/history.json",
         "lastfm1k/2026/march.tsv",
         "lastfm-1k/world/2026-04.tsv",
         "lastfm-1k/world/more/2026-04.tsv.gz",
         "lastfm-1k/profiles/userid-profile.tsv",
         "tabular/march.csv",
+        "spotify",
         "lastfm-1k",
     ],
 )
 def test_what_nothing_reads_is_named_with_the_places_that_are_read(tmp_path: Path, stray: str) -> None:
     if stray != "lastfm-1k":
         touch(tmp_path / "lastfm-1k" / "world" / LISTENS_NAME, tmp_path / "lastfm-1k" / "world" / "README.txt")
-        assert len(landed(tmp_path)) == 1
+        assert faults(tmp_path) == {}
     touch(tmp_path / stray)
-    with pytest.raises(AudoticsError, match="nothing reads") as raised:
-        landed(tmp_path)
-    for named in (str(tmp_path / stray), "lastfm-1k/", "tabular/<name>/ with a mapping.toml"):
-        assert named in str(raised.value)
-
-
-def test_of_many_strays_some_are_named_and_all_counted(tmp_path: Path) -> None:
-    touch(*(tmp_path / f"{number}.csv" for number in range(10)))
-    with pytest.raises(AudoticsError, match=r"2\.csv and 7 more in the landing folder"):
-        landed(tmp_path)
+    (fault,) = faults(tmp_path).values()
+    for named in (f"nothing reads {tmp_path / stray}", "lastfm-1k/", "<format>/<user>/", "tabular/<name>/ with a map"):
+        assert named in fault
 
 
 def test_an_empty_folder_is_not_a_stray(tmp_path: Path) -> None:
     (tmp_path / "inbox").mkdir()
+    (tmp_path / "tabular" / "shop").mkdir(parents=True)
     assert landed(tmp_path) == []
 
 
 def test_a_tabular_drop_is_read_by_the_mapping_beside_it(tmp_path: Path) -> None:
     folder = tmp_path / "tabular" / "shop"
-    touch(folder / "march.csv", folder / "april.csv")
+    touch(folder / "march.csv", folder / "april.csv", folder / "2025" / "may.csv", folder / "2025" / "README.txt")
     (folder / "mapping.toml").write_text(MAPPING)
-    ((source, drops),) = landed(tmp_path)
-    assert isinstance(source, Tabular)
-    assert source.mapping.source == "shop"
-    assert drops == [folder / "april.csv", folder / "march.csv"]
+    assert read(tmp_path) == [f"tabular/shop/{name}" for name in ("2025/may.csv", "april.csv", "march.csv")]
+    assert faults(tmp_path) == {}
+    source, files = opened(landed(tmp_path)[-1])
+    assert isinstance(source, Tabular) and source.mapping.source == "shop"
+    assert [file.shown for file in files] == [str(folder / "march.csv")]
 
 
-def test_a_tabular_drop_without_a_mapping_says_where_to_put_one(tmp_path: Path) -> None:
-    touch(tmp_path / "tabular" / "shop" / "march.csv")
-    with pytest.raises(AudoticsError, match=r"shop has no mapping.toml: put the mapping"):
-        landed(tmp_path)
-
-
-def test_all_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
-    touch(tmp_path / "march.csv", tmp_path / "lastfm-1k" / "notes" / "README.txt", tmp_path / "lastfm-1k" / "may.tsv")
+def test_all_that_is_wrong_is_named_with_the_files_that_it_concerns(tmp_path: Path) -> None:
+    touch(tmp_path / "lastfm-1k" / "notes" / "README.txt", tmp_path / "lastfm-1k" / "may.tsv")
     for name in ("books", "games", "shop", "words"):
         touch(tmp_path / "tabular" / name / "march.csv")
     (tmp_path / "tabular" / "games" / "mapping.toml").write_text("source = ")
     (tmp_path / "tabular" / "shop" / "mapping.toml").write_text(MAPPING)
     (tmp_path / "tabular" / "words" / "mapping.toml").write_text(MAPPING)
     touch(tmp_path / "tabular" / "words" / "more" / "README.txt")
-    with pytest.raises(AudoticsError, match=rf"^5 faults in the landing folder {tmp_path}: ") as raised:
-        landed(tmp_path)
-    for fault in (
-        rf"(1) nothing reads {tmp_path}/march.csv",
-        rf"(2) the folder {tmp_path}/lastfm-1k/notes has no",
-        rf"(3) {tmp_path}/tabular/books has no mapping.toml",
-        rf"{tmp_path}/tabular/games/mapping.toml",
-        rf"(5) the folder {tmp_path}/tabular/words/more has no",
-    ):
-        assert fault in str(raised.value)
+    found = faults(tmp_path)
+    expected = {
+        "lastfm-1k/notes/README.txt": f"the folder {tmp_path}/lastfm-1k/notes has no",
+        "tabular/books/march.csv": f"{tmp_path}/tabular/books has no mapping.toml; put the mapping",
+        "tabular/games/march.csv": f"{tmp_path}/tabular/games/mapping.toml",
+        "tabular/words/more/README.txt": f"nothing in {tmp_path}/tabular/words/more has the name",
+    }
+    assert found.keys() == expected.keys()
+    assert all(expected[path] in fault for path, fault in found.items())
+    assert read(tmp_path) == ["lastfm-1k/may.tsv", "tabular/shop/march.csv", "tabular/words/march.csv"]
 
 
-def test_a_drop_without_files_is_nothing_that_has_landed(tmp_path: Path) -> None:
-    for folder in ("lastfm-1k/world", "tabular/shop", "tabular/books/2026"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "tabular" / "books" / "mapping.toml").write_text(MAPPING)
-    assert landed(tmp_path) == []
-
-
-def test_a_folder_that_may_not_be_read_is_named_once_and_hides_nothing_else(
+def test_a_folder_that_may_not_be_read_is_named_and_hides_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed = [tmp_path / "lastfm-1k" / "private", tmp_path / "tabular" / "books", tmp_path / "inbox"]
-    read = Path.iterdir
+    scan = os.scandir
 
-    def refused(path: Path) -> Iterator[Path]:
-        if path in closed:
+    def refused(path: str) -> Any:
+        if Path(path) in closed:
             raise PermissionError(13, "Permission denied", str(path))
-        return read(path)
+        return scan(path)
 
-    monkeypatch.setattr(Path, "iterdir", refused)
     touch(*(folder / "march.csv" for folder in closed), tmp_path / "tabular" / "words" / "march.csv")
-    with pytest.raises(AudoticsError, match=r"^4 faults in the landing folder") as raised:
-        landed(tmp_path)
-    for fault in (*(f"cannot read {folder} (Permission denied)" for folder in closed), "words has no mapping.toml"):
-        assert str(raised.value).count(fault) == 1
+    monkeypatch.setattr(os, "scandir", refused)
+    found = faults(tmp_path)
+    assert found.pop("tabular/words/march.csv").startswith(f"{tmp_path}/tabular/words has no mapping.toml")
+    assert list(found) == ["inbox", "lastfm-1k/private", "tabular/books"]
+    assert all("(Permission denied); make it one that you may read" in fault for fault in found.values())
+
+
+SPOTIFY = b'[{"ts": "2026-03-01T10:00:00Z", "ms_played": 200000, "master_metadata_track_name": "Roads"}]'
+
+
+def test_an_export_is_read_as_its_folder_says_and_is_of_the_user_whose_folder_it_lies_in(tmp_path: Path) -> None:
+    folder = tmp_path / "spotify" / "ada"
+    touch(folder / "MyData" / "endsong_0.json", folder / "MyData" / "Userdata.json", folder / "my_data.zip")
+    (folder / "MyData" / "endsong_0.json").write_bytes(SPOTIFY)
+    assert read(tmp_path) == ["spotify/ada/MyData/endsong_0.json", "spotify/ada/my_data.zip"]
+    assert faults(tmp_path) == {}
+    first = next(each for each in landed(tmp_path) if each.opened is not None)
+    source, (file,) = opened(first)
+    assert (source.format, file.name) == ("spotify", "endsong_0.json")
+    assert isinstance(source, Tabular)
+    default = source.mapping.columns["user_id"].default if "user_id" in source.mapping.columns else None
+    assert "ada" in (default, source.mapping.constants.get("user_id"))
+
+
+def test_an_export_that_does_not_say_whose_it_is_is_wanted_in_a_folder_of_its_user(tmp_path: Path) -> None:
+    touch(tmp_path / "maloja" / "export.json")
+    (tmp_path / "maloja" / "export.json").write_bytes(b'{"maloja": {}, "scrobbles": []}')
+    (each,) = landed(tmp_path)
+    with pytest.raises(AudoticsError, match=r"export\.json does not say whose .* move it to maloja/<user>/"):
+        opened(each)
+
+
+def test_a_folder_of_an_export_in_which_nothing_is_read_is_a_fault(tmp_path: Path) -> None:
+    touch(tmp_path / "spotify" / "ada" / "history.txt", tmp_path / "spotify" / "notes.txt")
+    assert faults(tmp_path).keys() == {"spotify/ada/history.txt", "spotify/notes.txt"}
+    assert all("of spotify that is read" in fault for fault in faults(tmp_path).values())

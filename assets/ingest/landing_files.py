@@ -1,0 +1,104 @@
+"""What lies in the landing folder, by name, size and time of change: nothing is opened for it."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem
+
+from assets.ingest.files import version_of
+from assets.ingest.listing import filesystem_of, is_hidden, printable
+from assets.ingest.streams import driver_named
+from warehouse.errors import AudoticsError
+
+# How programs name what they have not finished writing, beside a dot in front.
+_IN_PROGRESS = (".part", ".tmp")
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """A file in the landing folder, as it lies there now.
+
+    Attributes:
+        given: its path or address, to open it by.
+        relative: its path in the landing folder.
+        size: in bytes.
+        version: its time of change in ns, or what the store says.
+        unreadable: why the folder of this path cannot be listed; such a folder has no size.
+    """
+
+    given: str
+    relative: str
+    size: int = 0
+    version: str = ""
+    unreadable: str | None = None
+
+    @property
+    def path(self) -> str:
+        """Its path or address as it is printed and stored."""
+        return printable(self.given)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of its path in the landing folder."""
+        return tuple(self.relative.split("/"))
+
+    @property
+    def stamp(self) -> tuple[int, str]:
+        """What a change shows in."""
+        return self.size, self.version
+
+
+def list_landing(landing: Path | str) -> list[LandedFile]:
+    """List the files in the landing folder at any depth, by path; a folder that is not there holds none.
+
+    Uploads in progress are left out: what begins with a dot, or ends in `.part` or `.tmp`. A folder that may not be
+    read is listed as such.
+
+    Raises:
+        AudoticsError: the landing folder is a file, or the store cannot be reached.
+    """
+    text = str(landing).rstrip("/")
+    filesystem, root = filesystem_of(text)
+    with driver_named(text):
+        if filesystem.isfile(root):
+            raise AudoticsError(f"the landing folder {text} is a file; set AUDOTICS_LANDING to a folder")
+        files = _local(text, "") if isinstance(filesystem, LocalFileSystem) else _stored(filesystem, text, root)
+        return sorted((file for file in files if not _is_hidden(file.relative)), key=lambda file: file.parts)
+
+
+def _local(folder: str, relative: str) -> Iterator[LandedFile]:
+    try:
+        with os.scandir(folder) as entries:
+            found = list(entries)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        yield LandedFile(folder, relative, unreadable=error.strerror or str(error))
+        return
+    for entry in found:
+        name = f"{relative}/{entry.name}".lstrip("/")
+        if _is_hidden(entry.name):
+            continue
+        try:
+            if entry.is_dir():
+                yield from _local(entry.path, name)
+            elif entry.is_file():
+                status = entry.stat()
+                yield LandedFile(entry.path, name, status.st_size, str(status.st_mtime_ns))
+        except FileNotFoundError:
+            # It was moved away meanwhile.
+            continue
+
+
+def _stored(filesystem: AbstractFileSystem, landing: str, root: str) -> Iterator[LandedFile]:
+    for path, info in filesystem.find(root, detail=True).items():
+        relative = path.removeprefix(root).lstrip("/")
+        if relative and not relative.endswith("/"):
+            yield LandedFile(f"{landing}/{relative}", relative, info["size"], version_of(info))
+
+
+def _is_hidden(path: str) -> bool:
+    return is_hidden(path) or any(part.lower().endswith(_IN_PROGRESS) for part in path.split("/"))

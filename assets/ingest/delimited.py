@@ -34,7 +34,7 @@ class Layout:
         escape: what stands before a character that means only itself, such as a quotation mark within a field; None
             for a backslash if the first block shows it, as `quoting.shows_escapes` tells, else nothing.
         skip_lines: how many lines stand before the header or the first row.
-        comment: what lines begin with that are not rows, wherever they stand.
+        comment: what lines begin with that are not rows, wherever they stand: any of these texts.
         is_assumed: whether a first line such as `sep=;`, which is never a row, may say another delimiter.
     """
 
@@ -45,7 +45,7 @@ class Layout:
     quote: str = '"'
     escape: str | None = None
     skip_lines: int = 0
-    comment: str | None = None
+    comment: tuple[str, ...] = ()
     is_assumed: bool = False
 
 
@@ -108,8 +108,8 @@ def _table_lines(batches: Iterator[LineBatch], layout: Layout) -> Iterator[LineB
         if layout.skip_lines:
             lines = lines.filter(pc.greater(lines["line"], layout.skip_lines))
             rejects = rejects.filter(pc.greater(rejects["line"], layout.skip_lines))
-        if layout.comment:
-            lines = lines.filter(pc.invert(pc.starts_with(lines["text"], layout.comment)))
+        for comment in layout.comment:
+            lines = lines.filter(pc.invert(pc.starts_with(lines["text"], comment)))
         yield LineBatch(lines, rejects, batch.done)
 
 

@@ -28,6 +28,7 @@ _VALUES = f"""
 SELECT
     line,
     is_object,
+    {{check}} AS refused,
     CASE WHEN is_object THEN list_transform(
         list_zip(json_extract_string(text, $paths), json_type(text, $paths)),
         lambda found: CASE
@@ -60,6 +61,7 @@ def read_json(
     optional: Sequence[str] = (),
     rows: str | None = None,
     encoding: str | None = None,
+    check: str | None = None,
 ) -> Iterator[RawBatch]:
     """Yield the file's objects, one text column per key of `columns`, whose values are dotted paths.
 
@@ -67,6 +69,9 @@ def read_json(
     after the other. Which of them it is shows in its first lines: lines if the first is a whole object, or the second
     begins another; a document if it begins with a list. With `rows`, the keys that lead to the objects
     (`data.items`), it is documents. Of a key of an object that has dots itself, the whole goes before the path.
+
+    `check` is an SQL expression over `text`, the JSON of a row, that says why it is refused; null where it is not. What
+    it says is the column `refused` of the rows.
 
     `line` is the line in JSON lines, and the number of the row in documents, where many rows may stand on one line.
     Rows that are not a JSON object are rejected as `malformed_json`. A path that an object lacks, or that leads to an
@@ -83,7 +88,8 @@ def read_json(
         paths = {field: _paths(column, batch.lines["text"]) for field, column in columns.items()}
         connection.register("lines", batch.lines)
         every_path = [path for alternatives in paths.values() for path in alternatives]
-        table = connection.sql(_VALUES, params={"paths": every_path}).to_arrow_table()
+        query = _VALUES.format(check=f"CASE WHEN is_object THEN {check} END" if check else "NULL")
+        table = connection.sql(query, params={"paths": every_path}).to_arrow_table()
         good = table.filter(table["is_object"])
         if good.num_rows and not checked:
             _check_paths(file, connection, paths, columns, optional)
@@ -93,6 +99,8 @@ def read_json(
             places = range(position, position + len(alternatives))
             values[field] = pc.coalesce(*(pc.list_element(good["found"], place) for place in places))
             position = places.stop
+        if check:
+            values["refused"] = good["refused"]
         malformed = unsplit(table["line"].filter(pc.invert(table["is_object"])), "malformed_json")
         is_empty = is_empty and not table.num_rows and not batch.rejects.num_rows
         yield RawBatch(pa.table(values), pa.concat_tables([batch.rejects, malformed]), batch.done)

@@ -12,10 +12,12 @@ from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from assets.ingest.archives import Archive, is_archive, open_archive
-from assets.ingest.files import InputFile, Member, Stored
+from assets.ingest.files import InputFile, Member, Stored, plain_name
 from assets.ingest.streams import driver_named
 from warehouse.errors import AudoticsError
 
+# Players hide their own log of listens.
+_LOG_NAME = ".scrobbler.log"
 _PATTERN = re.compile(r"[*?\[]")
 _Opener = Callable[[AbstractFileSystem, str, str], Archive]
 
@@ -40,7 +42,7 @@ def list_files(given: str | Path) -> Listing:
 
     That may be a file, a folder, a zip or tar archive, a file or folder within an archive (`export.zip/MyData`), or a
     pattern with `*`, `?`, `[…]` or `**`. In a folder, archives count as folders, and what begins with a dot is left
-    out. Archives within archives stay closed.
+    out, but for a `.scrobbler.log`. Archives within archives stay closed.
 
     Raises:
         AudoticsError: nothing is there, it cannot be read, or it is an archive that is damaged.
@@ -185,8 +187,9 @@ def _walk_local(folder: str) -> Iterator[str]:
 
 
 def is_hidden(path: str) -> bool:
-    """Whether a part of a path begins with a dot."""
-    return any(part.startswith(".") for part in path.split("/"))
+    """Whether a part of a path begins with a dot, other than the name of a player's log of listens."""
+    *folders, name = path.split("/")
+    return any(folder.startswith(".") for folder in folders) or (name.startswith(".") and plain_name(name) != _LOG_NAME)
 
 
 def _parts(path: str) -> list[str]:

@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails
@@ -85,7 +86,7 @@ class Mapping(Strict):
         quote, escape: of quoted fields: the mark around them (`"`), and the character before one that is part of the
             text (by default a backslash if the first rows show it, else none: a mark within is doubled).
         skip_lines: how many lines stand before the header or the first row of a csv or tsv file.
-        comment: what lines of a csv or tsv file begin with that are not rows.
+        comment: what lines of a csv or tsv file begin with that are not rows, one text or several.
         header: the column names of a csv or tsv file whose first row is not a header.
         rows: the keys that lead to the rows of a JSON document (`data.items`), if it is not a list of them.
         sheet: the sheet of an Excel workbook; by default the first that has the columns.
@@ -109,11 +110,16 @@ class Mapping(Strict):
     quote: Character = '"'
     escape: Character | None = None
     skip_lines: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    comment: Text | None = None
+    comment: tuple[Text, ...] = ()
     header: tuple[Text, ...] | None = None
     rows: Text | None = None
     sheet: Text | None = None
     encoding: Annotated[Text, AfterValidator(_known_encoding)] | None = None
+
+    @field_validator("comment", mode="before")
+    @classmethod
+    def _one_or_several(cls, comment: object) -> object:
+        return (comment,) if isinstance(comment, str) else comment
 
     @model_validator(mode="after")
     def _fields_make_a_listen(self) -> Self:
@@ -192,7 +198,9 @@ class Mapping(Strict):
         """Return what the parser must know; `origin` says where the mapping was read from."""
         return ParseRules(
             source=self.source,
-            time=TimeRule(self.time.unit, self.time.zone, self.time.event) if self.time else TimeRule(()),
+            time=TimeRule(self.time.unit, self.time.zone, self.time.event, self.time.offset is not None)
+            if self.time
+            else TimeRule(()),
             constants=dict(self.constants.items()),
             played_unit=self.played_unit,
             duration_unit=self.duration_unit,

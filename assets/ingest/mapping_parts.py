@@ -24,12 +24,14 @@ class Time(Strict):
             first that fits the value.
         zone: the IANA zone of times that carry none, UTC by default. With it, numbers count from 1970 in that zone,
             as players without a clock of their own write them.
+        offset: a column of how many seconds local time is ahead of UTC, for times that carry no zone.
         event: whether playback started or ended then; from an end, `ms_played` is subtracted (nothing where it is
             unknown).
     """
 
     unit: tuple[Text, ...]
     zone: Text | None = None
+    offset: Text | None = None
     event: Literal["start", "end"] = "start"
 
     @field_validator("unit", mode="before")
@@ -41,6 +43,12 @@ class Time(Strict):
     @classmethod
     def _utc_is_the_default(cls, zone: str | None) -> str | None:
         return None if zone == "UTC" else zone
+
+    @model_validator(mode="after")
+    def _keys_have_an_effect(self) -> Self:
+        if self.offset is not None and self.zone is not None:
+            raise ValueError("zone and offset say the same; keep one")
+        return self
 
     @field_validator("unit")
     @classmethod

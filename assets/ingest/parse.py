@@ -56,7 +56,7 @@ class Parser:
             for field in FIELDS
             if field.name in batch.rows.column_names
         }
-        query = listens_query(kinds, self._rules, self._latest)
+        query = listens_query(kinds, self._rules, self._latest, "refused" in batch.rows.column_names)
         self._connection.register("batch", _trimmed(batch.rows))
         parsed = self._connection.sql(query).to_arrow_table()
         is_listen = pc.is_null(parsed["reason"])

@@ -18,6 +18,8 @@ EARLIEST = datetime(EARLIEST_DAY.year, EARLIEST_DAY.month, EARLIEST_DAY.day, tzi
 _ISRC = "'[A-Z]{2}[A-Z0-9]{3}[0-9]{7}'"
 _MBID = "'[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}'"
 _ISO_8601 = r"'\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?))?'"
+_HAS_ZONE = r"':\d{2}(\.\d+)? ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$'"
+_FARTHEST_OFFSET = 18 * 60 * 60
 # A narrow or non-breaking space, as recent tools put before AM and PM, is a space.
 _TIDY_TIME = "translate(listened_at::VARCHAR, chr(8239) || chr(160), '  ')"
 _INTEGER = r"'[+-]?\d{1,19}'"
@@ -26,13 +28,14 @@ _REAL = r"'[+-]?\d{1,19}(\.\d*)?([eE][+-]?\d{1,2})?'"
 _CLAMP_SECONDS = (-2_208_988_800, 7_258_118_400)
 
 
-def listens_query(kinds: Mapping[str, str], rules: ParseRules, latest: datetime) -> str:
+def listens_query(kinds: Mapping[str, str], rules: ParseRules, latest: datetime, is_checked: bool = False) -> str:
     """Return the query over the table `batch`, whose texts have no white space around them.
 
     Args:
         kinds: for each field that the batch has as a column: text, integer, real or instant.
         rules: the source's rules.
         latest: the latest acceptable start of playback.
+        is_checked: whether the batch has a column `refused`: why the source itself refuses a row.
 
     Returns:
         A query for the columns line, user_id, listened_at (timestamp, UTC), track_natural_key, track_source_id,
@@ -46,6 +49,7 @@ def listens_query(kinds: Mapping[str, str], rules: ParseRules, latest: datetime)
 WITH fields AS (
     SELECT line, {", ".join(f"{_text(field.name, kinds, rules)} AS {field.name}" for field in FIELDS if field.is_text)},
         {_values(kinds, rules)},
+        {"refused" if is_checked else "NULL"} AS refused,
         {_time(kinds["listened_at"], rules) if "listened_at" in kinds else "NULL::BIGINT"} AS time_us
     FROM batch
 ), timed AS (
@@ -118,6 +122,7 @@ def _reason(kinds: Mapping[str, str], rules: ParseRules, latest: datetime) -> st
     names = "true" if rules.names_required else "NOT track_has_id"
     no_artist = f"{names} AND artist_name IS NULL" if "artist_name" in has or rules.names_required else "false"
     return f"""CASE
+        WHEN refused IS NOT NULL THEN refused
         {_nul_bytes(texts)}
         WHEN user_id IS NULL THEN 'empty_user'
         WHEN listened_us IS NULL THEN 'bad_timestamp'
@@ -215,7 +220,12 @@ def _time(kind: str, rules: ParseRules) -> str:
     if kind == "instant":
         return "epoch_us(listened_at::TIMESTAMPTZ)"
     times = [_time_in(unit, kind, rules) for unit in rules.time.units]
-    return times[0] if len(times) == 1 else f"coalesce({', '.join(times)})"
+    time = times[0] if len(times) == 1 else f"coalesce({', '.join(times)})"
+    if not rules.time.has_offset:
+        return time
+    seconds = "try_cast(utc_offset AS DOUBLE)"
+    offset = f"CASE WHEN abs({seconds}) <= {_FARTHEST_OFFSET} THEN {seconds}::BIGINT * 1000000 ELSE 0 END"
+    return f"{time} - CASE WHEN regexp_matches({_TIDY_TIME}, {_HAS_ZONE}) THEN 0 ELSE {offset} END"
 
 
 def _time_in(unit: str, kind: str, rules: ParseRules) -> str:

@@ -36,7 +36,9 @@ class Picker:
             if field not in mapping.optional and pick.default is None
         }
         fields = [column for pick in mapping.columns.values() for column in pick.columns]
-        wanted = dict.fromkeys([*fields, *(rule.column for rule in mapping.leave_out)])
+        self._offset = mapping.time.offset if mapping.time else None
+        offset = [self._offset] if self._offset else []
+        wanted = dict.fromkeys([*fields, *(rule.column for rule in mapping.leave_out), *offset])
         # A reader's message about a missing column names the field that needs it.
         fields_of = {
             pick.columns[0]: field for field, pick in reversed(mapping.columns.items()) if len(pick.columns) == 1
@@ -76,6 +78,10 @@ class Picker:
         picks = [f"{self._field(field, pick, schema)} AS {field}" for field, pick in self._mapping.columns.items()]
         if self._user is not None:
             picks.append(f"{quoted(self._user)} AS user_id")
+        if self._offset is not None:
+            picks.append(f"{self._names[self._offset]} AS utc_offset")
+        if "refused" in schema.names:
+            picks.append("refused")
         if self._mapping.leave_out:
             cases = " ".join(
                 f"WHEN {self._condition(rule, schema)} THEN {quoted(rule.rule)}" for rule in self._mapping.leave_out

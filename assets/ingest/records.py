@@ -73,7 +73,7 @@ class RawBatch:
 
     Attributes:
         rows: `line` (int64, from 1, no two of a file the same) and one column per field that the source has, in the
-            type the file gave it.
+            type the file gave it; `refused` is why the source itself refuses a row, null where it does not.
         rejects: rows that could not be split into fields, or whose texts are not text, in REJECT_SCHEMA.
         done: how much of the file has been read, 0 to 1.
         left_out: rows that a rule of the source leaves out, counted by the name of the rule.
@@ -105,11 +105,14 @@ class TimeRule:
         units: s, ms, us or ns since 1970, iso8601, or strptime formats; the first that fits a value is its own.
         zone: IANA zone of times that carry none themselves; with it, numbers count from 1970 in that zone, not in UTC.
         event: whether the time is the start or the end of playback.
+        has_offset: whether the column `utc_offset` of the rows says by how many seconds those that carry no zone are
+            ahead of UTC.
     """
 
     units: tuple[str, ...]
     zone: str | None = None
     event: Literal["start", "end"] = "start"
+    has_offset: bool = False
 
 
 @dataclass(frozen=True)

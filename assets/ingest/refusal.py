@@ -177,7 +177,8 @@ def _odd_times(odd: int, tally: Tally, rules: ParseRules, now: datetime) -> str:
         )
     if rules.times_are_from:
         return f"{message}; correct [time] in {rules.times_are_from}"
-    return f"{message}; this format writes them like 2009-05-04T23:08:57Z, so check that the file is of this format"
+    example = "this format writes them like 2009-05-04T23:08:57Z, so " if rules.time.units == ("iso8601",) else ""
+    return f"{message}; {example}check that the file is of this format"
 
 
 def _moment(text: str, per_second: int) -> datetime | None:

@@ -150,7 +150,8 @@ def _reader(record: _Record, source: Tabular | None, path: str | Path | None) ->
         return source, listing.files[0]
     if record.format.startswith("tabular/"):
         raise AudoticsError(f"file_id {record.file_id} was read by a mapping; say with --mapping which one to use now")
-    return recognise(given, record.format, record.told_user).source, listing.files[0]
+    name, _, zone = record.format.partition("/")
+    return recognise(given, name, record.told_user, zone=zone or None).source, listing.files[0]
 
 
 def _require_same_file(record: _Record, source: Source, file: InputFile) -> None:

@@ -35,14 +35,16 @@ class Tabular:
         mapping: what is read of them.
         origin: where the mapping was read from, for messages; empty where nobody can correct it.
         name: of the format, where it has one.
-        holds_listens: whether a file of this name, without the suffix of a compression, is one of the format's; by
+        holds_listens: whether a file is one of the format's, where the name of a format is given; by
             default the extension tells.
+        check: why rows of a JSON file are refused, as `read_json` takes it.
     """
 
     mapping: Mapping
     origin: str = "the mapping"
     name: str | None = None
-    holds_listens: Callable[[str], bool] | None = None
+    holds_listens: Callable[[InputFile], bool] | None = None
+    check: str | None = None
 
     @property
     def format(self) -> str:
@@ -76,7 +78,7 @@ class Tabular:
         Raises:
             AudoticsError: there is no such file.
         """
-        files = [file for file in listing.files if file.is_named or self.is_wanted(file.plain_name)]
+        files = [file for file in listing.files if file.is_named or self._holds_listens(file)]
         if not files and not listing.damaged:
             wanted = self.name or self.mapping.format or ", ".join(sorted(set(_FORMATS.values())))
             raise AudoticsError(f"{listing.given} has no {wanted} file; give the file itself, or another folder")
@@ -103,7 +105,7 @@ class Tabular:
         if format_name == "parquet":
             return read_parquet(file, columns, optional)
         if format_name in ("json", "jsonl"):
-            return read_json(file, columns, optional, self.mapping.rows, self.mapping.encoding)
+            return read_json(file, columns, optional, self.mapping.rows, self.mapping.encoding, self.check)
         if format_name == "xlsx":
             return read_spreadsheet(file, columns, optional, self.mapping.sheet)
         return read_delimited(file, self._layout(format_name), columns, optional)
@@ -125,10 +127,13 @@ class Tabular:
             is_assumed=mapping.delimiter is None,
         )
 
+    def _holds_listens(self, file: InputFile) -> bool:
+        if self.holds_listens is not None:
+            return self.holds_listens(file)
+        return self.is_wanted(file.plain_name)
+
     def is_wanted(self, name: str) -> bool:
         """Whether a file of this name, without the suffix of a compression, is read where its folder is given."""
-        if self.holds_listens is not None:
-            return self.holds_listens(name)
         found = _extension(name)
         return found is not None and found == (self.mapping.format or found)
 

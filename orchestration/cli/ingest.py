@@ -67,6 +67,10 @@ def files(
         str | None,
         typer.Option(help="Whose listens; by default whom the rows name, or the folder's name.", show_default=False),
     ] = None,
+    zone: Annotated[
+        str | None,
+        typer.Option(help="Time zone of an export that does not say it, such as Europe/Berlin.", show_default=False),
+    ] = None,
     dry_run: DryRun = False,
     rehash: Rehash = False,
     as_json: AsJson = False,
@@ -77,13 +81,13 @@ def files(
     `audotics ingest plays/ --mapping plays.toml --dry-run`
     """
     if mapping is not None:
-        for name, value in (("--format", format), ("--user", user)):
+        for name, value in (("--format", format), ("--user", user), ("--zone", zone)):
             if value is not None:
                 raise AudoticsError(f"{name} has no effect beside --mapping, which says it; leave one of them out")
         _ingest(_mapped(paths, mapping), [], as_json, dry_run, rehash)
         return
     refused: list[AudoticsError] = []
-    _ingest(_recognised(paths, format, user, refused, quiet=as_json), refused, as_json, dry_run, rehash)
+    _ingest(_recognised(paths, format, user, zone, refused, quiet=as_json), refused, as_json, dry_run, rehash)
 
 
 @app.command("lastfm-1k")
@@ -124,7 +128,12 @@ def _mapped(paths: list[str], mapping: Path) -> "Found":
 
 
 def _recognised(
-    paths: list[str], format: str | None, user: str | None, refused: list[AudoticsError], quiet: bool
+    paths: list[str],
+    format: str | None,
+    user: str | None,
+    zone: str | None,
+    refused: list[AudoticsError],
+    quiet: bool,
 ) -> "Found":
     """Recognise one path after the other, each before it is loaded; what is not recognised is added to `refused`."""
     from assets.ingest.formats.recognise import recognise
@@ -132,7 +141,7 @@ def _recognised(
 
     for path in paths:
         try:
-            recognised = recognise(path, format, user)
+            recognised = recognise(path, format, user, zone=zone)
         except AudoticsError as error:
             refused.append(error)
             continue

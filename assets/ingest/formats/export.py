@@ -5,8 +5,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from zipfile import ZipFile
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from assets.ingest import mapping
+from assets.ingest.files import InputFile
+from assets.ingest.refusal import faults_named
+from assets.ingest.spreadsheets import NOT_WHOLE
 from assets.ingest.tabular import Tabular
 from warehouse.errors import AudoticsError
 
@@ -25,6 +30,9 @@ class Export:
         signs: regular expressions that the beginning of each of its files of listens fits, all of them.
         files: patterns of the names of its files of listens, letter case and a compression's suffix apart.
         others: patterns of the names of files that fit these and hold no listens.
+        by_content: whether a file of such a name holds listens only if it fits the signs as well.
+        needs_zone: whether its times are those of a clock in a zone that it does not say.
+        check: why a row of JSON is refused, as `Tabular` takes it.
     """
 
     name: str
@@ -33,25 +41,33 @@ class Export:
     signs: tuple[str, ...]
     files: tuple[str, ...]
     others: tuple[str, ...] = ()
+    by_content: bool = False
+    needs_zone: bool = False
+    check: str | None = None
 
     def has_listens(self, name: str) -> bool:
-        """Whether a file of this name is one of its files of listens."""
+        """Whether a file of this name, without the suffix of a compression, may be one of its files of listens."""
         return _fits(name, self.files) and not _fits(name, self.others)
 
-    def recognises(self, head: bytes) -> bool:
-        """Whether a file's first HEAD_BYTES are those of one of its files of listens."""
-        text = head.decode("utf-8", "replace")
-        return all(re.search(sign, text) for sign in self.signs)
+    def holds_listens(self, file: InputFile) -> bool:
+        """Whether a file is one of its files of listens, by its content as well where names do not tell."""
+        return self.has_listens(file.plain_name) and (not self.by_content or self.recognises(head(file)))
 
-    def source(self, user: str | None = None, folder: str | None = None) -> Tabular:
+    def recognises(self, beginning: str) -> bool:
+        """Whether a file's `head` is that of one of its files of listens."""
+        return all(re.search(sign, beginning) for sign in self.signs)
+
+    def source(self, user: str | None = None, folder: str | None = None, zone: str | None = None) -> Tabular:
         """Return the reader.
 
         Args:
             user: whose listens they are, whatever the rows say.
             folder: whose listens those rows are that name nobody: the name of the folder that was given.
+            zone: the IANA zone of its times, where it needs one.
 
         Raises:
-            AudoticsError: neither is given, and the format does not say whose listens they are.
+            AudoticsError: neither user nor folder is given, and the format does not say whose listens they are; or a
+                zone is missing, unknown or without effect.
         """
         columns, constants = dict(self.keys["columns"]), dict(self.keys.get("constants", {}))
         named = columns.pop("user_id", None)
@@ -64,7 +80,50 @@ class Export:
             columns["user_id"] = {"column": named, "default": folder}
             optional.append("user_id")
         keys = {**self.keys, "columns": columns, "constants": constants, "optional": optional}
-        return Tabular(mapping.Mapping.model_validate(keys), "", self.name, self.has_listens)
+        name = self.name
+        if self._is_zoned(zone):
+            # Read in another zone, a file is another file.
+            keys["time"], name = {**self.keys["time"], "zone": zone}, f"{self.name}/{zone}"
+        return Tabular(mapping.Mapping.model_validate(keys), "", name, self.holds_listens, self.check)
+
+    def _is_zoned(self, zone: str | None) -> bool:
+        if zone is not None and not self.needs_zone:
+            raise AudoticsError(
+                f"--zone has no effect on {self.described}, which says when its times were; leave it out"
+            )
+        if zone is None and self.needs_zone:
+            raise AudoticsError(
+                f"{self.described} does not say in which zone its clock was; say it with --zone, such as"
+                " --zone Europe/Berlin, or --zone UTC"
+            )
+        if zone is not None:
+            try:
+                ZoneInfo(zone)
+            except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+                raise AudoticsError(f"--zone {zone!r} is not an IANA zone such as Europe/Berlin") from error
+        return zone is not None
+
+
+def head(file: InputFile) -> str:
+    """Return the beginning of a file as text: HEAD_BYTES, and of a workbook what it says of its sheets.
+
+    Raises:
+        AudoticsError: it cannot be read.
+    """
+    with faults_named(file):
+        if file.plain_name.lower().endswith(".xlsx"):
+            return _sheets(file)
+        with file.open() as stream:
+            return stream.read(HEAD_BYTES).decode("utf-8", "replace")
+
+
+def _sheets(file: InputFile) -> str:
+    try:
+        with file.random_access() as stored, ZipFile(stored) as packed, packed.open("xl/workbook.xml") as stream:
+            return stream.read(HEAD_BYTES).decode("utf-8", "replace")
+    except NOT_WHOLE:
+        # Nobody knows whether it is one of listens.
+        return ""
 
 
 def _fits(name: str, patterns: Iterable[str]) -> bool:

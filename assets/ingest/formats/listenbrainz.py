@@ -4,6 +4,30 @@ to its API, and the full and incremental dumps of everybody's listens in Parquet
 
 from assets.ingest.formats.export import Export
 
+_INFO = "$.track_metadata.additional_info"
+_MBID = "'([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?'"
+# What ListenBrainz refuses when it is submitted, beside what no source may leave out: the limits are those of its API.
+_CHECK = f"""CASE
+    WHEN coalesce(json_type(text, '$.track_metadata'), '') <> 'OBJECT' THEN 'no_track_metadata'
+    WHEN strlen(json(text)) > 10240 THEN 'too_large'
+    WHEN json_array_length(text, '{_INFO}.tags') > 50 THEN 'too_many_tags'
+    WHEN len(list_filter(json_extract_string(text, '{_INFO}.tags[*]'), lambda tag: length(tag) > 64)) > 0
+    THEN 'too_long_tag'
+    WHEN json_type(text, '$.track_metadata.release_name') NOT IN ('VARCHAR', 'NULL') THEN 'bad_release_name'
+    WHEN list_bool_or(list_transform(
+        ['{_INFO}.duration', '{_INFO}.duration_ms'],
+        lambda path: json_exists(text, path)
+            AND NOT coalesce(try_cast(json_extract_string(text, path) AS BIGINT) > 0, false)
+    )) THEN 'bad_duration'
+    WHEN list_bool_or(list_transform(
+        list_concat(
+            json_extract_string(text, ['{_INFO}.release_mbid', '{_INFO}.release_group_mbid', '{_INFO}.recording_mbid']),
+            json_extract_string(text, '{_INFO}.artist_mbids[*]')
+        ),
+        lambda mbid: NOT regexp_full_match(mbid, {_MBID})
+    )) THEN 'bad_mbid'
+END"""
+
 _KEYS = {
     "source": "listenbrainz",
     "columns": {
@@ -25,7 +49,8 @@ _KEYS = {
         "isrc": "track_metadata.additional_info.isrc",
         "duration_ms": "track_metadata.additional_info.duration_ms",
     },
-    "optional": ["recording_mbid", "artist_mbid", "isrc", "duration_ms"],
+    # Rows without names or a time are rejected one by one.
+    "optional": ["listened_at", "title", "artist_name", "recording_mbid", "artist_mbid", "isrc", "duration_ms"],
     "time": {"unit": "s"},
 }
 
@@ -43,6 +68,7 @@ SUBMITTED = Export(
     described="listens as they are submitted to ListenBrainz",
     files=("*.json",),
     others=("user.json",),
-    signs=(r'"payload"\s*:\s*\[', r'"track_metadata"\s*:'),
+    signs=(r'"payload"\s*:\s*\[', r'"(listened_at|track_metadata)"\s*:'),
+    check=_CHECK,
     keys={**_KEYS, "format": "json", "rows": "payload"},
 )

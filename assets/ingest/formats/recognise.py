@@ -5,17 +5,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assets.ingest.files import InputFile
-from assets.ingest.formats.export import HEAD_BYTES, Export
+from assets.ingest.formats.apple_music import APPLE_MUSIC
+from assets.ingest.formats.deezer import DEEZER
+from assets.ingest.formats.export import Export, head
+from assets.ingest.formats.lastfm import LASTFM, LASTFM_LINES, LASTFM_PAGES, LASTFM_TABLE, LASTFM_TRACKS
 from assets.ingest.formats.listenbrainz import LISTENBRAINZ, SUBMITTED
-from assets.ingest.formats.scrobblers import LASTFM, MALOJA, PANOSCROBBLER, SCROBBLER_LOG
+from assets.ingest.formats.scrobblers import LIBREFM, LOCAL_SCROBBLER_LOG, MALOJA, PANOSCROBBLER, SCROBBLER_LOG
 from assets.ingest.formats.spotify import SPOTIFY
+from assets.ingest.formats.youtube import PAGES_OF_TAKEOUT, YOUTUBE
 from assets.ingest.lastfm_1k import LISTENS_NAMES, LastFm1k
 from assets.ingest.listing import Listing, list_files
 from assets.ingest.records import Source
-from assets.ingest.refusal import faults_named
 from warehouse.errors import AudoticsError
 
-EXPORTS = (SPOTIFY, LISTENBRAINZ, SUBMITTED, LASTFM, MALOJA, PANOSCROBBLER, SCROBBLER_LOG)
+EXPORTS = (
+    *(SPOTIFY, YOUTUBE, APPLE_MUSIC, DEEZER, LISTENBRAINZ, SUBMITTED),
+    *(LASTFM, LASTFM_TABLE, LASTFM_PAGES, LASTFM_TRACKS, LASTFM_LINES),
+    *(LIBREFM, MALOJA, PANOSCROBBLER, SCROBBLER_LOG, LOCAL_SCROBBLER_LOG),
+)
 _LASTFM_1K = LastFm1k().format
 NAMES = tuple(dict.fromkeys([_LASTFM_1K, *(export.name for export in EXPORTS)]))
 
@@ -37,7 +44,13 @@ class Recognised:
     listing: Listing
 
 
-def recognise(given: str, name: str | None = None, user: str | None = None, folder: str | None = None) -> Recognised:
+def recognise(
+    given: str,
+    name: str | None = None,
+    user: str | None = None,
+    folder: str | None = None,
+    zone: str | None = None,
+) -> Recognised:
     """Tell what lies at a path or address.
 
     Args:
@@ -45,10 +58,11 @@ def recognise(given: str, name: str | None = None, user: str | None = None, fold
         name: the format, one of NAMES; None to tell it from the files' names and first bytes.
         user: whose listens they are, whatever the rows say; by default whom they name, or the name of the folder.
         folder: that name, by default of the folder that was given.
+        zone: the IANA zone of its times, where the format does not say it.
 
     Raises:
         AudoticsError: nothing is there, it is of no known format or of several, the format has no such name, or it
-            does not say whose listens it holds.
+            does not say whose listens it holds, or in which zone its times are.
     """
     if name is not None and name not in NAMES:
         raise AudoticsError(f"there is no format {name!r}; the formats are {', '.join(NAMES)}")
@@ -56,18 +70,19 @@ def recognise(given: str, name: str | None = None, user: str | None = None, fold
     exports = {export for file in listing.files for export in _exports(file, name)}
     is_lastfm_1k = name in (None, _LASTFM_1K) and any(file.name in LISTENS_NAMES for file in listing.files)
     if name == _LASTFM_1K or (is_lastfm_1k and not exports):
+        if zone is not None:
+            raise AudoticsError(f"--zone has no effect on {given}, whose times are UTC; leave it out")
         if user is not None:
             raise AudoticsError(f"{given} names its users, so --user has no effect; leave it out")
         return Recognised(LastFm1k(), "listens in the layout of Last.fm 1K", (), listing)
     if not exports and name is not None:
         exports = {next(export for export in EXPORTS if export.name == name)}
     if len(exports) != 1 or is_lastfm_1k:
-        raise AudoticsError(_doubt(given, [export.described for export in exports]))
+        raise AudoticsError(_doubt(given, [export.described for export in exports], listing))
     (export,) = exports
-    passed_over = tuple(
-        file.relative for file in listing.files if not file.is_named and not export.has_listens(file.plain_name)
-    )
-    return Recognised(export.source(user, folder or _folder(given, listing)), export.described, passed_over, listing)
+    passed_over = tuple(file.relative for file in listing.files if not file.is_named and not export.holds_listens(file))
+    source = export.source(user, folder or _folder(given, listing), zone)
+    return Recognised(source, export.described, passed_over, listing)
 
 
 def _exports(file: InputFile, name: str | None) -> Iterable[Export]:
@@ -78,9 +93,8 @@ def _exports(file: InputFile, name: str | None) -> Iterable[Export]:
     ]
     if not possible:
         return []
-    with faults_named(file), file.open() as stream:
-        head = stream.read(HEAD_BYTES)
-    return [export for export in possible if export.recognises(head)]
+    beginning = head(file)
+    return [export for export in possible if export.recognises(beginning)]
 
 
 def _folder(given: str, listing: Listing) -> str | None:
@@ -92,8 +106,11 @@ def _folder(given: str, listing: Listing) -> str | None:
     return (given.rstrip("/").rpartition("/")[2] if "://" in given else Path(given).resolve().name) or None
 
 
-def _doubt(given: str, described: list[str]) -> str:
+def _doubt(given: str, described: list[str], listing: Listing) -> str:
     advice = f"say which with --format ({', '.join(NAMES)}), or what its columns mean with --mapping"
     if not described:
+        for file in listing.files:
+            if PAGES_OF_TAKEOUT.has_listens(file.plain_name) and PAGES_OF_TAKEOUT.recognises(head(file)):
+                return f"{file} is {PAGES_OF_TAKEOUT.described}"
         return f"{given} is not of a format that is known; {advice}"
     return f"{given} looks like {' and '.join(sorted(described))}; {advice}, or give its files one by one"

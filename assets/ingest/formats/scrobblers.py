@@ -1,21 +1,20 @@
-"""What scrobblers write: Last.fm exports with the columns uts, artist and track, Maloja, Pano Scrobbler, and the
-`.scrobbler.log` of players such as Rockbox.
-"""
+"""What scrobblers write: Libre.fm, Maloja, Pano Scrobbler, and the `.scrobbler.log` of players such as Rockbox."""
 
 from assets.ingest.formats.export import Export
 
 _NAMED = {"artist_name": "artist", "title": "track"}
 
-LASTFM = Export(
-    name="lastfm",
-    described="a Last.fm export with the columns uts, artist and track",
+LIBREFM = Export(
+    name="librefm",
+    described="a Libre.fm export",
     files=("*.csv",),
-    signs=(r"(?i)^\ufeff?\"?uts\"?,", r"(?i),\"?track\"?[,\r\n]"),
+    signs=(r"(?im)^\ufeff?(userid,)?artist,track,(album,)?time\r?$",),
     keys={
         "format": "csv",
-        "source": "lastfm",
-        "columns": {**_NAMED, "listened_at": "uts", "artist_mbid": "artist_mbid", "recording_mbid": "track_mbid"},
-        "optional": ["artist_mbid", "recording_mbid"],
+        "source": "librefm",
+        # Some of them are in UTF-7 at their beginning, where a `#` is this.
+        "comment": ["#", "+ACM-"],
+        "columns": {"artist_name": ["Artist", "artist"], "title": ["Track", "track"], "listened_at": ["Time", "time"]},
         "time": {"unit": "s"},
     },
 )
@@ -30,6 +29,7 @@ MALOJA = Export(
         "rows": "scrobbles",
         "source": "maloja",
         "columns": {"listened_at": "time", "artist_name": "track.artists.0", "title": "track.title"},
+        "optional": ["artist_name", "title"],
         "time": {"unit": "s"},
     },
 )
@@ -48,21 +48,35 @@ PANOSCROBBLER = Export(
     },
 )
 
+_LOG_KEYS = {
+    "format": "tsv",
+    "source": "scrobbler-log",
+    "quoted": False,
+    "comment": "#",
+    "header": ["artist", "album", "title", "number", "length", "rating", "time", "mbid"],
+    "columns": {
+        "artist_name": "artist", "title": "title", "listened_at": "time", "recording_mbid": "mbid",
+        "duration_ms": "length", "skipped": {"column": "rating", "values": {"S": "true", "L": "false"}},
+    },
+    "duration_unit": "s",
+    "time": {"unit": "s"},
+}  # fmt: skip
+_LOG_SIGN, _UTC_SIGN = r"\A\ufeff?#AUDIOSCROBBLER/1\.", r"(?m)^#TZ/UTC\b"
+
 SCROBBLER_LOG = Export(
     name="scrobbler-log",
-    described="a .scrobbler.log",
+    described="a .scrobbler.log in UTC",
     files=("*scrobbler.log",),
-    signs=(r"^#AUDIOSCROBBLER/1\.",),
-    keys={
-        "format": "tsv",
-        "source": "scrobbler-log",
-        "quoted": False,
-        "comment": "#",
-        "header": ["artist", "album", "title", "number", "length", "rating", "time", "mbid"],
-        "columns": {
-            "artist_name": "artist", "title": "title", "listened_at": "time", "recording_mbid": "mbid",
-            "skipped": {"column": "rating", "values": {"S": "true", "L": "false"}},
-        },
-        "time": {"unit": "s"},
-    },
-)  # fmt: skip
+    signs=(_LOG_SIGN, _UTC_SIGN),
+    keys=_LOG_KEYS,
+)
+
+# Players without a clock in UTC count seconds since 1970 in the zone where they are.
+LOCAL_SCROBBLER_LOG = Export(
+    name="scrobbler-log",
+    described="a .scrobbler.log of local times",
+    files=("*scrobbler.log",),
+    signs=(_LOG_SIGN, rf"(?s)\A(?!.*{_UTC_SIGN.removeprefix('(?m)^')})"),
+    needs_zone=True,
+    keys=_LOG_KEYS,
+)

@@ -148,6 +148,17 @@ def test_a_known_format_is_read_again_without_a_mapping_in_an_archive_too(wareho
     assert natural_state(warehouse_url) == before
 
 
+def test_a_log_of_local_times_is_read_again_in_the_zone_it_was_read_in(warehouse_url: str, tmp_path: Path) -> None:
+    row = "Portishead\tDummy\tRoads\t3\t305\tL\t{}\t\n"
+    log = tmp_path / ".scrobbler.log"
+    log.write_text("#AUDIOSCROBBLER/1.1\n#TZ/UNKNOWN\n" + row.format(1405379280) + row.format("soon"))
+    recognised = recognise(str(log), user="ada", zone="Europe/Berlin")
+    (loaded,) = load_files(warehouse_url, recognised.source, [recognised.listing])
+    report = retry_rejects(warehouse_url, 1)
+    assert loaded.format == report.format == "scrobbler-log/Europe/Berlin"
+    assert (report.retried, report.loaded, report.reasons) == (1, 0, {"bad_timestamp": 1})
+
+
 def test_rows_that_have_expired_cannot_be_retried(
     warehouse_url: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,7 +46,7 @@ def test_every_example_is_a_mapping() -> None:
     ("old", "new", "message"),
     [
         ('source = "shop"', 'source = "shop"\nsauce = 1', r"sauce: no such key; keys are .*source"),
-        ('unit = "s"', 'unit = "s"\nzoom = 1', r"time\.zoom: no such key; keys are unit, zone, event"),
+        ('unit = "s"', 'unit = "s"\nzoom = 1', r"time\.zoom: no such key; keys are unit, zone, offset, event"),
         ('unit = "s"', 'unit = "seconds"', r"time\.unit: unit is one of s, ms, us, ns, iso8601, or a strptime format"),
         ('unit = "s"', 'unit = "s"\nevent = "middle"', r"time\.event: .*'start' or 'end'"),
         ('unit = "s"', 'unit = "s"\nevent = "end"', r"needs a column for ms_played"),
@@ -76,6 +76,11 @@ def test_every_example_is_a_mapping() -> None:
         ('source = "shop"', 'source = "shop"\nescape = "ab"', r"escape: "),
         ("[time]", "[time", r"is not TOML"),
         ('unit = "s"', 'unit = ["s", "soon"]', r"time\.unit: unit is one of s"),
+        (
+            'unit = "s"',
+            'unit = "s"\nzone = "Asia/Tokyo"\noffset = "o"',
+            r"time: zone and offset say the same; keep one",
+        ),
         ('track_id = "id"', "track_id = []", r"columns\.track_id: names no column"),
         ('track_id = "id"', 'track_id = {column = "id", split = "-"}', r"columns\.track_id: split and part belong"),
         ('track_id = "id"', 'track_id = {column = "id", join = "-"}', r"columns\.track_id: join has no effect on one"),

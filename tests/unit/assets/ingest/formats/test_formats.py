@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,31 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from assets.ingest.formats.recognise import NAMES, recognise
-from assets.ingest.preview import Preview, preview_files
+from tests.exports import listens, preview, write
 from warehouse.errors import AudoticsError
 
 MBIDS = ["c7d0bf6e-b2aa-4ffa-bded-2448415b39b0", "a96d82a0-cdca-40bf-b4c8-3d7ec178d85b"]
-
-
-def write(path: Path, content: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    return path
-
-
-def preview(path: Path, name: str | None = None, user: str | None = None) -> list[Preview]:
-    refused: list[AudoticsError] = []
-    previews = preview_files(recognise(str(path), name, user).source, [path], refused)
-    assert not refused, refused
-    for each in previews:
-        assert each.rows_read == each.listens + each.rows_rejected + each.rows_left_out
-    return previews
-
-
-def listens(previews: Iterable[Preview], *columns: str) -> list[tuple[Any, ...]]:
-    """The first listens; times as text."""
-    rows = [row | {"listened_at": f"{row['listened_at']:%F %T}"} for each in previews for row in each.first_listens]
-    return [tuple(row[column] for column in columns) for row in rows]
 
 
 def played(title: str | None, **more: Any) -> dict[str, Any]:
@@ -178,6 +156,8 @@ def test_what_is_of_no_known_format_or_of_two_is_said_with_the_ways_on(tmp_path:
         recognise(str(unknown))
     with pytest.raises(AudoticsError, match=r"there is no format 'mp3'; the formats are lastfm-1k, spotify"):
         recognise(str(unknown), "mp3")
+    with pytest.raises(AudoticsError, match=r"--zone has no effect on a Maloja export"):
+        recognise(str(write(tmp_path / "m.json", SCROBBLES["maloja"][1])), user="ada", zone="Asia/Tokyo")
     assert "maloja" in NAMES
     write(tmp_path / "both" / "endsong_0.json", [played("Roads")])
     write(tmp_path / "both" / "1.jsonl", json.dumps(LISTEN))

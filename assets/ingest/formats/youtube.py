@@ -1,0 +1,51 @@
+"""YouTube Music, in the watch history of Google Takeout.
+
+The account's language decides how the folder, the file and what stands before each title are called. What was watched
+on YouTube itself is in the same file, and is not taken for listening.
+"""
+
+from assets.ingest.formats.export import Export
+
+YOUTUBE = Export(
+    name="youtube",
+    described="a watch history of YouTube from Google Takeout",
+    files=("*.json",),
+    by_content=True,
+    # The history of searches has rows of the same keys.
+    signs=(
+        r'"header"\s*:\s*"YouTube',
+        r'"titleUrl"\s*:\s*"[^"]*watch\?v(=|\\u003d)',
+        r"(?s)\A(?!.*/results\?search_query)",
+    ),
+    keys={
+        "format": "json",
+        "source": "youtube",
+        "columns": {
+            "listened_at": "time",
+            "track_id": {"column": "titleUrl", "split": "watch?v=", "part": "after"},
+            "title": {
+                "column": "title",
+                "strip_prefix": ["Watched ", "Vous avez regardé ", "Has visto ", "Hai guardato "],
+                "strip_suffix": " angesehen",
+            },
+            "artist_name": {"column": "subtitles.0.name", "strip_suffix": " - Topic"},
+        },
+        "optional": ["track_id", "title", "artist_name"],
+        "time": {"unit": "iso8601"},
+        "leave_out": [
+            {"rule": "not_youtube_music", "column": "header", "differs_from": ["YouTube Music"]},
+            # Of what was deleted or made private since, no name is left.
+            {"rule": "video_is_gone", "column": "subtitles.0.name", "missing": True},
+        ],
+    },
+)
+
+# Takeout's default, which says what is shown and not what it means.
+PAGES_OF_TAKEOUT = Export(
+    name="youtube",
+    described="a history of Google Takeout as a web page; ask Takeout for it as JSON (under YouTube: multiple formats,"
+    " history, JSON instead of HTML)",
+    files=("*.html", "*.htm"),
+    signs=(r"outer-cell", r"(?i)youtube"),
+    keys={},
+)

@@ -1,0 +1,100 @@
+"""Scrobbles as tools fetch them from Last.fm and Libre.fm, and as players log them."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assets.ingest.formats.recognise import recognise
+from tests.exports import listens, preview, write
+from tests.unit.assets.ingest.formats.test_formats import MBIDS
+from warehouse.errors import AudoticsError
+
+PLAYED = [("ada", "2014-07-14 23:08:00", "Portishead", "Roads")]
+COLUMNS = ("user_id", "listened_at", "artist_name", "title")
+UTS = "1405379280"
+
+
+def track(artist: dict[str, str], **more: Any) -> dict[str, Any]:
+    """A track as Last.fm's API tells it."""
+    return {"artist": artist, "name": "Roads", "mbid": "", "date": {"uts": UTS, "#text": "14 Jul 2014, 23:08"}, **more}
+
+
+TRACKS = [
+    {"artist": {"#text": "Air"}, "name": "Run", "mbid": "", "@attr": {"nowplaying": "true"}},
+    track({"mbid": MBIDS[1], "#text": "Portishead"}),
+]
+PAGE = {"recenttracks": {"@attr": {"user": "ADA", "page": "1"}, "track": TRACKS}}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("page.json", PAGE),
+        ("pages.json", [PAGE, {"recenttracks": {"track": []}}]),
+        ("pages.jsonl", f"{json.dumps(PAGE)}\n"),
+        ("tracks.json", TRACKS),
+        ("tracks of pages.json", [TRACKS]),
+        ("tracks.jsonl", "".join(f"{json.dumps(each)}\n" for each in TRACKS)),
+        ("extended.json", [TRACKS[0], track({"name": "Portishead", "url": "x"}, loved="0")]),
+        ("scrobbles.csv", "Air,Talkie,Run,\nPortishead,Dummy,Roads,14 Jul 2014 23:08\n"),
+        ("scrobbles.csv", '\ufeffPortishead,Dummy,Roads,"14 Jul 2014, 23:08"\n"Air","Talkie","Run",""\n'),
+        ("exported_tracks.txt", f"{UTS}\tRoads\tPortishead\tDummy\t\t{MBIDS[1]}\t\n0\tRun\tAir\t\t\t\t\n"),
+        ("recent.csv", f'"uts","utc_time","artist","track"\n"{UTS}","x","Portishead","Roads"\n"","","Air","Run"\n'),
+    ],
+)
+def test_every_export_of_last_fm_gives_the_same_and_what_plays_now_is_left_out(
+    tmp_path: Path, name: str, content: Any
+) -> None:
+    (found,) = preview(write(tmp_path / name, content), user="ada")
+    assert (found.format, found.reasons) == ("lastfm", {"now_playing": 1})
+    assert listens([found], *COLUMNS) == PLAYED
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"Artist,Track,Album,Time\nPortishead,Roads,Dummy,{UTS}\n",
+        f"+ACM- Data export from Libre.fm,,\n+ACM- host,,\nArtist,Track,Time\nPortishead,Roads,{UTS}\n",
+        f"# a comment\nuserid,Artist,track,Album,time\n1,Portishead,Roads,,{UTS}\n",
+    ],
+)
+def test_libre_fm_exports_have_several_headers_and_preambles(tmp_path: Path, content: str) -> None:
+    (found,) = preview(write(tmp_path / "librefm.csv", content), user="ada")
+    assert (found.format, found.reasons) == ("librefm", {})
+    assert listens([found], *COLUMNS) == PLAYED
+
+
+LOG = "#AUDIOSCROBBLER/1.1\n#TZ/{zone}\n#CLIENT/x\nPortishead\tDummy\tRoads\t3\t305\t{rating}\t1405379280\t\n"
+
+
+def test_a_log_of_local_times_needs_a_zone_and_one_in_utc_takes_none(tmp_path: Path) -> None:
+    local = write(tmp_path / "ada" / ".scrobbler.log", LOG.format(zone="UNKNOWN", rating="L"))
+    with pytest.raises(
+        AudoticsError, match=r"a \.scrobbler\.log of local times .*say it with --zone, such as --zone E"
+    ):
+        recognise(str(local), user="ada")
+    (found,) = preview(local, user="ada", zone="Europe/Berlin")
+    # Read in another zone it is another file.
+    assert found.format == "scrobbler-log/Europe/Berlin"
+    assert listens([found], *COLUMNS) == [("ada", "2014-07-14 21:08:00", "Portishead", "Roads")]
+    assert listens(preview(local, user="ada", zone="UTC"), *COLUMNS) == PLAYED
+    for zone in ("Berlin", "../x", ""):
+        with pytest.raises(AudoticsError, match=f"--zone '{zone}' is not an IANA zone such as Europe/Berlin"):
+            recognise(str(local), user="ada", zone=zone)
+    utc = write(tmp_path / "utc.scrobbler.log", LOG.format(zone="UTC", rating="L"))
+    assert listens(preview(utc, user="ada"), *COLUMNS) == PLAYED
+    with pytest.raises(AudoticsError, match=r"--zone has no effect on a \.scrobbler\.log in UTC, .*leave it out"):
+        recognise(str(utc), user="ada", zone="Europe/Berlin")
+
+
+def test_a_log_that_its_player_hides_is_found_in_a_folder(tmp_path: Path) -> None:
+    write(tmp_path / "ada" / ".scrobbler.log", LOG.format(zone="UTC", rating="S"))
+    write(tmp_path / "ada" / ".part.csv", "x")
+    assert listens(preview(tmp_path / "ada"), *COLUMNS, "skipped") == [(*PLAYED[0], True)]
+    packed = tmp_path / "bob" / "player" / ".scrobbler.log.gz"
+    packed.parent.mkdir(parents=True)
+    packed.write_bytes(gzip.compress(LOG.format(zone="UTC", rating="L").encode()))
+    assert listens(preview(tmp_path / "bob", user="ada"), *COLUMNS) == PLAYED

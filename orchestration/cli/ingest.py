@@ -1,7 +1,6 @@
 """`audotics ingest`: load listening files into the warehouse."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +15,7 @@ from warehouse.wording import counted
 if TYPE_CHECKING:
     from assets.ingest.listing import Listing
     from assets.ingest.preview import Preview
-    from assets.ingest.records import LoadReport, Progress, ProgressCallback, Source
+    from assets.ingest.records import LoadReport, Source
 
     Found = Iterable[tuple[Source, str | Listing]]
 
@@ -276,6 +275,7 @@ def _preview(found: "Found", refused: list[AudoticsError]) -> "list[Preview]":
 
 def _load(found: "Found", refused: list[AudoticsError], rehash: bool) -> "list[LoadReport]":
     from assets.ingest.load import load_files
+    from orchestration.cli.ingest_reports import file_progress
     from orchestration.platform import open_platform
 
     reports: list[LoadReport] = []
@@ -285,24 +285,3 @@ def _load(found: "Found", refused: list[AudoticsError], rehash: bool) -> "list[L
         with file_progress() as show:
             reports += load_files(platform.warehouse_url, source, [path], show, refused, rehash=rehash)
     return reports
-
-
-@contextmanager
-def file_progress() -> "Iterator[ProgressCallback]":
-    """A progress bar over the files of a path; where there is no terminal to show it, a line per file and stage."""
-    from orchestration.cli.rendering import log_line, progress_bar
-
-    logged = ""
-    with progress_bar() as bar:
-        task = bar.add_task("loading", total=1.0)
-
-        def show(progress: "Progress") -> None:
-            nonlocal logged
-            description = f"{progress.stage} {progress.file.name}: {counted(progress.rows_read, 'row')}"
-            bar.update(task, description=description, completed=progress.done)
-            # The last rows may come in several batches.
-            if progress.done == 1.0 and description != logged:
-                logged = description
-                log_line(bar, description)
-
-        yield show

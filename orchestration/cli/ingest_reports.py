@@ -1,16 +1,18 @@
 """What `audotics ingest` tells of loads: those just made, those that would be, and those on record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from orchestration.cli.rendering import print_table, say
+from orchestration.cli.rendering import log_line, print_table, progress_bar, say
 from warehouse.errors import AudoticsError
+from warehouse.wording import counted
 
 if TYPE_CHECKING:
     from assets.ingest.ledger import LoadedFile
     from assets.ingest.preview import Preview
-    from assets.ingest.records import LoadReport
+    from assets.ingest.records import LoadReport, Progress, ProgressCallback
 
 
 def raise_faults(reports: "Sequence[LoadReport | Preview]", refused: Sequence[AudoticsError]) -> None:
@@ -97,3 +99,22 @@ def _counts(rows: Mapping[str, int]) -> str:
 
 def _name(file: str) -> str:
     return PurePosixPath(file).name
+
+
+@contextmanager
+def file_progress() -> "Iterator[ProgressCallback]":
+    """A progress bar over the files of a path; where there is no terminal to show it, a line per file and stage."""
+    logged = ""
+    with progress_bar() as bar:
+        task = bar.add_task("loading", total=1.0)
+
+        def show(progress: "Progress") -> None:
+            nonlocal logged
+            description = f"{progress.stage} {progress.file.name}: {counted(progress.rows_read, 'row')}"
+            bar.update(task, description=description, completed=progress.done)
+            # The last rows may come in several batches.
+            if progress.done == 1.0 and description != logged:
+                logged = description
+                log_line(bar, description)
+
+        yield show

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestration.cli.ingest import file_progress
 from orchestration.cli.options import AsJson
 from warehouse.wording import counted
 
@@ -126,6 +125,7 @@ def retry(
     from assets.ingest.mapping import read_mapping
     from assets.ingest.retry import retry_rejects
     from assets.ingest.tabular import Tabular
+    from orchestration.cli.ingest_reports import file_progress
     from orchestration.cli.rendering import print_json, say
     from orchestration.platform import open_platform
 

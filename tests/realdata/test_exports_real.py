@@ -82,7 +82,7 @@ def test_a_file_gives_what_is_stated(shared_data: Path, name: str) -> None:
     (found,) = preview_files(recognised.source, [recognised.listing], refused)
     assert (found.format, found.listens, found.reasons) == EXPECTED[name]
     assert found.rows_read == found.listens + found.rows_rejected + found.rows_left_out
-    assert bool(refused) is (found.listens == 0), "a file of which nothing can be loaded is refused"
+    assert bool(refused) is (found.listens == 0), "where nothing can be loaded, the file is refused"
 
 
 @pytest.mark.parametrize("name", sorted(UNKNOWN))

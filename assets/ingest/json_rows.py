@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,7 +12,7 @@ from assets.ingest.duck import connect_offline
 from assets.ingest.encodings import utf8_blocks
 from assets.ingest.files import InputFile
 from assets.ingest.json_documents import read_rows
-from assets.ingest.lines import read_lines
+from assets.ingest.lines import LineBatch, read_lines
 from assets.ingest.records import RawBatch, unsplit
 from warehouse.errors import AudoticsError
 
@@ -28,7 +27,7 @@ _VALUES = f"""
 SELECT
     line,
     is_object,
-    {{check}} AS refused,
+    {{refused}} AS refused,
     CASE WHEN is_object THEN list_transform(
         list_zip(json_extract_string(text, $paths), json_type(text, $paths)),
         lambda found: CASE
@@ -81,31 +80,61 @@ def read_json(
         AudoticsError: the file is empty, a document is not whole, or no object of the first batch has the path of a
             field that is not in `optional`.
     """
-    connection, checked, is_empty = connect_offline(), False, True
+    picked, is_empty = _Picked(file, columns, optional, check), True
     is_lines = rows is None and is_json_lines(file, encoding)
     keys = [str(step) for step in path_steps(rows or "")]
-    for batch in read_lines(file, encoding) if is_lines else read_rows(file, keys, encoding):
-        paths = {field: _paths(column, batch.lines["text"]) for field, column in columns.items()}
-        connection.register("lines", batch.lines)
+    for lines in read_lines(file, encoding) if is_lines else read_rows(file, keys, encoding):
+        batch = picked.of(lines)
+        is_empty = is_empty and not batch.rows_read
+        yield batch
+    if is_lines and is_empty:
+        raise AudoticsError(f"{file} is empty; give a file with listens")
+
+
+class _Picked:
+    """Picks the columns of batch after batch, and knows which of them the file has shown so far."""
+
+    def __init__(self, file: InputFile, columns: Mapping[str, str], optional: Sequence[str], check: str | None) -> None:
+        self._file, self._columns, self._optional = file, columns, optional
+        self._refused = f"CASE WHEN is_object THEN {check} END" if check else None
+        self._connection = connect_offline()
+        # Known from the first batch with an object on.
+        self._absent: set[str] | None = None
+
+    def of(self, batch: LineBatch) -> RawBatch:
+        """Return the objects' values as `read_json` says; of no type is a column that no object has had so far."""
+        paths = {field: _paths(column, batch.lines["text"]) for field, column in self._columns.items()}
         every_path = [path for alternatives in paths.values() for path in alternatives]
-        query = _VALUES.format(check=f"CASE WHEN is_object THEN {check} END" if check else "NULL")
-        table = connection.sql(query, params={"paths": every_path}).to_arrow_table()
+        self._connection.register("lines", batch.lines)
+        query = _VALUES.format(refused=self._refused or "NULL")
+        table = self._connection.sql(query, params={"paths": every_path}).to_arrow_table()
         good = table.filter(table["is_object"])
-        if good.num_rows and not checked:
-            _check_paths(file, connection, paths, columns, optional)
-            checked = True
+        if good.num_rows and self._absent is None:
+            self._absent = self._find_absent(paths, every_path)
         values, position = {"line": good["line"]}, 0
         for field, alternatives in paths.items():
             places = range(position, position + len(alternatives))
             values[field] = pc.coalesce(*(pc.list_element(good["found"], place) for place in places))
             position = places.stop
-        if check:
+        for field in sorted(self._absent or ()):
+            if values[field].null_count == good.num_rows:
+                values[field] = pa.nulls(good.num_rows)
+            else:
+                self._absent = (self._absent or set()) - {field}
+        if self._refused:
             values["refused"] = good["refused"]
         malformed = unsplit(table["line"].filter(pc.invert(table["is_object"])), "malformed_json")
-        is_empty = is_empty and not table.num_rows and not batch.rejects.num_rows
-        yield RawBatch(pa.table(values), pa.concat_tables([batch.rejects, malformed]), batch.done)
-    if is_lines and is_empty:
-        raise AudoticsError(f"{file} is empty; give a file with listens")
+        return RawBatch(pa.table(values), pa.concat_tables([batch.rejects, malformed]), batch.done)
+
+    def _find_absent(self, paths: Mapping[str, list[str]], every_path: list[str]) -> set[str]:
+        """Return the fields whose paths no object of the batch has."""
+        found = {path for (path,) in self._connection.execute(_FOUND_PATHS, {"paths": every_path}).fetchall()}
+        absent = {field for field, alternatives in paths.items() if not found & set(alternatives)}
+        for field, column in self._columns.items():
+            if field in absent and field not in self._optional:
+                names = [name for (name,) in self._connection.execute(_TOP_LEVEL_NAMES).fetchall()]
+                raise AudoticsError(missing_column(self._file, field, column, names))
+        return absent
 
 
 def is_json_lines(file: InputFile, encoding: str | None) -> bool:
@@ -134,18 +163,3 @@ def _paths(column: str, texts: pa.ChunkedArray) -> list[str]:
 
 def _json_step(step: str | int) -> str:
     return f"[{step}]" if isinstance(step, int) else '."' + step.replace('"', '\\"') + '"'
-
-
-def _check_paths(
-    file: InputFile,
-    connection: duckdb.DuckDBPyConnection,
-    paths: Mapping[str, list[str]],
-    columns: Mapping[str, str],
-    optional: Sequence[str],
-) -> None:
-    every_path = [path for alternatives in paths.values() for path in alternatives]
-    found = {path for (path,) in connection.execute(_FOUND_PATHS, {"paths": every_path}).fetchall()}
-    for field, alternatives in paths.items():
-        if field not in optional and not found & set(alternatives):
-            names = [name for (name,) in connection.execute(_TOP_LEVEL_NAMES).fetchall()]
-            raise AudoticsError(missing_column(file, field, columns[field], names))

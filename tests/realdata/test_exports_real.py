@@ -49,7 +49,7 @@ EXPECTED = {
             "too_many_tags": "too_many_tags",
         }.items()
     },
-    # Ids that are null or empty are none, which is no fault.
+    # Ids that are null or empty are not given.
     "listenbrainz/invalid/invalid_mbid_listens.json": ("listenbrainz", 2, {}),
     "exports/.scrobbler.log": ("scrobbler-log/Europe/Berlin", 3, {"bad_mbid": 1}),
     "exports/librefm.csv": ("librefm", 3, {}),

@@ -223,3 +223,11 @@ def test_parquet_with_damaged_pages_is_refused(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(AudoticsError, match=r"listens\.parquet is not a whole Parquet file"):
         list(read_parquet(input_file(path), {"user_id": "u"}))
+
+
+def test_a_json_column_is_of_no_type_until_a_row_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_rows, "read_lines", partial(read_lines, block_bytes=20))
+    path = _json(tmp_path, '{"u": "ada"}', '{"u": "ada"}', '{"u": "ada", "v": 1}', '{"u": "ada"}')
+    batches = list(read_json(input_file(path), {"user_id": "u", "title": "v"}, optional=("title",)))
+    kinds = [batch.rows.schema.field("title").type for batch in batches if batch.rows.num_rows]
+    assert (kinds[0], kinds[-1]) == (pa.null(), pa.string())

@@ -77,6 +77,13 @@ def test_rows_that_name_nobody_are_of_the_folder_that_was_given_or_of_nobody(tmp
         preview(tmp_path)
 
 
+def test_a_history_without_any_of_the_names_of_a_column_is_refused(tmp_path: Path) -> None:
+    row = {name: value for name, value in played("Roads").items() if name != "ms_played"}
+    path = write(tmp_path / "endsong_0.json", [row, row | {"note": '"ms_played": 1'}])
+    with pytest.raises(AssertionError, match=r"lacks 'ms_played' and 'msPlayed'"):
+        preview(path, "spotify")
+
+
 def test_the_folder_one_is_in_has_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "cleo" / "endsong_0.json", [played("Roads", username="")])
     monkeypatch.chdir(tmp_path / "cleo")

@@ -14,6 +14,7 @@ from assets.replay import assets as replay
 from assets.search import assets as search
 from assets.similar import assets as similar
 from orchestration.jobs import JOBS, SCHEDULES
+from orchestration.sensors import SENSORS
 from quality.checks import build_blocks_check, build_feature_checks, landed_files_check, raw_listens_check
 from warehouse.resource import LakeResource, PostgresResource, RedisResource
 
@@ -43,6 +44,7 @@ defs = dg.Definitions(
     ],
     jobs=JOBS,
     schedules=SCHEDULES,
+    sensors=SENSORS,
     resources={"warehouse": PostgresResource(), "redis": RedisResource(), "lake": LakeResource()},
     # A process per step would import the code location again for each: several times slower than the steps.
     executor=dg.in_process_executor,

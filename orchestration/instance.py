@@ -18,7 +18,7 @@ from warehouse.wording import counted
 
 _STORAGE_VARIABLE = "AUDOTICS_DAGSTER_STORAGE_URL"
 
-_RUNNING = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+RUNNING = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _MAX_RUNTIME_SECONDS = 12 * 3600
 # How far the time at which a process started may seem later than what it recorded: that time is counted in ticks from
 # the start of the machine, whose own time is rounded to seconds and moves when the clock is set.
@@ -84,7 +84,7 @@ def running_runs(settings: Settings) -> list[str]:
     A run that was killed could not record its own end: when its process has gone, it is recorded as failed here. One
     that has recorded no process yet counts as running.
     """
-    return _named(_unfinished(settings, _process_has_gone, "The process of this run has ended without a word."))
+    return _named(_unfinished(settings, process_has_gone, "The process of this run has ended without a word."))
 
 
 def fail_runs(settings: Settings) -> None:
@@ -114,7 +114,7 @@ def _unfinished(
             return []
     with open_instance(settings, postgres.url) as instance:
         runs = []
-        for run in instance.get_runs(filters=dg.RunsFilter(statuses=_RUNNING)):
+        for run in instance.get_runs(filters=dg.RunsFilter(statuses=RUNNING)):
             if is_over(instance, run):
                 instance.report_run_failed(run, why)
             else:
@@ -122,7 +122,7 @@ def _unfinished(
     return runs
 
 
-def _process_has_gone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+def process_has_gone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Tell whether a run has recorded its process, as those of the command line and of the UI do, and it has ended."""
     recorded = []
     for log in instance.all_logs(run.run_id, of_type=DagsterEventType.ENGINE_EVENT):

@@ -1,4 +1,4 @@
-"""The jobs and their schedules. Every job runs for one `as_of` partition."""
+"""The jobs and their schedules. Every job but `landing` runs for one `as_of` partition."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -12,6 +12,7 @@ from warehouse.engine import create_engine
 from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 
+LANDING = dg.AssetSelection.groups("raw")
 INGEST = dg.AssetSelection.groups("raw", "staging", "snapshots", "intermediate", "core", "analytics")
 FEATURES = dg.AssetSelection.groups("features")
 TRAINING = dg.AssetSelection.groups("training")
@@ -70,7 +71,14 @@ replay = dg.define_asset_job(
     " Features of the date are built where there are none.",
 )
 
-JOBS = [nightly, features, training, search, training_and_release, evaluation, similarity_evaluation, replay]
+landing = dg.define_asset_job(
+    "landing",
+    selection=LANDING,
+    description="Load what has landed and check the raw tables, nothing after it; the sensor starts it for what is new."
+    " With `retry: true`, also what is set aside.",
+)
+
+JOBS = [nightly, features, training, search, training_and_release, evaluation, similarity_evaluation, replay, landing]
 
 
 def _as_of_request(as_of: date) -> dg.RunRequest:

@@ -70,12 +70,14 @@ def test_up_brings_everything_up_and_an_interrupt_brings_everything_down(home: P
     try:
         wait_for(f"http://127.0.0.1:{ui_port}/server_info", process)
         wait_for(f"http://127.0.0.1:{api_port}/livez", process)
-        query = "{repositoriesOrError{... on RepositoryConnection{nodes{jobs{name} schedules{name}}}}}"
+        asked = "jobs{name} schedules{name} sensors{name sensorState{status}}"
+        query = f"{{repositoriesOrError{{... on RepositoryConnection{{nodes{{{asked}}}}}}}}}"
         answer = httpx.post(f"http://127.0.0.1:{ui_port}/graphql", json={"query": query}, timeout=60).json()
         (location,) = answer["data"]["repositoriesOrError"]["nodes"]
         jobs = {job["name"] for job in location["jobs"]}
-        assert {"nightly", "training", "training_and_release", "evaluation"} <= jobs
+        assert {"nightly", "training", "training_and_release", "evaluation", "landing"} <= jobs
         assert len(location["schedules"]) == 4
+        assert location["sensors"] == [{"name": "landing_sensor", "sensorState": {"status": "RUNNING"}}]
         assert httpx.get(f"http://127.0.0.1:{api_port}/readyz").status_code == 503
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=90)

@@ -119,6 +119,7 @@ def test_everything_hangs_together_from_raw_listens_to_the_release() -> None:
         ("training_and_release", {"raw/listens", "rankers", "release"}, {"model_evaluations"}),
         ("evaluation", {"model_evaluations"}, {"release", "rankers", "similarity_evaluations"}),
         ("similarity_evaluation", {"similarity_evaluations"}, {"model_evaluations", "similar_tracks"}),
+        ("landing", {"raw/listens", "raw/ingest_files"}, {"staging/stg_listens", "core/fct_listens"}),
         ("replay", {"features/feat_user", "replayed_recommendations"}, {"candidates", "recommendations", "release"}),
     ],
 )

@@ -1,0 +1,94 @@
+"""The sensor of the landing folder, tick by tick, on an instance of its own; the runs it asks for are made."""
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from loading import query
+
+from orchestration.definitions import defs
+from orchestration.sensors import landing_sensor
+from warehouse.resource import PostgresResource
+
+ROWS = "uts,artist,track\n"
+
+
+class Ticks:
+    """Ticks of the sensor, one after the other."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance, self.cursor = instance, ""
+
+    def tick(self) -> tuple[list[dg.RunRequest], str]:
+        context = dg.build_sensor_context(
+            self.instance, cursor=self.cursor, definitions=defs, resources={"warehouse": PostgresResource()}
+        )
+        done = landing_sensor.evaluate_tick(context)
+        self.cursor = str(done.cursor)
+        return list(done.run_requests or []), done.skip_message or ""
+
+    def run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+        return defs.resolve_job_def("landing").execute_in_process(
+            run_config=request.run_config, instance=self.instance, raise_on_error=False
+        )
+
+
+@pytest.fixture
+def ticks(warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ticks]:
+    monkeypatch.setenv("AUDOTICS_WAREHOUSE_URL", warehouse_url)
+    monkeypatch.setenv("AUDOTICS_LANDING", str(tmp_path / "landing"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Ticks(instance)
+
+
+def write(tmp_path: Path, name: str, number: int) -> Path:
+    path = tmp_path / "landing" / "lastfm" / "ada" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{ROWS}{1400000000 + 300 * number},Deep Dish,Roads\n", encoding="utf-8")
+    return path
+
+
+def checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    return {each.check_name: each.passed for each in result.get_asset_check_evaluations()}
+
+
+def test_two_of_three_load_the_broken_one_turns_the_check_red_until_it_is_repaired(
+    ticks: Ticks, warehouse_url: str, tmp_path: Path
+) -> None:
+    assert ticks.tick() == ([], "nothing new has landed")
+    good = [write(tmp_path, f"{number}.csv", number) for number in range(2)]
+    whole = gzip.compress(f"{ROWS}1400009000,Deep Dish,Roads\n".encode())
+    broken = good[0].with_name("broken.csv.gz")
+    broken.write_bytes(whole[:-9])
+    assert ticks.tick() == ([], "3 new files are waited for, until nothing changes")
+    (request,), _ = ticks.tick()
+    done = ticks.run(request)
+    assert done.success, "a bad file fails no run"
+    assert checks(done) == {"raw_listens_suite": True, "landed_files_loaded": False}
+    (red,) = [each for each in done.get_asset_check_evaluations() if not each.passed]
+    assert (red.severity, red.blocking) == (dg.AssetCheckSeverity.ERROR, False)
+    assert f"{broken}: {broken} is damaged" in str(red.description)
+    assert query(warehouse_url, "select count(*) from raw.listens") == [(2,)]
+    for _ in range(2):
+        assert ticks.tick() == ([], "nothing new has landed")
+    broken.write_bytes(whole)
+    assert ticks.tick()[0] == []
+    (request,), _ = ticks.tick()
+    done = ticks.run(request)
+    assert checks(done) == {"raw_listens_suite": True, "landed_files_loaded": True}
+    assert query(warehouse_url, "select count(*) from raw.listens") == [(3,)]
+    assert ticks.tick() == ([], "nothing new has landed")
+
+
+def test_while_a_run_is_under_way_there_is_no_other(ticks: Ticks, tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", 0)
+    ticks.tick()
+    (request,), _ = ticks.tick()
+    run = ticks.instance.create_run_for_job(defs.resolve_job_def("landing"), status=dg.DagsterRunStatus.STARTING)
+    requests, why = ticks.tick()
+    assert (requests, why) == ([], f"run {run.run_id} of landing comes first")
+    ticks.instance.report_run_failed(run)
+    (again,), _ = ticks.tick()
+    assert again.run_key is not None and again.run_key.split()[0] == str(request.run_key).split()[0]

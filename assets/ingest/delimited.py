@@ -12,12 +12,15 @@ import pyarrow.compute as pc
 from assets.ingest.encodings import encoding_advice
 from assets.ingest.files import InputFile
 from assets.ingest.lines import LineBatch, read_lines
+from assets.ingest.missing import MissingColumnError
 from assets.ingest.quoting import QuotedSplitter, shows_escapes, shows_quotes
 from assets.ingest.records import REJECT_SCHEMA, RawBatch, unsplit
 from warehouse.errors import AudoticsError
 
 # Excel writes it before the header of a file whose delimiter is not the one of the country.
 _SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
+
+_DELIMITERS = (";", "\t", "|", ",")
 
 
 @dataclass(frozen=True)
@@ -176,17 +179,16 @@ def _positions(
         if names.count(column) > 1:
             raise AudoticsError(f"{file} has {names.count(column)} columns named {column!r}; rename all but one")
         if column not in names and field not in optional:
-            raise AudoticsError(missing_column(file, field, column, names))
+            raise MissingColumnError(file, field, [column], names, _other_delimiter(names))
         positions[field] = names.index(column) if column in names else None
     return positions
 
 
-def missing_column(file: InputFile, field: str, column: str, names: Sequence[str]) -> str:
-    """Return the message for a mapping that names a column which the file does not have."""
-    return (
-        f"{file} has no column {column!r}, which the mapping names for {field}; it has {', '.join(names)}. "
-        f"Correct the mapping, or add {field!r} to its `optional` list if some files lack it"
-    )
+def _other_delimiter(names: Sequence[str]) -> str:
+    """Return what to do about a header that is one field by what else may stand between fields; empty for nothing."""
+    found = next((delimiter for delimiter in _DELIMITERS if len(names) == 1 and delimiter in names[0]), None)
+    written = "\\t" if found == "\t" else found
+    return "" if found is None else f'Set delimiter = "{written}" in the mapping, which its header shows'
 
 
 def _raw_batch(lines: pa.Table, batch: LineBatch, table: _Table) -> RawBatch:

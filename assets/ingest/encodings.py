@@ -26,13 +26,16 @@ _UNDECODABLE = "\udcff"
 def utf8_blocks(stream: InputStream, encoding: str | None, block_bytes: int) -> Iterator[bytes]:
     """Yield the stream as UTF-8 without byte order mark, in blocks of about so many bytes, cut anywhere.
 
-    A byte order mark tells the encoding, whatever is given; without one and without `encoding` it is UTF-8, or UTF-16
+    A byte order mark tells the encoding, whatever is given; without one, UTF-16 and UTF-32 are big-endian if
+    they begin with a zero; without one and without `encoding` it is UTF-8, or UTF-16
     where every other byte of the beginning is zero. What does not decode comes out as bytes that are not UTF-8. Where
     lines end in CR alone, as the first block shows, they end in LF; so does the last line.
     """
     block = stream.read(max(block_bytes, _LONGEST_MARK))
     mark = next((mark for mark in _BYTE_ORDER_MARKS if block.startswith(mark)), b"")
     name = _BYTE_ORDER_MARKS.get(mark) or encoding or _by_zeros(block) or "utf-8"
+    if not mark and codecs.lookup(name).name in ("utf-16", "utf-32"):
+        name = f"{name}-{'be' if block.startswith(bytes(1)) else 'le'}"
     decoder = None if codecs.lookup(name).name == "utf-8" else codecs.getincrementaldecoder(name)(_HANDLER)
     block = block[len(mark) :] or stream.read(block_bytes)
     returns_only: bool | None = None
@@ -55,7 +58,8 @@ def is_encoding(name: str) -> bool:
     """Whether Python can decode text of this encoding."""
     try:
         "".encode(name)
-    except LookupError:
+        codecs.getincrementaldecoder(name)(_HANDLER).decode(b"", True)
+    except (LookupError, UnicodeError):
         return False
     return True
 

@@ -7,17 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.ingest.delimited import missing_column
 from assets.ingest.duck import connect_offline
 from assets.ingest.encodings import utf8_blocks
 from assets.ingest.files import InputFile
 from assets.ingest.json_documents import read_rows
 from assets.ingest.lines import LineBatch, read_lines
+from assets.ingest.missing import MissingColumnError
 from assets.ingest.records import RawBatch, unsplit
 from warehouse.errors import AudoticsError
 
 # What is read to tell lines from documents.
 _HEAD_BYTES = 1 << 20
+_LAST_PLACE = (1 << 31) - 1
 # A step in quotation marks, or one without dots.
 _STEP = re.compile(r'"([^"]*)"|([^.]+)')
 _IS_OBJECT = "CASE WHEN json_valid(text) THEN json_type(text) = 'OBJECT' ELSE false END"
@@ -51,7 +52,10 @@ def path_steps(dotted: str) -> list[str | int]:
 
     A name with dots, or one that is a number, stands in quotation marks: `track."artist.name"`.
     """
-    return [int(plain) if plain.isdigit() else plain or literal for literal, plain in _STEP.findall(dotted)]
+    return [
+        int(plain) if plain.isascii() and plain.isdigit() else plain or literal
+        for literal, plain in _STEP.findall(dotted)
+    ]
 
 
 def read_json(
@@ -98,6 +102,11 @@ class _Picked:
         self._file, self._columns, self._optional = file, columns, optional
         self._refused = f"CASE WHEN is_object THEN {check} END" if check else None
         self._connection = connect_offline()
+        for column in columns.values():
+            if any(step == "*" or (isinstance(step, int) and step > _LAST_PLACE) for step in path_steps(column)):
+                raise AudoticsError(
+                    f"{file}: the path {column!r} does not lead to one value; name keys, and places in lists from 0"
+                )
         # Known from the first batch with an object on.
         self._absent: set[str] | None = None
 
@@ -133,7 +142,7 @@ class _Picked:
         for field, column in self._columns.items():
             if field in absent and field not in self._optional:
                 names = [name for (name,) in self._connection.execute(_TOP_LEVEL_NAMES).fetchall()]
-                raise AudoticsError(missing_column(self._file, field, column, names))
+                raise MissingColumnError(self._file, field, [column], names)
         return absent
 
 

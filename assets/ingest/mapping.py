@@ -1,6 +1,7 @@
 """Mapping files: which column of a tabular file is which field of a listen."""
 
 import hashlib
+import json
 import re
 import tomllib
 from collections.abc import Set
@@ -180,6 +181,9 @@ class Mapping(Strict):
         for unit, field in (("played_unit", "ms_played"), ("duration_unit", "duration_ms")):
             if unit in self.model_fields_set and field not in self.columns:
                 raise ValueError(f"{unit} has no effect without a column for {field}")
+        marks = [mark for mark in (self.delimiter, self.quote, self.escape) if mark is not None]
+        if len(set(marks)) < len(marks):
+            raise ValueError("delimiter, quote and escape must be different characters")
         if self.format is not None:
             for name in sorted(self.model_fields_set):
                 if name in _ONLY_FOR and self.format not in _ONLY_FOR[name]:
@@ -192,7 +196,8 @@ class Mapping(Strict):
 
         Keys that have their default count as absent, so that a new key changes no digest of a file that was loaded.
         """
-        return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()[:12]
+        meaning = json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+        return hashlib.sha256(meaning.encode()).hexdigest()[:12]
 
     def rules(self, origin: str) -> ParseRules:
         """Return what the parser must know; `origin` says where the mapping was read from."""

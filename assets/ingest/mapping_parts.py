@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from assets.ingest.encodings import is_encoding
-from assets.ingest.records import PER_SECOND
+from assets.ingest.records import PER_SECOND, REASONS
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 # What tools write where there is no value.
@@ -149,6 +149,13 @@ class LeaveOut(Strict):
     starts_with: tuple[Text, ...] = ()
     contains: tuple[Text, ...] = ()
     below: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+    @field_validator("rule")
+    @classmethod
+    def _is_not_a_reason(cls, rule: str) -> str:
+        if rule in REASONS:
+            raise ValueError(f"{rule} is why rows are rejected; call the rule otherwise")
+        return rule
 
     @model_validator(mode="after")
     def _one_condition(self) -> Self:

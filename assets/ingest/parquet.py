@@ -8,15 +8,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from assets.ingest.delimited import missing_column
 from assets.ingest.duck import connect_offline
 from assets.ingest.files import InputFile
+from assets.ingest.missing import MissingColumnError
 from assets.ingest.records import REJECT_SCHEMA, RawBatch
 from assets.ingest.rejects import kept_fields
 from assets.ingest.utf8 import escaped, invalid_rows
 from warehouse.errors import AudoticsError
 
 BATCH_ROWS = 128 << 10
+# Microseconds since 1970 of the last instants that DuckDB knows, about.
+_FARTHEST_US = 9 * 10**18
 
 
 def read_parquet(file: InputFile, columns: Mapping[str, str], optional: Sequence[str] = ()) -> Iterator[RawBatch]:
@@ -40,7 +42,7 @@ def read_parquet(file: InputFile, columns: Mapping[str, str], optional: Sequence
                 if (steps := _resolve(schema, column)) is not None:
                     _check_column(file, schema, column, steps)
                 elif field not in optional:
-                    raise AudoticsError(missing_column(file, field, column, schema.names))
+                    raise MissingColumnError(file, field, [column], schema.names)
             total, done = max(parquet.metadata.num_rows, 1), 0
             # What no field needs is not read.
             wanted = sorted({steps[0] for column in columns.values() if (steps := _resolve(schema, column))})
@@ -70,7 +72,7 @@ def _resolve(schema: pa.Schema, column: str) -> list[str] | None:
 def _within(kind: pa.DataType, step: str) -> pa.DataType | None:
     """Return the type that a step leads to, None if a type has no such step."""
     if _is_list(kind):
-        return kind.value_type if step.isdigit() else None
+        return kind.value_type if step.isascii() and step.isdigit() else None
     if pa.types.is_struct(kind) and kind.get_field_index(step) >= 0:
         return kind.field(step).type
     return None
@@ -123,12 +125,26 @@ def _raw_batch(
         if _is_text(value.type):
             value = value.cast(pa.binary())
             invalid = np.union1d(invalid, invalid_rows(value.fill_null(b"")))
-        values[field] = value
+        values[field] = _readable(value)
     rows = pa.table(values)
     rejects = _rejects(connection, rows.take(pa.array(invalid)))
     if len(invalid):
         rows = rows.take(pa.array(np.delete(np.arange(len(rows)), invalid)))
     return RawBatch(_text_as_strings(rows), rejects, done)
+
+
+def _readable(values: pa.Array) -> pa.Array:
+    """Return numbers and times in types that DuckDB reads, instants that are too far away as the farthest."""
+    kind = values.type
+    if pa.types.is_float16(kind):
+        return values.cast(pa.float32())
+    if not pa.types.is_timestamp(kind) or kind.unit == "ns":
+        return values
+    farthest = _FARTHEST_US // {"s": 1_000_000, "ms": 1_000, "us": 1}[kind.unit]
+    counted = pc.min_element_wise(pc.max_element_wise(values.cast(pa.int64()), -farthest), farthest)
+    # An instant that is not known stays unknown.
+    counted = pc.if_else(values.is_valid(), counted, None)
+    return counted.cast(pa.timestamp(kind.unit, kind.tz)).cast(pa.timestamp("us", kind.tz))
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -117,6 +117,6 @@ def _kind(kind: pa.DataType) -> str:
         return "integer"
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return "real"
-    if pa.types.is_timestamp(kind):
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return "instant"
     return "text"

@@ -50,7 +50,7 @@ WITH fields AS (
     SELECT line, {", ".join(f"{_text(field.name, kinds, rules)} AS {field.name}" for field in FIELDS if field.is_text)},
         {_values(kinds, rules)},
         {"refused" if is_checked else "NULL"} AS refused,
-        {_time(kinds["listened_at"], rules) if "listened_at" in kinds else "NULL::BIGINT"} AS time_us
+        {_time(kinds["listened_at"], rules, latest) if "listened_at" in kinds else "NULL::BIGINT"} AS time_us
     FROM batch
 ), timed AS (
     SELECT * REPLACE (lower(recording_mbid) AS recording_mbid, lower(artist_mbid) AS artist_mbid,
@@ -215,11 +215,20 @@ def _boolean(kinds: Mapping[str, str]) -> str:
         END"""
 
 
-def _time(kind: str, rules: ParseRules) -> str:
+def _time(kind: str, rules: ParseRules, latest: datetime) -> str:
     """Return microseconds since 1970 UTC, null when the value is not a time; the session's zone is the rules'."""
     if kind == "instant":
         return "epoch_us(listened_at::TIMESTAMPTZ)"
     times = [_time_in(unit, kind, rules) for unit in rules.time.units]
+    if len(times) > 1:
+        # Any number is a time in every unit that counts: the first in which it is a possible one is its own.
+        bounds = f"BETWEEN {_microseconds(EARLIEST)} AND {_microseconds(latest)}"
+        possible = [
+            f"CASE WHEN {time} {bounds} THEN {time} END"
+            for unit, time in zip(rules.time.units, times, strict=True)
+            if unit in PER_SECOND
+        ]
+        times = [*possible, *times]
     time = times[0] if len(times) == 1 else f"coalesce({', '.join(times)})"
     if not rules.time.has_offset:
         return time
@@ -252,8 +261,8 @@ def _number_of(unit: str, kind: str) -> str:
     if kind == "real":
         return _fractional("listened_at", unit)
     return f"""CASE
-            WHEN regexp_full_match(listened_at, {_INTEGER}) THEN {_whole("listened_at", unit)}
-            WHEN regexp_full_match(listened_at, {_REAL}) THEN {_fractional("listened_at", unit)}
+            WHEN regexp_full_match(listened_at::VARCHAR, {_INTEGER}) THEN {_whole("listened_at", unit)}
+            WHEN regexp_full_match(listened_at::VARCHAR, {_REAL}) THEN {_fractional("listened_at", unit)}
         END"""
 
 

@@ -11,6 +11,7 @@ from assets.ingest.duck import connect_offline
 from assets.ingest.files import InputFile
 from assets.ingest.mapping import Mapping as FileMapping
 from assets.ingest.mapping_parts import NULLS, LeaveOut, Lookup, Pick
+from assets.ingest.missing import MissingColumnError
 from assets.ingest.parse_sql import quoted
 from assets.ingest.records import RawBatch
 from warehouse.errors import AudoticsError
@@ -95,10 +96,7 @@ class Picker:
             found = [not pa.types.is_null(kinds[column]) for column in columns]
             joined = self._mapping.columns[field].join is not None
             if not any(found) or (joined and not all(found)):
-                raise AudoticsError(
-                    f"{self._file} lacks {' and '.join(map(repr, columns))}, which the mapping names for"
-                    f" {field}; correct the mapping, or add {field!r} to its `optional` list if some files lack it"
-                )
+                raise MissingColumnError(self._file, field, columns)
         for column, kind in kinds.items():
             if pa.types.is_nested(kind):
                 raise AudoticsError(

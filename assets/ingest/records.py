@@ -27,6 +27,12 @@ PROFILE_SCHEMA = pa.schema(
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 TOO_OLD = f"before_{EARLIEST_DAY.year}"
 TIME_REASONS = ("bad_timestamp", TOO_OLD, "in_the_future")
+# Why rows of any format are rejected.
+REASONS = (
+    *("invalid_utf8", "malformed_json", "wrong_column_count", "nul_byte", "too_long", "bad_mbid", *TIME_REASONS),
+    *("empty_user", "empty_artist_name", "empty_track_name", "empty_artist", "empty_track", "empty_tag"),
+    *("unknown_artist", "unknown_track"),
+)
 
 
 class Field(NamedTuple):

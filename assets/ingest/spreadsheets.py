@@ -8,8 +8,8 @@ from zipfile import BadZipFile, ZipFile
 
 import pyarrow as pa
 
-from assets.ingest.delimited import missing_column
 from assets.ingest.files import InputFile
+from assets.ingest.missing import MissingColumnError
 from assets.ingest.records import REJECT_SCHEMA, RawBatch
 from assets.ingest.workbook import Workbook
 from warehouse.errors import AudoticsError
@@ -34,7 +34,7 @@ def read_spreadsheet(
         with file.random_access() as stored, ZipFile(stored) as packed:
             book = Workbook(packed)
             name, header = _sheet(file, book, columns, optional, sheet)
-            places = {field: header.get(column) for field, column in columns.items()}
+            places = {field: _place(file, header, column) for field, column in columns.items()}
             rows = islice(book.rows(name), 1, None)
             yield _raw_batch([], places, 0.0)
             while batch := list(islice(rows, BATCH_ROWS)):
@@ -45,7 +45,7 @@ def read_spreadsheet(
 
 def _sheet(
     file: InputFile, book: Workbook, columns: Mapping[str, str], optional: Sequence[str], wanted: str | None
-) -> tuple[str, dict[str, int]]:
+) -> tuple[str, dict[str, list[int]]]:
     """Return the name of the sheet to read, and the places of its columns by name."""
     if wanted is not None and wanted not in book.sheets:
         raise AudoticsError(f"{file} has no sheet {wanted!r}; it has {', '.join(book.sheets)}")
@@ -56,12 +56,22 @@ def _sheet(
             return name, header
     fullest = max(headers.values(), key=lambda header: len(set(needed.values()) & set(header)), default={})
     field = next(field for field, column in needed.items() if column not in fullest)
-    raise AudoticsError(missing_column(file, field, needed[field], list(fullest)))
+    raise MissingColumnError(file, field, [needed[field]], list(fullest))
 
 
-def _header(book: Workbook, sheet: str) -> dict[str, int]:
+def _header(book: Workbook, sheet: str) -> dict[str, list[int]]:
     _, cells, _ = next(book.rows(sheet), (0, {}, 0.0))
-    return {text.strip(): column for column, text in cells.items()}
+    places: dict[str, list[int]] = {}
+    for column, text in cells.items():
+        places.setdefault(text.strip(), []).append(column)
+    return places
+
+
+def _place(file: InputFile, header: Mapping[str, list[int]], column: str) -> int | None:
+    places = header.get(column, [])
+    if len(places) > 1:
+        raise AudoticsError(f"{file} has {len(places)} columns named {column!r}; rename all but one")
+    return places[0] if places else None
 
 
 def _raw_batch(

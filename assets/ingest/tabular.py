@@ -4,12 +4,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from urllib.parse import unquote
 
 from assets.ingest.delimited import Layout, read_delimited
 from assets.ingest.files import InputFile
 from assets.ingest.json_rows import read_json
 from assets.ingest.listing import Listing
 from assets.ingest.mapping import FormatName, Mapping
+from assets.ingest.missing import MissingColumnError
 from assets.ingest.parquet import read_parquet
 from assets.ingest.pick import Picker
 from assets.ingest.records import ParseRules, RawBatch
@@ -70,7 +72,8 @@ class Tabular:
                 f"{file}: its path has no part that user_pattern = '{self.mapping.user_pattern}' of {self.origin} finds"
                 " the user in; rename it, or correct the pattern"
             )
-        return found[1]
+        # Hive and Spark write what is not plain in a path as %C3%B6.
+        return unquote(found[1])
 
     def find(self, listing: Listing) -> list[InputFile]:
         """Return the files that were given themselves, and those of a known extension in folders and archives.
@@ -97,7 +100,13 @@ class Tabular:
                 f'add format = "csv", "tsv", "json", "jsonl", "parquet" or "xlsx" to {self.origin}'
             )
         picker = Picker(self.mapping, file, self.told_user(file) if self.mapping.user_pattern else None)
-        return (picker.pick(batch) for batch in self._columns(file, format_name, picker.columns, picker.optional))
+        return self._picked(picker, self._columns(file, format_name, picker.columns, picker.optional))
+
+    def _picked(self, picker: Picker, batches: Iterator[RawBatch]) -> Iterator[RawBatch]:
+        try:
+            yield from map(picker.pick, batches)
+        except MissingColumnError as error:
+            raise error if self.name is None else error.of_format(self.name) from error
 
     def _columns(
         self, file: InputFile, format_name: FormatName, columns: dict[str, str], optional: Sequence[str]

@@ -77,7 +77,11 @@ class Workbook:
         return value
 
     def _moment(self, days: str) -> str:
-        moment = self._first_day + timedelta(seconds=round(float(days) * 86_400))
+        try:
+            moment = self._first_day + timedelta(seconds=round(float(days) * 86_400))
+        except OverflowError:
+            # No calendar has such a day, so it stays the number that it is.
+            return days
         return moment.isoformat(sep=" ")
 
     def _shared_texts(self) -> list[str]:

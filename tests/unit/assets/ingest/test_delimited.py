@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -282,3 +283,15 @@ def test_a_file_without_a_line_is_empty(tmp_path: Path, content: bytes) -> None:
 def test_a_row_that_is_cut_at_the_end_of_the_file_is_a_reject(tmp_path: Path) -> None:
     rows, rejects = _read(_write(tmp_path, "user,name\nu1,Roads\nu2"))
     assert (rows, rejects) == ([(2, "Roads", "u1")], [(3, "wrong_column_count", None)])
+
+
+@pytest.mark.parametrize(("delimiter", "written"), [(";", ";"), ("\t", r"\\t"), ("|", r"\|")])
+def test_a_header_with_another_delimiter_says_which_one_to_set(tmp_path: Path, delimiter: str, written: str) -> None:
+    path = _write(tmp_path, f"name{delimiter}user\nRoads{delimiter}u1\n")
+    with pytest.raises(AudoticsError, match=f'Set delimiter = "{written}" in the mapping, which its header shows'):
+        _read(path)
+
+
+def test_comments_begin_with_any_of_several_texts(tmp_path: Path) -> None:
+    rows, _ = _read(_write(tmp_path, "# a\n+A b\nuser,name\n#u0,x\nu1,+A\n"), replace(CSV, comment=("#", "+A")))
+    assert rows == [(5, "+A", "u1")]

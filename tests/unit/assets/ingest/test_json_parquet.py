@@ -231,3 +231,28 @@ def test_a_json_column_is_of_no_type_until_a_row_has_it(tmp_path: Path, monkeypa
     batches = list(read_json(input_file(path), {"user_id": "u", "title": "v"}, optional=("title",)))
     kinds = [batch.rows.schema.field("title").type for batch in batches if batch.rows.num_rows]
     assert (kinds[0], kinds[-1]) == (pa.null(), pa.string())
+
+
+@pytest.mark.parametrize("column", ["tags.*", "*", "tags.99999999999999999999"])
+def test_a_json_path_to_several_values_is_refused(tmp_path: Path, column: str) -> None:
+    path = _json(tmp_path, '{"u": "ada", "tags": ["x"]}')
+    with pytest.raises(AudoticsError, match="does not lead to one value; name keys, and places in lists from 0"):
+        list(read_json(input_file(path), {"title": column}))
+
+
+def test_a_superscript_figure_is_part_of_a_name(tmp_path: Path) -> None:
+    path = _json(tmp_path, json.dumps({"m": {"²": "x"}}))
+    assert _rows(list(read_json(input_file(path), {"title": "m.²"})), "title") == [(1, "x")]
+    table = pa.table({"m": [["x"]]})
+    with pytest.raises(AudoticsError, match=r"no column 'm\.²'"):
+        list(read_parquet(input_file(_parquet(tmp_path, table)), {"title": "m.²"}))
+
+
+def test_parquet_instants_that_are_too_far_away_are_the_farthest(tmp_path: Path) -> None:
+    far = [2**62, -(2**62), 0, None]
+    columns = {unit: pa.array(far, pa.timestamp(unit, "UTC")) for unit in ("ms", "us")}
+    path = _parquet(tmp_path, pa.table(columns | {"half": pa.array([1.5] * 4, pa.float16())}))
+    (batch,) = read_parquet(input_file(path), {"listened_at": "ms", "ms_played": "us", "title": "half"})
+    assert batch.rows["listened_at"].cast(pa.int64()).to_pylist() == [9 * 10**18, -9 * 10**18, 0, None]
+    assert batch.rows["ms_played"].cast(pa.int64()).to_pylist() == far
+    assert batch.rows["title"].to_pylist() == [1.5] * 4

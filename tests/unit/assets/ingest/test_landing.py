@@ -89,7 +89,7 @@ def test_uploads_in_progress_are_left_alone_wherever_they_are(tmp_path: Path) ->
     "stray",
     [
         "march.csv",
-        "deezer/history.json",
+        "tidal/history.json",
         "lastfm1k/2026/march.tsv",
         "lastfm-1k/world/2026-04.tsv",
         "lastfm-1k/world/more/2026-04.tsv.gz",

@@ -120,7 +120,8 @@ def test_the_encodings_that_a_file_shows_are_read_with_every_line_end(
     tmp_path: Path, encoding: str, mark: bytes, ends: str
 ) -> None:
     path = _write(tmp_path, mark + ends.join(TEXTS).encode(encoding))
-    for given in (None, encoding, "cp1252" if mark else None):
+    plain = encoding.removesuffix("-le").removesuffix("-be")
+    for given in (None, encoding, plain, "cp1252" if mark else None):
         assert _rows(list(read_lines(path, given))) == list(enumerate(TEXTS, 1)), given
 
 

@@ -71,6 +71,18 @@ def test_every_example_is_a_mapping() -> None:
         ("[time]", '[constants]\nuser_id = "me"\n[time]', r"user_id is in columns and in constants"),
         ('source = "shop"', 'source = "shop"\ndelimiter = ";;"', r"delimiter: "),
         ('source = "shop"', 'source = "shop"\nformat = "ods"', r"format: "),
+        ('source = "shop"', 'source = "shop"\ndelimiter = \'"\'', r"delimiter, quote and escape must be different"),
+        ('source = "shop"', 'source = "shop"\nescape = ";"\ndelimiter = ";"', r"quote and escape must be different"),
+        (
+            'source = "shop"',
+            'source = "shop"\nencoding = "punycode"',
+            r"encoding: is not an encoding that Python knows",
+        ),
+        (
+            'unit = "s"',
+            'unit = "s"\n[[leave_out]]\nrule = "bad_timestamp"\ncolumn = "t"\nmissing = true',
+            r"leave_out\.0\.rule: bad_timestamp is why rows are rejected; call the rule otherwise",
+        ),
         ('source = "shop"', 'source = "shop"\nencoding = "cp9"', r"encoding: is not an encoding that Python knows"),
         ('source = "shop"', 'source = "shop"\nskip_lines = -1', r"skip_lines: "),
         ('source = "shop"', 'source = "shop"\nescape = "ab"', r"escape: "),
@@ -238,3 +250,28 @@ def test_the_page_on_mappings_explains_every_key_and_no_other() -> None:
     assert set(re.findall("`([^`]+)`", nulls.split("|")[3])) == {*NULLS, "title", "artist_name", "tag"}
     example = tomllib.loads(page.partition("```toml\n")[2].partition("```")[0])
     Mapping.model_validate(example)
+
+
+def test_the_format_does_not_change_with_the_order_of_keys(tmp_path: Path) -> None:
+    other = MINIMAL.replace('user_id = "u"\nlistened_at = "t"', 'listened_at = "t"\nuser_id = "u"')
+    assert other != MINIMAL
+    assert Tabular(_mapping(tmp_path, other)).format == Tabular(_mapping(tmp_path, MINIMAL)).format
+
+
+def test_a_user_in_a_path_is_read_as_hive_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "user=J%C3%B6rg" / "plays.csv"
+    path.parent.mkdir()
+    path.write_text("t,id\n")
+    rules = MINIMAL.replace('user_id = "u"', "").replace(
+        'source = "shop"', """source = "shop"\nuser_pattern = 'user=([^/]+)/'"""
+    )
+    assert Tabular(_mapping(tmp_path, rules)).told_user(input_file(path)) == "Jörg"
+
+
+def test_a_column_that_a_format_lacks_is_told_without_blaming_a_mapping(tmp_path: Path) -> None:
+    path = tmp_path / "plays.csv"
+    path.write_text("t,id\n1,1\n")
+    with pytest.raises(
+        AudoticsError, match=r"no column 'u', where the format shop-export has user_id; it has t, id\. "
+    ):
+        list(Tabular(_mapping(tmp_path, MINIMAL), "", "shop-export").read(input_file(path)))

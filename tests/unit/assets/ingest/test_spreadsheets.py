@@ -39,6 +39,19 @@ def test_cells_come_as_text_whatever_they_hold(tmp_path: Path) -> None:
     assert _read(path, {"title": "value"}) == expected
 
 
+def test_a_day_that_no_calendar_has_stays_a_number(tmp_path: Path) -> None:
+    rows = [text_cells("day"), '<c r="A1" s="1"><v>9e9</v></c>', '<c r="A1" s="1"><v>1e300</v></c>']
+    path = write_workbook(tmp_path, {"one": rows})
+    assert _read(path, {"listened_at": "day"}) == [(2, "9e9"), (3, "1e300")]
+
+
+def test_of_two_columns_of_one_name_none_is_taken(tmp_path: Path) -> None:
+    path = write_workbook(tmp_path, {"one": [text_cells("song", "by", " song"), text_cells("a", "b", "c")]})
+    with pytest.raises(AudoticsError, match=r"has 2 columns named 'song'; rename all but one"):
+        _read(path, {"title": "song"})
+    assert _read(path, {"artist_name": "by"}) == [(2, "b")]
+
+
 def test_days_may_be_counted_from_1904(tmp_path: Path) -> None:
     rows = [text_cells("day"), '<c r="A1" s="1"><v>0.5</v></c>']
     path = write_workbook(tmp_path, {"one": rows}, properties='<workbookPr date1904="1"/>')

@@ -38,7 +38,7 @@ def main() -> None:
     with own_home() as platform:
         started = time.perf_counter()
         generate(
-            platform.settings.landing / "lastfm-1k" / "world",
+            Path(platform.settings.landing) / "lastfm-1k" / "world",
             SampleWorld(until=until, users=chosen.users, tracks=chosen.tracks, listens=chosen.listens),
         )
         say(f"generated {chosen.listens:,} listens at {chosen.listens / (time.perf_counter() - started):,.0f}/s")

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -94,7 +95,7 @@ def main() -> None:
 
 def land(platform: Platform, until: date, users: int, tracks: int) -> None:
     world = SampleWorld(until=until, users=users, tracks=tracks, listens=users * LISTENS_PER_USER)
-    generate(platform.settings.landing / "lastfm-1k" / "world", world)
+    generate(Path(platform.settings.landing) / "lastfm-1k" / "world", world)
 
 
 def train(

@@ -25,7 +25,7 @@ from orchestration.up import api_child
 from warehouse.errors import AudoticsError
 from warehouse.local.server import any_free_port
 from warehouse.local.servers import status
-from warehouse.settings import load_settings
+from warehouse.settings import is_remote, load_settings
 from warehouse.wording import counted
 
 _WORLD = "sample-world-"
@@ -77,7 +77,11 @@ def run_demo(steps: Steps, note: Callable[[str], None], users: int | None = None
     were_running = any(server.running for server in status(settings))
     try:
         platform = open_platform()
-        folder, until = sample_world(platform.settings.landing / "lastfm-1k", users, steps)
+        if is_remote(platform.settings.landing):
+            raise AudoticsError(
+                f"no sample world can be written to {platform.settings.landing}; unset AUDOTICS_LANDING for the demo"
+            )
+        folder, until = sample_world(Path(platform.settings.landing) / "lastfm-1k", users, steps)
         # A day more than the horizon: what became of recommendations is told once a later day has listens.
         as_of = until - timedelta(days=HORIZON_DAYS + 1)
         with steps(f"as of {as_of}") as on_progress:

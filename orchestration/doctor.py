@@ -19,8 +19,8 @@ from warehouse.connections import check_redis, check_warehouse
 from warehouse.engine import create_engine
 from warehouse.errors import AudoticsError
 from warehouse.local.servers import ServerStatus, status
-from warehouse.settings import Settings
-from warehouse.wording import counted
+from warehouse.settings import Settings, is_remote
+from warehouse.wording import about, counted
 
 GIB = 1024**3
 OLDEST_PYTHON = (3, 11)
@@ -126,13 +126,13 @@ def _disk(name: str, folder: Path) -> Finding:
 
 
 def _lake(lake: str) -> Finding:
-    if "://" in lake:
+    if is_remote(lake):
         return Finding("disk under lake", True, f"{lake} (remote, not measured)")
     return _disk("disk under lake", Path(lake))
 
 
-def _landing(landing: Path) -> Finding:
-    if not landing.exists():
+def _landing(landing: str) -> Finding:
+    if not is_remote(landing) and not Path(landing).exists():
         return Finding("landing folder", True, f"{landing} (not there yet; create it to drop files into)")
     try:
         # Its readers need packages that may be what is missing.
@@ -204,7 +204,7 @@ def _loads(url: str) -> Iterator[Finding]:
         faulty = connection.execute(
             sqlalchemy.text("SELECT path, fault FROM raw.landed_files WHERE fault IS NOT NULL ORDER BY path")
         ).all()
-    yield _not_loaded([f"{row.path}: {row.fault}" for row in faulty])
+    yield _not_loaded([about(row.path, row.fault) for row in faulty])
     advice = "load some: `audotics ingest PATH`, or `audotics ingest PATH --mapping FILE`"
     yield Finding("listens", listens > 0, f"{listens:,}", advice)
     if last is None:

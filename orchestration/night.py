@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from orchestration.runs import RunReport
-from warehouse.wording import counted
+from warehouse.wording import about, counted
 
 _COUNTS = ("rows_read", "rows_loaded", "rows_rejected", "rows_duplicate", "rows_left_out")
 
@@ -79,7 +78,7 @@ class Night:
     def landed_lines(self) -> list[str]:
         """What became of the landing folder, for people."""
         lines = [folder.line() for folder in self.landed]
-        return lines + [f"not loaded: {file}: {reason}" for file, reason in self.not_loaded.items()]
+        return lines + [f"not loaded: {about(file, reason)}" for file, reason in self.not_loaded.items()]
 
     def release_lines(self) -> list[str]:
         """What became of the release, for people."""
@@ -91,7 +90,7 @@ class Night:
         return lines + self.left_out
 
 
-def night(report: RunReport, landing: Path) -> Night:
+def night(report: RunReport, landing: str) -> Night:
     """What a finished run of the nightly job did; `landing` is the landing folder, from which folders are named."""
     files, not_loaded = (_rows(report, name) for name in ("files", "not_loaded"))
     published = {name: value.value for name, value in report.materialized["release"].items()}
@@ -122,12 +121,12 @@ def _left_out(report: RunReport) -> list[str]:
     return [line for each in said for line in each.splitlines()]
 
 
-def landed_folders(files: list[Mapping[str, Any]], landing: Path) -> list[LandedFolder]:
+def landed_folders(files: list[Mapping[str, Any]], landing: str) -> list[LandedFolder]:
     """The reports of files, as in the metadata of raw/ingest_files, added up by folder and format, in their order."""
     folders: dict[tuple[str, str], LandedFolder] = {}
     for file in files:
-        parts = Path(file["file"]).relative_to(landing).parent.parts
-        key = "/".join(parts[:2]), str(file["format"])
+        *folder_parts, _ = str(file["file"]).removeprefix(f"{landing.rstrip('/')}/").split("/")
+        key = "/".join(folder_parts[:2]), str(file["format"])
         folder = folders.setdefault(key, LandedFolder(*key))
         if file["already_loaded"]:
             folder.loaded_before += 1

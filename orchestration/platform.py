@@ -14,7 +14,7 @@ from warehouse.local.servers import ensure_running
 from warehouse.migrate import require_current
 from warehouse.redis_client import redis_client
 from warehouse.roles import Role
-from warehouse.settings import Settings, load_settings
+from warehouse.settings import Settings, is_remote, load_settings
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,9 @@ def open_servers() -> Platform:
     """As `open_platform`, whatever version the tables are of."""
     settings = load_settings()
     prepare_home(settings.home)
-    for folder in (settings.home / "logs", settings.home / "dagster", settings.landing):
+    local = [Path(location) for location in (settings.landing, settings.lake) if not is_remote(location)]
+    for folder in (settings.home / "logs", settings.home / "dagster", *local):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if "://" not in settings.lake:
-        Path(settings.lake).mkdir(mode=0o700, parents=True, exist_ok=True)
     endpoints = ensure_running(settings)
     check_warehouse(endpoints.warehouse_url)
     check_redis(endpoints.redis_url)

@@ -12,7 +12,7 @@ from quality.validate import ValidationOutcome, validate
 from warehouse.engine import create_engine
 from warehouse.resource import PostgresResource
 from warehouse.roles import Role
-from warehouse.wording import counted
+from warehouse.wording import about, counted
 
 
 @dg.asset_check(
@@ -42,7 +42,7 @@ def landed_files_check(warehouse: PostgresResource) -> dg.AssetCheckResult:
     kinds = {"file": "string", "reason": "string", "set_aside": "bool", "tries": "int", "since": "string"}
     columns = [dg.TableColumn(name, kind) for name, kind in kinds.items()]
     records = [dg.TableRecord({name: getattr(row, name) for name in kinds}) for row in faulty[:_FAULTY_SHOWN]]
-    first = "; ".join(f"{row.file}: {row.reason}" for row in faulty[:_FAULTY_NAMED])
+    first = "; ".join(about(row.file, row.reason) for row in faulty[:_FAULTY_NAMED])
     more = f"; and {len(faulty) - _FAULTY_NAMED:,} more" if len(faulty) > _FAULTY_NAMED else ""
     return dg.AssetCheckResult(
         passed=False,

@@ -15,15 +15,15 @@ def _absolute(path: Path) -> Path:
 
 
 def _absolute_unless_remote(location: str) -> str:
-    return location if "://" in location else str(_absolute(Path(location)))
+    return location if is_remote(location) else str(_absolute(Path(location)))
 
 
 def _default_lake(validated: dict[str, Any]) -> str:
     return str(validated["home"] / "lake")
 
 
-def _default_landing(validated: dict[str, Any]) -> Path:
-    return Path(validated["home"] / "landing")
+def _default_landing(validated: dict[str, Any]) -> str:
+    return str(validated["home"] / "landing")
 
 
 def _cores() -> int:
@@ -32,6 +32,11 @@ def _cores() -> int:
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def is_remote(location: str) -> bool:
+    """Whether a location is an address of a store, not a path."""
+    return "://" in location
 
 
 class Settings(BaseSettings):
@@ -47,7 +52,7 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(default=None, repr=False)
     redis_timeout_seconds: float = Field(default=10.0, gt=0)
     lake: Annotated[str, AfterValidator(_absolute_unless_remote)] = Field(default_factory=_default_lake)
-    landing: Annotated[Path, AfterValidator(_absolute)] = Field(default_factory=_default_landing)
+    landing: Annotated[str, AfterValidator(_absolute_unless_remote)] = Field(default_factory=_default_landing)
     pg_port: Port | None = None
     redis_port: Port | None = None
     rejects_days: int = Field(default=90, ge=0, le=36_500)

@@ -19,7 +19,7 @@ from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 from warehouse.row_counts import row_count
 from warehouse.settings import load_settings
-from warehouse.wording import counted
+from warehouse.wording import about, counted
 
 _DAYS_SHOWN = 90
 _FAULTS_NAMED = 3
@@ -88,7 +88,7 @@ def raw_tables(
 def _why_not(faults: list[Noted]) -> str:
     """What lies there and is not loaded, after an error that says that nothing is."""
     more = f"; and {counted(len(faults) - _FAULTS_NAMED, 'more file')}" if len(faults) > _FAULTS_NAMED else ""
-    return "".join(f"; not loaded: {each.path}: {each.fault}" for each in faults[:_FAULTS_NAMED]) + more
+    return "".join(f"; not loaded: {about(each.path, str(each.fault))}" for each in faults[:_FAULTS_NAMED]) + more
 
 
 def _not_loaded(faults: list[Noted]) -> dg.TableMetadataValue:

@@ -62,11 +62,16 @@ def list_landing(landing: Path | str) -> list[LandedFile]:
     """
     text = str(landing).rstrip("/")
     filesystem, root = filesystem_of(text)
-    with driver_named(text):
-        if filesystem.isfile(root):
-            raise AudoticsError(f"the landing folder {text} is a file; set AUDOTICS_LANDING to a folder")
-        files = _local(text, "") if isinstance(filesystem, LocalFileSystem) else _stored(filesystem, text, root)
-        return sorted((file for file in files if not _is_hidden(file.relative)), key=lambda file: file.parts)
+    try:
+        with driver_named(text):
+            if filesystem.isfile(root):
+                raise AudoticsError(f"the landing folder {text} is a file; set AUDOTICS_LANDING to a folder")
+            files = _local(text, "") if isinstance(filesystem, LocalFileSystem) else _stored(filesystem, text, root)
+            return sorted((file for file in files if not _is_hidden(file.relative)), key=lambda file: file.parts)
+    except OSError as error:
+        raise AudoticsError(
+            f"cannot read the landing folder {text}: {error}; check AUDOTICS_LANDING and the credentials for it"
+        ) from error
 
 
 def _local(folder: str, relative: str) -> Iterator[LandedFile]:

@@ -171,10 +171,12 @@ def _recognised(file: LandedFile, name: str, user: str | None) -> tuple[Source, 
     try:
         found = recognise(file.given, name, folder=user)
     except AudoticsError as error:
-        if user is None and "does not say whose" in str(error):
-            raise AudoticsError(
-                f"{file.path} does not say whose listens it holds; move it to {name}/<user>/, a folder with that name"
-            ) from error
+        # What an option of the command would say, a folder cannot always.
+        wrong = f"{file.path}: {str(error).partition('; ')[0]}"
+        if "--user" in str(error):
+            raise AudoticsError(f"{wrong}; move it to {name}/<user>/, a folder named after its user") from error
+        if "--zone" in str(error):
+            raise AudoticsError(f"{wrong}; move it away and load it with `audotics ingest --zone`") from error
         raise
     return found.source, found.listing
 

@@ -140,7 +140,7 @@ def test_a_folder_in_which_nothing_can_be_loaded_says_why_beside_what_to_do(empt
     stray.parent.mkdir(parents=True, exist_ok=True)
     stray.write_text("user,song\n", encoding="utf-8")
     try:
-        refused(empty.run("run", "--as-of", "2015-01-01"), "no listens", f"not loaded: {stray}: nothing reads")
+        refused(empty.run("run", "--as-of", "2015-01-01"), "no listens", f"not loaded: nothing reads {stray}")
         assert empty.json("ingest", "retry") == {"files": []}
     finally:
         stray.unlink()

@@ -227,7 +227,7 @@ def test_a_url_of_another_database_product_is_a_finding(tmp_path: Path) -> None:
 def test_a_home_and_a_landing_folder_that_are_files_are_red(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("", "utf-8")
-    found = findings_of(Settings(home=file, landing=file))
+    found = findings_of(Settings(home=file, landing=str(file)))
     assert (found["home"].ok, found["landing folder"].ok) == (False, False)
     assert "AUDOTICS_HOME" in found["home"].advice
     assert "AUDOTICS_LANDING" in found["landing folder"].advice

@@ -69,7 +69,7 @@ def test_two_of_three_load_the_broken_one_turns_the_check_red_until_it_is_repair
     assert checks(done) == {"raw_listens_suite": True, "landed_files_loaded": False}
     (red,) = [each for each in done.get_asset_check_evaluations() if not each.passed]
     assert (red.severity, red.blocking) == (dg.AssetCheckSeverity.ERROR, False)
-    assert f"{broken}: {broken} is damaged" in str(red.description)
+    assert f"1 file has a fault: {broken} is damaged" in str(red.description)
     assert query(warehouse_url, "select count(*) from raw.listens") == [(2,)]
     for _ in range(2):
         assert ticks.tick() == ([], "nothing new has landed")

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -10,12 +9,12 @@ import dagster as dg
 from orchestration.night import LandedFolder, Night, night
 from orchestration.runs import RunReport
 
-LANDING = Path("/data/landing")
+LANDING = "/data/landing"
 
 
 def file(name: str, read: int, loaded: int, rejected: int, already: bool = False) -> dict[str, Any]:
     return {
-        "file": str(LANDING / name),
+        "file": f"{LANDING}/{name}",
         "format": name.partition("/")[0],
         "rows_read": read,
         "rows_loaded": loaded,

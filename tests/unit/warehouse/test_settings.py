@@ -54,11 +54,13 @@ def test_every_variable_that_is_named_anywhere_is_a_setting_or_internal() -> Non
 def test_lake_and_landing_lie_under_the_home_folder_unless_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AUDOTICS_HOME", str(tmp_path))
     settings = load_settings()
-    assert (settings.lake, settings.landing) == (str(tmp_path / "lake"), tmp_path / "landing")
+    assert (settings.lake, settings.landing) == (str(tmp_path / "lake"), str(tmp_path / "landing"))
     monkeypatch.setenv("AUDOTICS_LAKE", "s3://bucket/lake")
     monkeypatch.setenv("AUDOTICS_LANDING", str(tmp_path / "inbox"))
     settings = load_settings()
-    assert (settings.lake, settings.landing) == ("s3://bucket/lake", tmp_path / "inbox")
+    assert (settings.lake, settings.landing) == ("s3://bucket/lake", str(tmp_path / "inbox"))
+    monkeypatch.setenv("AUDOTICS_LANDING", "s3://bucket/landing")
+    assert load_settings().landing == "s3://bucket/landing"
 
 
 def test_relative_folders_are_taken_from_the_working_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ from loading import query, tabular, write_csv
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from s3fs import S3FileSystem
 
+from assets.ingest.landing import load_landed
+from assets.ingest.landing_files import list_landing
+from assets.ingest.landing_news import news
 from assets.ingest.listing import list_files
 from assets.ingest.load import load_files
 from assets.ingest.records import Progress
@@ -112,3 +115,32 @@ def test_a_store_that_lets_nobody_in_is_one_line(store: S3FileSystem, monkeypatc
     with pytest.raises(AudoticsError, match=r"cannot read s3://exports/a\.csv: .* the credentials for it"):
         list_files(f"{BUCKET}/a.csv")
     assert file.stamp().size == 1
+
+
+def test_a_landing_folder_in_a_store_is_read_as_one_on_disk(
+    store: S3FileSystem, warehouse_url: str, tmp_path: Path
+) -> None:
+    landing = f"{BUCKET}/landing"
+    mapping = 'source = "shop"\n[columns]\nuser_id = "u"\ntrack_id = "id"\nlistened_at = "t"\n[time]\nunit = "s"\n'
+    whole = gzip.compress(write_csv(tmp_path, "bob,1400000300,y").read_bytes())
+    files = {
+        "lastfm/ada/a.csv": b"uts,artist,track\n1400000000,Deep Dish,Roads\n",
+        "tabular/shop/mapping.toml": mapping.encode(),
+        "tabular/shop/b.csv.gz": whole[:-9],
+        "tabular/shop/c.csv.part": b"u,t,id\n",
+        "notes.txt": b"x",
+    }
+    for name, content in files.items():
+        store.pipe(f"exports/landing/{name}", content)
+    done = load_landed(warehouse_url, landing)
+    assert [report.file for report in done.reports] == [f"{landing}/lastfm/ada/a.csv"]
+    assert [each.path for each in done.faults] == [f"{landing}/notes.txt", f"{landing}/tabular/shop/b.csv.gz"]
+    watched = news(list_landing(landing), {each.path: each for each in done.faults}, []).watched
+    assert len(watched) == 2, "what had no fault is not among the faults; nothing else is new"
+    store.pipe("exports/landing/tabular/shop/b.csv.gz", whole)
+    store.rm("exports/landing/notes.txt")
+    done = load_landed(warehouse_url, landing)
+    assert ([report.rows_loaded for report in done.reports], done.faults) == ([1, 1], [])
+    with pytest.raises(AudoticsError, match=r"cannot read the landing folder s3://nowhere/landing"):
+        list_landing("s3://nowhere/landing")
+    assert list_landing(f"{BUCKET}/empty") == []

@@ -186,7 +186,16 @@ def test_an_export_that_does_not_say_whose_it_is_is_wanted_in_a_folder_of_its_us
     touch(tmp_path / "maloja" / "export.json")
     (tmp_path / "maloja" / "export.json").write_bytes(b'{"maloja": {}, "scrobbles": []}')
     (each,) = landed(tmp_path)
-    with pytest.raises(AudoticsError, match=r"export\.json does not say whose .* move it to maloja/<user>/"):
+    with pytest.raises(AudoticsError, match=r"export\.json: .* does not say whose .*; move it to maloja/<user>/"):
+        opened(each)
+
+
+def test_an_export_whose_clock_is_unknown_says_how_it_is_loaded(tmp_path: Path) -> None:
+    log = tmp_path / "scrobbler-log" / "ada" / "my.scrobbler.log"
+    touch(log)
+    log.write_text("#AUDIOSCROBBLER/1.1\n#TZ/UNKNOWN\n#CLIENT/Rockbox\n", encoding="utf-8")
+    (each,) = landed(tmp_path)
+    with pytest.raises(AudoticsError, match=r"my\.scrobbler\.log: .*zone.*`audotics ingest --zone`"):
         opened(each)
 
 

@@ -10,7 +10,7 @@ from assets.ingest.formats.deezer import DEEZER
 from assets.ingest.formats.export import Export, head
 from assets.ingest.formats.lastfm import LASTFM, LASTFM_LINES, LASTFM_PAGES, LASTFM_TABLE, LASTFM_TRACKS
 from assets.ingest.formats.listenbrainz import LISTENBRAINZ, SUBMITTED
-from assets.ingest.formats.scrobblers import LIBREFM, LOCAL_SCROBBLER_LOG, MALOJA, PANOSCROBBLER, SCROBBLER_LOG
+from assets.ingest.formats.scrobblers import LIBREFM, MALOJA, PANOSCROBBLER, SCROBBLER_LOGS
 from assets.ingest.formats.spotify import SPOTIFY
 from assets.ingest.formats.youtube import PAGES_OF_TAKEOUT, YOUTUBE
 from assets.ingest.lastfm_1k import LISTENS_NAMES, LastFm1k
@@ -21,7 +21,7 @@ from warehouse.errors import AudoticsError
 EXPORTS = (
     *(SPOTIFY, YOUTUBE, APPLE_MUSIC, DEEZER, LISTENBRAINZ, SUBMITTED),
     *(LASTFM, LASTFM_TABLE, LASTFM_PAGES, LASTFM_TRACKS, LASTFM_LINES),
-    *(LIBREFM, MALOJA, PANOSCROBBLER, SCROBBLER_LOG, LOCAL_SCROBBLER_LOG),
+    *(LIBREFM, MALOJA, PANOSCROBBLER, *SCROBBLER_LOGS),
 )
 _LASTFM_1K = LastFm1k().format
 NAMES = tuple(dict.fromkeys([_LASTFM_1K, *(export.name for export in EXPORTS)]))
@@ -81,7 +81,10 @@ def recognise(
         raise AudoticsError(_doubt(given, [export.described for export in exports], listing))
     (export,) = exports
     passed_over = tuple(file.relative for file in listing.files if not file.is_named and not export.holds_listens(file))
-    source = export.source(user, folder or _folder(given, listing), zone)
+    try:
+        source = export.source(user, folder or _folder(given, listing), zone)
+    except AudoticsError as error:
+        raise AudoticsError(f"{given}: {error}") from error
     return Recognised(source, export.described, passed_over, listing)
 
 

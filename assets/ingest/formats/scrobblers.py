@@ -1,5 +1,7 @@
 """What scrobblers write: Libre.fm, Maloja, Pano Scrobbler, and the `.scrobbler.log` of players such as Rockbox."""
 
+import re
+
 from assets.ingest.formats.export import Export
 
 _NAMED = {"artist_name": "artist", "title": "track"}
@@ -48,35 +50,42 @@ PANOSCROBBLER = Export(
     },
 )
 
-_LOG_KEYS = {
-    "format": "tsv",
-    "source": "scrobbler-log",
-    "quoted": False,
-    "comment": "#",
-    "header": ["artist", "album", "title", "number", "length", "rating", "time", "mbid"],
-    "columns": {
-        "artist_name": "artist", "title": "title", "listened_at": "time", "recording_mbid": "mbid",
-        "duration_ms": "length", "skipped": {"column": "rating", "values": {"S": "true", "L": "false"}},
-    },
-    "duration_unit": "s",
-    "time": {"unit": "s"},
-}  # fmt: skip
-_LOG_SIGN, _UTC_SIGN = r"\A\ufeff?#AUDIOSCROBBLER/1\.", r"(?m)^#TZ/UTC\b"
+_LOG_COLUMNS = ["artist", "album", "title", "number", "length", "rating", "time", "mbid"]
 
-SCROBBLER_LOG = Export(
-    name="scrobbler-log",
-    described="a .scrobbler.log in UTC",
-    files=("*scrobbler.log",),
-    signs=(_LOG_SIGN, _UTC_SIGN),
-    keys=_LOG_KEYS,
-)
 
-# Players without a clock in UTC count seconds since 1970 in the zone where they are.
-LOCAL_SCROBBLER_LOG = Export(
-    name="scrobbler-log",
-    described="a .scrobbler.log of local times",
-    files=("*scrobbler.log",),
-    signs=(_LOG_SIGN, rf"(?s)\A(?!.*{_UTC_SIGN.removeprefix('(?m)^')})"),
-    needs_zone=True,
-    keys=_LOG_KEYS,
-)
+def _log(version: str, in_utc: bool) -> Export:
+    """Return a log of a version: the first one had no MBIDs."""
+    columns = _LOG_COLUMNS if version == "1.1" else _LOG_COLUMNS[:-1]
+    return Export(
+        name="scrobbler-log",
+        described=f"a .scrobbler.log {version} {'in UTC' if in_utc else 'of local times'}",
+        files=("*scrobbler.log",),
+        signs=(
+            rf"\A\ufeff?#AUDIOSCROBBLER/{re.escape(version)}\b",
+            r"(?m)^#TZ/UTC\b" if in_utc else r"(?s)\A(?!.*\n#TZ/UTC\b)",
+        ),
+        # Players without a clock in UTC count seconds since 1970 in the zone where they are.
+        needs_zone=not in_utc,
+        keys={
+            "format": "tsv",
+            "source": "scrobbler-log",
+            "quoted": False,
+            "comment": "#",
+            "header": columns,
+            "columns": {
+                "artist_name": "artist",
+                "title": "title",
+                "listened_at": "time",
+                "duration_ms": "length",
+                "skipped": {"column": "rating", "values": {"S": "true", "L": "false"}},
+                **({"recording_mbid": "mbid"} if "mbid" in columns else {}),
+            },
+            "duration_unit": "s",
+            # What players write for a file without tags.
+            "nulls": ["<Untagged>"],
+            "time": {"unit": "s"},
+        },
+    )
+
+
+SCROBBLER_LOGS = tuple(_log(version, in_utc) for version in ("1.1", "1.0") for in_utc in (True, False))

@@ -73,7 +73,7 @@ LOG = "#AUDIOSCROBBLER/1.1\n#TZ/{zone}\n#CLIENT/x\nPortishead\tDummy\tRoads\t3\t
 def test_a_log_of_local_times_needs_a_zone_and_one_in_utc_takes_none(tmp_path: Path) -> None:
     local = write(tmp_path / "ada" / ".scrobbler.log", LOG.format(zone="UNKNOWN", rating="L"))
     with pytest.raises(
-        AudoticsError, match=r"a \.scrobbler\.log of local times .*say it with --zone, such as --zone E"
+        AudoticsError, match=r"a \.scrobbler\.log 1\.1 of local times .*say it with --zone, such as --zone E"
     ):
         recognise(str(local), user="ada")
     (found,) = preview(local, user="ada", zone="Europe/Berlin")
@@ -86,8 +86,16 @@ def test_a_log_of_local_times_needs_a_zone_and_one_in_utc_takes_none(tmp_path: P
             recognise(str(local), user="ada", zone=zone)
     utc = write(tmp_path / "utc.scrobbler.log", LOG.format(zone="UTC", rating="L"))
     assert listens(preview(utc, user="ada"), *COLUMNS) == PLAYED
-    with pytest.raises(AudoticsError, match=r"--zone has no effect on a \.scrobbler\.log in UTC, .*leave it out"):
+    with pytest.raises(AudoticsError, match=r"--zone has no effect on a \.scrobbler\.log 1\.1 in UTC, .*leave it out"):
         recognise(str(utc), user="ada", zone="Europe/Berlin")
+
+
+def test_a_log_of_the_first_version_has_no_column_of_mbids_and_untagged_is_nobody(tmp_path: Path) -> None:
+    rows = "".join(f"{artist}\tDummy\tRoads\t3\t305\tL\t{UTS}\n" for artist in ("Portishead", "<Untagged>"))
+    path = write(tmp_path / "scrobbler.log", f"#AUDIOSCROBBLER/1.0\n#TZ/UTC\n{rows}")
+    (found,) = preview(path, user="ada")
+    assert listens([found], *COLUMNS) == PLAYED
+    assert found.reasons == {"empty_artist_name": 1}
 
 
 def test_a_log_that_its_player_hides_is_found_in_a_folder(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -47,6 +48,29 @@ WHERE json_exists(objects.text, wanted.path)
 _TOP_LEVEL_NAMES = f"SELECT DISTINCT unnest(json_keys(text)) AS name FROM lines WHERE {_IS_OBJECT} ORDER BY name"
 
 
+@dataclass(frozen=True)
+class JsonRules:
+    """What a format says of its rows beside what a mapping can say.
+
+    Attributes:
+        check: an SQL expression over `text`, the JSON of a row, that says why the row is refused; null where it is not.
+            What it says is the column `refused` of the rows.
+        line: what a line looks like that is not JSON but holds it, as a regular expression (RE2).
+        as_json: the JSON that such a line becomes, with its groups as `\\1`.
+    """
+
+    check: str | None = None
+    line: str | None = None
+    as_json: str = ""
+
+    def rewritten(self, batch: LineBatch) -> LineBatch:
+        """Return the lines as JSON; those that do not look as they should stay."""
+        if self.line is None:
+            return batch
+        texts = pc.replace_substring_regex(batch.lines["text"], self.line, self.as_json)
+        return replace(batch, lines=pa.table({"line": batch.lines["line"], "text": texts}))
+
+
 def path_steps(dotted: str) -> list[str | int]:
     """Return the steps of `a.b.0`: names joined by dots, a number being a place in a list, from 0.
 
@@ -64,7 +88,7 @@ def read_json(
     optional: Sequence[str] = (),
     rows: str | None = None,
     encoding: str | None = None,
-    check: str | None = None,
+    rules: JsonRules | None = None,
 ) -> Iterator[RawBatch]:
     """Yield the file's objects, one text column per key of `columns`, whose values are dotted paths.
 
@@ -72,9 +96,6 @@ def read_json(
     after the other. Which of them it is shows in its first lines: lines if the first is a whole object, or the second
     begins another; a document if it begins with a list. With `rows`, the keys that lead to the objects
     (`data.items`), it is documents. Of a key of an object that has dots itself, the whole goes before the path.
-
-    `check` is an SQL expression over `text`, the JSON of a row, that says why it is refused; null where it is not. What
-    it says is the column `refused` of the rows.
 
     `line` is the line in JSON lines, and the number of the row in documents, where many rows may stand on one line.
     Rows that are not a JSON object are rejected as `malformed_json`. A path that an object lacks, or that leads to an
@@ -84,11 +105,12 @@ def read_json(
         AudoticsError: the file is empty, a document is not whole, or no object of the first batch has the path of a
             field that is not in `optional`.
     """
-    picked, is_empty = _Picked(file, columns, optional, check), True
-    is_lines = rows is None and is_json_lines(file, encoding)
+    rules = rules or JsonRules()
+    picked, is_empty = _Picked(file, columns, optional, rules.check), True
+    is_lines = rules.line is not None or (rows is None and is_json_lines(file, encoding))
     keys = [str(step) for step in path_steps(rows or "")]
     for lines in read_lines(file, encoding) if is_lines else read_rows(file, keys, encoding):
-        batch = picked.of(lines)
+        batch = picked.of(rules.rewritten(lines))
         is_empty = is_empty and not batch.rows_read
         yield batch
     if is_lines and is_empty:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from assets.ingest.delimited import Layout, read_delimited
 from assets.ingest.files import InputFile
-from assets.ingest.json_rows import read_json
+from assets.ingest.json_rows import JsonRules, read_json
 from assets.ingest.listing import Listing
 from assets.ingest.mapping import FormatName, Mapping
 from assets.ingest.missing import MissingColumnError
@@ -39,14 +39,14 @@ class Tabular:
         name: of the format, where it has one.
         holds_listens: whether a file is one of the format's, where the name of a format is given; by
             default the extension tells.
-        check: why rows of a JSON file are refused, as `read_json` takes it.
+        json: what the format says of rows of JSON beside the mapping.
     """
 
     mapping: Mapping
     origin: str = "the mapping"
     name: str | None = None
     holds_listens: Callable[[InputFile], bool] | None = None
-    check: str | None = None
+    json: JsonRules | None = None
 
     @property
     def format(self) -> str:
@@ -114,7 +114,7 @@ class Tabular:
         if format_name == "parquet":
             return read_parquet(file, columns, optional)
         if format_name in ("json", "jsonl"):
-            return read_json(file, columns, optional, self.mapping.rows, self.mapping.encoding, self.check)
+            return read_json(file, columns, optional, self.mapping.rows, self.mapping.encoding, self.json)
         if format_name == "xlsx":
             return read_spreadsheet(file, columns, optional, self.mapping.sheet)
         return read_delimited(file, self._layout(format_name), columns, optional)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from assets.ingest import mapping
 from assets.ingest.files import InputFile
+from assets.ingest.json_rows import JsonRules
 from assets.ingest.refusal import faults_named
 from assets.ingest.spreadsheets import NOT_WHOLE
 from assets.ingest.tabular import Tabular
@@ -32,7 +33,7 @@ class Export:
         others: patterns of the names of files that fit these and hold no listens.
         by_content: whether a file of such a name holds listens only if it fits the signs as well.
         needs_zone: whether its times are those of a clock in a zone that it does not say.
-        check: why a row of JSON is refused, as `Tabular` takes it.
+        json: what it says of rows of JSON beside its keys.
     """
 
     name: str
@@ -43,7 +44,7 @@ class Export:
     others: tuple[str, ...] = ()
     by_content: bool = False
     needs_zone: bool = False
-    check: str | None = None
+    json: JsonRules | None = None
 
     def has_listens(self, name: str) -> bool:
         """Whether a file of this name, without the suffix of a compression, may be one of its files of listens."""
@@ -84,7 +85,7 @@ class Export:
         if self._is_zoned(zone):
             # Read in another zone, a file is another file.
             keys["time"], name = {**self.keys["time"], "zone": zone}, f"{self.name}/{zone}"
-        return Tabular(mapping.Mapping.model_validate(keys), "", name, self.holds_listens, self.check)
+        return Tabular(mapping.Mapping.model_validate(keys), "", name, self.holds_listens, self.json)
 
     def _is_zoned(self, zone: str | None) -> bool:
         if zone is not None and not self.needs_zone:

@@ -3,6 +3,7 @@ to its API, and the full and incremental dumps of everybody's listens in Parquet
 """
 
 from assets.ingest.formats.export import Export
+from assets.ingest.json_rows import JsonRules
 
 _INFO = "$.track_metadata.additional_info"
 _MBID = "'([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?'"
@@ -69,6 +70,6 @@ SUBMITTED = Export(
     files=("*.json",),
     others=("user.json",),
     signs=(r'"payload"\s*:\s*\[', r'"(listened_at|track_metadata)"\s*:'),
-    check=_CHECK,
+    json=JsonRules(check=_CHECK),
     keys={**_KEYS, "format": "json", "rows": "payload"},
 )

@@ -8,6 +8,7 @@ from assets.ingest.files import InputFile
 from assets.ingest.formats.apple_music import APPLE_MUSIC
 from assets.ingest.formats.deezer import DEEZER
 from assets.ingest.formats.export import Export, head
+from assets.ingest.formats.idomaar import IDOMAAR
 from assets.ingest.formats.lastfm import LASTFM, LASTFM_LINES, LASTFM_PAGES, LASTFM_TABLE, LASTFM_TRACKS
 from assets.ingest.formats.listenbrainz import LISTENBRAINZ, SUBMITTED
 from assets.ingest.formats.scrobblers import LIBREFM, MALOJA, PANOSCROBBLER, SCROBBLER_LOGS
@@ -21,7 +22,7 @@ from warehouse.errors import AudoticsError
 EXPORTS = (
     *(SPOTIFY, YOUTUBE, APPLE_MUSIC, DEEZER, LISTENBRAINZ, SUBMITTED),
     *(LASTFM, LASTFM_TABLE, LASTFM_PAGES, LASTFM_TRACKS, LASTFM_LINES),
-    *(LIBREFM, MALOJA, PANOSCROBBLER, *SCROBBLER_LOGS),
+    *(LIBREFM, MALOJA, PANOSCROBBLER, *SCROBBLER_LOGS, IDOMAAR),
 )
 _LASTFM_1K = LastFm1k().format
 NAMES = tuple(dict.fromkeys([_LASTFM_1K, *(export.name for export in EXPORTS)]))

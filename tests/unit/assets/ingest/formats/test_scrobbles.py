@@ -106,3 +106,25 @@ def test_a_log_that_its_player_hides_is_found_in_a_folder(tmp_path: Path) -> Non
     packed.parent.mkdir(parents=True)
     packed.write_bytes(gzip.compress(LOG.format(zone="UTC", rating="L").encode()))
     assert listens(preview(tmp_path / "bob", user="ada"), *COLUMNS) == PLAYED
+
+
+def test_the_events_of_30music_are_read_and_its_sessions_passed_over(tmp_path: Path) -> None:
+    links = '{"subjects":[{"type":"user","id":7}],"objects":[{"type":"track","id":9}]}'
+    lines = [
+        f'event.play\t1\t{UTS}\t{{"playtime":200}}\t{links}',
+        f'event.play\t2\t{UTS}\t{{"playtime":null}} {links}',
+        f"event.love\t3\t{UTS}\t{{}}\t{links}",
+        f'event.play\t4\t-1\t{{"playtime":1}}\t{links}',
+        'event.play\t5\tsoon\t{"playtime":1}\t{}',
+    ]
+    write(tmp_path / "relations" / "events.idomaar", "\n".join(lines))
+    write(tmp_path / "relations" / "sessions.idomaar", f'event.session\t1\t{UTS}\t{{"numtracks":1}} {links}')
+    write(tmp_path / "entities" / "tracks.idomaar", 'track\t0\t-1\t{"duration":1}\t{"artists":[]}')
+    assert recognise(str(tmp_path)).passed_over == ("entities/tracks.idomaar", "relations/sessions.idomaar")
+    (found,) = preview(tmp_path)
+    columns = ("line", "user_id", "listened_at", "track_source_id", "ms_played")
+    assert listens([found], *columns) == [
+        (1, "7", "2014-07-14 23:08:00", "9", 200_000),
+        (2, "7", "2014-07-14 23:08:00", "9", None),
+    ]
+    assert found.reasons == {"before_2000": 1, "malformed_json": 1, "not_a_play": 1}

@@ -76,6 +76,7 @@ def replace(project: Path, file: str, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new))
 
 
+@pytest.mark.slow
 def test_a_changed_definition_is_rebuilt_from_the_first_day_on_and_views_that_did_not_change_are_not_even_locked(
     dbt: Dbt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from dbt_process import Dbt
 
 from assets.dbt_project import PROJECT
@@ -49,6 +50,7 @@ def test_every_model_that_computes_has_unit_tests_and_all_pass(sample: Dbt, tmp_
     assert {test: status for test, status in ends.items() if status != "pass"} == {}
 
 
+@pytest.mark.slow
 def test_a_wrong_window_fails_the_unit_tests_of_its_model(sample: Dbt, tmp_path: Path) -> None:
     project = tmp_path / "dbt_project"
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))

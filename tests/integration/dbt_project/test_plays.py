@@ -136,6 +136,7 @@ def test_an_undone_load_gives_its_tracks_to_the_other_names_of_them(warehouse_ur
     ) == [(2, 1, 1)]
 
 
+@pytest.mark.slow
 def test_a_correction_by_hand_is_applied_to_what_was_built_and_can_be_taken_back(
     warehouse_url: str, tmp_path: Path
 ) -> None:

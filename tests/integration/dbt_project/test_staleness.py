@@ -98,6 +98,7 @@ def test_a_fixed_macro_rebuilds_its_old_days_and_nothing_else_and_a_changed_desc
     assert changed.contents() == contents
 
 
+@pytest.mark.slow
 def test_dbt_does_not_build_by_code_that_it_is_not_told_of(own_sample: Dbt, project: Path) -> None:
     before = written(own_sample)
     told_of_another = {"AUDOTICS_DBT_CODE": own_sample.environment["AUDOTICS_DBT_CODE"]}

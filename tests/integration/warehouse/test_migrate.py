@@ -174,17 +174,9 @@ def test_every_table_and_column_says_what_it_is(warehouse_url: str) -> None:
 def test_the_raw_tables_are_there_and_dagster_has_an_empty_schema(warehouse_url: str) -> None:
     tables = _rows(warehouse_url, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'raw'")
     assert {name for (name,) in tables} == {
-        *("ingest_files", "users", "artists", "tracks", "listens", "listen_days"),
-        *(
-            "rejected_listens",
-            "track_tags",
-            "artist_tags",
-            "blocks",
-            "pseudonym_key",
-            "duplicate_listens",
-            "user_mentions",
-        ),
-        *("artist_mentions", "track_mentions", "user_profiles", "given_keys", "file_places"),
+        *("ingest_files", "file_places", "landed_files", "listens", "listen_days", "duplicate_listens"),
+        *("users", "artists", "tracks", "user_profiles", "track_tags", "artist_tags", "blocks"),
+        *("user_mentions", "artist_mentions", "track_mentions", "given_keys", "rejected_listens", "pseudonym_key"),
     }
     assert _rows(warehouse_url, "SELECT * FROM information_schema.tables WHERE table_schema = 'dagster'") == []
 

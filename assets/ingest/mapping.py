@@ -181,7 +181,8 @@ class Mapping(Strict):
         for unit, field in (("played_unit", "ms_played"), ("duration_unit", "duration_ms")):
             if unit in self.model_fields_set and field not in self.columns:
                 raise ValueError(f"{unit} has no effect without a column for {field}")
-        marks = [mark for mark in (self.delimiter, self.quote, self.escape) if mark is not None]
+        delimiter = self.delimiter or {"csv": ",", "tsv": "\t"}.get(self.format or "")
+        marks = [mark for mark in (delimiter, self.quote, self.escape) if mark is not None]
         if len(set(marks)) < len(marks):
             raise ValueError("delimiter, quote and escape must be different characters")
         if self.format is not None:

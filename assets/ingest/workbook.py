@@ -70,6 +70,9 @@ class Workbook:
         value = cell.findtext(f"{_MAIN}v") or ""
         if kind == "s" and value:
             return self._texts[int(value)]
+        if kind == "e":
+            # What stands there is the name of the error, such as #N/A.
+            return ""
         if kind == "b":
             return "true" if value == "1" else "false"
         if value and kind in (None, "n") and cell.get("s") in self._date_styles:
@@ -79,8 +82,8 @@ class Workbook:
     def _moment(self, days: str) -> str:
         try:
             moment = self._first_day + timedelta(seconds=round(float(days) * 86_400))
-        except OverflowError:
-            # No calendar has such a day, so it stays the number that it is.
+        except (OverflowError, ValueError):
+            # No calendar has such a day, so it stays what it is.
             return days
         return moment.isoformat(sep=" ")
 

@@ -72,6 +72,8 @@ def test_every_example_is_a_mapping() -> None:
         ('source = "shop"', 'source = "shop"\ndelimiter = ";;"', r"delimiter: "),
         ('source = "shop"', 'source = "shop"\nformat = "ods"', r"format: "),
         ('source = "shop"', 'source = "shop"\ndelimiter = \'"\'', r"delimiter, quote and escape must be different"),
+        ('source = "shop"', 'source = "shop"\nformat = "csv"\nquote = ","', r"quote and escape must be different"),
+        ('source = "shop"', 'source = "shop"\nformat = "tsv"\nquote = "\\t"', r"quote and escape must be different"),
         ('source = "shop"', 'source = "shop"\nescape = ";"\ndelimiter = ";"', r"quote and escape must be different"),
         (
             'source = "shop"',

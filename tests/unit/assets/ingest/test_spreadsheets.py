@@ -39,10 +39,17 @@ def test_cells_come_as_text_whatever_they_hold(tmp_path: Path) -> None:
     assert _read(path, {"title": "value"}) == expected
 
 
-def test_a_day_that_no_calendar_has_stays_a_number(tmp_path: Path) -> None:
-    rows = [text_cells("day"), '<c r="A1" s="1"><v>9e9</v></c>', '<c r="A1" s="1"><v>1e300</v></c>']
+def test_what_is_not_a_day_of_any_calendar_stays_as_it_is(tmp_path: Path) -> None:
+    days = ("9e9", "1e300", "NaN", "soon")
+    rows = [text_cells("day"), *(f'<c r="A1" s="1"><v>{day}</v></c>' for day in days)]
     path = write_workbook(tmp_path, {"one": rows})
-    assert _read(path, {"listened_at": "day"}) == [(2, "9e9"), (3, "1e300")]
+    assert _read(path, {"listened_at": "day"}) == list(enumerate(days, 2))
+
+
+def test_a_formula_that_failed_has_no_value(tmp_path: Path) -> None:
+    failed = '<c r="A1" t="e"><v>#N/A</v></c>'
+    path = write_workbook(tmp_path, {"one": [text_cells("u", "t"), failed + text_cells(None, "x")]})
+    assert _read(path, {"user_id": "u", "title": "t"}) == [(2, None, "x")]
 
 
 def test_of_two_columns_of_one_name_none_is_taken(tmp_path: Path) -> None:

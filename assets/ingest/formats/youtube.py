@@ -1,7 +1,8 @@
 """YouTube Music, in the watch history of Google Takeout.
 
-The account's language decides how the folder, the file and what stands before each title are called. What was watched
-on YouTube itself is in the same file, and is not taken for listening.
+The account's language decides how the folder, the file and what stands before each title are called. What stands there
+is taken off in English, French, German, Italian and Spanish; in others it stays in the title, which a mapping of one's
+own can correct. What was watched on YouTube itself is in the same file, and is not taken for listening.
 """
 
 from assets.ingest.formats.export import Export

@@ -1,0 +1,103 @@
+"""`audotics up` as a process, and what its test leaves running."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from pipeline_process import AUDOTICS
+
+from warehouse.local.servers import stop
+from warehouse.settings import Settings
+
+START_SECONDS = 120.0
+
+
+def free_ports() -> tuple[int, int]:
+    with socket.socket() as first, socket.socket() as second:
+        first.bind(("127.0.0.1", 0))
+        second.bind(("127.0.0.1", 0))
+        return first.getsockname()[1], second.getsockname()[1]
+
+
+def wait_for(url: str, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        try:
+            if httpx.get(url, timeout=2).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.3)
+    pytest.fail(f"{url} did not answer")
+
+
+def processes_of(home: Path) -> dict[psutil.Process, str]:
+    """Processes that know the home by argument, working folder or environment, this one aside."""
+    found = {}
+    for process in psutil.process_iter():
+        try:
+            told = " ".join([*process.cmdline(), process.cwd(), *process.environ().values()])
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+        if str(home) in told and process.pid != os.getpid():
+            found[process] = told[:200]
+    return found
+
+
+@contextmanager
+def nothing_left(settings: Settings) -> Iterator[Path]:
+    """The home of the settings; what a failing test leaves running in it is ended."""
+    try:
+        yield settings.home
+    finally:
+        stop(settings)
+        for process in processes_of(settings.home):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+@dataclass(frozen=True)
+class Up:
+    """`audotics up`, answering; `query` asks Dagster."""
+
+    process: subprocess.Popen[str]
+    ui: str
+    api: str
+
+    def query(self, query: str) -> Any:
+        answer = httpx.post(f"{self.ui}/graphql", json={"query": query}, timeout=60).json()
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    def stop(self) -> tuple[str, str]:
+        """Press Ctrl-C, and return what it printed."""
+        self.process.send_signal(signal.SIGINT)
+        output, errors = self.process.communicate(timeout=90)
+        assert self.process.returncode == 0, errors
+        return output, errors
+
+
+@contextmanager
+def running(home: Path) -> Iterator[Up]:
+    ui_port, api_port = free_ports()
+    environment = {**os.environ, "AUDOTICS_HOME": str(home), "COLUMNS": "200"}
+    command = [str(AUDOTICS), "up", "--ui-port", str(ui_port), "--api-port", str(api_port)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment, text=True, **pipes) as process:
+        up = Up(process, f"http://127.0.0.1:{ui_port}", f"http://127.0.0.1:{api_port}")
+        try:
+            wait_for(f"{up.ui}/server_info", process)
+            wait_for(f"{up.api}/livez", process)
+            yield up
+        finally:
+            process.kill()

@@ -127,7 +127,7 @@ def test_the_log_of_a_player_needs_a_zone_and_tells_what_was_skipped(shared_case
         assert ([each.reasons for each in previews], refused) == ([{"wrong_column_count": 2}], [])
 
 
-def test_a_file_of_a_header_alone_has_no_rows_and_that_is_no_fault(shared_cases: Path) -> None:
+def test_a_file_of_a_header_alone_has_no_rows_and_is_not_refused(shared_cases: Path) -> None:
     folder = shared_cases / "landing" / "landing" / "tabular" / "daily"
     previews, refused = _read(_mapped(folder / "mapping.toml"), folder)
     assert ([(each.rows_read, each.listens) for each in previews], refused) == ([(1, 1), (0, 0)], [])

@@ -25,6 +25,13 @@ EXPORTS = (
     *(LIBREFM, MALOJA, PANOSCROBBLER, *SCROBBLER_LOGS, IDOMAAR),
 )
 _LASTFM_1K = LastFm1k().format
+# What services call the folders that they hand out, in lower case: everybody's are called so.
+_FOLDERS_OF_SERVICES = {
+    *("takeout", "youtube and youtube music", "history"),
+    *("mydata", "my_spotify_data", "spotify account data", "spotify extended streaming history"),
+    *("apple_media_services", "apple_music_activity", "apple music activity"),
+    *("listens", "listenbrainz", "scrobbles", "exports", "downloads"),
+}
 NAMES = tuple(dict.fromkeys([_LASTFM_1K, *(export.name for export in EXPORTS)]))
 
 
@@ -77,7 +84,12 @@ def recognise(
             raise AudoticsError(f"{given} names its users, so --user has no effect; leave it out")
         return Recognised(LastFm1k(), "listens in the layout of Last.fm 1K", (), listing)
     if not exports and name is not None:
-        exports = {next(export for export in EXPORTS if export.name == name)}
+        exports = {export for export in EXPORTS if export.name == name}
+        if len(exports) > 1:
+            forms = "; ".join(sorted(export.described for export in exports))
+            raise AudoticsError(
+                f"{given} is of no form of {name} that is known ({forms}); say what its columns mean with --mapping"
+            )
     if len(exports) != 1 or is_lastfm_1k:
         raise AudoticsError(_doubt(given, [export.described for export in exports], listing))
     (export,) = exports
@@ -107,7 +119,8 @@ def _folder(given: str, listing: Listing) -> str | None:
         return None
     if len({file.relative.partition("/")[0] for file in listing.files if "/" in file.relative}) > 1:
         return None
-    return (given.rstrip("/").rpartition("/")[2] if "://" in given else Path(given).resolve().name) or None
+    name = given.rstrip("/").rpartition("/")[2] if "://" in given else Path(given).resolve().name
+    return None if name.lower() in _FOLDERS_OF_SERVICES else name or None
 
 
 def _doubt(given: str, described: list[str], listing: Listing) -> str:

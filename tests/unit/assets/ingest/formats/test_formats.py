@@ -90,6 +90,20 @@ def test_the_folder_one_is_in_has_its_own_name(tmp_path: Path, monkeypatch: pyte
     assert listens(preview(Path()), "user_id") == [("cleo",)]
 
 
+@pytest.mark.parametrize("name", ["MyData", "Takeout"])
+def test_the_name_that_a_service_gives_to_its_folders_is_nobodys(tmp_path: Path, name: str) -> None:
+    write(tmp_path / name / "endsong_0.json", [played("Roads", username="")])
+    with pytest.raises(AssertionError, match="say whose they are with --user NAME"):
+        preview(tmp_path / name)
+    assert listens(preview(tmp_path / name, user="ada"), "user_id") == [("ada",)]
+
+
+def test_a_format_of_several_forms_is_not_guessed_at(tmp_path: Path) -> None:
+    path = write(tmp_path / ".scrobbler.log", "Air\tMoon Safari\tRun\t1\t181\tL\t1735700000\t\n")
+    with pytest.raises(AudoticsError, match=r"is of no form of scrobbler-log that is known \(a \.scrobbler\.log"):
+        recognise(str(path), "scrobbler-log", "ada")
+
+
 LISTEN = {
     "listened_at": 1735700000,
     "track_metadata": {

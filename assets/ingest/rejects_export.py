@@ -2,7 +2,6 @@
 
 import csv
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -10,6 +9,7 @@ from typing import IO, Any
 from sqlalchemy import Connection, text
 
 from assets.ingest.rejected import rejected_rows, require_load
+from assets.whole_file import whole_file
 from warehouse.errors import AudoticsError
 
 _FORMATS = (".csv", ".jsonl")
@@ -34,19 +34,10 @@ def export_rejects(connection: Connection, out: Path, file_id: int | None = None
     fields = sorted(connection.scalars(_FIELDS, {"file_id": file_id, "reason": reason}))
     rows = rejected_rows(connection, file_id, reason)
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="", prefix=f".{out.name}.", dir=out.parent, delete=False
-        ) as stream:
-            try:
-                written = _write_csv(stream, rows, fields) if out.suffix.lower() == ".csv" else _write(stream, rows)
-                stream.close()
-                Path(stream.name).replace(out)
-            except BaseException:
-                Path(stream.name).unlink()
-                raise
+        with whole_file(out) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
+            return _write_csv(stream, rows, fields) if out.suffix.lower() == ".csv" else _write(stream, rows)
     except OSError as error:
         raise AudoticsError(f"cannot write {out}: {error.strerror or error}; choose another place") from error
-    return written
 
 
 def _write_csv(stream: IO[str], rows: Iterator[dict[str, Any]], fields: list[str]) -> int:

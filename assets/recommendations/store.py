@@ -18,6 +18,7 @@ from assets.candidates.anchors import NO_ANCHOR
 from assets.listens import Ints
 from assets.slates import Slate
 from assets.staleness import code_digest
+from assets.whole_file import whole_file
 from warehouse.dates import sql_date
 from warehouse.errors import AudoticsError
 from warehouse.frames import fetch_frame
@@ -146,7 +147,6 @@ def export_recommendations(connection: dbapi.Connection, as_of: date, slate: Sla
         AudoticsError: no such lists were made, or the file cannot be written.
     """
     lists = f"ml.recommendations where as_of = {sql_date(as_of)} and slate = '{slate}'"
-    partial = file.with_name(f".{file.name}.partial")
     rows = 0
     try:
         with connection.cursor() as cursor:
@@ -163,13 +163,10 @@ def export_recommendations(connection: dbapi.Connection, as_of: date, slate: Sla
                 " inner join core.dim_users using (user_key) inner join core.dim_tracks using (track_key)"
                 " order by user_key, rank"
             )
-            with pq.ParquetWriter(partial, EXPORT_SCHEMA) as writer:
+            with whole_file(file) as partial, pq.ParquetWriter(partial, EXPORT_SCHEMA) as writer:
                 for batch in cursor.fetch_record_batch():
                     writer.write_batch(batch.cast(EXPORT_SCHEMA))
                     rows += batch.num_rows
-        partial.replace(file)
     except OSError as error:
         raise AudoticsError(f"cannot write {file}: {error.strerror}; choose another --out") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return rows

@@ -12,6 +12,7 @@ from pathlib import Path
 from adbc_driver_postgresql import dbapi
 
 from assets.ingest.connection import connect, may_pass, stops_every_load, tidy_up
+from assets.ingest.landing_files import gone_from
 from assets.ingest.landing_layout import Landed, landed
 from assets.ingest.landing_ledger import Noted, forget_gone, note, read_landed
 from assets.ingest.load import load_files
@@ -60,7 +61,7 @@ def load_landed(
     done = Landing()
     with connect(warehouse_url) as connection, create_engine(warehouse_url, Role.LOADER).connect() as ledger:
         noted = read_landed(ledger)
-        forget_gone(ledger, noted.keys() - {each.file.path for each in lying})
+        forget_gone(ledger, gone_from(noted, [each.file for each in lying]))
         ledger.commit()
         for each in _wanted(lying, only):
             before = noted.get(each.file.path)

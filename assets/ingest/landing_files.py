@@ -1,7 +1,9 @@
 """What lies in the landing folder, by name, size and time of change: nothing is opened for it."""
 
+import errno
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +28,7 @@ class LandedFile:
         relative: its path in the landing folder.
         size: in bytes.
         version: its time of change in ns, or what the store says.
-        unreadable: why the folder of this path cannot be listed; such a folder has no size.
+        unreadable: why a folder cannot be listed, or an entry not examined; such a one has no size.
     """
 
     given: str
@@ -66,7 +68,7 @@ def list_landing(landing: Path | str) -> list[LandedFile]:
         with driver_named(text):
             if filesystem.isfile(root):
                 raise AudoticsError(f"the landing folder {text} is a file; set AUDOTICS_LANDING to a folder")
-            files = _local(text, "") if isinstance(filesystem, LocalFileSystem) else _stored(filesystem, text, root)
+            files = _local(text, "", ()) if isinstance(filesystem, LocalFileSystem) else _stored(filesystem, text, root)
             return sorted((file for file in files if not _is_hidden(file.relative)), key=lambda file: file.parts)
     except OSError as error:
         raise AudoticsError(
@@ -74,7 +76,20 @@ def list_landing(landing: Path | str) -> list[LandedFile]:
         ) from error
 
 
-def _local(folder: str, relative: str) -> Iterator[LandedFile]:
+def gone_from(known: Iterable[str], lying: Iterable[LandedFile]) -> list[str]:
+    """Which of the paths known before lie there no longer; what lies below what cannot be read may still be there."""
+    files = list(lying)
+    there, hiding = {file.path for file in files}, tuple(f"{file.path}/" for file in files if file.unreadable)
+    return [path for path in known if path not in there and not path.startswith(hiding)]
+
+
+def _local(folder: str, relative: str, above: tuple[str, ...]) -> Iterator[LandedFile]:
+    """The files below a folder; `above` are the real paths of the folders that lead to it."""
+    place = os.path.realpath(folder)
+    if place in above:
+        # A link to a folder that it lies in.
+        yield LandedFile(folder, relative, unreadable=os.strerror(errno.ELOOP))
+        return
     try:
         with os.scandir(folder) as entries:
             found = list(entries)
@@ -89,13 +104,18 @@ def _local(folder: str, relative: str) -> Iterator[LandedFile]:
             continue
         try:
             if entry.is_dir():
-                yield from _local(entry.path, name)
-            elif entry.is_file():
-                status = entry.stat()
+                yield from _local(entry.path, name, (*above, place))
+                continue
+            status = entry.stat()
+        except FileNotFoundError as error:
+            # What is no link was moved away meanwhile.
+            if entry.is_symlink():
+                yield LandedFile(entry.path, name, unreadable=error.strerror)
+        except OSError as error:
+            yield LandedFile(entry.path, name, unreadable=error.strerror or str(error))
+        else:
+            if stat.S_ISREG(status.st_mode):
                 yield LandedFile(entry.path, name, status.st_size, str(status.st_mtime_ns))
-        except FileNotFoundError:
-            # It was moved away meanwhile.
-            continue
 
 
 def _stored(filesystem: AbstractFileSystem, landing: str, root: str) -> Iterator[LandedFile]:

@@ -89,11 +89,12 @@ def _by_drop(files: Iterable[LandedFile], depth: int) -> Iterator[tuple[str, lis
 
 
 def _lastfm_1k(files: list[LandedFile], landing: Path | str) -> Iterator[Landed]:
+    at_the_top = {file.parts[-1] for file in files if len(file.parts) == 2}
     for drop, group in _by_drop(files, 2):
         if len(group) == 1 and len(group[0].parts) <= 2:
-            yield _lastfm_file(group[0], [file.parts[-1] for file in files if len(file.parts) == 2], landing)
+            yield _lastfm_file(group[0], at_the_top, landing)
             continue
-        beside = [file.parts[-1] for file in group if len(file.parts) == 3]
+        beside = {file.parts[-1] for file in group if len(file.parts) == 3}
         has_listens = any(name in LISTENS_NAMES for name in beside) or any(is_archive(file.relative) for file in group)
         for file in group:
             name = file.parts[-1]
@@ -108,7 +109,7 @@ def _lastfm_1k(files: list[LandedFile], landing: Path | str) -> Iterator[Landed]
                 yield Landed(file, drop, fault=f"{what}; move {file.parts[-1]} away, or the listens there")
 
 
-def _lastfm_file(file: LandedFile, beside: list[str], landing: Path | str, drop: str = _LASTFM_1K) -> Landed:
+def _lastfm_file(file: LandedFile, beside: set[str], landing: Path | str, drop: str = _LASTFM_1K) -> Landed:
     if len(file.parts) < 2:
         return _stray(file, landing)
     if file.parts[-1] not in PROFILE_NAMES:
@@ -137,9 +138,9 @@ def _mapped(files: list[LandedFile], drop: str, mapping: LandedFile, landing: Pa
         yield from (Landed(file, drop, fault=str(error)) for file in files)
         return
     for folder, group in _by_drop(files, 3):
-        wanted = [file for file in group if len(file.parts) == 3 or _is_read(file, source.is_wanted)]
+        wanted = {file.relative for file in group if len(file.parts) == 3 or _is_read(file, source.is_wanted)}
         for file in group:
-            if file in wanted:
+            if file.relative in wanted:
                 yield Landed(file, drop, source.format, partial(_opened, source, file))
             else:
                 yield _passed_over(file, drop, folder, bool(wanted), landing)
@@ -153,11 +154,11 @@ def _exports(name: str, files: list[LandedFile], landing: Path | str) -> Iterato
 
     for folder, group in _by_drop(files, 2):
         user = group[0].parts[1] if len(group[0].parts) > 2 else None
-        wanted = [file for file in group if _is_read(file, has_listens)]
+        wanted = {file.relative for file in group if _is_read(file, has_listens)}
         for file in group:
             if len(file.parts) == 1:
                 yield _stray(file, landing)
-            elif file in wanted:
+            elif file.relative in wanted:
                 yield Landed(file, folder, name, partial(_recognised, file, name, user))
             else:
                 yield _passed_over(file, folder, folder, bool(wanted) and user is not None, landing)

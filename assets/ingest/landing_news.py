@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from assets.ingest.landing_files import LandedFile
+from assets.ingest.landing_files import LandedFile, gone_from
 from assets.ingest.landing_ledger import Noted
 
 # A run loads at most so many files; the rest waits for the next.
@@ -38,9 +38,10 @@ def news(lying: Iterable[LandedFile], noted: Mapping[str, Noted], watched: Itera
     A file that has changed between two ticks is still being written. One that is gone is news only where it had a
     fault, which is then to be forgotten.
     """
-    stamps = {file.path: file.stamp for file in lying}
+    files = list(lying)
+    stamps = {file.path: file.stamp for file in files}
     changed = [(path, stamp) for path, stamp in stamps.items() if path not in noted or noted[path].stamp != stamp]
-    gone = [(path, None) for path, each in noted.items() if each.fault is not None and path not in stamps]
+    gone = [(path, None) for path in gone_from(noted, files) if noted[path].fault is not None]
     digests = {path: _digest(path, stamp) for path, stamp in sorted([*changed, *gone])[:_FILES_WATCHED]}
     seen = set(watched)
     settled = [path for path, digest in digests.items() if digest in seen]

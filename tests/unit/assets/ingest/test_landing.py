@@ -2,6 +2,8 @@
 
 import gzip
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +165,41 @@ def test_a_folder_that_may_not_be_read_is_named_and_hides_nothing_else(
     assert found.pop("tabular/words/march.csv").startswith(f"{tmp_path}/tabular/words has no mapping.toml")
     assert list(found) == ["inbox", "lastfm-1k/private", "tabular/books"]
     assert all("(Permission denied); make it one that you may read" in fault for fault in found.values())
+
+
+def test_links_that_lead_nowhere_or_back_are_named_and_hide_nothing_else(tmp_path: Path) -> None:
+    touch(tmp_path / "lastfm-1k" / "may.tsv", tmp_path / "elsewhere" / "june.tsv")
+    landing = tmp_path / "lastfm-1k"
+    (landing / "back").symlink_to(landing)
+    (landing / "lost.tsv").symlink_to(tmp_path / "nowhere.tsv")
+    (landing / "june").symlink_to(tmp_path / "elsewhere")
+    found = faults(tmp_path)
+    assert "(Too many levels of symbolic links)" in found.pop("lastfm-1k/back")
+    assert "(No such file or directory)" in found.pop("lastfm-1k/lost.tsv")
+    assert {"elsewhere/june.tsv", "lastfm-1k/june/june.tsv"} == found.keys()
+    assert read(tmp_path) == ["lastfm-1k/may.tsv"]
+
+
+def test_an_entry_that_cannot_be_examined_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path / "lastfm-1k" / "may.tsv", tmp_path / "tabular" / "shop" / "mapping.toml")
+    scan = os.scandir
+
+    class Closed:
+        """An entry of a folder that may be listed and not entered."""
+
+        name, path = "shop", str(tmp_path / "tabular" / "shop")
+
+        def is_dir(self) -> bool:
+            raise PermissionError(13, "Permission denied", self.path)
+
+    @contextmanager
+    def scanned(path: str) -> Iterator[Any]:
+        with scan(path) as entries:
+            yield [Closed()] if Path(path) == tmp_path / "tabular" else entries
+
+    monkeypatch.setattr(os, "scandir", scanned)
+    assert list(faults(tmp_path)) == ["tabular/shop"]
+    assert read(tmp_path) == ["lastfm-1k/may.tsv"]
 
 
 SPOTIFY = b'[{"ts": "2026-03-01T10:00:00Z", "ms_played": 200000, "master_metadata_track_name": "Roads"}]'

@@ -45,6 +45,13 @@ def test_a_file_that_is_gone_is_news_where_it_had_a_fault() -> None:
     assert news([], known, news([], known, []).watched).ready == ("/landing/a",)
 
 
+def test_what_lies_below_a_folder_that_cannot_be_read_now_is_not_gone() -> None:
+    known = noted(file("shop/a"), file("shops"), fault="it is damaged")
+    closed = [LandedFile("/landing/shop", "shop", unreadable="Permission denied")]
+    watched = news(closed, known, []).watched
+    assert news(closed, known, watched).ready == ("/landing/shop", "/landing/shops")
+
+
 def test_of_many_new_files_a_bounded_number_is_asked_for_and_the_rest_is_next() -> None:
     lying = [file(f"{number:05}") for number in range(5 * FILES_PER_RUN)]
     first = news(lying, {}, [])

@@ -18,9 +18,11 @@ from assets.ingest.records import REJECT_SCHEMA, RawBatch, unsplit
 from warehouse.errors import AudoticsError
 
 # Excel writes it before the header of a file whose delimiter is not the one of the country.
-_SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
+SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
 
-_DELIMITERS = (";", "\t", "|", ",")
+# What stands between fields where a mapping does not say it, by format.
+DELIMITER = {"csv": ",", "tsv": "\t"}
+LIKELY_DELIMITERS = (",", ";", "\t", "|")
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def _with_a_line(batch: LineBatch | None, rest: Iterator[LineBatch]) -> LineBatc
 def _delimiter(first: LineBatch, rest: Iterator[LineBatch], layout: Layout) -> tuple[str, LineBatch]:
     """Return what stands between fields, and the first batch without the line that says so."""
     text = first.lines["text"][0].as_py() if first.lines.num_rows else ""
-    said = _SEPARATOR_LINE.fullmatch(text)
+    said = SEPARATOR_LINE.fullmatch(text)
     if said is None:
         return layout.delimiter, first
     without = _with_a_line(replace(first, lines=first.lines.slice(1)), rest)
@@ -186,7 +188,7 @@ def _positions(
 
 def _other_delimiter(names: Sequence[str]) -> str:
     """Return what to do about a header that is one field by what else may stand between fields; empty for nothing."""
-    found = next((delimiter for delimiter in _DELIMITERS if len(names) == 1 and delimiter in names[0]), None)
+    found = next((delimiter for delimiter in LIKELY_DELIMITERS if len(names) == 1 and delimiter in names[0]), None)
     written = "\\t" if found == "\t" else found
     return "" if found is None else f'Set delimiter = "{written}" in the mapping, which its header shows'
 

@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from assets.ingest.delimited import DELIMITER
 from assets.ingest.encodings import is_encoding
 from assets.ingest.listing import filesystem_of
 from assets.ingest.mapping_parts import LeaveOut, Lookup, Pick, Strict, Text, Time
@@ -181,7 +182,7 @@ class Mapping(Strict):
         for unit, field in (("played_unit", "ms_played"), ("duration_unit", "duration_ms")):
             if unit in self.model_fields_set and field not in self.columns:
                 raise ValueError(f"{unit} has no effect without a column for {field}")
-        delimiter = self.delimiter or {"csv": ",", "tsv": "\t"}.get(self.format or "")
+        delimiter = self.delimiter or DELIMITER.get(self.format or "")
         marks = [mark for mark in (delimiter, self.quote, self.escape) if mark is not None]
         if len(set(marks)) < len(marks):
             raise ValueError("delimiter, quote and escape must be different characters")

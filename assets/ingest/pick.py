@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets.ingest.delimited import Layout, read_delimited
+from assets.ingest.delimited import DELIMITER, Layout, read_delimited
 from assets.ingest.duck import connect_offline
 from assets.ingest.files import InputFile
 from assets.ingest.mapping import Mapping as FileMapping
@@ -172,7 +172,8 @@ def _looked_up(file: InputFile, lookup: Lookup) -> pa.Table:
             f"{file} has no {lookup.file} beside it, in which the mapping looks values up; put it there"
         )
     is_csv = lookup.file.lower().endswith(".csv")
-    layout = Layout(lookup.delimiter or ("," if is_csv else "\t"), True if is_csv else None, encoding=lookup.encoding)
+    delimiter = lookup.delimiter or DELIMITER["csv" if is_csv else "tsv"]
+    layout = Layout(delimiter, True if is_csv else None, encoding=lookup.encoding)
     batches = read_delimited(beside, layout, {"key": lookup.key, "value": lookup.value})
     rows = pa.concat_tables([batch.rows.select(["key", "value"]) for batch in batches])
     return pa.table({name: pc.utf8_trim_whitespace(rows[name]) for name in ("key", "value")})

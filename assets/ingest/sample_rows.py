@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import math
-import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from zipfile import ZipFile
 import duckdb
 import pyarrow.parquet as pq
 
+from assets.ingest.delimited import DELIMITER, LIKELY_DELIMITERS, SEPARATOR_LINE
 from assets.ingest.encodings import utf8_blocks
 from assets.ingest.files import InputFile
 from assets.ingest.json_documents import read_rows
@@ -32,7 +32,6 @@ from warehouse.errors import AudoticsError
 
 ROWS = 2000
 _HEAD_BYTES = 1 << 20
-_DELIMITERS = ",;\t|"
 _LIKELY_ENCODING = "cp1252"
 # A header stands no further down.
 _LINES_BEFORE_HEADER = 20
@@ -179,13 +178,13 @@ def _delimited(file: InputFile, suffix: str) -> Sample:
         keys["encoding"] = encoding
         doubts.append(f"the file is not UTF-8: read as {encoding}, check names with accents")
     lines = text.splitlines(keepends=True)
-    separator = re.fullmatch(r"sep=(.)\s*", lines[0], re.IGNORECASE) if lines else None
+    separator = SEPARATOR_LINE.fullmatch(lines[0].rstrip()) if lines else None
     lines = lines[1:] if separator else lines
     if any(line.startswith("#") for line in lines[:1]):
         keys["comment"] = "#"
         lines = [line for line in lines if not line.startswith("#")]
     delimiter, quote = (separator[1], '"') if separator else _sniffed("".join(lines))
-    if not separator and delimiter != ("\t" if suffix == ".tsv" else ","):
+    if not separator and delimiter != DELIMITER.get(suffix.removeprefix("."), ","):
         keys["delimiter"] = delimiter
     if quote != '"':
         keys["quote"] = quote
@@ -237,9 +236,9 @@ def _sniffed(text: str) -> tuple[str, str]:
                 delimiter, quote, columns = connection.execute(query, {"path": sample.name}).fetchall()[0]
             except duckdb.Error:
                 delimiter, quote, columns = ",", '"', 1
-    if columns == 1 or delimiter not in _DELIMITERS:
+    if columns == 1 or delimiter not in LIKELY_DELIMITERS:
         # Rows of several lengths make it see one column.
-        delimiter = max(_DELIMITERS, key=text.partition("\n")[0].count)
+        delimiter = max(LIKELY_DELIMITERS, key=text.partition("\n")[0].count)
     return delimiter, quote if quote in ("'", '"') else '"'
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
-from assets.ingest.delimited import Layout, read_delimited
+from assets.ingest.delimited import DELIMITER, Layout, read_delimited
 from assets.ingest.files import InputFile
 from assets.ingest.json_rows import JsonRules, read_json
 from assets.ingest.listing import Listing
@@ -125,7 +125,7 @@ class Tabular:
     def _layout(self, format_name: FormatName) -> Layout:
         mapping, is_csv = self.mapping, format_name == "csv"
         return Layout(
-            delimiter=mapping.delimiter or ("," if is_csv else "\t"),
+            delimiter=mapping.delimiter or DELIMITER[format_name],
             quoted=True if is_csv and mapping.quoted is None else mapping.quoted,
             header=mapping.header,
             encoding=mapping.encoding,

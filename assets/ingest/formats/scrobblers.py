@@ -4,8 +4,6 @@ import re
 
 from assets.ingest.formats.export import Export
 
-_NAMED = {"artist_name": "artist", "title": "track"}
-
 LIBREFM = Export(
     name="librefm",
     described="a Libre.fm export",
@@ -44,7 +42,7 @@ PANOSCROBBLER = Export(
     keys={
         "format": "jsonl",
         "source": "panoscrobbler",
-        "columns": {**_NAMED, "listened_at": "timeMs"},
+        "columns": {"artist_name": "artist", "title": "track", "listened_at": "timeMs"},
         "time": {"unit": "ms"},
         "leave_out": [{"rule": "not_a_scrobble", "column": "event", "differs_from": ["scrobble", ""]}],
     },

@@ -108,7 +108,7 @@ def _local(folder: str, relative: str, above: tuple[str, ...]) -> Iterator[Lande
                 continue
             status = entry.stat()
         except FileNotFoundError as error:
-            # What is no link was moved away meanwhile.
+            # Unless it is a link, it was moved away meanwhile.
             if entry.is_symlink():
                 yield LandedFile(entry.path, name, unreadable=error.strerror)
         except OSError as error:

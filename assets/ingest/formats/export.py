@@ -9,6 +9,7 @@ from zipfile import ZipFile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from assets.ingest import mapping
+from assets.ingest.encodings import utf8_blocks
 from assets.ingest.files import InputFile
 from assets.ingest.json_rows import JsonRules
 from assets.ingest.refusal import faults_named
@@ -115,7 +116,8 @@ def head(file: InputFile) -> str:
         if file.plain_name.lower().endswith(".xlsx"):
             return _sheets(file)
         with file.open() as stream:
-            return stream.read(HEAD_BYTES).decode("utf-8", "replace")
+            # As the readers decode it.
+            return next(utf8_blocks(stream, None, HEAD_BYTES), b"").decode("utf-8", "replace")
 
 
 def _sheets(file: InputFile) -> str:

@@ -9,7 +9,7 @@ LASTFM = Export(
     name="lastfm",
     described="a Last.fm export with the columns uts, artist and track",
     files=("*.csv",),
-    signs=(r"(?i)\A\ufeff?\"?uts\"?,", r"(?i)\A[^\r\n]*,\"?track\"?[,\r\n]"),
+    signs=(r"(?i)\A\"?uts\"?,", r"(?i)\A[^\r\n]*,\"?track\"?[,\r\n]"),
     keys={
         "format": "csv",
         "source": "lastfm",
@@ -25,7 +25,7 @@ LASTFM_TABLE = Export(
     described="a Last.fm export of artist, album, title and date, without header",
     files=("*.csv",),
     # What was playing then stands in the first row or the last, and has no date.
-    signs=(r"\A\ufeff?([^\r\n]*,(\"\")?\r?\n)?[^\r\n]+,\"?\d{1,2} [A-Z][a-z]{2} \d{4},? \d{2}:\d{2}\"?\r?(\n|\Z)",),
+    signs=(r"\A([^\r\n]*,(\"\")?\r?\n)?[^\r\n]+,\"?\d{1,2} [A-Z][a-z]{2} \d{4},? \d{2}:\d{2}\"?\r?(\n|\Z)",),
     keys={
         "format": "csv",
         "source": "lastfm",
@@ -75,7 +75,7 @@ LASTFM_LINES = Export(
     name="lastfm",
     described="tracks of Last.fm as lastexport.py writes them",
     files=("*.tsv", "*.txt"),
-    signs=(r"\A\ufeff?(0|\d{9,10})(\t[^\t\r\n]*){6}\r?(\n|\Z)",),
+    signs=(r"\A(0|\d{9,10})(\t[^\t\r\n]*){6}\r?(\n|\Z)",),
     by_content=True,
     keys={
         "format": "tsv",

@@ -8,7 +8,7 @@ LIBREFM = Export(
     name="librefm",
     described="a Libre.fm export",
     files=("*.csv",),
-    signs=(r"(?im)^\ufeff?(userid,)?artist,track,(album,)?time\r?$",),
+    signs=(r"(?im)^(userid,)?artist,track,(album,)?time\r?$",),
     keys={
         "format": "csv",
         "source": "librefm",
@@ -59,7 +59,7 @@ def _log(version: str, in_utc: bool) -> Export:
         described=f"a .scrobbler.log {version} {'in UTC' if in_utc else 'of local times'}",
         files=("*scrobbler.log",),
         signs=(
-            rf"\A\ufeff?#AUDIOSCROBBLER/{re.escape(version)}\b",
+            rf"\A#AUDIOSCROBBLER/{re.escape(version)}\b",
             r"(?m)^#TZ/UTC\b" if in_utc else r"(?s)\A(?!.*\n#TZ/UTC\b)",
         ),
         # Players without a clock in UTC count seconds since 1970 in the zone where they are.

@@ -70,6 +70,18 @@ def test_libre_fm_exports_have_several_headers_and_preambles(tmp_path: Path, con
 LOG = "#AUDIOSCROBBLER/1.1\n#TZ/{zone}\n#CLIENT/x\nPortishead\tDummy\tRoads\t3\t305\t{rating}\t1405379280\t\n"
 
 
+@pytest.mark.parametrize(("encoding", "ends"), [("utf-16", "\r\n"), ("utf-8-sig", "\n"), ("utf-8", "\r")])
+def test_a_beginning_is_recognised_as_it_is_read(tmp_path: Path, encoding: str, ends: str) -> None:
+    texts = {
+        "recent.csv": f"uts,utc_time,artist,track\n{UTS},x,Portishead,Roads\n",
+        ".scrobbler.log": LOG.format(zone="UTC", rating="L"),
+    }
+    for name, text in texts.items():
+        path = tmp_path / name
+        path.write_bytes(text.replace("\n", ends).encode(encoding))
+        assert listens(preview(path, user="ada"), *COLUMNS) == PLAYED
+
+
 def test_a_log_of_local_times_needs_a_zone_and_one_in_utc_takes_none(tmp_path: Path) -> None:
     local = write(tmp_path / "ada" / ".scrobbler.log", LOG.format(zone="UNKNOWN", rating="L"))
     with pytest.raises(

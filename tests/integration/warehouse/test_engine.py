@@ -1,5 +1,6 @@
 """Connections that the rest of the platform uses."""
 
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from loading import THIS_DATABASE
 from warehouse.engine import MODELS_LOCK, adbc_connect, adbc_reader, create_engine, exclusive
 from warehouse.errors import AudoticsError
 from warehouse.roles import Role
+
+KEEPALIVE_TIMER = "02"
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
@@ -64,13 +67,27 @@ def test_both_sides_of_a_connection_notice_within_minutes_that_the_other_is_gone
 
 
 def seconds_to_keepalive(port: int) -> float:
-    """Of the connection from this port of loopback, how long the kernel waits before it asks the other side."""
+    """Of the connection from this port of loopback, how long the kernel waits before it asks the other side.
+
+    The kernel shows one timer of a connection. While an answer waits to be acknowledged, that is another one than the
+    keepalive's, for some hundredths of a second.
+    """
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        kind, ticks = timer_of(port)
+        if kind == KEEPALIVE_TIMER:
+            return ticks / 100
+        time.sleep(0.02)
+    raise AssertionError(f"no keepalive on the connection from port {port}")
+
+
+def timer_of(port: int) -> tuple[str, int]:
+    """The kind of timer that runs on the connection from this port of loopback, and its hundredths of seconds."""
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, local, _, _, _, timer, *_ = line.split()
         if local == f"0100007F:{port:04X}":
             kind, _, ticks = timer.partition(":")
-            # 2 is the timer of keepalives, in hundredths of seconds.
-            return int(ticks, 16) / 100 if kind == "02" else float("inf")
+            return kind, int(ticks, 16)
     raise AssertionError(f"no connection from port {port}")
 
 

@@ -1,6 +1,7 @@
 """The sensor of the landing folder: what is new there is loaded within a minute, without waiting for the night."""
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -8,7 +9,7 @@ import dagster as dg
 from assets.ingest.assets import LandingOptions
 from assets.ingest.landing_files import list_landing
 from assets.ingest.landing_ledger import read_landed
-from assets.ingest.landing_news import news
+from assets.ingest.landing_news import Watched, news
 from orchestration.instance import RUNNING, process_has_gone
 from orchestration.jobs import landing
 from warehouse.engine import create_engine
@@ -29,9 +30,8 @@ def landing_sensor(context: dg.SensorEvaluationContext, warehouse: PostgresResou
     """
     with create_engine(warehouse.url, Role.LOADER).connect() as connection:
         noted = read_landed(connection)
-    watched = json.loads(context.cursor) if context.cursor else []
-    found = news(list_landing(load_settings().landing), noted, watched)
-    cursor = json.dumps(found.watched, separators=(",", ":"))
+    found = news(list_landing(load_settings().landing, noted), noted, _watched(context.cursor))
+    cursor = json.dumps(asdict(found.watched), separators=(",", ":"))
     if running := _unfinished(context.instance):
         return dg.SensorResult(skip_reason=f"run {running[0].run_id} of {landing.name} comes first", cursor=cursor)
     if not found.ready:
@@ -45,6 +45,14 @@ def landing_sensor(context: dg.SensorEvaluationContext, warehouse: PostgresResou
     options = LandingOptions(only=list(found.ready))
     request = dg.RunRequest(run_key=key, run_config=dg.RunConfig(ops={"raw_tables": options}))
     return dg.SensorResult(run_requests=[request], cursor=cursor)
+
+
+def _watched(cursor: str | None) -> Watched:
+    """What the last tick left in the cursor; one of another version is begun again."""
+    try:
+        return Watched(**json.loads(cursor)) if cursor else Watched()
+    except (ValueError, TypeError):
+        return Watched()
 
 
 def _unfinished(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:

@@ -5,17 +5,22 @@ it is another, or when somebody asks; one that could not be read for a fault of 
 as well. See docs/adr/0037-set-aside.md.
 """
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from adbc_driver_postgresql import dbapi
 
+from assets.ingest.archives import is_archive
 from assets.ingest.connection import connect, may_pass, stops_every_load, tidy_up
-from assets.ingest.landing_files import gone_from
+from assets.ingest.known import loaded_from
+from assets.ingest.landing_files import LandedFile, gone_from
 from assets.ingest.landing_layout import Landed, landed
 from assets.ingest.landing_ledger import Noted, forget_gone, note, read_landed
+from assets.ingest.listing import printable
 from assets.ingest.load import load_files
+from assets.ingest.places import ChangedError
 from assets.ingest.records import LoadReport
 from assets.ingest.refusal import mostly_rejected
 from warehouse.engine import create_engine
@@ -34,6 +39,28 @@ class Landing:
 
     reports: list[LoadReport] = field(default_factory=list)
     faults: list[Noted] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of a file.
+
+    Attributes:
+        fault: what is wrong with it, or with what was loaded of it.
+        refused: why it could not be loaded; of an archive, each of its files that could not.
+    """
+
+    fault: str | None
+    refused: list[AudoticsError] = field(default_factory=list)
+
+    @property
+    def is_set_aside(self) -> bool:
+        """Whether trying again is of no use: of an archive, for none of its files."""
+        return bool(self.refused) and not any(map(_may_pass, self.refused))
+
+
+def _may_pass(error: AudoticsError) -> bool:
+    return isinstance(error, ChangedError) or may_pass(error.__cause__)
 
 
 def load_landed(
@@ -57,19 +84,20 @@ def load_landed(
     Raises:
         AudoticsError: the landing folder itself cannot be read, or the warehouse fails.
     """
-    lying = landed(landing)
     done = Landing()
     with connect(warehouse_url) as connection, create_engine(warehouse_url, Role.LOADER).connect() as ledger:
         noted = read_landed(ledger)
+        lying = landed(landing, noted)
         forget_gone(ledger, gone_from(noted, [each.file for each in lying]))
         ledger.commit()
         for each in _wanted(lying, only):
             before = noted.get(each.file.path)
             if before is not None and before.is_set_aside and before.is_of(each) and not retry:
+                done.reports += _loaded_before(connection, each.file)
                 continue
-            fault, is_set_aside = _load(warehouse_url, connection, each, loaded_by, done.reports)
-            if before is None or is_set_aside or not before.is_of(each) or before.fault != fault:
-                note(ledger, each, fault, is_set_aside)
+            outcome = _load(warehouse_url, connection, each, loaded_by, done.reports)
+            if before is None or outcome.refused or not before.is_of(each) or before.fault != outcome.fault:
+                note(ledger, each, outcome.fault, outcome.is_set_aside)
                 ledger.commit()
         done.faults = list(read_landed(ledger, only_faults=True).values())
         tidy_up(connection)
@@ -90,10 +118,10 @@ def _load(
     landed: Landed,
     loaded_by: str | None,
     reports: list[LoadReport],
-) -> tuple[str | None, bool]:
-    """Load one file, or what is in one archive; return what is wrong with it, and whether it is set aside for that."""
+) -> _Outcome:
+    """Load one file, or what is in one archive."""
     if landed.opened is None:
-        return landed.fault, False
+        return _Outcome(landed.fault)
     refused: list[AudoticsError] = []
     loaded: list[LoadReport] = []
     try:
@@ -107,4 +135,12 @@ def _load(
         refused.append(error)
     reports += loaded
     faults = [str(error) for error in refused] + [told for each in loaded if (told := mostly_rejected(each))]
-    return "; ".join(faults) or None, any(not may_pass(error.__cause__) for error in refused)
+    return _Outcome("; ".join(faults) or None, refused)
+
+
+def _loaded_before(connection: dbapi.Connection, file: LandedFile) -> list[LoadReport]:
+    """The loads of what could be loaded of an archive that is set aside; of another file there are none."""
+    if not is_archive(file.relative):
+        return []
+    address = file.path if "://" in file.path else os.path.realpath(file.given)
+    return loaded_from(connection, file.path, printable(address), f"{file.size} {file.version}")

@@ -14,6 +14,7 @@ from assets.ingest.files import version_of
 from assets.ingest.listing import filesystem_of, is_hidden, printable
 from assets.ingest.streams import driver_named
 from warehouse.errors import AudoticsError
+from warehouse.wording import counted
 
 # How programs name what they have not finished writing, beside a dot in front.
 _IN_PROGRESS = (".part", ".tmp")
@@ -53,11 +54,12 @@ class LandedFile:
         return self.size, self.version
 
 
-def list_landing(landing: Path | str) -> list[LandedFile]:
+def list_landing(landing: Path | str, noted: Iterable[str] = ()) -> list[LandedFile]:
     """List the files in the landing folder at any depth, by path; a folder that is not there holds none.
 
     Uploads in progress are left out: what begins with a dot, or ends in `.part` or `.tmp`. A folder that may not be
-    read is listed as such.
+    read is listed as such, and so is a landing folder on this machine that has nothing at all in it, not so much as a
+    folder, where files were `noted` to lie: it may not be mounted.
 
     Raises:
         AudoticsError: the landing folder is a file, or the store cannot be reached.
@@ -68,7 +70,12 @@ def list_landing(landing: Path | str) -> list[LandedFile]:
         with driver_named(text):
             if filesystem.isfile(root):
                 raise AudoticsError(f"the landing folder {text} is a file; set AUDOTICS_LANDING to a folder")
-            files = _local(text, "", ()) if isinstance(filesystem, LocalFileSystem) else _stored(filesystem, text, root)
+            if not isinstance(filesystem, LocalFileSystem):
+                files = _stored(filesystem, text, root)
+            elif (lay := sum(path.startswith(f"{printable(text)}/") for path in noted)) and _is_bare(text):
+                return [LandedFile(text, "", unreadable=f"nothing is there, where {counted(lay, 'file')} lay")]
+            else:
+                files = _local(text, "", ())
             return sorted((file for file in files if not _is_hidden(file.relative)), key=lambda file: file.parts)
     except OSError as error:
         raise AudoticsError(
@@ -81,6 +88,15 @@ def gone_from(known: Iterable[str], lying: Iterable[LandedFile]) -> list[str]:
     files = list(lying)
     there, hiding = {file.path for file in files}, tuple(f"{file.path}/" for file in files if file.unreadable)
     return [path for path in known if path not in there and not path.startswith(hiding)]
+
+
+def _is_bare(folder: str) -> bool:
+    """Whether a folder has no entry, or is not there."""
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is None
+    except OSError as error:
+        return error.errno == errno.ENOENT
 
 
 def _local(folder: str, relative: str, above: tuple[str, ...]) -> Iterator[LandedFile]:

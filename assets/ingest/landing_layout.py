@@ -4,6 +4,7 @@
 <landing>/lastfm-1k/<folder>/<the two files>    the data set's listens and profiles, under the data set's names
 <landing>/<format>/<file>                       an export of a service that says whose it is
 <landing>/<format>/<user>/<files or folders>    any export; where its rows name nobody they are this user's
+<landing>/<format>/<user>/options.toml           where the clock was, if its files do not say it
 <landing>/tabular/<name>/mapping.toml           read as that mapping says:
 <landing>/tabular/<name>/<files or folders>
 
@@ -20,6 +21,7 @@ from assets.ingest.archives import is_archive
 from assets.ingest.files import plain_name
 from assets.ingest.formats.recognise import EXPORTS, NAMES, recognise
 from assets.ingest.landing_files import LandedFile, list_landing
+from assets.ingest.landing_options import OPTIONS_NAME, read_zone
 from assets.ingest.lastfm_1k import LISTENS_NAME, LISTENS_NAMES, PROFILE_NAMES, LastFm1k
 from assets.ingest.listing import Listing, list_files
 from assets.ingest.mapping import read_mapping
@@ -48,6 +50,7 @@ class Landed:
         format: as raw.ingest_files has it; empty where `opened` is None.
         opened: what reads it; None for what goes with other files, and where there is a fault.
         fault: why nothing can read it, and what to do.
+        is_last: whether it is loaded after all that is not.
     """
 
     file: LandedFile
@@ -55,16 +58,20 @@ class Landed:
     format: str = ""
     opened: Opened | None = None
     fault: str | None = None
+    is_last: bool = False
 
 
-def landed(landing: Path | str) -> list[Landed]:
-    """What lies in the landing folder and what is to become of it, in the order in which it is loaded: by path.
+def landed(landing: Path | str, noted: Iterable[str] = ()) -> list[Landed]:
+    """What lies in the landing folder and what is to become of it, in the order in which it is loaded.
+
+    That is by path, tags last: they are about tracks and artists that other files name. `noted` is as for
+    `list_landing`.
 
     Raises:
         AudoticsError: as `list_landing`.
     """
     found: list[Landed] = []
-    for top, group in groupby(list_landing(landing), lambda file: file.parts[0]):
+    for top, group in groupby(list_landing(landing, noted), lambda file: file.parts[0]):
         files = []
         for file in group:
             if file.unreadable is None:
@@ -79,7 +86,7 @@ def landed(landing: Path | str) -> list[Landed]:
             found += _exports(top, files, landing)
         else:
             found += (_stray(file, landing) for file in files)
-    return sorted(found, key=lambda each: each.file.parts)
+    return sorted(found, key=lambda each: (each.is_last, each.file.parts))
 
 
 def _by_drop(files: Iterable[LandedFile], depth: int) -> Iterator[tuple[str, list[LandedFile]]]:
@@ -141,25 +148,32 @@ def _mapped(files: list[LandedFile], drop: str, mapping: LandedFile, landing: Pa
         wanted = {file.relative for file in group if len(file.parts) == 3 or _is_read(file, source.is_wanted)}
         for file in group:
             if file.relative in wanted:
-                yield Landed(file, drop, source.format, partial(_opened, source, file))
+                opened = partial(_opened, source, file)
+                yield Landed(file, drop, source.format, opened, is_last=source.rules.kind == "tags")
             else:
                 yield _passed_over(file, drop, folder, bool(wanted), landing)
 
 
 def _exports(name: str, files: list[LandedFile], landing: Path | str) -> Iterator[Landed]:
     exports = [export for export in EXPORTS if export.name == name]
+    needs_zone = any(export.needs_zone for export in exports)
 
     def has_listens(file: str) -> bool:
         return any(export.has_listens(file) for export in exports)
 
     for folder, group in _by_drop(files, 2):
         user = group[0].parts[1] if len(group[0].parts) > 2 else None
-        wanted = {file.relative for file in group if _is_read(file, has_listens)}
+        options = next((file for file in group if user and file.relative == f"{folder}/{OPTIONS_NAME}"), None)
+        zone, fault = _zone(options, name, needs_zone)
+        wanted = {file.relative for file in group if file is not options and _is_read(file, has_listens)}
         for file in group:
             if len(file.parts) == 1:
                 yield _stray(file, landing)
+            elif file is options or (fault and needs_zone and file.relative in wanted):
+                yield Landed(file, folder, fault=fault)
             elif file.relative in wanted:
-                yield Landed(file, folder, name, partial(_recognised, file, name, user))
+                opened = partial(_recognised, file, name, user, zone)
+                yield Landed(file, folder, f"{name}/{zone}" if zone else name, opened)
             else:
                 yield _passed_over(file, folder, folder, bool(wanted) and user is not None, landing)
 
@@ -168,16 +182,29 @@ def _opened(source: Source, file: LandedFile) -> tuple[Source, Listing]:
     return source, list_files(file.given)
 
 
-def _recognised(file: LandedFile, name: str, user: str | None) -> tuple[Source, Listing]:
+def _zone(options: LandedFile | None, name: str, needs_zone: bool) -> tuple[str | None, str | None]:
+    """Return the zone that the options of a folder say, and what is wrong with them."""
+    if options is None:
+        return None, None
+    if not needs_zone:
+        return None, f"{options.path} has no effect on {name}, whose files say when their times were; move it away"
     try:
-        found = recognise(file.given, name, folder=user)
+        return read_zone(options), None
+    except AudoticsError as error:
+        return None, str(error)
+
+
+def _recognised(file: LandedFile, name: str, user: str | None, zone: str | None) -> tuple[Source, Listing]:
+    try:
+        found = recognise(file.given, name, folder=user, zone=zone)
     except AudoticsError as error:
         # What an option of the command would say, a folder cannot always.
         wrong = f"{file.path}: {str(error).partition('; ')[0]}"
         if "--user" in str(error):
             raise AudoticsError(f"{wrong}; move it to {name}/<user>/, a folder named after its user") from error
         if "--zone" in str(error):
-            raise AudoticsError(f"{wrong}; move it away and load it with `audotics ingest --zone`") from error
+            said = f'with zone = "Europe/Berlin", or whichever it was, in {name}/{user or "<user>"}/{OPTIONS_NAME}'
+            raise AudoticsError(f"{wrong}; say it {said}") from error
         raise
     return found.source, found.listing
 
@@ -206,6 +233,11 @@ def _stray(file: LandedFile, landing: Path | str) -> Landed:
 
 
 def _unreadable(file: LandedFile) -> str:
+    if not file.relative:
+        return (
+            f"cannot read the landing folder {file.path} ({file.unreadable}); mount it, or make it one that you may"
+            " read; if nothing is to be there any more, make any folder in it"
+        )
     return (
         f"cannot read {file.path} ({file.unreadable}); make it one that you may read, or set AUDOTICS_LANDING to"
         " another landing folder"

@@ -61,6 +61,14 @@ class LastFm1k:
     def told_user(self, file: InputFile) -> None:
         """Every row names its user."""
 
+    @property
+    def assumed_user(self) -> None:
+        """A row that names nobody is rejected."""
+
+    def for_file(self, file: InputFile) -> "LastFm1k":
+        """All of its files are alike."""
+        return self
+
     def find(self, listing: Listing) -> list[InputFile]:
         """Return the files that were given themselves; else the file of listens in a folder or an archive.
 

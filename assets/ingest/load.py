@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import adbc_driver_manager
 import pyarrow as pa
@@ -19,8 +18,9 @@ from assets.ingest import merge_sql
 from assets.ingest.connection import connect, refused_by_server, roll_back, stops_every_load, tidy_up
 from assets.ingest.files import InputFile
 from assets.ingest.find import find_files
+from assets.ingest.known import Hashed, known_by_bytes, known_by_place
 from assets.ingest.listing import Listing
-from assets.ingest.places import Place, known_at, remember
+from assets.ingest.places import Place, remember
 from assets.ingest.records import LoadReport, Progress, ProgressCallback, Source
 from assets.ingest.refusal import faults_named, most_frequent_first, refusal
 from assets.ingest.staging import ingest, lock, merge_kind, stage
@@ -34,24 +34,14 @@ class _Loading:
     Attributes:
         loaded_by: as raw.ingest_files has it.
         rehash: whether files are hashed though their places say that nothing has changed.
+        shared: whether a file is loaded though another user's is the same.
     """
 
     source: Source
     loaded_by: str
     rehash: bool
+    shared: bool
     progress: ProgressCallback
-
-
-@dataclass(frozen=True)
-class _Hashed:
-    """A file as it was when its bytes were hashed."""
-
-    place: Place
-    sha256: str
-
-    @property
-    def file(self) -> InputFile:
-        return self.place.file
 
 
 def load_files(
@@ -63,13 +53,15 @@ def load_files(
     *,
     loaded_by: str | None = None,
     rehash: bool = False,
+    shared: bool = False,
     connection: dbapi.Connection | None = None,
 ) -> list[LoadReport]:
     """Load what lies at paths or addresses, as `files.list_files` takes them, in the order given.
 
-    Each file is one transaction. A file whose bytes are in the warehouse in the same format is left alone and reported
-    as it was loaded. Where its place, size and time of change say that these are its bytes, they are not read, unless
-    `rehash` asks for it. Other processes may load at the same time: they read in parallel and merge one after another.
+    Each file is one transaction. A file whose bytes are in the warehouse in the same format is left alone and
+    reported as it was loaded. Where its place, size and time of change say that these are its bytes, they are not
+    read, unless `rehash` asks for it. The same bytes of another user are refused, unless they are `shared`. Other
+    processes may load at the same time: they read in parallel and merge one after another.
 
     `loaded_by` says who loads, by default the login name. `connection` is one of `connection.connect`, which whoever
     opened it tidies up after; by default these files get one of their own.
@@ -83,7 +75,7 @@ def load_files(
             loaded; of the file itself nothing does.
     """
     files = [file for path in paths for file in find_files(source, path, refused)]
-    loading = _Loading(source, loaded_by or login_name(), rehash, progress or silent)
+    loading = _Loading(source, loaded_by or login_name(), rehash, shared, progress or silent)
     if connection is not None:
         return _load_each(connection, loading, files, refused)
     with connect(warehouse_url) as own:
@@ -129,12 +121,13 @@ def _load(connection: dbapi.Connection, loading: _Loading, file: InputFile) -> L
     try:
         with faults_named(file):
             place = Place.of(file)
+        with place.held_still(), faults_named(file):
             profiles = source.profiles(file)
             with connection.cursor() as cursor:
-                report = None if loading.rehash else _known_by_place(cursor, source, place, started)
+                report = None if loading.rehash else known_by_place(cursor, source, place, started)
                 if report is None:
-                    hashed = _Hashed(place, file.sha256())
-                    report = _already_loaded(cursor, source, hashed, started)
+                    hashed = Hashed(place, file.sha256())
+                    report = known_by_bytes(cursor, source, hashed, started, loading.shared)
                     if report is None:
                         report = _load_new(cursor, loading, hashed, started)
                     remember(cursor, place, report.file_id)
@@ -148,69 +141,16 @@ def _load(connection: dbapi.Connection, loading: _Loading, file: InputFile) -> L
         roll_back(connection)
 
 
-def _known_by_place(cursor: dbapi.Cursor, source: Source, place: Place, started: float) -> LoadReport | None:
-    file_id = known_at(cursor, place, source.format, source.told_user(place.file))
-    if file_id is None:
-        return None
-    cursor.execute(merge_sql.LOADED_AS, (file_id,))
-    return _as_loaded(cursor.fetchone(), source, place.file, started)
-
-
-def _already_loaded(cursor: dbapi.Cursor, source: Source, hashed: _Hashed, started: float) -> LoadReport | None:
-    cursor.execute(merge_sql.ALREADY_LOADED, (hashed.sha256, source.format, source.told_user(hashed.file)))
-    row = cursor.fetchone()
-    if row is None:
-        _refuse_second_reading(cursor, source, hashed)
-        return None
-    return _as_loaded(row, source, hashed.file, started)
-
-
-def _as_loaded(row: Sequence[Any], source: Source, file: InputFile, started: float) -> LoadReport:
-    file_id, sha256, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out, *rest = row
-    left_out, rejected, first_listened_at, last_listened_at = rest
-    return LoadReport(
-        file_id=file_id,
-        file=str(file),
-        format=source.format,
-        sha256=sha256,
-        rows_read=rows_read,
-        rows_loaded=rows_loaded,
-        rows_rejected=rows_rejected,
-        rows_duplicate=rows_duplicate,
-        rows_left_out=rows_left_out,
-        rejected_by_reason=most_frequent_first(json.loads(rejected)),
-        left_out_by_rule=most_frequent_first(json.loads(left_out)),
-        nulled={},
-        first_listened_at=first_listened_at,
-        last_listened_at=last_listened_at,
-        already_loaded=True,
-        seconds=time.monotonic() - started,
-    )
-
-
-def _refuse_second_reading(cursor: dbapi.Cursor, source: Source, hashed: _Hashed) -> None:
-    cursor.execute(merge_sql.LOADED_OTHERWISE, (hashed.sha256, source.format))
-    row = cursor.fetchone()
-    if row is not None:
-        file_id, read_as, path = row
-        raise AudoticsError(
-            f"{hashed.file} has the same bytes as {path}, which was loaded as {read_as} (file_id {file_id}): read as"
-            f" {source.format}, its listens would be there twice; read its rejected rows so with"
-            f" `audotics rejects retry --file {file_id}`, or undo that load first with"
-            f" `audotics ingest forget {file_id}`"
-        )
-
-
-def _load_new(cursor: dbapi.Cursor, loading: _Loading, hashed: _Hashed, started: float) -> LoadReport:
-    file, source, started_at = hashed.file, loading.source, datetime.now(UTC)
+def _load_new(cursor: dbapi.Cursor, loading: _Loading, hashed: Hashed, started: float) -> LoadReport:
+    file, started_at = hashed.file, datetime.now(UTC)
+    source = loading.source.for_file(file)
     tally = stage(cursor, file, source.read(file), source.rules, started_at, loading.progress)
     if message := refusal(file, tally, source.rules, started_at):
         raise AudoticsError(message)
-    if file.stamp() != hashed.place.stamp:
-        raise AudoticsError(f"{file} changed while it was being read; load it again when it is complete")
+    hashed.place.require_unchanged()
     lock(cursor)
     # Another process may have loaded the same bytes between the first look and the lock.
-    if report := _already_loaded(cursor, source, hashed, started):
+    if report := known_by_bytes(cursor, source, hashed, started, loading.shared):
         return report
     cursor.execute(merge_sql.NEXT_FILE_ID)
     (file_id,) = cursor.fetchone()
@@ -225,7 +165,7 @@ def _load_new(cursor: dbapi.Cursor, loading: _Loading, hashed: _Hashed, started:
     identity = file_id, hashed.sha256, source.format, file.address, hashed.place.stamp.size
     counts = tally.rows_read, loaded, tally.rows_rejected, duplicate, tally.rows_left_out
     told = json.dumps(tally.left_out), json.dumps(tally.rejected), tally.first_listened_at, tally.last_listened_at
-    how = started_at, source.told_user(file), loading.loaded_by, source.rules.kind
+    how = started_at, source.told_user(file), loading.loaded_by, source.rules.kind, source.assumed_user
     cursor.execute(merge_sql.RECORD_FILE, (*identity, *counts, *told, *how))
     return LoadReport(
         file_id=file_id,
@@ -248,8 +188,12 @@ def _load_new(cursor: dbapi.Cursor, loading: _Loading, hashed: _Hashed, started:
 
 
 def _keep_profiles(cursor: dbapi.Cursor, file_id: int, profiles: pa.Table) -> None:
-    lock(cursor)
     cursor.execute(merge_sql.STAGED_PROFILES)
     ingest(cursor, "staged_profiles", profiles)
+    cursor.execute(merge_sql.profiles_differ(file_id))
+    (differ,) = cursor.fetchone()
+    if not differ:
+        return
+    lock(cursor)
     cursor.execute(merge_sql.keep_profiles(file_id))
     cursor.execute(merge_sql.describe_users(merge_sql.USERS_OF_PROFILES))

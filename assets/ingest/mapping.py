@@ -21,7 +21,17 @@ from pydantic_core import ErrorDetails
 from assets.ingest.delimited import DELIMITER
 from assets.ingest.encodings import is_encoding
 from assets.ingest.listing import filesystem_of
-from assets.ingest.mapping_parts import LeaveOut, Lookup, Pick, Strict, Text, Time
+from assets.ingest.mapping_parts import (
+    LeaveOut,
+    Lookup,
+    Pick,
+    Strict,
+    Text,
+    Time,
+    Unordered,
+    UnorderedTexts,
+    in_any_order,
+)
 from assets.ingest.records import FIELDS_OF, Kind, ParseRules, TimeRule
 from assets.ingest.streams import driver_named
 from warehouse.errors import AudoticsError
@@ -104,15 +114,15 @@ class Mapping(Strict):
     format: FormatName | None = None
     played_unit: Literal["s", "ms"] = "ms"
     duration_unit: Literal["s", "ms"] = "ms"
-    optional: tuple[FieldName, ...] = ()
-    nulls: tuple[str, ...] | None = None
+    optional: Annotated[tuple[FieldName, ...], AfterValidator(in_any_order)] = ()
+    nulls: Unordered | None = None
     leave_out: tuple[LeaveOut, ...] = ()
     delimiter: Character | None = None
     quoted: bool | None = None
     quote: Character = '"'
     escape: Character | None = None
     skip_lines: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    comment: tuple[Text, ...] = ()
+    comment: UnorderedTexts = ()
     header: tuple[Text, ...] | None = None
     rows: Text | None = None
     sheet: Text | None = None
@@ -138,8 +148,9 @@ class Mapping(Strict):
             raise ValueError("neither columns nor constants names user_id, and there is no user_pattern")
         if not known & {"track_id", "recording_mbid"} and not {"title", "artist_name"} <= known:
             raise ValueError("columns must name track_id or recording_mbid, or both title and artist_name")
-        if self.time.event == "end" and "ms_played" not in self.columns:
-            raise ValueError("time.event = 'end' needs a column for ms_played, to know when playback started")
+        from_end = "event = 'end'" if self.time.event == "end" else "end" if self.time.end is not None else None
+        if from_end and "ms_played" not in self.columns:
+            raise ValueError(f"time.{from_end} needs a column for ms_played, to know when playback started")
         return self
 
     def _fields_make_an_item(self, known: Set[str]) -> Self:
@@ -205,9 +216,7 @@ class Mapping(Strict):
         """Return what the parser must know; `origin` says where the mapping was read from."""
         return ParseRules(
             source=self.source,
-            time=TimeRule(self.time.unit, self.time.zone, self.time.event, self.time.offset is not None)
-            if self.time
-            else TimeRule(()),
+            time=self._time_rule(),
             constants=dict(self.constants.items()),
             played_unit=self.played_unit,
             duration_unit=self.duration_unit,
@@ -215,6 +224,12 @@ class Mapping(Strict):
             of_tracks=self.of_tracks,
             times_are_from=origin,
         )
+
+    def _time_rule(self) -> TimeRule:
+        if self.time is None:
+            return TimeRule(())
+        time = self.time
+        return TimeRule(time.unit, time.zone, time.event, time.offset is not None, time.end is not None)
 
 
 def _check_pattern(pattern: str) -> None:

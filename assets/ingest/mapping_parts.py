@@ -1,8 +1,19 @@
 """The parts of a mapping: where a field comes from, how times are written, which rows are left out."""
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from assets.ingest.encodings import is_encoding
 from assets.ingest.records import PER_SECOND, REASONS
@@ -10,6 +21,27 @@ from assets.ingest.records import PER_SECOND, REASONS
 Text = Annotated[str, StringConstraints(min_length=1)]
 # What tools write where there is no value.
 NULLS = ("nan", "NaN", "None", "NULL", "null", "\\N", "N/A", "#N/A", "<NA>")
+
+
+def _one_group(pattern: str) -> str:
+    """Make sure that a text is a regular expression of RE2 with one group, which is what is taken."""
+    try:
+        pc.match_substring_regex("", pattern)
+        groups = re.compile(pattern).groups
+    except (pa.ArrowInvalid, re.error) as error:
+        raise ValueError(f"is not a regular expression: {error}") from error
+    if groups != 1:
+        raise ValueError(f"has {groups} groups; put the part that is the value into one: v=([^&]+)")
+    return pattern
+
+
+def in_any_order(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(set(texts)))
+
+
+# Texts whose order says nothing: in any order they are the same mapping.
+Unordered = Annotated[tuple[str, ...], AfterValidator(in_any_order)]
+UnorderedTexts = Annotated[tuple[Text, ...], AfterValidator(in_any_order)]
 
 
 class Strict(BaseModel):
@@ -27,12 +59,15 @@ class Time(Strict):
         offset: a column of how many seconds local time is ahead of UTC, for times that carry no zone.
         event: whether playback started or ended then; from an end, `ms_played` is subtracted (nothing where it is
             unknown).
+        end: a column of when playback ended, for rows without `listened_at`: `ms_played` before it playback started;
+            where that is unknown, they have no time.
     """
 
     unit: tuple[Text, ...]
     zone: Text | None = None
     offset: Text | None = None
     event: Literal["start", "end"] = "start"
+    end: Text | None = None
 
     @field_validator("unit", mode="before")
     @classmethod
@@ -48,6 +83,8 @@ class Time(Strict):
     def _keys_have_an_effect(self) -> Self:
         if self.offset is not None and self.zone is not None:
             raise ValueError("zone and offset say the same; keep one")
+        if self.end is not None and self.event == "end":
+            raise ValueError("end has no effect beside event = 'end'; name its column for listened_at as well")
         return self
 
     @field_validator("unit")
@@ -90,6 +127,7 @@ class Pick(Strict):
         columns: columns or dotted paths; the first that has a value gives it.
         join: the values of all the columns are joined by this text instead, such as a date and a time by a space.
         split, part: what stands before or after the first place where this text occurs; a value without it stays whole.
+        match: the group of this regular expression, where it is first found; a value without it is none.
         strip_prefix, strip_suffix: what is taken off, of several that fit the longest.
         values: what whole texts become, such as `S` for a skip: {S = "true", L = "false"}; others stay.
         lookup: the value is what it stands for in a file beside this one; none where that file lacks it.
@@ -100,8 +138,9 @@ class Pick(Strict):
     join: str | None = None
     split: Text | None = None
     part: Literal["before", "after"] | None = None
-    strip_prefix: tuple[Text, ...] = ()
-    strip_suffix: tuple[Text, ...] = ()
+    match: Annotated[Text, AfterValidator(_one_group)] | None = None
+    strip_prefix: UnorderedTexts = ()
+    strip_suffix: UnorderedTexts = ()
     values: dict[str, Text] = Field(default_factory=dict)
     lookup: Lookup | None = None
     default: Text | None = None
@@ -144,10 +183,10 @@ class LeaveOut(Strict):
     column: Text
     given: Literal[True] | None = None
     missing: Literal[True] | None = None
-    equals: tuple[str, ...] = ()
-    differs_from: tuple[str, ...] = ()
-    starts_with: tuple[Text, ...] = ()
-    contains: tuple[Text, ...] = ()
+    equals: Unordered = ()
+    differs_from: Unordered = ()
+    starts_with: UnorderedTexts = ()
+    contains: UnorderedTexts = ()
     below: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
     @field_validator("rule")

@@ -1,7 +1,7 @@
 """The statements of a load: stage in temporary tables, then merge set by set. Pure text."""
 
 from assets.ingest.describe_sql import NOTE_DESCRIBED, adopt, describe
-from assets.ingest.parse_sql import quoted
+from assets.ingest.literals import quoted
 from warehouse.locks import Lock
 
 # The temporary tables are written and read once. A session can change this only before it touches the first of them.
@@ -43,26 +43,15 @@ def _highest_key(kind: str, in_use: str) -> str:
 # The lock is held, so the highest id is final.
 NEXT_FILE_ID = f"SELECT coalesce({_highest_key('file', 'max(file_id)')}, 0) + 1 FROM raw.ingest_files"
 
-_RECORD = """
-SELECT
-    file_id, sha256, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out, left_out::text,
-    rejected::text, first_listened_at, last_listened_at
-FROM raw.ingest_files"""
-ALREADY_LOADED = f"{_RECORD} WHERE sha256 = $1 AND format = $2 AND told_user IS NOT DISTINCT FROM $3::text"
-LOADED_AS = f"{_RECORD} WHERE file_id = $1"
-
-LOADED_OTHERWISE = """
-SELECT file_id, format, path FROM raw.ingest_files WHERE sha256 = $1 AND format <> $2 ORDER BY file_id LIMIT 1
-"""
-
 RECORD_FILE = """
 INSERT INTO raw.ingest_files (
     file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out,
-    left_out, rejected, first_listened_at, last_listened_at, started_at, told_user, loaded_by, kind, finished_at
+    left_out, rejected, first_listened_at, last_listened_at, started_at, told_user, loaded_by, kind, assumed_user,
+    finished_at
 )
 VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb, $12::text::jsonb, $13::timestamptz, $14::timestamptz,
-    $15, $16::text, $17, $18, clock_timestamp()
+    $15, $16::text, $17, $18, $19::text, clock_timestamp()
 )
 """
 
@@ -70,6 +59,9 @@ RECORD_RETRY = """
 UPDATE raw.ingest_files
 SET
     format = $2,
+    earlier_formats = CASE
+        WHEN format = $2 OR format = ANY(earlier_formats) THEN earlier_formats ELSE earlier_formats || format
+    END,
     rows_loaded = rows_loaded + $3,
     rows_rejected = $4,
     rows_duplicate = rows_duplicate + $5,
@@ -83,6 +75,17 @@ WHERE file_id = $1
 """
 
 USERS_OF_PROFILES = "SELECT user_id FROM staged_profiles"
+
+
+def profiles_differ(file_id: int) -> str:
+    """Return the query for whether the profiles beside a file say what they have not said yet."""
+    return f"""
+SELECT EXISTS (
+    SELECT user_id, gender, age, country, registered_on FROM staged_profiles
+    EXCEPT
+    SELECT user_id, gender, age, country, registered_on FROM raw.user_profiles WHERE file_id = {file_id}
+)
+"""
 
 
 def keep_profiles(file_id: int) -> str:

@@ -14,7 +14,17 @@ from assets.ingest.rejects import kept_fields
 from warehouse.errors import AudoticsError
 
 # Fields whose values are replaced by null where they are not usable.
-NULLED = ("isrc", "duration_ms", "ms_played", "skipped", "weight", "age", "registered_on")
+NULLED = (
+    "recording_mbid",
+    "artist_mbid",
+    "isrc",
+    "duration_ms",
+    "ms_played",
+    "skipped",
+    "weight",
+    "age",
+    "registered_on",
+)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 from assets.ingest.delimited import DELIMITER, Layout, read_delimited
 from assets.ingest.duck import connect_offline
 from assets.ingest.files import InputFile
+from assets.ingest.literals import quoted
 from assets.ingest.mapping import Mapping as FileMapping
 from assets.ingest.mapping_parts import NULLS, LeaveOut, Lookup, Pick
 from assets.ingest.missing import MissingColumnError
-from assets.ingest.parse_sql import quoted
 from assets.ingest.records import RawBatch
 from warehouse.errors import AudoticsError
 
@@ -37,9 +37,11 @@ class Picker:
             if field not in mapping.optional and pick.default is None
         }
         fields = [column for pick in mapping.columns.values() for column in pick.columns]
-        self._offset = mapping.time.offset if mapping.time else None
-        offset = [self._offset] if self._offset else []
-        wanted = dict.fromkeys([*fields, *(rule.column for rule in mapping.leave_out), *offset])
+        self._offset, self._end = (mapping.time.offset, mapping.time.end) if mapping.time else (None, None)
+        if self._end is not None and "listened_at" in self._needed:
+            self._needed["listened_at"] = (*self._needed["listened_at"], self._end)
+        of_times = [column for column in (self._offset, self._end) if column is not None]
+        wanted = dict.fromkeys([*fields, *(rule.column for rule in mapping.leave_out), *of_times])
         # A reader's message about a missing column names the field that needs it.
         fields_of = {
             pick.columns[0]: field for field, pick in reversed(mapping.columns.items()) if len(pick.columns) == 1
@@ -77,6 +79,9 @@ class Picker:
 
     def _query(self, schema: pa.Schema) -> str:
         picks = [f"{self._field(field, pick, schema)} AS {field}" for field, pick in self._mapping.columns.items()]
+        if self._end is not None:
+            at = next(position for position, field in enumerate(self._mapping.columns) if field == "listened_at")
+            picks[at : at + 1] = self._start_or_end(self._mapping.columns["listened_at"], self._end, schema)
         if self._user is not None:
             picks.append(f"{quoted(self._user)} AS user_id")
         if self._offset is not None:
@@ -116,6 +121,8 @@ class Picker:
             value = f" || {quoted(pick.join)} || ".join(values)
         if pick.split is not None:
             value = _split(value, pick.split, pick.part)
+        if pick.match is not None:
+            value = f"nullif(regexp_extract({value}, {quoted(pick.match)}, 1), '')"
         for affixes, pattern in ((pick.strip_prefix, "^(?:{})"), (pick.strip_suffix, "(?:{})$")):
             if affixes:
                 value = _without(value, affixes, pattern)
@@ -125,6 +132,12 @@ class Picker:
         if pick.lookup is not None:
             value = f"(SELECT min(entry.value) FROM lookup_{field} AS entry WHERE entry.key = {value})"
         return value if pick.default is None else f"coalesce(nullif({value}, ''), {quoted(pick.default)})"
+
+    def _start_or_end(self, pick: Pick, end: str, schema: pa.Schema) -> list[str]:
+        """Return the expressions for when playback started, or else ended, and for which of them it is."""
+        started = f"nullif(({self._field('listened_at', pick, schema)})::VARCHAR, '')"
+        ended = self._text("listened_at", end, schema)
+        return [f"coalesce({started}, {ended}) AS listened_at", f"{started} IS NULL AS is_end"]
 
     def _text(self, field: str, column: str, schema: pa.Schema) -> str:
         """Return the expression for a column's text: null where it spells that there is none."""

@@ -86,6 +86,7 @@ def _columns(rules: ParseRules) -> list[str]:
 
 def _preview(source: Source, file: InputFile, refused: list[AudoticsError]) -> Preview:
     now = datetime.now(UTC)
+    source = source.for_file(file)
     parser, tally = Parser(source.rules, now), Tally()
     listens, rejects = list[dict[str, Any]](), list[dict[str, Any]]()
     for batch in source.read(file):

@@ -26,7 +26,8 @@ PROFILE_SCHEMA = pa.schema(
 # Units of times that are numbers, counted from 1970 UTC.
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 TOO_OLD = f"before_{EARLIEST_DAY.year}"
-TIME_REASONS = ("bad_timestamp", TOO_OLD, "in_the_future")
+BEFORE_SERVICE = "before_the_service"
+TIME_REASONS = ("bad_timestamp", TOO_OLD, BEFORE_SERVICE, "in_the_future")
 # Why rows of any format are rejected.
 REASONS = (
     *("invalid_utf8", "malformed_json", "wrong_column_count", "nul_byte", "too_long", "bad_mbid", *TIME_REASONS),
@@ -113,12 +114,14 @@ class TimeRule:
         event: whether the time is the start or the end of playback.
         has_offset: whether the column `utc_offset` of the rows says by how many seconds those that carry no zone are
             ahead of UTC.
+        has_end: whether the column `is_end` says for each row if its time is the end of playback.
     """
 
     units: tuple[str, ...]
     zone: str | None = None
     event: Literal["start", "end"] = "start"
     has_offset: bool = False
+    has_end: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,7 @@ class ParseRules:
         names_required: whether every row needs an artist name and a title, ids or not.
         kind: what a row is.
         of_tracks: whether rows of a catalogue or of tags are about tracks, not about artists.
+        earliest: before when the service takes no listen, where it says so.
         times_are_from: where a person can correct the time unit; ends the message that refuses a file.
     """
 
@@ -145,6 +149,7 @@ class ParseRules:
     names_required: bool = False
     kind: Kind = "listens"
     of_tracks: bool = True
+    earliest: datetime | None = None
     times_are_from: str = ""
 
 
@@ -165,6 +170,13 @@ class Source(Protocol):
 
         The same bytes of another user are another file.
         """
+
+    @property
+    def assumed_user(self) -> str | None:
+        """Whose listens those rows are that name nobody; None where these are rejected, or where a user is told."""
+
+    def for_file(self, file: "InputFile") -> "Source":
+        """Return the reader of one file, whose listens may go by the name of a source of their own."""
 
     def find(self, listing: Listing) -> list[InputFile]:
         """Return the files of listens among those listed, in the order in which to load them."""

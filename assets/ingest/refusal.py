@@ -15,8 +15,8 @@ from assets.ingest.encodings import encoding_advice
 from assets.ingest.files import InputFile
 from assets.ingest.lines import NOT_UTF8
 from assets.ingest.parse import ParsedBatch
-from assets.ingest.parse_sql import EARLIEST
-from assets.ingest.records import PER_SECOND, TIME_REASONS, TOO_OLD, ParseRules, RawBatch
+from assets.ingest.records import BEFORE_SERVICE, PER_SECOND, TIME_REASONS, TOO_OLD, ParseRules, RawBatch
+from assets.ingest.time_sql import EARLIEST
 from warehouse.errors import AudoticsError
 
 # From this many refused times on, a file in which they are the greater part is taken for misread.
@@ -164,7 +164,12 @@ def units_that_fit(texts: list[str], now: datetime) -> list[str]:
 
 def _odd_times(odd: int, tally: Tally, rules: ParseRules, now: datetime) -> str:
     most = max(TIME_REASONS, key=lambda reason: tally.rejected[reason])
-    what = {"bad_timestamp": "not times", TOO_OLD: f"before {EARLIEST.year}", "in_the_future": "in the future"}[most]
+    what = {
+        "bad_timestamp": "not times",
+        TOO_OLD: f"before {EARLIEST.year}",
+        BEFORE_SERVICE: f"before {rules.earliest:%B %Y}" if rules.earliest else "too old",
+        "in_the_future": "in the future",
+    }[most]
     sample = tally.odd_times[0] if tally.odd_times else ""
     message = (
         f"{odd:,} of its {tally.rows_read:,} times are refused, as {what} when read as {' or '.join(rules.time.units)} "

@@ -53,6 +53,7 @@ class _Record(NamedTuple):
     path: str
     format: str
     told_user: str | None
+    assumed_user: str | None
     sha256: str
     rows_read: int
     rows_rejected: int
@@ -146,12 +147,13 @@ def _reader(record: _Record, source: Tabular | None, path: str | Path | None) ->
         ) from error
     if len(listing.files) != 1 or not listing.files[0].is_named:
         raise AudoticsError(f"{given} is not one file; give the file itself with --path")
+    (file,) = listing.files
     if source is not None:
-        return source, listing.files[0]
+        return source, file
     if record.format.startswith("tabular/"):
         raise AudoticsError(f"file_id {record.file_id} was read by a mapping; say with --mapping which one to use now")
     name, _, zone = record.format.partition("/")
-    return recognise(given, name, record.told_user, zone=zone or None).source, listing.files[0]
+    return recognise(given, name, record.told_user, record.assumed_user, zone or None).source.for_file(file), file
 
 
 def _require_same_file(record: _Record, source: Source, file: InputFile) -> None:
@@ -212,8 +214,7 @@ def _retry(
 
 
 def _require_same_rows(record: _Record, retried: _Retried, left_out: int, place: Place) -> None:
-    if place.file.stamp() != place.stamp:
-        raise AudoticsError(f"{place.file} changed while it was being read; run the command again when it is complete")
+    place.require_unchanged()
     advice = (
         f"undo the load with `audotics ingest forget {record.file_id}` and load {place.file} again under this mapping"
     )
@@ -237,7 +238,8 @@ def _record_retry(
 
 _RECORD = """
 SELECT
-    file_id, path, format, told_user, sha256, rows_read, rows_rejected, rows_left_out, rejects_expired_at IS NOT NULL,
+    file_id, path, format, told_user, assumed_user, sha256, rows_read, rows_rejected, rows_left_out,
+    rejects_expired_at IS NOT NULL,
     coalesce(
         (SELECT source FROM raw.listens AS listens WHERE listens.file_id = files.file_id LIMIT 1),
         (SELECT source FROM raw.duplicate_listens AS others WHERE others.file_id = files.file_id LIMIT 1)

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
@@ -40,6 +41,8 @@ class Tabular:
         holds_listens: whether a file is one of the format's, where the name of a format is given; by
             default the extension tells.
         json: what the format says of rows of JSON beside the mapping.
+        earliest: before when the format's service takes no listen.
+        source_of: the source of a file's listens, where it is not the mapping's.
     """
 
     mapping: Mapping
@@ -47,6 +50,8 @@ class Tabular:
     name: str | None = None
     holds_listens: Callable[[InputFile], bool] | None = None
     json: JsonRules | None = None
+    earliest: datetime | None = None
+    source_of: Callable[[InputFile], str | None] | None = None
 
     @property
     def format(self) -> str:
@@ -56,7 +61,12 @@ class Tabular:
     @property
     def rules(self) -> ParseRules:
         """What the parser must know, as the mapping says."""
-        return self.mapping.rules(self.origin)
+        return replace(self.mapping.rules(self.origin), earliest=self.earliest)
+
+    def for_file(self, file: InputFile) -> "Tabular":
+        """Return the reader with the source of the file's listens."""
+        source = self.source_of(file) if self.source_of else None
+        return replace(self, mapping=self.mapping.model_copy(update={"source": source})) if source else self
 
     def told_user(self, file: InputFile) -> str | None:
         """Return the user of the mapping's constants, or whom the file's path names where the mapping looks there.
@@ -74,6 +84,12 @@ class Tabular:
             )
         # Hive and Spark write what is not plain in a path as %C3%B6.
         return unquote(found[1])
+
+    @property
+    def assumed_user(self) -> str | None:
+        """The default of the column of users."""
+        column = self.mapping.columns.get("user_id")
+        return column.default if column else None
 
     def find(self, listing: Listing) -> list[InputFile]:
         """Return the files that were given themselves, and those of a known extension in folders and archives.

@@ -8,8 +8,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assets.ingest.duck import connect_offline
-from assets.ingest.parse_sql import units_query
 from assets.ingest.records import PER_SECOND
+from assets.ingest.time_sql import units_query
 
 _DATES = ("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d.%m.%Y", "%Y/%m/%d", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y")
 _HOURS = (" %H:%M", " %H:%M:%S", ", %H:%M", ", %H:%M:%S")

@@ -52,6 +52,9 @@ Rehash = Annotated[
     bool,
     typer.Option("--rehash", help="Read files that lie where they were loaded, though size and time are the same."),
 ]
+Shared = Annotated[
+    bool, typer.Option("--shared", help="Load a file for this user though the same bytes are loaded as another's.")
+]
 
 
 @app.command()
@@ -72,6 +75,7 @@ def files(
     ] = None,
     dry_run: DryRun = False,
     rehash: Rehash = False,
+    shared: Shared = False,
     as_json: AsJson = False,
 ) -> None:
     """Load exports of services, data sets, or any table with a mapping; `ingest PATH…` is short for it.
@@ -83,10 +87,11 @@ def files(
         for name, value in (("--format", format), ("--user", user), ("--zone", zone)):
             if value is not None:
                 raise AudoticsError(f"{name} has no effect beside --mapping, which says it; leave one of them out")
-        _ingest(_mapped(paths, mapping), [], as_json, dry_run, rehash)
+        _ingest(_mapped(paths, mapping), [], as_json, dry_run, rehash, shared)
         return
     refused: list[AudoticsError] = []
-    _ingest(_recognised(paths, format, user, zone, refused, quiet=as_json), refused, as_json, dry_run, rehash)
+    found = _recognised(paths, format, user, zone, refused, quiet=as_json)
+    _ingest(found, refused, as_json, dry_run, rehash, shared)
 
 
 @app.command("lastfm-1k")
@@ -109,13 +114,14 @@ def tabular(
     ],
     dry_run: DryRun = False,
     rehash: Rehash = False,
+    shared: Shared = False,
     as_json: AsJson = False,
 ) -> None:
     """Load CSV, TSV, JSON, Parquet or Excel files as a mapping says: `ingest PATH… --mapping` does the same.
 
     Example: `audotics ingest tabular sessions.parquet --mapping examples/mappings/30music.toml`
     """
-    _ingest(_mapped(paths, mapping), [], as_json, dry_run, rehash)
+    _ingest(_mapped(paths, mapping), [], as_json, dry_run, rehash, shared)
 
 
 def _mapped(paths: list[str], mapping: Path) -> "Found":
@@ -134,16 +140,11 @@ def _recognised(
     refused: list[AudoticsError],
     quiet: bool,
 ) -> "Found":
-    """Recognise one path after the other, each before it is loaded; what is not recognised is added to `refused`."""
-    from assets.ingest.formats.recognise import recognise
+    """Say of each path what it holds; what is not recognised is added to `refused`."""
+    from assets.ingest.formats.recognise import recognise_each
     from orchestration.cli.rendering import say
 
-    for path in paths:
-        try:
-            recognised = recognise(path, format, user, zone=zone)
-        except AudoticsError as error:
-            refused.append(error)
-            continue
+    for path, recognised in recognise_each(paths, format, user, zone, refused):
         if not quiet:
             say(f"{path}: {recognised.described}")
             if recognised.passed_over:
@@ -246,7 +247,14 @@ def forget(
         say(f"  not gone: {counted(undone.listens_kept, 'listen')} that other files have as well")
 
 
-def _ingest(found: "Found", refused: list[AudoticsError], as_json: bool, dry_run: bool, rehash: bool = False) -> None:
+def _ingest(
+    found: "Found",
+    refused: list[AudoticsError],
+    as_json: bool,
+    dry_run: bool,
+    rehash: bool = False,
+    shared: bool = False,
+) -> None:
     """Load or preview what was found, path after path; what goes wrong with one holds up no other."""
     from orchestration.cli import ingest_reports
     from orchestration.cli.rendering import print_json
@@ -259,7 +267,7 @@ def _ingest(found: "Found", refused: list[AudoticsError], as_json: bool, dry_run
             ingest_reports.print_previews(previews)
         ingest_reports.raise_faults(previews, refused)
         return
-    reports = _load(found, refused, rehash)
+    reports = _load(found, refused, rehash, shared)
     if as_json:
         print_json({"files": [report.as_json() for report in reports]})
     else:
@@ -273,7 +281,7 @@ def _preview(found: "Found", refused: list[AudoticsError]) -> "list[Preview]":
     return [each for source, path in found for each in preview_files(source, [path], refused)]
 
 
-def _load(found: "Found", refused: list[AudoticsError], rehash: bool) -> "list[LoadReport]":
+def _load(found: "Found", refused: list[AudoticsError], rehash: bool, shared: bool) -> "list[LoadReport]":
     from assets.ingest.load import load_files
     from orchestration.cli.ingest_reports import file_progress
     from orchestration.platform import open_platform
@@ -283,5 +291,5 @@ def _load(found: "Found", refused: list[AudoticsError], rehash: bool) -> "list[L
     for source, path in found:
         platform = platform or open_platform()
         with file_progress() as show:
-            reports += load_files(platform.warehouse_url, source, [path], show, refused, rehash=rehash)
+            reports += load_files(platform.warehouse_url, source, [path], show, refused, rehash=rehash, shared=shared)
     return reports

@@ -51,7 +51,8 @@ EXPECTED = {
     },
     # Ids that are null or empty are not given.
     "listenbrainz/invalid/invalid_mbid_listens.json": ("listenbrainz", 2, {}),
-    "exports/.scrobbler.log": ("scrobbler-log/Europe/Berlin", 2, {"bad_mbid": 1, "empty_artist_name": 1}),
+    # Names tell what the MBID of one of them does not.
+    "exports/.scrobbler.log": ("scrobbler-log/Europe/Berlin", 3, {"empty_artist_name": 1}),
     "exports/librefm.csv": ("librefm", 3, {}),
     "exports/librefm_no_album_column.csv": ("librefm", 2, {}),
     "exports/librefm_via_maloja.csv": ("librefm", 3, {}),

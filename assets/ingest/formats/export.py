@@ -3,7 +3,8 @@
 import fnmatch
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from zipfile import ZipFile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -35,6 +36,10 @@ class Export:
         by_content: whether a file of such a name holds listens only if it fits the signs as well.
         needs_zone: whether its times are those of a clock in a zone that it does not say.
         json: what it says of rows of JSON beside its keys.
+        outnumbering: two signs, of its rows and of those of other files that have some of its own: in the beginning of
+            one of its files of listens the first is found more often than the second.
+        earliest: before when the service takes no listen, as it says.
+        sources: names of their own for the sources of some of its files, by a sign of these.
     """
 
     name: str
@@ -46,6 +51,9 @@ class Export:
     by_content: bool = False
     needs_zone: bool = False
     json: JsonRules | None = None
+    outnumbering: tuple[str, str] | None = None
+    earliest: datetime | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     def has_listens(self, name: str) -> bool:
         """Whether a file of this name, without the suffix of a compression, may be one of its files of listens."""
@@ -57,7 +65,17 @@ class Export:
 
     def recognises(self, beginning: str) -> bool:
         """Whether a file's `head` is that of one of its files of listens."""
-        return all(re.search(sign, beginning) for sign in self.signs)
+        if not all(re.search(sign, beginning) for sign in self.signs):
+            return False
+        if self.outnumbering is None:
+            return True
+        ours, others = (len(re.findall(sign, beginning)) for sign in self.outnumbering)
+        return ours > others
+
+    def source_of(self, file: InputFile) -> str | None:
+        """The source of a file's listens, where it is another than that of the others."""
+        beginning = head(file)
+        return next((source for sign, source in self.sources.items() if re.search(sign, beginning)), None)
 
     def source(self, user: str | None = None, folder: str | None = None, zone: str | None = None) -> Tabular:
         """Return the reader.
@@ -65,11 +83,11 @@ class Export:
         Args:
             user: whose listens they are, whatever the rows say.
             folder: whose listens those rows are that name nobody: the name of the folder that was given.
-            zone: the IANA zone of its times, where it needs one.
+            zone: the IANA zone of its times, where it needs one; without effect where it does not.
 
         Raises:
             AudoticsError: neither user nor folder is given, and the format does not say whose listens they are; or a
-                zone is missing, unknown or without effect.
+                zone is missing or unknown.
         """
         columns, constants = dict(self.keys["columns"]), dict(self.keys.get("constants", {}))
         named = columns.pop("user_id", None)
@@ -83,27 +101,30 @@ class Export:
             optional.append("user_id")
         keys = {**self.keys, "columns": columns, "constants": constants, "optional": optional}
         name = self.name
-        if self._is_zoned(zone):
+        if self.needs_zone:
+            if zone is None:
+                raise AudoticsError(
+                    f"{self.described} does not say in which zone its clock was; say it with --zone, such as"
+                    " --zone Europe/Berlin, or --zone UTC"
+                )
+            require_zone(zone, "--zone")
             # Read in another zone, a file is another file.
             keys["time"], name = {**self.keys["time"], "zone": zone}, f"{self.name}/{zone}"
-        return Tabular(mapping.Mapping.model_validate(keys), "", name, self.holds_listens, self.json)
+        read = mapping.Mapping.model_validate(keys)
+        source_of = self.source_of if self.sources else None
+        return Tabular(read, "", name, self.holds_listens, self.json, self.earliest, source_of)
 
-    def _is_zoned(self, zone: str | None) -> bool:
-        if zone is not None and not self.needs_zone:
-            raise AudoticsError(
-                f"--zone has no effect on {self.described}, which says when its times were; leave it out"
-            )
-        if zone is None and self.needs_zone:
-            raise AudoticsError(
-                f"{self.described} does not say in which zone its clock was; say it with --zone, such as"
-                " --zone Europe/Berlin, or --zone UTC"
-            )
-        if zone is not None:
-            try:
-                ZoneInfo(zone)
-            except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-                raise AudoticsError(f"--zone {zone!r} is not an IANA zone such as Europe/Berlin") from error
-        return zone is not None
+
+def require_zone(zone: str, said_by: str) -> None:
+    """Make sure that there is a zone of that name.
+
+    Raises:
+        AudoticsError: there is not; begins with where it was said.
+    """
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise AudoticsError(f"{said_by} {zone!r} is not an IANA zone such as Europe/Berlin") from error
 
 
 def head(file: InputFile) -> str:

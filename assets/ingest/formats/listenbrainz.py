@@ -2,9 +2,13 @@
 to its API, and the full and incremental dumps of everybody's listens in Parquet.
 """
 
+from datetime import UTC, datetime
+
 from assets.ingest.formats.export import Export
 from assets.ingest.json_rows import JsonRules
 
+# LISTEN_MINIMUM_TS of its API.
+_EARLIEST = datetime(2002, 10, 1, tzinfo=UTC)
 _INFO = "$.track_metadata.additional_info"
 _MBID = "'([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?'"
 # What ListenBrainz refuses when it is submitted, beside what no source may leave out: the limits are those of its API.
@@ -61,6 +65,7 @@ LISTENBRAINZ = Export(
     files=("*.jsonl", "*.parquet"),
     others=("feedback.jsonl", "pinned_recording.jsonl"),
     signs=(r'"listened_at"\s*:|^PAR1', r'"track_metadata"\s*:|^PAR1', r'(?s)\A(?!.*"payload"\s*:)'),
+    earliest=_EARLIEST,
     keys=_KEYS,
 )
 
@@ -70,6 +75,7 @@ SUBMITTED = Export(
     files=("*.json",),
     others=("user.json",),
     signs=(r'"payload"\s*:\s*\[', r'"(listened_at|track_metadata)"\s*:'),
+    earliest=_EARLIEST,
     json=JsonRules(check=_CHECK),
     keys={**_KEYS, "format": "json", "rows": "payload"},
 )

@@ -1,8 +1,9 @@
 """Spotify: extended streaming history (`endsong_*.json` until 2022, `Streaming_History_*.json` since) and the streaming
 history of account data (`StreamingHistory*.json`).
 
-Its times are the end of playback, to the minute in account data. Rows hold IP addresses and user agents, which nothing
-here asks for.
+Its times are the end of playback. Those of account data are cut to the minute and have no ids, and often tell of plays
+that the extended history tells of as well: they are of a source of their own, so that such a play counts once. Rows
+hold IP addresses and user agents, which nothing here asks for.
 """
 
 from assets.ingest.formats.export import Export
@@ -13,6 +14,7 @@ SPOTIFY = Export(
     files=("endsong*.json", "Streaming_History_*.json", "StreamingHistory*.json"),
     others=("StreamingHistory_podcast*", "StreamingHistory_audiobook*", "Streaming_History_Podcast*"),
     signs=(r'"(ts|endTime)"\s*:', r'"(ms_played|msPlayed)"\s*:', r'"(master_metadata_track_name|trackName)"\s*:'),
+    sources={r'"endTime"\s*:': "spotify-account"},
     keys={
         "format": "json",
         "source": "spotify",

@@ -7,23 +7,24 @@ own can correct. What was watched on YouTube itself is in the same file, and is 
 
 from assets.ingest.formats.export import Export
 
+_WATCHED = r'"titleUrl"\s*:\s*"[^"]*[?&]v(=|\\u003d)'
+
 YOUTUBE = Export(
     name="youtube",
     described="a watch history of YouTube from Google Takeout",
     files=("*.json",),
     by_content=True,
-    # The history of searches has rows of the same keys.
-    signs=(
-        r'"header"\s*:\s*"YouTube',
-        r'"titleUrl"\s*:\s*"[^"]*watch\?v(=|\\u003d)',
-        r"(?s)\A(?!.*/results\?search_query)",
-    ),
+    signs=(r'"header"\s*:\s*"YouTube', _WATCHED),
+    # The history of searches has rows of the same keys, and advertisements that were watched; that of what was watched
+    # may have a search.
+    outnumbering=(_WATCHED, r'"titleUrl"\s*:\s*"[^"]*/(results|search)\?'),
     keys={
         "format": "json",
         "source": "youtube",
         "columns": {
             "listened_at": "time",
-            "track_id": {"column": "titleUrl", "split": "watch?v=", "part": "after"},
+            # Without where in the video, or in which playlist, it was watched.
+            "track_id": {"column": "titleUrl", "match": r"[?&]v=([A-Za-z0-9_-]+)"},
             "title": {
                 "column": "title",
                 "strip_prefix": ["Watched ", "Vous avez regardé ", "Has visto ", "Hai guardato "],
@@ -34,6 +35,7 @@ YOUTUBE = Export(
         "optional": ["track_id", "title", "artist_name"],
         "time": {"unit": "iso8601"},
         "leave_out": [
+            {"rule": "search", "column": "titleUrl", "contains": ["/results?", "/search?"]},
             {"rule": "not_youtube_music", "column": "header", "differs_from": ["YouTube Music"]},
             # Of what was deleted or made private since, no name is left.
             {"rule": "video_is_gone", "column": "subtitles.0.name", "missing": True},

@@ -20,7 +20,6 @@ REJECTED_PER_400K = {
     "empty_artist_name": 120,
     "empty_track_name": 180,
     "too_long": 20,
-    "bad_mbid": 40,
 }
 DUPLICATES_PER_400K = 1_200
 # Years after `until`, so that a file stays dated in the future whenever it is read.
@@ -112,13 +111,6 @@ def _too_long(fields: Fields, turn: int, until: date) -> Fields:
     return fields
 
 
-def _bad_mbid(fields: Fields, turn: int, until: date) -> Fields:
-    column = (2, 4)[turn % 2]
-    good = b"9a1b3c5d-7e2f-4a6b-8c0d-1e3f5a7b9c2d"
-    fields[column] = (b"unknown", good[:-1], good.replace(b"d", b"z"))[turn % 3]
-    return fields
-
-
 _SPOILERS: dict[str, Callable[[Fields, int, date], Fields]] = {
     "invalid_utf8": _invalid_utf8,
     "nul_byte": _nul_byte,
@@ -130,5 +122,4 @@ _SPOILERS: dict[str, Callable[[Fields, int, date], Fields]] = {
     "empty_artist_name": _empty_artist_name,
     "empty_track_name": _empty_track_name,
     "too_long": _too_long,
-    "bad_mbid": _bad_mbid,
 }

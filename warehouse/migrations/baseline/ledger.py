@@ -23,13 +23,7 @@ def _create_ingest_files() -> None:
             "file_id", sa.Integer, "Key of the load from 1, in the order of loads; gaps mean loads that were undone"
         ),
         column("sha256", sa.Text, "SHA-256 of the file's bytes as they lay on disk, in hex"),
-        column("format", sa.Text, "Reader and, for tabular files, a digest of the mapping it was read with"),
-        column(
-            "told_user",
-            sa.Text,
-            "Whose listens they are where not the rows say it but who loaded them, or the path; null where the rows do",
-            null=True,
-        ),
+        *_read_as(),
         column(
             "kind", sa.Text, "What its rows are: listens, catalogue, tags or profiles", default=sa.text("'listens'")
         ),
@@ -58,6 +52,27 @@ def _create_ingest_files() -> None:
         ),
         schema="raw",
         comment="One row per loaded file and format: its counts and timings",
+    )
+
+
+def _read_as() -> tuple[sa.Column[Any], ...]:
+    return (
+        column("format", sa.Text, "Reader and, for tabular files, a digest of the mapping it was read with"),
+        column(
+            "earlier_formats",
+            sa.ARRAY(sa.Text),
+            "As what it was read before its rejected rows were read again; it is known so as well",
+            default=sa.text("'{}'"),
+        ),
+        column(
+            "told_user",
+            sa.Text,
+            "Whose listens they are where not the rows say it but who loaded them, or the path; null where the rows do",
+            null=True,
+        ),
+        column(
+            "assumed_user", sa.Text, "Whose those rows are that name nobody, by the name of their folder", null=True
+        ),
     )
 
 

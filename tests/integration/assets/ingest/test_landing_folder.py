@@ -1,16 +1,23 @@
 """The landing folder: what is wrong with a file is noted, and holds up no other."""
 
+import errno
 import gzip
 import os
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from loading import query, until_somebody_waits, write_csv, write_lastfm
+from loading import query, tabular, until_somebody_waits, write_csv, write_lastfm
 
 from assets.ingest import merge_sql
+from assets.ingest.files import InputFile
 from assets.ingest.landing import Landing, load_landed
 from assets.ingest.landing_ledger import ask_again
+from assets.ingest.records import RawBatch
+from assets.ingest.retry import retry_rejects
+from assets.ingest.tabular import Tabular
 from warehouse.engine import create_engine, exclusive
 from warehouse.errors import AudoticsError
 from warehouse.roles import Role
@@ -137,6 +144,82 @@ def test_of_an_archive_what_can_be_loaded_is_and_the_rest_is_named(warehouse_url
     (fault,) = faults(done, tmp_path).values()
     assert "both.zip/odd.csv" in fault
     assert (listens(warehouse_url), noted(warehouse_url)) == (1, [(True, 1)])
+    (report,) = load_landed(warehouse_url, tmp_path).reports
+    assert (report.file, report.rows_loaded, report.already_loaded) == (f"{done.faults[0].path}/good.csv", 1, True)
+    assert report == replace(done.reports[0], already_loaded=True, seconds=report.seconds)
+
+
+def test_an_archive_is_tried_again_while_what_is_wrong_with_one_of_its_files_may_pass(
+    warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(drop(tmp_path, "shop") / "both.zip", "w") as archive:
+        archive.writestr("good.csv", "u,t,id\nada,1400000000,x\n")
+        archive.writestr("odd.csv", "u,id\nada,x\n")
+    read = Tabular.read
+
+    def fail(source: Tabular, file: InputFile) -> Iterator[RawBatch]:
+        if file.name == "good.csv":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(source, file)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(Tabular, "read", fail)
+        for tries in (1, 2):
+            (fault,) = faults(load_landed(warehouse_url, tmp_path), tmp_path).values()
+            assert "Input/output error" in fault and "odd.csv" in fault
+            assert (listens(warehouse_url), noted(warehouse_url)) == (0, [(False, tries)])
+    load_landed(warehouse_url, tmp_path)
+    assert (listens(warehouse_url), noted(warehouse_url)) == (1, [(True, 3)])
+
+
+def test_a_file_that_somebody_is_still_writing_is_not_set_aside_for_what_it_lacks(
+    warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = cut(drop(tmp_path, "shop") / "cut.csv.gz")
+    read = Tabular.read
+
+    def written_on(source: Tabular, file: InputFile) -> Iterator[RawBatch]:
+        try:
+            yield from read(source, file)
+        finally:
+            repair(path)
+
+    with monkeypatch.context() as writing:
+        writing.setattr(Tabular, "read", written_on)
+        (fault,) = faults(load_landed(warehouse_url, tmp_path), tmp_path).values()
+    assert "changed while it was being read; try again" in fault
+    assert noted(warehouse_url) == [(False, 1)]
+    assert load_landed(warehouse_url, tmp_path).faults == []
+
+
+def test_a_landing_folder_that_is_not_mounted_forgets_nothing_and_says_so(warehouse_url: str, tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    cut(drop(landing, "shop") / "cut.csv.gz")
+    load_landed(warehouse_url, landing)
+    landing.rename(tmp_path / "elsewhere")
+    landing.mkdir()
+    root, broken = (load_landed(warehouse_url, landing)).faults
+    assert "nothing is there, where 2 files lay); mount it" in str(root.fault)
+    landing.rmdir()
+    (tmp_path / "elsewhere").rename(landing)
+    assert load_landed(warehouse_url, landing).faults == [broken]
+
+
+def test_after_a_retry_a_file_is_known_by_the_mapping_that_lies_beside_it_still(
+    warehouse_url: str, tmp_path: Path
+) -> None:
+    path = write_csv(drop(tmp_path, "shop"), "ada,1400000000,x", "ada,2014-05-13T16:53:30Z,y")
+    (loaded,) = load_landed(warehouse_url, tmp_path).reports
+    corrected = tabular(time={"unit": ["s", "iso8601"]})
+    assert retry_rejects(warehouse_url, 1, corrected).loaded == 1
+    for mapping in ("still the old one", "the old one, elsewhere"):
+        done = load_landed(warehouse_url, tmp_path)
+        assert (done.faults, [report.rows_loaded for report in done.reports]) == ([], [2]), mapping
+        path = path.rename(path.with_name("moved.csv"))
+    formats = "select format, earlier_formats from raw.ingest_files"
+    assert query(warehouse_url, formats) == [(corrected.format, [loaded.format])]
 
 
 def test_of_a_file_that_is_mostly_rejected_the_valid_rows_stay_and_it_is_said(
@@ -158,6 +241,8 @@ def test_a_file_that_a_disk_fails_to_give_is_tried_by_every_run(
     (fault,) = faults(load_landed(warehouse_url, tmp_path), tmp_path).values()
     assert "cannot read" in fault
     assert noted(warehouse_url) == [(False, 1)]
+    load_landed(warehouse_url, tmp_path)
+    assert noted(warehouse_url) == [(False, 2)]
 
 
 def test_of_two_runs_at_once_each_file_is_loaded_once_and_noted(warehouse_url: str, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from s3fs import S3FileSystem
 
 from assets.ingest.landing import load_landed
 from assets.ingest.landing_files import list_landing
-from assets.ingest.landing_news import news
+from assets.ingest.landing_news import Watched, news
 from assets.ingest.listing import list_files
 from assets.ingest.load import load_files
 from assets.ingest.records import Progress
@@ -135,8 +135,8 @@ def test_a_landing_folder_in_a_store_is_read_as_one_on_disk(
     done = load_landed(warehouse_url, landing)
     assert [report.file for report in done.reports] == [f"{landing}/lastfm/ada/a.csv"]
     assert [each.path for each in done.faults] == [f"{landing}/notes.txt", f"{landing}/tabular/shop/b.csv.gz"]
-    watched = news(list_landing(landing), {each.path: each for each in done.faults}, []).watched
-    assert len(watched) == 2, "what had no fault is not among the faults; nothing else is new"
+    watched = news(list_landing(landing), {each.path: each for each in done.faults}, Watched()).watched
+    assert len(watched.digests) == 2, "what had no fault is not among the faults; nothing else is new"
     store.pipe("exports/landing/tabular/shop/b.csv.gz", whole)
     store.rm("exports/landing/notes.txt")
     done = load_landed(warehouse_url, landing)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from assets.ingest.files import InputFile
+from assets.ingest.landing_files import gone_from
 from assets.ingest.landing_layout import Landed, landed
 from assets.ingest.lastfm_1k import LISTENS_NAME, PROFILE_NAME, LastFm1k
 from assets.ingest.records import Source
@@ -44,6 +45,35 @@ def opened(each: Landed) -> tuple[Source, list[InputFile]]:
 
 def test_a_folder_that_does_not_exist_holds_nothing(tmp_path: Path) -> None:
     assert landed(tmp_path / "absent") == []
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_folder_that_is_empty_where_files_lay_is_taken_for_one_that_is_not_mounted(
+    tmp_path: Path, is_there: bool
+) -> None:
+    landing = tmp_path / "landing"
+    if is_there:
+        landing.mkdir()
+    lay = [str(landing / "lastfm-1k" / name) for name in ("may.tsv", "june.tsv")]
+    assert landed(landing, [f"{landing}s/may.tsv"]) == []
+    (root,) = landed(landing, lay)
+    assert (root.file.path, gone_from(lay, [root.file])) == (str(landing), [])
+    expected = f"cannot read the landing folder {landing} (nothing is there, where 2 files lay); mount it, or"
+    assert str(root.fault).startswith(expected)
+    (landing / "lastfm-1k").mkdir(parents=True)
+    assert (landed(landing, lay), gone_from(lay, [])) == ([], lay)
+
+
+def test_tags_come_after_what_they_are_about(tmp_path: Path) -> None:
+    kinds = {"a": "tags", "b": "catalogue", "c": "listens"}
+    for name, kind in kinds.items():
+        folder = tmp_path / "tabular" / name
+        touch(folder / "all.csv")
+        of_kind = MAPPING if kind == "listens" else f'kind = "{kind}"\nsource = "shop"\n[columns]\ntrack_id = "song"\n'
+        (folder / "mapping.toml").write_text(of_kind + ('tag = "tag"\n' if kind == "tags" else ""))
+    touch(tmp_path / "youtube" / "ada" / "history.json")
+    expected = ["tabular/b/all.csv", "tabular/c/all.csv", "youtube/ada/history.json", "tabular/a/all.csv"]
+    assert read(tmp_path) == expected
 
 
 def test_a_landing_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
@@ -200,43 +230,3 @@ def test_an_entry_that_cannot_be_examined_hides_no_other(tmp_path: Path, monkeyp
     monkeypatch.setattr(os, "scandir", scanned)
     assert list(faults(tmp_path)) == ["tabular/shop"]
     assert read(tmp_path) == ["lastfm-1k/may.tsv"]
-
-
-SPOTIFY = b'[{"ts": "2026-03-01T10:00:00Z", "ms_played": 200000, "master_metadata_track_name": "Roads"}]'
-
-
-def test_an_export_is_read_as_its_folder_says_and_is_of_the_user_whose_folder_it_lies_in(tmp_path: Path) -> None:
-    folder = tmp_path / "spotify" / "ada"
-    touch(folder / "MyData" / "endsong_0.json", folder / "MyData" / "Userdata.json", folder / "my_data.zip")
-    (folder / "MyData" / "endsong_0.json").write_bytes(SPOTIFY)
-    assert read(tmp_path) == ["spotify/ada/MyData/endsong_0.json", "spotify/ada/my_data.zip"]
-    assert faults(tmp_path) == {}
-    first = next(each for each in landed(tmp_path) if each.opened is not None)
-    source, (file,) = opened(first)
-    assert (source.format, file.name) == ("spotify", "endsong_0.json")
-    assert isinstance(source, Tabular)
-    default = source.mapping.columns["user_id"].default if "user_id" in source.mapping.columns else None
-    assert "ada" in (default, source.mapping.constants.get("user_id"))
-
-
-def test_an_export_that_does_not_say_whose_it_is_is_wanted_in_a_folder_of_its_user(tmp_path: Path) -> None:
-    touch(tmp_path / "maloja" / "export.json")
-    (tmp_path / "maloja" / "export.json").write_bytes(b'{"maloja": {}, "scrobbles": []}')
-    (each,) = landed(tmp_path)
-    with pytest.raises(AudoticsError, match=r"export\.json: .* does not say whose .*; move it to maloja/<user>/"):
-        opened(each)
-
-
-def test_an_export_whose_clock_is_unknown_says_how_it_is_loaded(tmp_path: Path) -> None:
-    log = tmp_path / "scrobbler-log" / "ada" / "my.scrobbler.log"
-    touch(log)
-    log.write_text("#AUDIOSCROBBLER/1.1\n#TZ/UNKNOWN\n#CLIENT/Rockbox\n", encoding="utf-8")
-    (each,) = landed(tmp_path)
-    with pytest.raises(AudoticsError, match=r"my\.scrobbler\.log: .*zone.*`audotics ingest --zone`"):
-        opened(each)
-
-
-def test_a_folder_of_an_export_in_which_nothing_is_read_is_a_fault(tmp_path: Path) -> None:
-    touch(tmp_path / "spotify" / "ada" / "history.txt", tmp_path / "spotify" / "notes.txt")
-    assert faults(tmp_path).keys() == {"spotify/ada/history.txt", "spotify/notes.txt"}
-    assert all("of spotify that is read" in fault for fault in faults(tmp_path).values())

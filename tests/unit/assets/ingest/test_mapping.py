@@ -42,6 +42,22 @@ def test_every_example_is_a_mapping() -> None:
         read_mapping(EXAMPLES / name)
 
 
+def test_the_order_of_what_has_none_changes_no_digest(tmp_path: Path) -> None:
+    texts = (
+        'source = "shop"\noptional = ["title", "skipped"]\nnulls = ["-", "?"]\ncomment = ["#", ";"]\n[columns]\n'
+        'user_id = "u"\nskipped = "s"\nlistened_at = ["t", "at"]\ntrack_id = "id"\n'
+        'title = { column = "x", strip_prefix = ["a", "b"], values = { S = "true", L = "false" } }\n'
+        '[time]\nunit = "s"\n[[leave_out]]\nrule = "a"\ncolumn = "x"\nequals = ["1", "2"]\n',
+        '[[leave_out]]\nequals = ["2", "1", "2"]\ncolumn = "x"\nrule = "a"\n[time]\nunit = ["s"]\n[columns]\n'
+        'title = { values = { L = "false", S = "true" }, strip_prefix = ["b", "a"], column = ["x"] }\n'
+        'track_id = "id"\nlistened_at = ["t", "at"]\nskipped = "s"\nuser_id = "u"\n',
+    )
+    top = 'comment = [";", "#"]\nnulls = ["?", "-"]\noptional = ["skipped", "title"]\nsource = "shop"\n'
+    one, other = (_mapping(tmp_path, text).digest for text in (texts[0], top + texts[1]))
+    assert one == other
+    assert _mapping(tmp_path, texts[0].replace('["t", "at"]', '["at", "t"]')).digest != one, "the first counts"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -49,7 +65,11 @@ def test_every_example_is_a_mapping() -> None:
         ('unit = "s"', 'unit = "s"\nzoom = 1', r"time\.zoom: no such key; keys are unit, zone, offset, event"),
         ('unit = "s"', 'unit = "seconds"', r"time\.unit: unit is one of s, ms, us, ns, iso8601, or a strptime format"),
         ('unit = "s"', 'unit = "s"\nevent = "middle"', r"time\.event: .*'start' or 'end'"),
-        ('unit = "s"', 'unit = "s"\nevent = "end"', r"needs a column for ms_played"),
+        ('unit = "s"', 'unit = "s"\nevent = "end"', r"time.event = 'end' needs a column for ms_played"),
+        ('unit = "s"', 'unit = "s"\nend = "e"', r"time.end needs a column for ms_played"),
+        ('unit = "s"', 'unit = "s"\nevent = "end"\nend = "e"', r"end has no effect beside event = 'end'"),
+        ('track_id = "id"', 'track_id = {column = "id", match = "(a)(b)"}', r"match: has 2 groups"),
+        ('track_id = "id"', 'track_id = {column = "id", match = "(?=a)(b)"}', r"match: is not a regular expression"),
         ('user_id = "u"', 'user = "u"', r"columns\.user: .*'user_id'"),
         ('user_id = "u"', "", r"neither columns nor constants names user_id"),
         ('listened_at = "t"', "", r"no column for listened_at"),

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets.ingest.formats.recognise import NAMES, recognise
+from assets.ingest.formats.recognise import NAMES, recognise, recognise_each
 from tests.exports import listens, preview, write
 from warehouse.errors import AudoticsError
 
@@ -67,6 +67,15 @@ def test_a_spotify_zip_holds_both_generations_and_account_data(tmp_path: Path) -
     ]
 
 
+def test_account_data_is_of_a_source_of_its_own(tmp_path: Path) -> None:
+    account = {"endTime": "2021-03-04 05:06", "artistName": "Air", "trackName": "Run", "msPlayed": 120_000}
+    for name, row in (("StreamingHistory0.json", account), ("endsong_0.json", played("Roads"))):
+        write(tmp_path / "ada" / name, [row])
+    found = recognise(str(tmp_path / "ada"))
+    sources = {file.name: found.source.for_file(file).rules.source for file in found.source.find(found.listing)}
+    assert sources == {"StreamingHistory0.json": "spotify-account", "endsong_0.json": "spotify"}
+
+
 def test_rows_that_name_nobody_are_of_the_folder_that_was_given_or_of_nobody(tmp_path: Path) -> None:
     path = write(tmp_path / "cleo" / "endsong_0.json", [played("Roads", username=""), played("Numb")])
     assert listens(preview(path.parent), "user_id") == [("cleo",), ("ada",)]
@@ -122,6 +131,10 @@ def test_listenbrainz_hands_out_lines_by_month_and_takes_documents(tmp_path: Pat
     (found,) = preview(tmp_path / "dan")
     assert listens([found], "user_id", "listened_at", "title") == [("dan", "2025-01-01 02:53:20", "Run")]
     assert found.reasons == {"bad_timestamp": 1}
+    early = [LISTEN | {"listened_at": 1033430400 + second} for second in (-1, 0)]
+    (found,) = preview(write(tmp_path / "early.jsonl", "".join(f"{json.dumps(each)}\n" for each in early)), user="eve")
+    assert listens([found], "listened_at") == [("2002-10-01 00:00:00",)]
+    assert found.reasons == {"before_the_service": 1}
     document = write(tmp_path / "submit.json", {"listen_type": "import", "payload": [LISTEN]})
     assert listens(preview(document, user="eve"), "user_id", "title") == [("eve", "Run")]
 
@@ -171,14 +184,24 @@ def test_what_scrobblers_write_is_recognised_and_needs_a_user(tmp_path: Path, na
     assert preview(path, name, "fay") == [found]
 
 
+def test_a_zone_is_that_of_the_files_that_need_one_and_refused_where_none_does(tmp_path: Path) -> None:
+    maloja = str(write(tmp_path / "m.json", SCROBBLES["maloja"][1]))
+    local = str(write(tmp_path / ".scrobbler.log", SCROBBLES["scrobbler-log"][1].replace("#TZ/UTC", "#TZ/UNKNOWN")))
+    refused: list[AudoticsError] = []
+    found = recognise_each([maloja, local], None, "ada", "Asia/Tokyo", refused)
+    assert [each.source.format for _, each in found] == ["maloja", "scrobbler-log/Asia/Tokyo"]
+    for paths, named in (([maloja], "a Maloja export"), ([maloja, maloja], "any of the 2 paths")):
+        with pytest.raises(AudoticsError, match=f"--zone has no effect on {named}: they say when"):
+            next(recognise_each(paths, None, "ada", "Asia/Tokyo", refused))
+    assert refused == []
+
+
 def test_what_is_of_no_known_format_or_of_two_is_said_with_the_ways_on(tmp_path: Path) -> None:
     unknown = write(tmp_path / "plays.csv", "who,what\nada,Roads\n")
     with pytest.raises(AudoticsError, match=r"plays\.csv is not of a format that is known; .*--format .*--mapping"):
         recognise(str(unknown))
     with pytest.raises(AudoticsError, match=r"there is no format 'mp3'; the formats are lastfm-1k, spotify"):
         recognise(str(unknown), "mp3")
-    with pytest.raises(AudoticsError, match=r"--zone has no effect on a Maloja export"):
-        recognise(str(write(tmp_path / "m.json", SCROBBLES["maloja"][1])), user="ada", zone="Asia/Tokyo")
     assert "maloja" in NAMES
     write(tmp_path / "both" / "endsong_0.json", [played("Roads")])
     write(tmp_path / "both" / "1.jsonl", json.dumps(LISTEN))

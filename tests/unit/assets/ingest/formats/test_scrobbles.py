@@ -98,8 +98,7 @@ def test_a_log_of_local_times_needs_a_zone_and_one_in_utc_takes_none(tmp_path: P
             recognise(str(local), user="ada", zone=zone)
     utc = write(tmp_path / "utc.scrobbler.log", LOG.format(zone="UTC", rating="L"))
     assert listens(preview(utc, user="ada"), *COLUMNS) == PLAYED
-    with pytest.raises(AudoticsError, match=r"--zone has no effect on a \.scrobbler\.log 1\.1 in UTC, .*leave it out"):
-        recognise(str(utc), user="ada", zone="Europe/Berlin")
+    assert listens(preview(utc, user="ada", zone="Europe/Berlin"), *COLUMNS) == PLAYED
 
 
 def test_a_log_of_the_first_version_has_no_column_of_mbids_and_untagged_is_nobody(tmp_path: Path) -> None:
@@ -140,3 +139,8 @@ def test_the_events_of_30music_are_read_and_its_sessions_passed_over(tmp_path: P
         (2, "7", "2014-07-14 23:08:00", "9", None),
     ]
     assert found.reasons == {"before_2000": 1, "malformed_json": 1, "not_a_play": 1}
+    named = {"entities/tracks": "is entities in .*load events", "relations/sessions": "is sessions in .*load that file"}
+    for path, said in named.items():
+        for format_name in (None, "idomaar"):
+            with pytest.raises(AudoticsError, match=rf"{path}\.idomaar {said}"):
+                recognise(str(tmp_path / f"{path}.idomaar"), format_name)

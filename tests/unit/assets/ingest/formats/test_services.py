@@ -48,6 +48,20 @@ def test_a_takeout_in_any_language_gives_what_was_played_in_youtube_music(tmp_pa
         recognise(str(path))
 
 
+def test_a_search_among_what_was_watched_is_left_out_and_hides_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path / "watch-history.json", [*SEARCHES, *HISTORY])
+    (found,) = preview(path, user="ada")
+    assert (found.listens, found.left_out_by_rule["search"]) == (1, 1)
+
+
+@pytest.mark.parametrize("more", ["", "&t=42s", "&list=RDAMVM1&index=2"])
+@pytest.mark.parametrize("before", ["v=", "list=PL1&v="])
+def test_a_video_is_known_by_its_id_alone(tmp_path: Path, before: str, more: str) -> None:
+    url = f"https://music.youtube.com/watch?{before}aB3_-x{more}"
+    path = write(tmp_path / "history.json", [watched("Watched Roads", titleUrl=url)])
+    assert listens(preview(path, user="ada"), "track_source_id") == [("aB3_-x",)]
+
+
 @pytest.mark.parametrize("title", ["Watched Roads", "Vous avez regardé Roads", "Has visto Roads", "Roads angesehen"])
 def test_what_stands_around_a_title_in_a_language_is_taken_off(tmp_path: Path, title: str) -> None:
     path = write(tmp_path / "history.json", [watched(title)])
@@ -85,6 +99,7 @@ def test_a_play_of_apple_music_is_the_row_of_its_end(tmp_path: Path) -> None:
         PLAY | {"Event Type": "LYRIC_DISPLAY"},
         PLAY | {"Media Type": "VIDEO"},
         PLAY | {"Song Name": ""},
+        PLAY | {"End Reason Type": "FAILED_TO_LOAD"},
     ]
     (found,) = preview(activity(tmp_path, *rows).parent)
     columns = ("user_id", "listened_at", "artist_name", "title", "ms_played", "skipped")
@@ -92,7 +107,7 @@ def test_a_play_of_apple_music_is_the_row_of_its_end(tmp_path: Path) -> None:
         ("ada", "2023-05-01 08:03:00", "Portishead", "Roads", 60_000, False),
         ("ada", "2023-05-01 08:03:00", "Portishead", "Roads", 60_000, True),
     ]
-    assert found.reasons == {"not_a_play": 2, "video": 1, "empty_track_name": 1}
+    assert found.reasons == {"not_a_play": 2, "video": 1, "failed_to_load": 1, "empty_track_name": 1}
     assert "203.0.113.7" not in str(found.first_rejects)
 
 
@@ -100,6 +115,19 @@ def test_apple_music_calls_its_columns_otherwise_in_other_years(tmp_path: Path) 
     names = {"Song Name": "Content Name", "Artist Name": "Container Artist Name"}
     row = {names.get(name, name): value for name, value in PLAY.items()}
     assert listens(preview(activity(tmp_path, row).parent), "artist_name", "title") == [("Portishead", "Roads")]
+
+
+def test_a_play_of_apple_music_without_a_start_started_before_it_ended(tmp_path: Path) -> None:
+    no_start = PLAY | {"Event Start Timestamp": ""}
+    rows = [
+        no_start,
+        no_start | {"Event End Timestamp": "2023-05-01T10:04:00"},
+        no_start | {"Play Duration Milliseconds": ""},
+        no_start | {"Event End Timestamp": ""},
+    ]
+    (found,) = preview(activity(tmp_path, *rows), user="ada")
+    assert listens([found], "listened_at") == [("2023-05-01 08:03:00",), ("2023-05-01 08:03:00",)]
+    assert found.reasons == {"bad_timestamp": 2}
 
 
 def test_a_time_of_apple_music_without_a_zone_is_that_of_the_offset_beside_it(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What users never want to be recommended: raw.blocks, by public ids."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -42,7 +43,10 @@ def block(connection: Connection, user_id: str, kind: ItemKind, item_id: str) ->
         AudoticsError: the warehouse knows no such user or item, or others had the lock for too long.
     """
     keys = _keys(connection, user_id, kind, item_id)
-    return connection.execute(_INSERT, keys).rowcount > 0
+    added = connection.execute(_INSERT, keys).rowcount > 0
+    if not added:
+        connection.execute(_KEEP, keys)
+    return added
 
 
 def unblock(connection: Connection, user_id: str, kind: ItemKind, item_id: str) -> bool:
@@ -53,13 +57,21 @@ def unblock(connection: Connection, user_id: str, kind: ItemKind, item_id: str) 
     Raises:
         AudoticsError: the warehouse knows no such user or item, or others had the lock for too long.
     """
-    return connection.execute(_DELETE, _keys(connection, user_id, kind, item_id)).rowcount > 0
+    keys = _keys(connection, user_id, kind, item_id)
+    # Nor does it come back when one of the files that state it is undone.
+    connection.execute(_UNSAY, keys)
+    return connection.execute(_DELETE, keys).rowcount > 0
 
 
 def read_blocks(connection: Connection, user_id: str | None = None) -> list[Block]:
     """Every block, or those of one user, by user and time."""
     rows = connection.execute(_SELECT, {"user_id": user_id})
     return [Block(row.user_id, ItemKind(row.item_kind), row.item_id, row.name, row.created_at) for row in rows]
+
+
+def users_blocking_by(connection: Connection, file_ids: Sequence[int]) -> list[str]:
+    """The users who have blocked something by what these loads state, by the ids of their source."""
+    return list(connection.scalars(_USERS_BY, {"file_ids": list(file_ids)}))
 
 
 def settled_blocks(connection: dbapi.Connection) -> tuple[datetime, int]:
@@ -100,8 +112,20 @@ _INSERT = text(
     " values (:user_key, :kind, :item_key, clock_timestamp()) on conflict do nothing"
 )
 _DELETE = text("delete from raw.blocks where user_key = :user_key and item_kind = :kind and item_key = :item_key")
+# What a file had brought is the user's own from then on, so that it outlives the undoing of the file.
+_KEEP = text(
+    "update raw.blocks set file_id = null"
+    " where user_key = :user_key and item_kind = :kind and item_key = :item_key and file_id is not null"
+)
+_UNSAY = text(
+    "delete from raw.block_mentions where user_key = :user_key and item_kind = :kind and item_key = :item_key"
+)
 _SETTLED = (
     "select instant, (select count(*) from raw.blocks where created_at <= instant) from clock_timestamp() as instant"
+)
+_USERS_BY = text(
+    "select distinct user_id from raw.block_mentions inner join raw.users using (user_key)"
+    " where block_mentions.file_id = any(:file_ids) order by user_id"
 )
 _SELECT = text(
     "select user_id, item_kind, coalesce(track_id, artist_id) as item_id, coalesce(title, artists.name) as name,"

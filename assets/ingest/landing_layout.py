@@ -25,7 +25,7 @@ from assets.ingest.landing_options import OPTIONS_NAME, read_zone
 from assets.ingest.lastfm_1k import LISTENS_NAME, LISTENS_NAMES, PROFILE_NAMES, LastFm1k
 from assets.ingest.listing import Listing, list_files
 from assets.ingest.mapping import read_mapping
-from assets.ingest.records import Source
+from assets.ingest.records import ABOUT_KNOWN, Source
 from assets.ingest.tabular import Tabular
 from warehouse.errors import AudoticsError
 
@@ -64,8 +64,8 @@ class Landed:
 def landed(landing: Path | str, noted: Iterable[str] = ()) -> list[Landed]:
     """What lies in the landing folder and what is to become of it, in the order in which it is loaded.
 
-    That is by path, tags last: they are about tracks and artists that other files name. `noted` is as for
-    `list_landing`.
+    That is by path, tags and blocks last: they are about tracks, artists and users that other files name. `noted` is as
+    for `list_landing`.
 
     Raises:
         AudoticsError: as `list_landing`.
@@ -149,7 +149,7 @@ def _mapped(files: list[LandedFile], drop: str, mapping: LandedFile, landing: Pa
         for file in group:
             if file.relative in wanted:
                 opened = partial(_opened, source, file)
-                yield Landed(file, drop, source.format, opened, is_last=source.rules.kind == "tags")
+                yield Landed(file, drop, source.format, opened, is_last=source.rules.kind in ABOUT_KNOWN)
             else:
                 yield _passed_over(file, drop, folder, bool(wanted), landing)
 

@@ -56,6 +56,7 @@ FieldName = Literal[
     "age",
     "country",
     "registered_on",
+    "item_kind",
 ]
 ConstantName = Literal["user_id", "title", "artist_id", "artist_name", "artist_mbid", "tag"]
 Character = Annotated[str, StringConstraints(min_length=1, max_length=1)]
@@ -82,7 +83,8 @@ class Mapping(Strict):
 
     Attributes:
         format: csv, tsv, json, jsonl, parquet or xlsx; by default what the file's extension says.
-        kind: what a row is: a listen, a track or artist of a catalogue, a tag of one, or a profile of a user.
+        kind: what a row is: a listen, a track or artist of a catalogue, a tag of one, a profile of a user, or what a
+            user blocks.
         source: name of the service or data set: the namespace of its track and artist ids.
         columns: where each field comes from: a column or dotted path, a list of them, or a table as `Pick` says.
         constants: fields with one value in every row.
@@ -155,8 +157,10 @@ class Mapping(Strict):
 
     def _fields_make_an_item(self, known: Set[str]) -> Self:
         """Check a mapping of another kind than listens."""
-        if self.time is not None or self.user_pattern is not None:
+        if self.time is not None or (self.user_pattern is not None and self.kind != "blocks"):
             raise ValueError(f"time and user_pattern have no effect on kind = {self.kind!r}")
+        if self.kind == "blocks" and "user_id" not in known and self.user_pattern is None:
+            raise ValueError("neither columns nor constants names user_id, and there is no user_pattern")
         if self.kind == "profiles":
             if "user_id" not in self.columns:
                 raise ValueError("columns names no column for user_id")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from assets.ingest.blocks_sql import blocked_item, reasons_of_block
 from assets.ingest.literals import quoted
 from assets.ingest.records import BEFORE_SERVICE, FIELDS, TOO_OLD, ParseRules, TimeRule
 from assets.ingest.time_sql import EARLIEST, microseconds, time_of
@@ -34,8 +35,8 @@ def listens_query(kinds: Mapping[str, str], rules: ParseRules, latest: datetime,
         recording_mbid, title, artist_natural_key (null without any artist), artist_source_id, artist_mbid,
         artist_name, isrc, isrc_nulled, recording_mbid_nulled, artist_mbid_nulled, duration_ms, duration_ms_nulled,
         ms_played, ms_played_nulled, skipped, skipped_nulled, tag, weight, weight_nulled, gender, country,
-        age, age_nulled, registered_on, registered_on_nulled and reason (null
-        for a listen, or whatever a row is).
+        age, age_nulled, registered_on, registered_on_nulled, item_kind (of blocks only: track or artist)
+        and reason (null for a listen, or whatever a row is).
     """
     return f"""
 WITH fields AS (
@@ -64,6 +65,7 @@ SELECT line, user_id, make_timestamp(listened_us) AS listened_at,
     gender, country, age, age_given AND age IS NULL AS age_nulled,
     registered_on, registered_on_given AND registered_on IS NULL AS registered_on_nulled,
     tag, weight, weight_given AND weight IS NULL AS weight_nulled,
+    {f"{blocked_item(rules.of_tracks)} AS item_kind," if rules.kind == "blocks" else ""}
     {_reason(kinds, rules, latest) if rules.kind == "listens" else _reason_of_item(kinds, rules)} AS reason
 FROM keyed
 """
@@ -130,6 +132,8 @@ def _reason_of_item(kinds: Mapping[str, str], rules: ParseRules) -> str:
     texts = [field.name for field in FIELDS if field.is_text and field.name in has]
     if rules.kind == "profiles":
         return f"CASE {_nul_bytes(texts)} WHEN user_id IS NULL THEN 'empty_user' {_unusable(texts)} END"
+    if rules.kind == "blocks":
+        return f"CASE {_nul_bytes(texts)} {reasons_of_block(rules.of_tracks)} {_unusable(texts)} END"
     item = "track" if rules.of_tracks else "artist"
     return f"""CASE
         {_nul_bytes(texts)}

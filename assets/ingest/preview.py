@@ -80,6 +80,8 @@ def _columns(rules: ParseRules) -> list[str]:
     if rules.kind == "profiles":
         return ["line", *PROFILE_SCHEMA.names]
     item = ["track_source_id", "title"] if rules.of_tracks else []
+    if rules.kind == "blocks":
+        return ["line", "user_id", "item_kind", *item, "artist_source_id", "artist_name"]
     more = ["tag", "weight"] if rules.kind == "tags" else ["isrc", "duration_ms"] if rules.of_tracks else []
     return ["line", *item, "artist_source_id", "artist_name", *more]
 

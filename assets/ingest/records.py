@@ -32,7 +32,7 @@ TIME_REASONS = ("bad_timestamp", TOO_OLD, BEFORE_SERVICE, "in_the_future")
 REASONS = (
     *("invalid_utf8", "malformed_json", "wrong_column_count", "nul_byte", "too_long", "bad_mbid", *TIME_REASONS),
     *("empty_user", "empty_artist_name", "empty_track_name", "empty_artist", "empty_track", "empty_tag"),
-    *("unknown_artist", "unknown_track"),
+    *("bad_item_kind", "unknown_artist", "unknown_track", "unknown_user"),
 )
 
 
@@ -62,15 +62,19 @@ FIELDS = (
     Field("age", False),
     Field("country", True),
     Field("registered_on", False),
+    Field("item_kind", True),
 )
-Kind = Literal["listens", "catalogue", "tags", "profiles"]
+Kind = Literal["listens", "catalogue", "tags", "profiles", "blocks"]
 _OF_ITEMS = ("track_id", "title", "artist_id", "artist_name", "recording_mbid", "artist_mbid")
+# Kinds whose rows are about what other files name.
+ABOUT_KNOWN: tuple[Kind, ...] = ("tags", "blocks")
 # The fields that rows of each kind have.
 FIELDS_OF: dict[Kind, tuple[str, ...]] = {
     "listens": ("user_id", "listened_at", *_OF_ITEMS, "isrc", "duration_ms", "ms_played", "skipped"),
     "catalogue": (*_OF_ITEMS, "isrc", "duration_ms"),
     "tags": ("user_id", *_OF_ITEMS, "tag", "weight"),
     "profiles": ("user_id", "gender", "age", "country", "registered_on"),
+    "blocks": ("user_id", *_OF_ITEMS, "item_kind"),
 }
 
 
@@ -136,7 +140,8 @@ class ParseRules:
         duration_unit: unit of `duration_ms` in the file.
         names_required: whether every row needs an artist name and a title, ids or not.
         kind: what a row is.
-        of_tracks: whether rows of a catalogue or of tags are about tracks, not about artists.
+        of_tracks: whether rows of a catalogue, tags or blocks are about tracks, not about artists; of blocks, some may
+            then be about artists all the same.
         earliest: before when the service takes no listen, where it says so.
         times_are_from: where a person can correct the time unit; ends the message that refuses a file.
     """

@@ -22,9 +22,12 @@ from assets.ingest.load import silent
 from assets.ingest.places import Place, remember
 from assets.ingest.records import Progress, ProgressCallback, RawBatch, Source
 from assets.ingest.refusal import Tally, faults_named
-from assets.ingest.staging import lock, merge, stage
+from assets.ingest.staging import lock, merge_kind, stage
 from assets.ingest.tabular import Tabular
 from warehouse.errors import AudoticsError
+
+# What can be added to a load row by row.
+_RETRIED = ("listens", "blocks")
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class _Record(NamedTuple):
     rows_rejected: int
     rows_left_out: int
     has_expired: bool
+    kind: str
     source: str | None
 
 
@@ -157,9 +161,10 @@ def _reader(record: _Record, source: Tabular | None, path: str | Path | None) ->
 
 
 def _require_same_file(record: _Record, source: Source, file: InputFile) -> None:
-    if source.rules.kind != "listens":
+    if source.rules.kind not in _RETRIED or source.rules.kind != record.kind:
         raise AudoticsError(
-            f"{file} holds no listens, and only listens are retried; undo the load with"
+            f"{file} was loaded as {record.kind} and would be read as {source.rules.kind}, and only listens as listens"
+            " and blocks as blocks are retried; undo the load with"
             f" `audotics ingest forget {record.file_id}` and load it again"
         )
     if file.sha256() != record.sha256:
@@ -192,11 +197,11 @@ def _retry(
     if _read_record(cursor, record.file_id) != record:
         raise AudoticsError(f"file_id {record.file_id} was changed meanwhile; run the command again")
     cursor.execute(f"DELETE FROM raw.rejected_listens WHERE file_id = {record.file_id:d}")
-    loaded = merge(
+    loaded = merge_kind(
         cursor,
         record.file_id,
-        source.rules.source,
-        tally.listens,
+        source.rules,
+        tally,
         lambda done: progress(Progress(place.file, "writing", done, tally.rows_read)),
     )
     _record_retry(cursor, record, source, tally, loaded, retried)
@@ -240,6 +245,7 @@ _RECORD = """
 SELECT
     file_id, path, format, told_user, assumed_user, sha256, rows_read, rows_rejected, rows_left_out,
     rejects_expired_at IS NOT NULL,
+    kind,
     coalesce(
         (SELECT source FROM raw.listens AS listens WHERE listens.file_id = files.file_id LIMIT 1),
         (SELECT source FROM raw.duplicate_listens AS others WHERE others.file_id = files.file_id LIMIT 1)

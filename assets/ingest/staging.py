@@ -6,7 +6,8 @@ from datetime import datetime
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
-from assets.ingest import merge_sql, profiles_sql, tags_sql
+from assets import blocks
+from assets.ingest import blocks_sql, merge_sql, profiles_sql, tags_sql
 from assets.ingest.files import InputFile
 from assets.ingest.mentions import MentionCounter
 from assets.ingest.parse import Parser
@@ -26,6 +27,8 @@ def stage(
     """Read the batches of a file into temporary tables and return what was counted on the way."""
     for statement in (merge_sql.TRANSACTION_SETTING, *merge_sql.STAGING, tags_sql.STAGING, profiles_sql.STAGING):
         cursor.execute(statement)
+    if rules.kind == "blocks":
+        cursor.execute(blocks_sql.STAGING)
     parser, mentions, tally = Parser(rules, now), MentionCounter(), Tally()
     for batch in batches:
         parsed = parser.parse(batch)
@@ -33,6 +36,8 @@ def stage(
         ingest(cursor, "staged_rejects", parsed.rejects)
         if rules.kind == "tags":
             ingest(cursor, "staged_tags", _tags(parsed.listens, rules))
+        elif rules.kind == "blocks":
+            ingest(cursor, "staged_blocks", _blocks(parsed.listens))
         elif rules.kind == "profiles":
             ingest(cursor, "staged_profile_rows", parsed.listens.select(["line", *PROFILE_SCHEMA.names]))
         elif parsed.listens.num_rows:
@@ -63,13 +68,20 @@ def _tags(rows: pa.Table, rules: ParseRules) -> pa.Table:
     return rows.select([*names.values(), *same]).rename_columns([*names, *same])
 
 
+def _blocks(rows: pa.Table) -> pa.Table:
+    names = {"track_id": "track_source_id", "artist_id": "artist_source_id"}
+    same = ("line", "user_id", "item_kind", "track_natural_key", "artist_natural_key", "title", "artist_name")
+    mbids = ("recording_mbid", "artist_mbid")
+    return rows.select([*names.values(), *same, *mbids]).rename_columns([*names, *same, *mbids])
+
+
 def merge_kind(
     cursor: dbapi.Cursor, file_id: int, rules: ParseRules, tally: Tally, progress: Callable[[float], None]
 ) -> int:
     """Move the staged rows of any kind into raw.* and return how many of them are loaded. Needs `lock`.
 
-    Of a catalogue or profiles, the first row of each track, artist or user is loaded. Tags of what is not known are
-    rejected, and counted so in the tally.
+    Of a catalogue or profiles, the first row of each track, artist or user is loaded. Tags and blocks of what is not
+    known are rejected, and counted so in the tally.
     """
     if rules.kind == "listens":
         return merge(cursor, file_id, rules.source, tally.listens, progress)
@@ -77,6 +89,8 @@ def merge_kind(
         for statement in profiles_sql.merge_profiles(file_id):
             cursor.execute(statement)
         return _count(cursor, f"raw.user_profiles WHERE file_id = {file_id:d}")
+    if rules.kind == "blocks":
+        return _merge_blocks(cursor, file_id, tally)
     kind = "track" if rules.of_tracks else "artist"
     if rules.kind == "catalogue":
         merge(cursor, file_id, rules.source, 0, progress)
@@ -90,6 +104,21 @@ def merge_kind(
         tally.listens -= unknown
     progress(1.0)
     return int(loaded)
+
+
+def _merge_blocks(cursor: dbapi.Cursor, file_id: int, tally: Tally) -> int:
+    """Block what is staged, for good: the transaction has the lock of blocks to its end."""
+    acquire(cursor, blocks.LOCK)
+    loaded = 0
+    for name, statement in blocks_sql.merge_blocks(file_id).items():
+        cursor.execute(statement)
+        if name == "blocks":
+            loaded = cursor.rowcount
+    cursor.execute(blocks_sql.UNKNOWN_COUNTS)
+    for reason, rows in cursor.fetchall():
+        tally.rejected[reason] += rows
+        tally.listens -= rows
+    return loaded
 
 
 def _count(cursor: dbapi.Cursor, rows: str) -> int:

@@ -22,6 +22,7 @@ class UndoneLoad:
         listens: rows of raw.listens that were the file's.
         listens_kept: those of them that other files have as well: they stay, as the first of these files has them.
         rejected: rows that went from raw.rejected_listens.
+    blocks: blocks that no longer hold: those that neither their users asked for nor other files state.
         users, artists, tracks: rows that went because no other file names them.
     """
 
@@ -31,6 +32,7 @@ class UndoneLoad:
     listens: int
     listens_kept: int
     rejected: int
+    blocks: int
     users: int
     artists: int
     tracks: int
@@ -41,7 +43,8 @@ def undo_load(connection: Connection, file_id: int) -> UndoneLoad:
 
     Users, tracks and artists that other files name keep their keys; keys that nothing has any more are never given
     again, as lists and releases made before may still name them. A user who blocked something, and what they blocked,
-    stays without description, so that the block holds when a file names them again.
+    stays without description, so that the block holds when a file names them again. Redis is not told what is blocked
+    no longer: who calls it does so, after the commit.
 
     Raises:
         AudoticsError: there is no such load, or another session has the lock of loads for too long.
@@ -60,6 +63,7 @@ def undo_load(connection: Connection, file_id: int) -> UndoneLoad:
         listens=rows["listens"],
         listens_kept=rows["taken over"],
         rejected=rows["rejected"],
+        blocks=rows["blocks"],
         users=rows["users"],
         artists=rows["artists"],
         tracks=rows["tracks"],

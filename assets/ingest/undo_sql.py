@@ -4,6 +4,7 @@ What only the file says goes. What other files say as well is told by the first 
 user, the track or artist with its public id, title and name, the profile.
 """
 
+from assets.ingest.blocks_sql import undo_blocks
 from assets.ingest.describe_sql import DESCRIPTIONS, OF_LISTENS
 from assets.ingest.merge_sql import describe_users
 
@@ -13,16 +14,21 @@ _LISTEN = "listened_at, user_key, track_key"
 def undo_statements(file_id: int) -> dict[str, str]:
     """Return the statements by name, in the order in which they must run. Needs the lock of loads.
 
-    The row counts of "listens", "taken over", "rejected", "users", "artists" and "tracks" are what a report needs.
+    The row counts of "listens", "taken over", "rejected", "blocks", "users", "artists" and "tracks" are what a report
+    needs.
     """
     return {
         "given keys": _REMEMBER_KEYS,
         **_undo_listens(file_id),
         "rejected": f"DELETE FROM raw.rejected_listens WHERE file_id = {file_id}",
+        # Whoever and whatever only a block had kept goes with it.
+        **undo_blocks(file_id),
         **_undo_users(file_id),
         # Tracks name artists, so these are described first and go last.
         **_redescribe("artist", file_id),
         **_redescribe("track", file_id),
+        "tracks of gone blocks": _GONE_WITH_BLOCKS.format(kind="track"),
+        "artists of gone blocks": _GONE_WITH_BLOCKS.format(kind="artist"),
         "tracks": _delete_unnamed("track"),
         "artists": _delete_unnamed("artist"),
         **_undo_tags("track", file_id),
@@ -34,6 +40,17 @@ def undo_statements(file_id: int) -> dict[str, str]:
         "record": f"DELETE FROM raw.ingest_files WHERE file_id = {file_id}",
     }
 
+
+# Their public ids go to those that wanted them as well.
+_GONE_WITH_BLOCKS = """
+INSERT INTO undone_{kind}s ({kind}_key, old_id)
+SELECT {kind}_key, {kind}_id
+FROM raw.{kind}s AS known
+WHERE
+    file_id IS NULL
+    AND NOT EXISTS (SELECT FROM raw.blocks WHERE item_kind = '{kind}' AND item_key = known.{kind}_key)
+    AND NOT EXISTS (SELECT FROM undone_{kind}s AS undone WHERE undone.{kind}_key = known.{kind}_key)
+"""
 
 _REMEMBER_KEYS = """
 INSERT INTO raw.given_keys (kind, highest)

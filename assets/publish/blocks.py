@@ -24,6 +24,7 @@ from warehouse.locks import acquire
 # Whoever wants to block something waits for one batch at most.
 BLOCKS_PER_BATCH = 5000
 FIELDS_PER_BATCH = 1000
+USERS_PER_BATCH = 500
 USERS_COMPARED = 1000
 
 
@@ -103,6 +104,23 @@ def publish_blocks(engine: Engine, client: Redis, blocks_per_batch: int = BLOCKS
                 with redis_errors(client):
                     client.hdel(BLOCKS, *stale)
     return users
+
+
+def publish_users(engine: Engine, client: Redis, user_ids: Sequence[str]) -> None:
+    """Make Redis say what these users have blocked, batch by batch, as after a load of blocks or its undoing.
+
+    Raises ReleaseError when Redis fails, AudoticsError when others had the lock of blocks for too long.
+    """
+    for start in range(0, len(user_ids), USERS_PER_BATCH):
+        batch = list(user_ids[start : start + USERS_PER_BATCH])
+        with engine.begin() as connection:
+            acquire(connection.connection.cursor(), LOCK)
+            packed = _packed(connection, list(connection.scalars(_KEYS, {"ids": batch})))
+            with redis_errors(client):
+                if packed:
+                    client.hset(BLOCKS, mapping=cast(Any, packed))
+                if gone := [user_id for user_id in batch if user_id not in packed]:
+                    client.hdel(BLOCKS, *gone)
 
 
 def compare_blocks(engine: Engine, client: Redis, sample: int = USERS_COMPARED) -> BlocksInRedis:
@@ -199,6 +217,7 @@ def _user_id(field: bytes) -> str | None:
         return None
 
 
+_KEYS = text("select user_key from raw.users where user_id = any(:ids)")
 _USERS = text("select count(distinct user_key) from raw.blocks")
 _RANDOM_USERS = text(
     "select user_key from (select distinct user_key from raw.blocks) as users order by random() limit :users"

@@ -9,12 +9,13 @@ from warehouse.errors import AudoticsError
 from warehouse.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from redis import Redis
     from sqlalchemy import Engine
 
     from assets.blocks import ItemKind
+    from orchestration.platform import Platform
 
 app = typer.Typer(
     help="Tracks and artists that a user never wants to be recommended, from their next request on.",
@@ -120,6 +121,42 @@ def _change(
 
     platform = open_platform()
     return change(create_engine(platform.warehouse_url, Role.LOADER), platform.redis(), user_id, kind, item_id)
+
+
+def publish_loaded(platform: "Platform", file_ids: "Sequence[int]", refused: list[AudoticsError]) -> None:
+    """Tell Redis what the users of these loads have blocked by now, those of loads before as well: the same command
+    again makes up for a Redis that had failed.
+
+    That is added to `refused`, as what is loaded stays.
+    """
+    from assets.blocks import users_blocking_by
+    from warehouse.roles import Role
+
+    if not file_ids:
+        return
+    with platform.transaction(Role.LOADER) as connection:
+        users = users_blocking_by(connection, file_ids)
+    try:
+        publish_of(platform, users)
+    except AudoticsError as error:
+        refused.append(error)
+
+
+def publish_of(platform: "Platform", user_ids: "Sequence[str]") -> None:
+    """Tell Redis what these users have blocked, by now; raises AudoticsError when Redis failed."""
+    from assets.publish.blocks import publish_users
+    from assets.publish.content import ReleaseError
+    from warehouse.engine import create_engine
+    from warehouse.roles import Role
+
+    if not user_ids:
+        return
+    try:
+        publish_users(create_engine(platform.warehouse_url, Role.LOADER), platform.redis(), user_ids)
+    except ReleaseError as error:
+        raise AudoticsError(
+            f"{error}; the warehouse is changed, and Redis hears of it by `audotics blocks publish` or the next release"
+        ) from error
 
 
 def _item(track: str | None, artist: str | None) -> "tuple[ItemKind, str]":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from orchestration.cli.blocks import publish_loaded, publish_of
 from orchestration.cli.options import AsJson
 from warehouse.errors import AudoticsError
 from warehouse.wording import counted
@@ -228,23 +229,22 @@ def forget(
 
     Example: `audotics ingest forget 7`
     """
+    from assets.blocks import users_blocking_by
     from assets.ingest.undo import undo_load
-    from orchestration.cli.rendering import print_json, say
+    from orchestration.cli.ingest_reports import print_undone
+    from orchestration.cli.rendering import print_json
     from orchestration.platform import open_platform
     from warehouse.roles import Role
 
     platform = open_platform()
     with platform.transaction(Role.LOADER) as connection:
+        blocking = users_blocking_by(connection, [file_id])
         undone = undo_load(connection, file_id)
+    publish_of(platform, blocking)
     if as_json:
         print_json(asdict(undone))
         return
-    say(f"undid the load of {undone.path} (file_id {file_id}); gone:")
-    say(f"  {counted(undone.listens - undone.listens_kept, 'listen')}, {counted(undone.rejected, 'rejected row')}")
-    named = (counted(undone.users, "user"), counted(undone.artists, "artist"), counted(undone.tracks, "track"))
-    say(f"  {', '.join(named)} that no other file names")
-    if undone.listens_kept:
-        say(f"  not gone: {counted(undone.listens_kept, 'listen')} that other files have as well")
+    print_undone(undone)
 
 
 def _ingest(
@@ -291,5 +291,8 @@ def _load(found: "Found", refused: list[AudoticsError], rehash: bool, shared: bo
     for source, path in found:
         platform = platform or open_platform()
         with file_progress() as show:
-            reports += load_files(platform.warehouse_url, source, [path], show, refused, rehash=rehash, shared=shared)
+            loaded = load_files(platform.warehouse_url, source, [path], show, refused, rehash=rehash, shared=shared)
+        if source.rules.kind == "blocks":
+            publish_loaded(platform, [report.file_id for report in loaded], refused)
+        reports += loaded
     return reports

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from assets.ingest.ledger import LoadedFile
     from assets.ingest.preview import Preview
     from assets.ingest.records import LoadReport, Progress, ProgressCallback
+    from assets.ingest.undo import UndoneLoad
 
 
 def raise_faults(reports: "Sequence[LoadReport | Preview]", refused: Sequence[AudoticsError]) -> None:
@@ -86,6 +87,18 @@ def print_ledger(files: "Sequence[LoadedFile]") -> None:
         for each in files
     ]
     print_table("loaded files", ("id", "file, format", "loaded", "not loaded", "listens from, to", "on (UTC)"), rows)
+
+
+def print_undone(undone: "UndoneLoad") -> None:
+    """What an undone load took along, and what it left."""
+    say(f"undid the load of {undone.path} (file_id {undone.file_id}); gone:")
+    say(f"  {counted(undone.listens - undone.listens_kept, 'listen')}, {counted(undone.rejected, 'rejected row')}")
+    named = (counted(undone.users, "user"), counted(undone.artists, "artist"), counted(undone.tracks, "track"))
+    say(f"  {', '.join(named)} that no other file names")
+    if undone.blocks:
+        say(f"  {counted(undone.blocks, 'block')} that nobody has asked for here and no other file states")
+    if undone.listens_kept:
+        say(f"  not gone: {counted(undone.listens_kept, 'listen')} that other files have as well")
 
 
 def _not_loaded(file: "LoadedFile") -> list[str]:

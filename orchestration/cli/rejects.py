@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestration.cli.blocks import publish_of
 from orchestration.cli.options import AsJson
 from warehouse.wording import counted
 
@@ -122,17 +123,22 @@ def retry(
 
     Example: `audotics rejects retry --file 7 --mapping corrected.toml`
     """
+    from assets.blocks import users_blocking_by
     from assets.ingest.mapping import read_mapping
     from assets.ingest.retry import retry_rejects
     from assets.ingest.tabular import Tabular
     from orchestration.cli.ingest_reports import file_progress
     from orchestration.cli.rendering import print_json, say
     from orchestration.platform import open_platform
+    from warehouse.roles import Role
 
     source = Tabular(read_mapping(mapping), str(mapping)) if mapping else None
     platform = open_platform()
     with file_progress() as show:
         report = retry_rejects(platform.warehouse_url, file, source, path, show)
+    with platform.transaction(Role.LOADER) as connection:
+        blocking = users_blocking_by(connection, [file])
+    publish_of(platform, blocking)
     if as_json:
         print_json(asdict(report))
         return

@@ -54,6 +54,11 @@ _USER = "(SELECT user_id FROM raw.users WHERE users.user_key = t.user_key)"
 _TRACK = "(SELECT natural_key FROM raw.tracks WHERE tracks.track_key = t.track_key)"
 _ARTIST = "(SELECT natural_key FROM raw.artists WHERE artists.artist_key = t.artist_key)"
 _LISTEN = f"{_LOAD}, {_USER}, {_TRACK}, listened_at, ms_played, skipped, source"
+_BLOCK = (
+    f"{_USER}, item_kind, CASE item_kind WHEN 'track' THEN"
+    " (SELECT natural_key FROM raw.tracks WHERE track_key = item_key)"
+    " ELSE (SELECT natural_key FROM raw.artists WHERE artist_key = item_key) END"
+)
 _BY_NATURAL_KEYS = {
     "ingest_files": "sha256, format, kind, bytes, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out,"
     " left_out, rejected, first_listened_at, last_listened_at",
@@ -69,7 +74,8 @@ _BY_NATURAL_KEYS = {
     "user_profiles": f"{_LOAD}, user_id, gender, age, country, registered_on",
     "track_tags": f"{_LOAD}, {_TRACK}, tag, weight",
     "artist_tags": f"{_LOAD}, {_ARTIST}, tag, weight",
-    "blocks": f"{_USER}, item_kind, item_key",
+    "blocks": f"{_LOAD}, {_BLOCK}",
+    "block_mentions": f"{_LOAD}, {_BLOCK}",
 }
 
 

@@ -176,7 +176,8 @@ def test_the_raw_tables_are_there_and_dagster_has_an_empty_schema(warehouse_url:
     assert {name for (name,) in tables} == {
         *("ingest_files", "file_places", "landed_files", "listens", "listen_days", "duplicate_listens"),
         *("users", "artists", "tracks", "user_profiles", "track_tags", "artist_tags", "blocks"),
-        *("user_mentions", "artist_mentions", "track_mentions", "given_keys", "rejected_listens", "pseudonym_key"),
+        *("user_mentions", "artist_mentions", "track_mentions", "block_mentions", "given_keys"),
+        *("rejected_listens", "pseudonym_key"),
     }
     assert _rows(warehouse_url, "SELECT * FROM information_schema.tables WHERE table_schema = 'dagster'") == []
 

@@ -25,7 +25,10 @@ def _create_ingest_files() -> None:
         column("sha256", sa.Text, "SHA-256 of the file's bytes as they lay on disk, in hex"),
         *_read_as(),
         column(
-            "kind", sa.Text, "What its rows are: listens, catalogue, tags or profiles", default=sa.text("'listens'")
+            "kind",
+            sa.Text,
+            "What its rows are: listens, catalogue, tags, profiles or blocks",
+            default=sa.text("'listens'"),
         ),
         column("path", sa.Text, "Where the file lay when it was loaded"),
         column("bytes", sa.BigInteger, "Size of the file on disk"),

@@ -252,9 +252,21 @@ def _create_tags_and_blocks() -> None:
         column("user_key", sa.Integer, "raw.users"),
         column("item_kind", sa.Text, "track or artist"),
         column("item_key", sa.Integer, "raw.tracks or raw.artists, as item_kind says"),
-        column("created_at", INSTANT, "When the user asked", default=sa.func.now()),
+        column("created_at", INSTANT, "When the user asked, or a load said so", default=sa.func.now()),
+        column("file_id", sa.Integer, "The load that brought the block; null when the user has asked here", null=True),
         sa.PrimaryKeyConstraint("user_key", "item_kind", "item_key", name="blocks_pkey"),
         sa.CheckConstraint("item_kind IN ('track', 'artist')", name="blocks_item_kind"),
         schema="raw",
         comment="One row per item that a user never wants to be recommended",
+    )
+    op.create_table(
+        "block_mentions",
+        column("file_id", sa.Integer, "raw.ingest_files"),
+        column("user_key", sa.Integer, "raw.users"),
+        column("item_kind", sa.Text, "As in raw.blocks"),
+        column("item_key", sa.Integer, "As in raw.blocks"),
+        column("stated_at", INSTANT, "When the load said so"),
+        sa.PrimaryKeyConstraint("user_key", "item_kind", "item_key", "file_id", name="block_mentions_pkey"),
+        schema="raw",
+        comment="One row per block and load that states it, until the user takes the block back",
     )

@@ -46,7 +46,7 @@ _LOADED = ", ".join(
 _SAID = ", ".join(
     f"raw.{table}"
     for table in (
-        *("duplicate_listens", "user_mentions", "artist_mentions", "track_mentions"),
+        *("duplicate_listens", "user_mentions", "artist_mentions", "track_mentions", "block_mentions"),
         *("user_profiles", "given_keys", "file_places", "landed_files"),
     )
 )

@@ -38,7 +38,7 @@ def test_what_only_the_undone_file_said_goes_and_nothing_else(warehouse_url: str
     other = write_named(tmp_path, "ada,1400000001,x,ROADS,Deep Dish", "bob,1400000002,y,Y,B", ",1,y,,", name="b.csv")
     load(warehouse_url, NAMED, other)
     assert undo(warehouse_url, 2) == UndoneLoad(
-        *(2, str(other), NAMED.format), listens=2, listens_kept=0, rejected=1, users=1, artists=2, tracks=1
+        *(2, str(other), NAMED.format), listens=2, listens_kept=0, rejected=1, blocks=0, users=1, artists=2, tracks=1
     )
     assert natural_state(warehouse_url) == before
 
@@ -167,6 +167,7 @@ def test_the_command_says_what_went_and_what_stayed(warehouse_url: str, redis_ur
         "listens": 2,
         "listens_kept": 0,
         "rejected": 1,
+        "blocks": 0,
         "users": 2,
         "artists": 0,
         "tracks": 2,

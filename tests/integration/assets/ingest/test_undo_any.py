@@ -9,7 +9,9 @@ import pytest
 from loading import empty_raw_tables, load, natural_state, tabular, write_lastfm
 
 from assets.ingest.lastfm_1k import LISTENS_NAME, PROFILE_NAME, LastFm1k
+from assets.ingest.mapping import Mapping
 from assets.ingest.records import Source
+from assets.ingest.tabular import Tabular
 from assets.ingest.undo import undo_load
 from warehouse.engine import create_engine
 from warehouse.roles import Role
@@ -78,6 +80,25 @@ def _profiles(rng: random.Random) -> str:
     return "\n".join(["#id\tgender\tage\tcountry\tregistered", *rows])
 
 
+def _blocks_file(folder: Path, rng: random.Random, number: int) -> tuple[Source, Path]:
+    """Blocks of what `_known` names, which stays known, and of what nothing names."""
+    path = folder / f"{number}.csv"
+    rows = [
+        f"{rng.choice(('amy', 'ben', 'who'))},{rng.choice(('k', 'l', 'm', ''))}" for _ in range(rng.randrange(1, 9))
+    ]
+    path.write_text("\n".join(["u,id", f"amy,{rng.choice('kl')}", *rows]), encoding="utf-8")
+    item = rng.choice(("track_id", "artist_id"))
+    columns = {"user_id": "u", item: "id"}
+    return Tabular(Mapping.model_validate({"kind": "blocks", "source": "base", "columns": columns}), "b.toml"), path
+
+
+def _known(folder: Path) -> tuple[Source, Path]:
+    path = folder / "known.csv"
+    path.write_text("u,t,id,by\namy,1400000000,k,k\nben,1400000000,l,l\n", encoding="utf-8")
+    columns = {"user_id": "u", "listened_at": "t", "track_id": "id", "artist_id": "by"}
+    return tabular(columns=columns, source="base"), path
+
+
 class _Load(NamedTuple):
     """A file that was loaded, or loaded again: its profiles may have changed."""
 
@@ -100,9 +121,12 @@ def _undo(url: str, file_id: int) -> None:
 def _check_world(seed: int, folder: Path, url: str, rest: str) -> None:
     """Load files in a random order, undoing some on the way; then load only what is left into another warehouse."""
     rng = random.Random(seed)
-    files = [(_lastfm_file if number % 3 == 0 else _tabular_file)(folder, rng, number) for number in range(5)]
+    makers = (_lastfm_file, _tabular_file, _tabular_file, _lastfm_file, _tabular_file, _blocks_file, _blocks_file)
+    files = [make(folder, rng, number) for number, make in enumerate(makers)]
+    for each in (url, rest):
+        load(each, *_known(folder))
     loads = list[_Load]()
-    undo_now = (*(rng.random() < 0.2 for _ in range(7)), True)
+    undo_now = (*(rng.random() < 0.2 for _ in range(9)), True)
     for undo in undo_now:
         if undo and loads:
             undone = rng.choice(loads).file_id

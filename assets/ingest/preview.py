@@ -10,7 +10,7 @@ from assets.ingest.files import InputFile
 from assets.ingest.find import find_files
 from assets.ingest.listing import Listing
 from assets.ingest.parse import Parser
-from assets.ingest.records import PROFILE_SCHEMA, ParseRules, Source
+from assets.ingest.records import PROFILE_SCHEMA, Kind, ParseRules, Source
 from assets.ingest.refusal import Tally, faults_named, most_frequent_first, refusal
 from warehouse.errors import AudoticsError
 
@@ -23,7 +23,8 @@ class Preview:
     """What one file would bring; rows_read = listens + rows_rejected + rows_left_out.
 
     Attributes:
-        listens: rows that would be loaded, or that the warehouse has already.
+        kind: what its rows are.
+        listens: rows, of whichever kind, that would be loaded, or that the warehouse has already.
         rejected_by_reason: rejected rows per reason, most frequent first.
         left_out_by_rule: rows per rule of the source that leaves them out.
         first_listens, first_rejects: at most ROWS_SHOWN of each; times in UTC.
@@ -31,6 +32,7 @@ class Preview:
 
     file: str
     format: str
+    kind: Kind
     rows_read: int
     listens: int
     rows_rejected: int
@@ -103,6 +105,7 @@ def _preview(source: Source, file: InputFile, refused: list[AudoticsError]) -> P
     return Preview(
         file=str(file),
         format=source.format,
+        kind=source.rules.kind,
         rows_read=tally.rows_read,
         listens=tally.listens,
         rows_rejected=tally.rows_rejected,

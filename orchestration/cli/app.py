@@ -14,6 +14,7 @@ from orchestration.cli import (
     replay,
     search,
     servers,
+    suggest,
 )
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 ingest.app.command()(landing.retry)
+ingest.app.command()(suggest.suggest)
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(rejects.app, name="rejects")
 app.add_typer(blocks.app, name="blocks")

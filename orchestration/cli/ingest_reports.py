@@ -32,14 +32,15 @@ def raise_faults(reports: "Sequence[LoadReport | Preview]", refused: Sequence[Au
 
 
 def print_previews(previews: "Sequence[Preview]") -> None:
-    """What each file would bring, its first listens and its first rejected rows."""
+    """What each file would bring, the first of it and its first rejected rows."""
     counts = [(each.file, each.rows_read, each.listens, each.rows_rejected, each.rows_left_out) for each in previews]
     if counts:
-        print_table("nothing is loaded: this is a dry run", ("file", "read", "listens", "rejected", "left out"), counts)
+        print_table("nothing is loaded: this is a dry run", ("file", "read", "valid", "rejected", "left out"), counts)
     for each in previews:
         rows = [tuple(str(value) if value is not None else "" for value in row.values()) for row in each.first_listens]
         if rows:
-            print_table(f"first listens of {each.file}", tuple(each.first_listens[0]), rows)
+            what = "entries" if each.kind == "catalogue" else each.kind
+            print_table(f"first {what} of {each.file}", tuple(each.first_listens[0]), rows)
         for row in each.first_rejects:
             say(f"{each.file}, line {row['line']}: {row['reason']} {row['fields'] or ''}")
 

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from assets.ingest.preview import Preview
 from assets.ingest.records import LoadReport
 from assets.replay.comparison import Change, SlateComparison
 from assets.slates import Slate
@@ -44,6 +45,16 @@ def print_reports(name: str) -> None:
     }
     file = {"file_id": 1, "file": f"/landing/{name.replace('/', '')}", "format": name, "sha256": "0"}
     ingest_reports.print_reports([LoadReport(**file, **counts, **told, already_loaded=False, seconds=1.0)])
+
+
+def print_previews(name: str) -> None:
+    counts = {"rows_read": 3, "listens": 1, "rows_rejected": 1, "rows_left_out": 1}
+    rows: dict[str, Any] = {
+        "first_listens": [{"line": 1, "title": name, "artist_name": "a wide column under a title"}],
+        "first_rejects": [{"line": 2, "reason": f"reason {name}", "fields": f"fields {name}"}],
+    }
+    reasons: dict[str, dict[str, int]] = {"rejected_by_reason": {}, "left_out_by_rule": {}}
+    ingest_reports.print_previews([Preview(file=name, format=name, kind="catalogue", **counts, **reasons, **rows)])
 
 
 def print_replay(name: str) -> None:
@@ -91,6 +102,7 @@ SHOWING: dict[Callable[[str], None], list[str]] = {
     print_table: ["title ", "head ", "ok ", ""],
     print_lines: ["title ", "head ", "cell ", ""],
     print_reports: ["reason ", "column "],
+    print_previews: ["first entries of ", "reason ", "fields ", ""],
     print_replay: ["user ", "id ", "by ", "for_you by model ", "they were made by ", "(of one ", ""],
     print_evaluation: ["slate ", "against ", "lists ", "country ", "best ", "(source ", "unknown ", ""],
     print_run: ["job ", ""],

@@ -112,7 +112,8 @@ def test_told_to_be_of_another_user_a_file_is_another_at_a_known_place(warehouse
     of_ada, of_eve = (
         Tabular(tabular(columns=columns, constants={"user_id": user}).mapping, name="shop") for user in ("ada", "eve")
     )
-    assert [load(warehouse_url, source, path).file_id for source in (of_ada, of_eve, of_ada)] == [1, 2, 1]
+    reports = [load_files(warehouse_url, source, [path], shared=True)[0] for source in (of_ada, of_eve, of_ada)]
+    assert [report.file_id for report in reports] == [1, 2, 1]
 
 
 def test_files_in_an_archive_are_known_by_size_and_time_of_the_archive(

@@ -225,16 +225,23 @@ ON CONFLICT DO NOTHING
 def _insert_listens(file_id: int, source: str) -> str:
     """Return the statement for the listens; of rows that are the same listen, the first line wins.
 
-    In the order of the primary key, its index grows in one direction instead of all over.
+    In the order of the primary key, its index grows in one direction instead of all over. LOCK is held, so what is not
+    there yet cannot come in between: looking for it beforehand costs less than ON CONFLICT, row by row.
     """
     return f"""
 INSERT INTO raw.listens (user_key, track_key, listened_at, ms_played, skipped, source, file_id)
-SELECT
+SELECT DISTINCT ON (staged.listened_at, user_keys.user_key, track_keys.track_key)
     user_keys.user_key, track_keys.track_key, staged.listened_at, staged.ms_played, staged.skipped, {quoted(source)},
     {file_id}
 {_STAGED_LISTENS}
+WHERE NOT EXISTS (
+    SELECT FROM raw.listens AS known
+    WHERE
+        known.listened_at = staged.listened_at
+        AND known.user_key = user_keys.user_key
+        AND known.track_key = track_keys.track_key
+)
 ORDER BY staged.listened_at, user_keys.user_key, track_keys.track_key, staged.line
-ON CONFLICT DO NOTHING
 """
 
 

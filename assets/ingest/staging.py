@@ -1,6 +1,7 @@
 """From the batches of a file to temporary tables, and from these into the raw schema, in the transaction of a load."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ from assets import blocks
 from assets.ingest import blocks_sql, merge_sql, profiles_sql, tags_sql
 from assets.ingest.files import InputFile
 from assets.ingest.mentions import MentionCounter
-from assets.ingest.parse import Parser
+from assets.ingest.parse import ParsedBatch, Parser
 from assets.ingest.records import PROFILE_SCHEMA, ParseRules, Progress, ProgressCallback, RawBatch
 from assets.ingest.refusal import Tally
 from warehouse.locks import acquire
@@ -30,25 +31,39 @@ def stage(
     if rules.kind == "blocks":
         cursor.execute(blocks_sql.STAGING)
     parser, mentions, tally = Parser(rules, now), MentionCounter(), Tally()
-    for batch in batches:
-        parsed = parser.parse(batch)
-        tally.add(batch, parsed)
-        ingest(cursor, "staged_rejects", parsed.rejects)
-        if rules.kind == "tags":
-            ingest(cursor, "staged_tags", _tags(parsed.listens, rules))
-        elif rules.kind == "blocks":
-            ingest(cursor, "staged_blocks", _blocks(parsed.listens))
-        elif rules.kind == "profiles":
-            ingest(cursor, "staged_profile_rows", parsed.listens.select(["line", *PROFILE_SCHEMA.names]))
-        elif parsed.listens.num_rows:
-            split = mentions.split(parsed.listens)
-            ingest(cursor, "staged_users", split.users)
-            ingest(cursor, "staged_artists", split.artists)
-            ingest(cursor, "staged_tracks", split.tracks)
-            if rules.kind == "listens":
-                ingest(cursor, "staged_listens", split.listens)
-        progress(Progress(file, "reading", batch.done, tally.rows_read))
+    with ThreadPoolExecutor(1) as writer:
+        # While PostgreSQL takes in one batch, the next is read.
+        written = writer.submit(_ingest_all, cursor, {})
+        for batch in batches:
+            parsed = parser.parse(batch)
+            tally.add(batch, parsed)
+            tables = _tables(parsed, rules, mentions)
+            written.result()
+            written = writer.submit(_ingest_all, cursor, tables)
+            progress(Progress(file, "reading", batch.done, tally.rows_read))
+        written.result()
     return tally
+
+
+def _tables(parsed: ParsedBatch, rules: ParseRules, mentions: MentionCounter) -> dict[str, pa.Table]:
+    """Return what a batch adds to each temporary table."""
+    rows, tables = parsed.listens, {"staged_rejects": parsed.rejects}
+    if rules.kind == "tags":
+        return {**tables, "staged_tags": _tags(rows, rules)}
+    if rules.kind == "blocks":
+        return {**tables, "staged_blocks": _blocks(rows)}
+    if rules.kind == "profiles":
+        return {**tables, "staged_profile_rows": rows.select(["line", *PROFILE_SCHEMA.names])}
+    if not rows.num_rows:
+        return tables
+    split = mentions.split(rows)
+    tables |= {"staged_users": split.users, "staged_artists": split.artists, "staged_tracks": split.tracks}
+    return {**tables, "staged_listens": split.listens} if rules.kind == "listens" else tables
+
+
+def _ingest_all(cursor: dbapi.Cursor, tables: Mapping[str, pa.Table]) -> None:
+    for table, rows in tables.items():
+        ingest(cursor, table, rows)
 
 
 def ingest(cursor: dbapi.Cursor, table: str, rows: pa.Table) -> None:

@@ -1,4 +1,4 @@
-"""Mentions: what is staged once per batch, and how listens refer to it."""
+"""Mentions: what is staged once, and how listens refer to it."""
 
 from datetime import datetime
 
@@ -55,11 +55,27 @@ def test_each_distinct_thing_is_staged_once_with_what_its_first_line_says() -> N
     assert listens == [(3, 0, 0), (4, 1, 1), (5, 0, 0), (6, 0, 2)]
 
 
-def test_numbers_go_on_in_the_next_batch() -> None:
+def test_what_an_earlier_batch_has_mentioned_is_not_staged_again() -> None:
     counter = MentionCounter()
+    counter.split(_listens((1, "ada", "t1", "a1"), (2, "bob", "t2", None)))
+    split = counter.split(_listens((3, "bob", "t3", "a1"), (4, "cid", "t1", "a2"), (5, "cid", "t3", None)))
+    assert split.users.to_pylist() == [{"mention": 2, "line": 4, "user_id": "cid"}]
+    assert [(row["mention"], row["line"], row["name"]) for row in split.artists.to_pylist()] == [
+        (1, 4, "artist at line 4")
+    ]
+    tracks = [(row["mention"], row["line"], row["artist_mention"]) for row in split.tracks.to_pylist()]
+    assert tracks == [(2, 3, 0)]
+    listens = [(row["user_mention"], row["track_mention"]) for row in split.listens.to_pylist()]
+    assert listens == [(1, 2), (2, 0), (2, 2)]
+
+
+def test_what_is_forgotten_is_mentioned_again_under_a_number_of_its_own() -> None:
+    counter = MentionCounter(remembered=1)
     counter.split(_listens((1, "ada", "t1", "a1"), (2, "bob", "t2", "a1")))
-    split = counter.split(_listens((3, "ada", "t3", None)))
-    assert (split.users["mention"].to_pylist(), split.tracks["mention"].to_pylist()) == ([2], [2])
-    assert split.artists.num_rows == 0
-    assert split.tracks["artist_mention"].to_pylist() == [None]
-    assert split.listens["user_mention"].to_pylist() == [2]
+    split = counter.split(_listens((3, "ada", "t2", "a1"), (4, "cid", "t2", "a2")))
+    assert split.users.to_pylist() == [
+        {"mention": 2, "line": 3, "user_id": "ada"},
+        {"mention": 3, "line": 4, "user_id": "cid"},
+    ]
+    assert [(row["mention"], row["artist_mention"]) for row in split.tracks.to_pylist()] == [(2, 0)]
+    assert [row["mention"] for row in split.artists.to_pylist()] == [1]

@@ -75,4 +75,7 @@ def refused_by_server(file: InputFile, error: adbc_driver_manager.Error) -> Audo
     """Return what to say of an error of PostgreSQL, while a file was loaded."""
     if error.sqlstate in _MISSING_TABLE_STATES:
         return AudoticsError("the warehouse has no raw tables yet; run `audotics migrate`, which creates them")
-    return AudoticsError(f"PostgreSQL failed while loading {file}, nothing of it was loaded: {error}; load it again")
+    went_away = error.sqlstate is None or error.sqlstate.startswith(_LOST_STATES[:2])
+    # A full disk under its log is one of the things that end the server.
+    advice = "run `audotics doctor`, which names a full disk too, and load it again" if went_away else "load it again"
+    return AudoticsError(f"PostgreSQL failed while loading {file}, nothing of it was loaded: {error}; {advice}")

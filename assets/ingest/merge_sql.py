@@ -55,25 +55,6 @@ VALUES (
 )
 """
 
-RECORD_RETRY = """
-UPDATE raw.ingest_files
-SET
-    format = $2,
-    earlier_formats = CASE
-        WHEN format = $2 OR format = ANY(earlier_formats) THEN earlier_formats ELSE earlier_formats || format
-    END,
-    rows_loaded = rows_loaded + $3,
-    rows_rejected = $4,
-    rows_duplicate = rows_duplicate + $5,
-    rows_left_out = rows_left_out + $6,
-    left_out = $7::text::jsonb,
-    rejected = $8::text::jsonb,
-    first_listened_at = least(first_listened_at, $9::timestamptz),
-    last_listened_at = greatest(last_listened_at, $10::timestamptz),
-    retried_at = clock_timestamp()
-WHERE file_id = $1
-"""
-
 USERS_OF_PROFILES = "SELECT user_id FROM staged_profiles"
 
 

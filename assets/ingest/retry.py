@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from adbc_driver_postgresql import dbapi
 
-from assets.ingest import merge_sql
 from assets.ingest.connection import connect, refused_by_server, roll_back, tidy_up
 from assets.ingest.files import InputFile
 from assets.ingest.formats.recognise import recognise
@@ -238,7 +237,7 @@ def _record_retry(
     left_out = retried.left_out.total() - record.rows_left_out
     counts = loaded, tally.rows_rejected, tally.listens - loaded, left_out
     told = json.dumps(retried.left_out), json.dumps(tally.rejected), tally.first_listened_at, tally.last_listened_at
-    cursor.execute(merge_sql.RECORD_RETRY, (record.file_id, source.format, *counts, *told))
+    cursor.execute(_RECORD_RETRY, (record.file_id, source.format, *counts, *told))
 
 
 _RECORD = """
@@ -251,5 +250,24 @@ SELECT
         (SELECT source FROM raw.duplicate_listens AS others WHERE others.file_id = files.file_id LIMIT 1)
     )
 FROM raw.ingest_files AS files
+WHERE file_id = $1
+"""
+
+_RECORD_RETRY = """
+UPDATE raw.ingest_files
+SET
+    format = $2,
+    earlier_formats = CASE
+        WHEN format = $2 OR format = ANY(earlier_formats) THEN earlier_formats ELSE earlier_formats || format
+    END,
+    rows_loaded = rows_loaded + $3,
+    rows_rejected = $4,
+    rows_duplicate = rows_duplicate + $5,
+    rows_left_out = rows_left_out + $6,
+    left_out = $7::text::jsonb,
+    rejected = $8::text::jsonb,
+    first_listened_at = least(first_listened_at, $9::timestamptz),
+    last_listened_at = greatest(last_listened_at, $10::timestamptz),
+    retried_at = clock_timestamp()
 WHERE file_id = $1
 """

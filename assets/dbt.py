@@ -183,7 +183,7 @@ def _exported(variables: Mapping[str, str]) -> Iterator[None]:
     dagster_dbt_translator=TRANSLATOR,
 )
 def core_models(context: dg.AssetExecutionContext, warehouse: PostgresResource) -> Iterator[Any]:
-    """Staging, intermediate, core and analytics models with their tests, rebuilt from the first changed day on."""
+    """Staging, intermediate, core and analytics models with their tests, rebuilt on the days that changed."""
     # Not eager: that would run the tests that compare features with dimensions before there are features.
     with exclusive(warehouse.url, MODELS_LOCK, Role.TRANSFORMER) as lock:
         yield from build(context, warehouse, lock, tests="buildable")

@@ -55,12 +55,12 @@ class ProjectCode:
     digests: Mapping[str, str]
     """By unique id."""
     by_day: frozenset[str]
-    """Unique ids of the models that are rebuilt from a day on."""
+    """Unique ids of the models that are rebuilt by day."""
     read: Mapping[str, frozenset[str]]
     """By unique id of a model, the relations of such models that it reads, as schema.name."""
 
     def environment(self) -> dict[str, str]:
-        """The variable by which dbt knows it (`known_code` in dbt_project/macros/rebuild.sql)."""
+        """The variable by which dbt knows it (`known_code` in dbt_project/macros/known_code.sql)."""
         known = {
             "project": self.project,
             "variables": dict(self.variables),
@@ -94,7 +94,7 @@ def _code(manifest_text: str, variables_text: str) -> ProjectCode:
 
 
 def _project_digest(manifest: Mapping[str, Any]) -> str:
-    """The same text, from the manifest, as `project_digest` in dbt_project/macros/rebuild.sql."""
+    """The same text, from the manifest, as `project_digest` in dbt_project/macros/known_code.sql."""
     parts = []
     for unique_id, node in sorted(manifest["nodes"].items()):
         if node["resource_type"] in ("model", "snapshot", "seed"):

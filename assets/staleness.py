@@ -24,7 +24,7 @@ _LENGTH = 12
 
 # The strategy of models that know which of their days are stale (dbt_project/macros/rebuild.sql). By which code such a
 # model was built stands in builds.models, so the digest of what reads it holds its name alone.
-BY_DAY = "from_day"
+BY_DAY = "changed_days"
 
 # Libraries whose results may differ from release to release, by the name they are imported by, and the distributions
 # that compute in them.
@@ -71,7 +71,7 @@ def model_digests(manifest: Mapping[str, Any], variables: Mapping[str, Any]) -> 
 
 
 def is_by_day(manifest: Mapping[str, Any], unique_id: str) -> bool:
-    """Whether a node of the manifest is a model that is rebuilt from the first changed day on."""
+    """Whether a node of the manifest is a model that is rebuilt on the days that changed."""
     return bool(manifest["nodes"].get(unique_id, {}).get("config", {}).get("incremental_strategy") == BY_DAY)
 
 

@@ -103,11 +103,12 @@ def measure(platform: Platform, listens: int, questions: Sequence[Question]) -> 
     with tempfile.TemporaryDirectory() as folder:
         world = SampleWorld(until=until, users=round(listens * LISTENERS_PER_LISTEN), listens=listens, days=DAYS)
         generate(Path(folder), world)
-        history, small, whole, late = split(
+        history, small, whole, late, one = split(
             Path(folder) / LISTENS_FILE,
             small=f"{until - timedelta(days=2)}",
             whole=f"{until - timedelta(days=1)}",
             late=f"{until - timedelta(days=30)}",
+            one=f"{until - timedelta(days=300)}",
         )
         cost("load", lambda: load(history))
         cost("full build", lambda: dbt(platform, *EXCEPT_FEATURES))
@@ -115,7 +116,7 @@ def measure(platform: Platform, listens: int, questions: Sequence[Question]) -> 
         dbt(platform, *NOTHING)
         cost("dbt, nothing to do", lambda: dbt(platform, *NOTHING))
         cost("build, nothing new", lambda: dbt(platform, *EXCEPT_FEATURES))
-        for name, file in (("small day", small), ("whole day", whole), ("late rows", late)):
+        for name, file in (("small day", small), ("whole day", whole), ("late rows", late), ("one listen", one)):
             cost(f"load {name}", partial(load, file))
             cost(f"build {name}", lambda: dbt(platform, *EXCEPT_FEATURES))
         as_of = dates_environment([until])
@@ -125,10 +126,12 @@ def measure(platform: Platform, listens: int, questions: Sequence[Question]) -> 
     return measured
 
 
-def split(path: Path, small: str, whole: str, late: str) -> tuple[Path, Path, Path, Path]:
-    """The file in four: history; the first rows of a small day; a whole day; every tenth row of a late one."""
-    parts = [path.with_name(f"{name}.tsv") for name in ("history", "small", "whole", "late")]
-    of_small = of_late = 0
+def split(path: Path, small: str, whole: str, late: str, one: str) -> tuple[Path, ...]:
+    """The file in five: history; the first rows of a small day; a whole day; every tenth row of a late one; one row of
+    a day long ago.
+    """
+    parts = tuple(path.with_name(f"{name}.tsv") for name in ("history", "small", "whole", "late", "one"))
+    of_small = of_late = of_one = 0
     with path.open("rb") as lines:
         outputs = [part.open("wb") for part in parts]
         for line in lines:
@@ -144,11 +147,14 @@ def split(path: Path, small: str, whole: str, late: str) -> tuple[Path, Path, Pa
             elif day == late:
                 of_late += 1
                 part = 3 if of_late % 10 == 0 else 0
+            elif day == one:
+                of_one += 1
+                part = 4 if of_one == 10 else 0
             outputs[part].write(line)
         for output in outputs:
             output.close()
     path.unlink()
-    return parts[0], parts[1], parts[2], parts[3]
+    return parts
 
 
 def dbt(platform: Platform, *arguments: str, **environment: str) -> None:
@@ -193,6 +199,7 @@ def compare(results: Sequence[Measured]) -> None:
                 f"{100 * each.costs['build whole day'].seconds / each.costs['full build'].seconds:.1f} %",
                 f"{increment:.1f}",
                 f"{each.net('build small day'):.1f}",
+                f"{each.net('build one listen'):.1f}",
                 f"{median(each.questions.values()):.2f} / {max(each.questions.values()):.2f}",
             )
         )
@@ -205,6 +212,7 @@ def compare(results: Sequence[Measured]) -> None:
             "gross",
             "whole day s, net",
             f"day of {LISTENS_OF_SMALL_DAY:,} s, net",
+            "one listen 300 days late s, net",
             "questions s, median / worst",
         ),
         rows,

@@ -17,7 +17,7 @@ with listening as (
     where
         {{ key }} is not null
         {% if is_incremental() %}
-            and listened_on >= {{ rebuild_date() }}
+            and {{ in_days('listened_on') }}
         {% endif %}
     group by {{ key }}, listened_on
 
@@ -35,7 +35,7 @@ uncounted as (
         {{ key }} is not null
         and is_skipped is not null
         {% if is_incremental() %}
-            and listened_on >= {{ rebuild_date() }}
+            and {{ in_days('listened_on') }}
         {% endif %}
     group by {{ key }}, listened_on
 
@@ -51,7 +51,7 @@ first_listens as (
     where
         {{ key }} is not null
         {% if is_incremental() %}
-            and listened_on >= {{ rebuild_date() }}
+            and {{ in_days('listened_on') }}
         {% endif %}
     group by {{ key }}, listened_on
 

@@ -5,16 +5,14 @@
   with the `song` that it is of and when it ends. `listens` are those that were loaded, and `copied` numbers those that are one.
 #}
 {% macro plays_to_compare() -%}
-{#- A rebuild reads the day before as well: a play just after midnight may be one of then. -#}
-{% set since = utc_midnight(add_days(rebuild_date(), -1)) if is_incremental() else none %}
 users as (
 
     -- Those with several sources, or with several names of a track.
     select listens.user_key
     from {{ ref('stg_listens') }} as listens
     left join {{ ref('dim_track_identities') }} as identities on listens.track_key = identities.track_key
-    {% if since %}
-    where listens.listened_at >= {{ since }}
+    {% if is_incremental() %}
+    where {{ in_days('listens.listened_at', before=1, after=2) }}
     {% endif %}
     group by listens.user_key
     having
@@ -37,8 +35,8 @@ listens as (
     from {{ ref('stg_listens') }} as listens
     inner join users on listens.user_key = users.user_key
     left join {{ ref('dim_track_identities') }} as identities on listens.track_key = identities.track_key
-    {% if since %}
-    where listens.listened_at >= {{ since }}
+    {% if is_incremental() %}
+    where {{ in_days('listens.listened_at', before=1, after=2) }}
     {% endif %}
 
 ),

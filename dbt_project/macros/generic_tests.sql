@@ -19,16 +19,14 @@
 {% endtest %}
 
 {#
-  As many rows of each day, in the model and the others together, as raw.listens has, of the days that the model's last
-  build wrote. Days that a load has changed since are left out: the next build has them.
+  As many rows of each day, in the model and the others together, as raw.listens has, of the days that the model was rebuilt
+  for since its tests last passed. Days that a load has changed since are left out: the next build has them.
 #}
 {% test every_listen(model, others) %}
     {%- set node = graph.nodes.get(context['model'].attached_node) if execute else none %}
     {#- Not when dbt parses: a test that depends on it would not be chosen with the model. #}
     {%- set models = source('builds', 'models') if execute else none %}
-    {%- set built_from -%}
-        coalesce((select rebuilt_from from {{ models }} where model = '{{ built_name(node) if node }}'), date '-infinity')
-    {%- endset %}
+    {%- set stretches = stretches_of_last_build(node) if execute and not tests_every_row() else none %}
     select
         coalesce(built.listened_on, loaded.listened_on) as listened_on,
         built.listens as listens_built,
@@ -40,7 +38,7 @@
             {%- for other in others %}
             union all
             select listened_on from {{ other }}
-            {%- if not tests_every_row() %} where listened_on >= {{ built_from }}{% endif %}
+            {%- if stretches is not none %} where {{ in_days('listened_on', stretches=stretches) }}{% endif %}
             {%- endfor %}
         ) as every_part
         group by listened_on
@@ -48,8 +46,8 @@
     full outer join (
         select {{ utc_date('listened_at') }} as listened_on, count(*) as listens
         from {{ source('raw', 'listens') }}
-        {%- if not tests_every_row() %}
-        where listened_at >= {{ utc_midnight(built_from) }}
+        {%- if stretches is not none %}
+        where {{ in_days('listened_at', stretches=stretches) }}
         {%- endif %}
         group by {{ utc_date('listened_at') }}
     ) as loaded on built.listened_on = loaded.listened_on

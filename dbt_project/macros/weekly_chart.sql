@@ -11,8 +11,8 @@ with weeks as (
     where
         listens > 0
         {% if is_incremental() %}
-        -- One week more, for the ranks that the first rebuilt week is compared with.
-        and listened_on >= {{ add_days(start_of('week', rebuild_date()), -7) }}
+        -- The week after a changed one compares its ranks with it, and is compared; a changed one, with the week before.
+        and {{ in_days('listened_on', period='week', before=7, after=7) }}
         {% endif %}
     group by {{ key }}, {{ start_of('week', 'listened_on') }}
 
@@ -56,6 +56,6 @@ left join charts as previous
         charts.{{ key }} = previous.{{ key }}
         and {{ add_days('charts.week', -7) }} = previous.week
 {% if is_incremental() %}
-    where charts.week >= {{ start_of('week', rebuild_date()) }}
+    where {{ in_days('charts.week', period='week', after=7) }}
 {% endif %}
 {%- endmacro %}

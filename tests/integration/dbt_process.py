@@ -68,9 +68,21 @@ class Dbt:
         """Row count and order-free checksum of every model."""
         return {model: self._checksum(model) for (model,) in self.query(MODELS)}
 
+    def rows_written(self) -> dict[str, dict[str, str]]:
+        """By model that is built by day: which transaction wrote each row, by the row's content."""
+        models = [model for (model,) in self.query("select model from builds.models")]
+        return {model: dict(self.query(f"select each::text, xmin::text from {model} as each")) for model in models}
+
     def _checksum(self, model: str) -> str:
         rows = self.query(f"select md5(to_jsonb(each)::text) from {model} as each")
         return f"{len(rows)} rows {hashlib.sha256(repr(sorted(rows)).encode()).hexdigest()}"
+
+
+def assert_only_changes_written(before: dict[str, dict[str, str]], after: dict[str, dict[str, str]]) -> None:
+    """Of `rows_written` before and after a build: rows that are as they were stand where they stood, whatever day."""
+    for model, rows in after.items():
+        stand = rows.keys() & before[model].keys()
+        assert {row for row in stand if rows[row] != before[model][row]} == set(), model
 
 
 def _run(

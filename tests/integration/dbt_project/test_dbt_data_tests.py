@@ -11,7 +11,7 @@ BEFORE = UNTIL - timedelta(days=14)
 # Faults of rows that older builds wrote: listens and features of users that do not exist, a column left empty, and a
 # share above 1.
 FAULTS = f"""
-update builds.models set rebuilt_from = date '{UNTIL}' - 3;
+update builds.models set rebuilt_days = datemultirange(daterange(date '{UNTIL}' - 3, date '{UNTIL}' + 1));
 insert into core.fct_listens select (jsonb_populate_record(each, '{{"user_key": -1}}')).*
 from core.fct_listens as each where listened_on = (select max(listened_on) from core.fct_listens) - 10 limit 1;
 insert into features.feat_user

@@ -115,7 +115,7 @@ def test_every_source_is_watched_but_those_that_nobody_writes_regularly() -> Non
         for source in sources
         if not (source["freshness"] and (source["loaded_at_field"] or source["loaded_at_query"]))
     }
-    of_builds = {f"builds.{name}" for name in ("days", "models", "feature_dates", "views")}
+    of_builds = {f"builds.{name}" for name in ("days", "models", "model_days", "feature_dates", "views")}
     assert unwatched == {*of_builds, "raw.blocks", "raw.given_keys", "ml.ranker_trials", "corrections.same_items"}
 
 

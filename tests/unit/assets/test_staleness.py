@@ -24,14 +24,14 @@ MODELS = {
     ),
     "stg_users": (None, ["raw.listens"], "select user_id from {{ source('raw', 'listens') }}"),
     "fct_listens": (
-        "from_day",
+        "changed_days",
         ["stg_listens"],
         "{{ config(indexes=[]) }} select * from {{ ref('stg_listens') }}\n"
         "{% if is_incremental() %} where {{ since() }} {% endif %} -- what's left",
     ),
     "listens": (None, ["fct_listens"], "select * from {{ ref('fct_listens') }}"),
-    "daily": ("from_day", ["listens", "stg_users"], "select day, 'a  -- b' as kept from {{ ref('listens') }}"),
-    "outcomes": ("from_day", ["fct_listens"], "select {{ var('horizon_days') }} from {{ ref('fct_listens') }}"),
+    "daily": ("changed_days", ["listens", "stg_users"], "select day, 'a  -- b' as kept from {{ ref('listens') }}"),
+    "outcomes": ("changed_days", ["fct_listens"], "select {{ var('horizon_days') }} from {{ ref('fct_listens') }}"),
     "feat_user": ("delete+insert", ["fct_listens", "stg_users"], "select {{ as_of() }} from {{ ref('fct_listens') }}"),
     "feat_artist": ("delete+insert", ["feat_user"], "select * from {{ ref('feat_user') }}"),
 }
@@ -40,13 +40,13 @@ MACROS = {
     "since": "{% macro since() %} day >= {{ first_day() }} {% endmacro %}",
     "first_day": "{% macro first_day() %} date '2026-01-01' {% endmacro %}",
     "as_of": "{% macro as_of() %} {{ env_var('AS_OF', '') if execute else '' }} {% endmacro %}",
-    "get_incremental_from_day_sql": (
-        "{% macro get_incremental_from_day_sql(arg_dict) %}"
+    "get_incremental_changed_days_sql": (
+        "{% macro get_incremental_changed_days_sql(arg_dict) %}"
         " delete where {{ config.get('rebuild_where') }} {{ first_day() }} {% endmacro %}"
     ),
     "log_tests": "{% macro log_tests() %} select 1 {% endmacro %}",
 }
-BY_DAY = {name for name, (strategy, *_) in MODELS.items() if strategy == "from_day"}
+BY_DAY = {name for name, (strategy, *_) in MODELS.items() if strategy == "changed_days"}
 
 
 def node(name: str) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def node(name: str) -> dict[str, Any]:
         "unique_key": None,
         "pre-hook": [],
         "post-hook": [{"sql": "{{ log_tests() }}"}],
-        "rebuild_where": "day >= first" if strategy == "from_day" else None,
+        "rebuild_where": "day >= first" if strategy == "changed_days" else None,
         "meta": {},
         "tags": [],
     }
@@ -129,7 +129,7 @@ def rewritten(manifest: dict[str, Any], name: str, old: str, new: str) -> None:
         ("since", ">=", ">", {"fct_listens"}),
         ("first_day", "01-01", "01-02", BY_DAY),
         ("as_of", "execute", "true", {"feat_user", "feat_artist"}),
-        ("get_incremental_from_day_sql", "delete", "truncate", BY_DAY),
+        ("get_incremental_changed_days_sql", "delete", "truncate", BY_DAY),
         ("log_tests", "select 1", "select 2", {*BY_DAY, "feat_user", "feat_artist"}),
     ],
 )

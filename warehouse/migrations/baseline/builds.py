@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import OID
+from sqlalchemy.dialects.postgresql import DATEMULTIRANGE, OID
 
 from warehouse.migrations.baseline.columns import INSTANT, column
 
@@ -113,15 +113,24 @@ def _create_days_and_models() -> None:
         column("definition", sa.Text, "Digest of the code that built it, and of that which built what it reads"),
         column("version", sa.BigInteger, "The raw.listen_days version that it reflects"),
         column(
-            "rebuilt_from",
-            sa.Date,
-            "First day written since its tests last passed; null means every day",
+            "rebuilt_days",
+            DATEMULTIRANGE,
+            "Days rebuilt since its tests last passed; null means every day",
             null=True,
         ),
         column("tested", sa.Boolean, "Whether the tests of its last build passed"),
         sa.PrimaryKeyConstraint("model", name="models_pkey"),
         schema="builds",
         comment="One row per model that is built by day",
+    )
+    op.create_table(
+        "model_days",
+        column("model", sa.Text, "As in builds.models"),
+        column("listened_on", sa.Date, "Day of its rows: a date, a week's first or a month's"),
+        column("version", sa.BigInteger, "The raw.listen_days version with which rows of this day last changed"),
+        sa.PrimaryKeyConstraint("model", "listened_on", name="model_days_pkey"),
+        schema="builds",
+        comment="One row per model that is built by day and day of its rows, for the models that read it",
     )
 
 

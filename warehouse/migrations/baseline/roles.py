@@ -71,8 +71,8 @@ _GRANTS = (
     # All that analysts write.
     f"GRANT SELECT, INSERT, UPDATE, DELETE ON corrections.same_items TO {_ANALYST}",
     f"GRANT USAGE ON SCHEMA builds TO {_TRANSFORMER}",
-    "GRANT SELECT, INSERT, UPDATE, DELETE ON builds.days, builds.models, builds.feature_dates, builds.views"
-    f" TO {_TRANSFORMER}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON builds.days, builds.models, builds.model_days,"
+    f" builds.feature_dates, builds.views TO {_TRANSFORMER}",
     # The service makes partitions there, the transformer models.
     f"GRANT USAGE, CREATE ON SCHEMA ml TO {_SERVICE}, {_TRANSFORMER}",
     f"GRANT SELECT, INSERT, UPDATE, DELETE ON {_WRITTEN_BY_SERVICE} TO {_SERVICE}",

@@ -1,37 +1,17 @@
 {{
     config(
+        unique_key='track_key',
         indexes=[{'columns': ['track_key'], 'unique': true}, {'columns': ['first_listened_at']}],
-        rebuild_where='first_listened_at >= __rebuild_instant__',
+        rebuild={'columns': ['first_listened_at']},
     )
 }}
 
-with firsts as (
-
-    select
-        track_key,
-        min(listened_at) as first_listened_at
-    from {{ ref('fct_first_listens') }}
-    {% if is_incremental() %}
-    where listened_on >= {{ rebuild_date() }}
-    {% endif %}
-    group by track_key
-
-)
+with {{ first_listens_of(ref('fct_first_listens'), ['track_key'], 'first_listened_at') }}
 
 select
     -- ids
-    firsts.track_key,
+    track_key,
 
     -- timestamps
-    firsts.first_listened_at
+    first_listened_at
 from firsts
-{% if is_incremental() %}
-where
-    not exists (
-        select 1
-        from {{ this }} as earlier
-        where
-            earlier.track_key = firsts.track_key
-            and earlier.first_listened_at < {{ rebuild_instant() }}
-    )
-{% endif %}

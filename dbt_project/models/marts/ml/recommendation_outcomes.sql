@@ -1,9 +1,9 @@
 {{
     config(
-        unique_key='as_of',
+        unique_key=['as_of', 'slate', 'rank'],
         indexes=[{'columns': ['as_of', 'slate', 'rank'], 'unique': true}],
-        rebuild_where="as_of >= " ~ add_days('__rebuild_date__', '-' ~ var('horizon_days'))
-        ~ " or " ~ add_days('as_of', var('horizon_days')) ~ " > (select max(listened_on) from {{ ref('listening_daily') }})"
+        rebuild={'columns': ['as_of'], 'before': var('horizon_days')},
+        rebuild_where=add_days('as_of', var('horizon_days')) ~ " > (select max(listened_on) from {{ ref('listening_daily') }})"
         ~ " or (as_of, made_at) not in (select as_of, made_at from {{ ref('stg_recommendation_batches') }})",
         meta={'test_every_row': true},
     )
@@ -58,7 +58,7 @@ batches_to_judge as (
     from batches
     {% if is_incremental() %}
     where
-        batches.as_of >= {{ add_days(rebuild_date(), '-' ~ var('horizon_days')) }}
+        {{ in_days('batches.as_of', before=var('horizon_days')) }}
         or not exists (
             select 1 from judged
             where judged.as_of = batches.as_of and judged.slate = batches.slate and judged.made_at = batches.made_at

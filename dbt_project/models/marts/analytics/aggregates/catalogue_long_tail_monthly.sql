@@ -1,8 +1,9 @@
 {{
     config(
+        unique_key=['month', 'decile'],
         indexes=[{'columns': ['month', 'decile'], 'unique': true}],
         post_hook="{{ mark_finished({'is_complete': is_complete('month', 'month')}) }}",
-        rebuild_where="month >= " ~ start_of('month', '__rebuild_date__'),
+        rebuild={'columns': ['month'], 'period': 'month'},
     )
 }}
 
@@ -16,7 +17,7 @@ with months as (
     where
         listens > 0
         {% if is_incremental() %}
-        and listened_on >= {{ start_of('month', rebuild_date()) }}
+        and {{ in_days('listened_on', period='month') }}
         {% endif %}
     group by track_key, {{ start_of('month', 'listened_on') }}
 

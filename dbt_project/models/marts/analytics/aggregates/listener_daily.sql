@@ -1,5 +1,6 @@
 {{
     config(
+        unique_key=['listened_on', 'listener_key'],
         indexes=[
             {'columns': ['listened_on', 'listener_key'], 'unique': true},
             {'columns': ['listener_key']},
@@ -22,7 +23,7 @@ with listening as (
         cast(sum(ms_played) as bigint) as ms_played
     from {{ ref('fct_listens') }}
     {% if is_incremental() %}
-    where listened_on >= {{ rebuild_date() }}
+    where {{ in_days('listened_on') }}
     {% endif %}
     group by user_key, listened_on
 
@@ -39,7 +40,7 @@ uncounted as (
     where
         is_skipped is not null
         {% if is_incremental() %}
-        and listened_on >= {{ rebuild_date() }}
+        and {{ in_days('listened_on') }}
         {% endif %}
     group by user_key, listened_on
 
@@ -53,7 +54,7 @@ first_listens as (
         count(*) as discoveries
     from {{ ref('fct_first_listens') }}
     {% if is_incremental() %}
-    where listened_on >= {{ rebuild_date() }}
+    where {{ in_days('listened_on') }}
     {% endif %}
     group by user_key, listened_on
 

@@ -1,7 +1,8 @@
 {{
     config(
+        unique_key='listened_on',
         indexes=[{'columns': ['listened_on'], 'unique': true}],
-        post_hook="{{ mark_finished({'is_complete': is_over(add_days('listened_on', 1), this)}) }}",
+        post_hook="{{ mark_finished({'is_complete': is_over(add_days('listened_on', 1), this), 'is_left_censored': is_left_censored('listened_on', this)}) }}",
     )
 }}
 
@@ -17,7 +18,7 @@ with listeners as (
         cast(sum(ms_played) as bigint) as ms_played
     from {{ ref('listener_daily') }}
     {% if is_incremental() %}
-    where listened_on >= {{ rebuild_date() }}
+    where {{ in_days('listened_on') }}
     {% endif %}
     group by listened_on
 
@@ -30,7 +31,7 @@ tracks as (
         count(*) filter (where listens > 0) as tracks
     from {{ ref('track_daily') }}
     {% if is_incremental() %}
-    where listened_on >= {{ rebuild_date() }}
+    where {{ in_days('listened_on') }}
     {% endif %}
     group by listened_on
 
@@ -43,7 +44,7 @@ artists as (
         count(*) filter (where listens > 0) as artists
     from {{ ref('artist_daily') }}
     {% if is_incremental() %}
-    where listened_on >= {{ rebuild_date() }}
+    where {{ in_days('listened_on') }}
     {% endif %}
     group by listened_on
 
@@ -56,7 +57,7 @@ sessions as (
         count(*) as sessions
     from {{ ref('fct_sessions') }}
     {% if is_incremental() %}
-    where started_on >= {{ rebuild_date() }}
+    where {{ in_days('started_on') }}
     {% endif %}
     group by started_on
 
@@ -69,7 +70,7 @@ new_listeners as (
         count(*) as new_listeners
     from {{ ref('int_user_first_listens') }}
     {% if is_incremental() %}
-    where first_listened_at >= {{ rebuild_instant() }}
+    where {{ in_days('first_listened_at') }}
     {% endif %}
     group by {{ utc_date('first_listened_at') }}
 

@@ -1,8 +1,9 @@
 {{
     config(
+        unique_key='track_key',
         indexes=[{'columns': ['track_key'], 'unique': true}, {'columns': ['first_listened_on']}],
-        post_hook="{{ mark_finished({'is_complete_7d': is_over(add_days('first_listened_on', 7)), 'is_complete_28d': is_over(add_days('first_listened_on', 28))}) }}",
-        rebuild_where='first_listened_on > ' ~ add_days('__rebuild_date__', -28),
+        post_hook="{{ mark_finished({'is_complete_7d': is_over(add_days('first_listened_on', 7)), 'is_complete_28d': is_over(add_days('first_listened_on', 28)), 'is_left_censored': is_left_censored('first_listened_on')}) }}",
+        rebuild={'columns': ['first_listened_on'], 'before': 27},
     )
 }}
 
@@ -13,8 +14,8 @@ with firsts as (
         {{ utc_date('first_listened_at') }} as first_listened_on
     from {{ ref('int_track_first_listens') }}
     {% if is_incremental() %}
-    -- The first 28 days of these tracks reach into the rebuild.
-    where first_listened_at >= {{ utc_midnight(add_days(rebuild_date(), -27)) }}
+    -- The first 28 days of these tracks reach into those that changed.
+    where {{ in_days('first_listened_at', before=27) }}
     {% endif %}
 
 ),
@@ -47,7 +48,7 @@ early_days as (
             and firsts.first_listened_on <= daily.listened_on
             and {{ add_days('firsts.first_listened_on', 28) }} > daily.listened_on
     {% if is_incremental() %}
-    where daily.listened_on > {{ add_days(rebuild_date(), -28) }}
+    where {{ in_days('daily.listened_on', before=27, after=27) }}
     {% endif %}
     group by firsts.track_key
 

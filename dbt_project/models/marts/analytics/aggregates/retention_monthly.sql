@@ -1,12 +1,23 @@
 {{
     config(
+        unique_key=['cohort_month', 'activity_month'],
         indexes=[{'columns': ['cohort_month', 'activity_month'], 'unique': true}],
-        post_hook="{{ mark_finished({'is_complete': is_complete('month', 'activity_month')}) }}",
-        rebuild_where="activity_month >= " ~ start_of('month', '__rebuild_date__'),
+        post_hook="{{ mark_finished({'is_complete': is_complete('month', 'activity_month'), 'is_left_censored': is_left_censored('cohort_month')}) }}",
+        rebuild={'columns': ['activity_month', 'cohort_month'], 'period': 'month'},
     )
 }}
 
-with active as (
+with cohorts as (
+
+    select
+        users.listener_key,
+        {{ start_of('month', utc_date('firsts.first_listened_at')) }} as cohort_month
+    from {{ ref('int_user_first_listens') }} as firsts
+    inner join {{ ref('stg_users') }} as users on firsts.user_key = users.user_key
+
+),
+
+active_in_months as (
 
     select distinct
         listener_key,
@@ -15,18 +26,26 @@ with active as (
     where
         listens > 0
         {% if is_incremental() %}
-        and listened_on >= {{ start_of('month', rebuild_date()) }}
+        and {{ in_days('listened_on', period='month') }}
         {% endif %}
 
 ),
 
-cohorts as (
+active as (
 
+    select * from active_in_months
+    {% if is_incremental() %}
+    -- Cohorts that listeners have joined or left, in all of their months.
+    union
     select
-        users.listener_key,
-        {{ start_of('month', utc_date('firsts.first_listened_at')) }} as cohort_month
-    from {{ ref('int_user_first_listens') }} as firsts
-    inner join {{ ref('stg_users') }} as users on firsts.user_key = users.user_key
+        daily.listener_key,
+        {{ start_of('month', 'daily.listened_on') }} as activity_month
+    from cohorts
+    inner join {{ ref('listener_daily') }} as daily on cohorts.listener_key = daily.listener_key
+    where
+        daily.listens > 0
+        and {{ in_days('cohorts.cohort_month', period='month') }}
+    {% endif %}
 
 ),
 

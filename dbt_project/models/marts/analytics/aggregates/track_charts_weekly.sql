@@ -1,8 +1,9 @@
 {{
     config(
+        unique_key=['week', 'rank'],
         indexes=[{'columns': ['week', 'rank'], 'unique': true}],
         post_hook="{{ mark_finished({'is_complete': is_complete('week', 'week')}) }}",
-        rebuild_where="week >= " ~ start_of('week', '__rebuild_date__'),
+        rebuild={'columns': ['week'], 'period': 'week', 'after': 7},
     )
 }}
 

@@ -1,12 +1,19 @@
 {{
     config(
+        unique_key=['user_key', 'listened_at', 'track_key'],
         indexes=[
             {'columns': ['user_key', 'listened_at', 'track_key'], 'unique': true},
             {'columns': ['listened_on']},
         ],
+        rebuild={'after': 2},
         pre_hook='set local enable_nestloop = off',
     )
 }}
+
+{#-
+  A day depends on the two before it: on the plays of the day before, and on which of them stay, which depends on the one before
+  that. A rebuild reads its days and the one before each stretch of them.
+-#}
 
 {#- Of what windows number and mark, PostgreSQL expects a row or two, and would join all of it by nested loops. -#}
 
@@ -68,7 +75,7 @@ told_in_runs as (
     where
         place = 1
         {% if is_incremental() %}
-        and listened_at >= {{ rebuild_instant() }}
+        and {{ in_days('listened_at', after=2) }}
         {% endif %}
 
 ),
@@ -85,7 +92,9 @@ told_before as (
         kept_listened_at,
         kept_source
     from {{ this }}
-    where listened_on = {{ add_days(rebuild_date(), -1) }}
+    where
+        {{ in_days('listened_on', before=1, after=2) }}
+        and not {{ in_days('listened_on', after=2) }}
 
 ),
 
@@ -122,7 +131,7 @@ of_one_source as (
     where
         carried_over.place = 1
         {% if is_incremental() %}
-        and carried_over.listened_at >= {{ rebuild_instant() }}
+        and {{ in_days('carried_over.listened_at', after=2) }}
         {% endif %}
 
 ),
@@ -178,6 +187,6 @@ inner join duplicates
         and listens.track_key = duplicates.track_key
         and listens.listened_at = duplicates.listened_at
 {% if is_incremental() %}
-where listens.listened_at >= {{ rebuild_instant() }}
+where {{ in_days('listens.listened_at', after=2) }}
 {% endif %}
 order by listens.listened_at

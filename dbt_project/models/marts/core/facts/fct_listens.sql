@@ -1,5 +1,6 @@
 {{
     config(
+        unique_key=['user_key', 'listened_at', 'track_key'],
         indexes=[
             {'columns': ['user_key', 'listened_at', 'track_key'], 'unique': true},
             {'columns': ['listened_on']},
@@ -13,37 +14,54 @@ with listens as (
     where
         uncounted_reason is null
         {% if is_incremental() %}
-        and listened_at >= {{ rebuild_instant() }}
+        and {{ in_days('listened_at') }}
         {% endif %}
 
 ),
 
 {% if is_incremental() %}
--- Sessions that the first listens of the rebuild may continue: read whole, to be told apart as they were.
-open_sessions as (
+-- Sessions that end soon before these days, begin soon after them or reach into them: what they have on other days may
+-- belong to other sessions now.
+touching as (
 
     select distinct
         user_key,
         session_started_at
     from {{ this }}
     where
-        listened_on = {{ add_days(rebuild_date(), -1) }}
-        and listened_at >= {{ rebuild_instant() }} - interval '30 minutes'
+        {{ in_days('listened_on', before=1, after=1) }}
+        and not {{ in_days('listened_on') }}
+        and {{ in_days('listened_at', margin='30 minutes') }}
 
 ),
 
-of_open_sessions as (
+-- Up to the next session of the user, so that the index tells where they end.
+touching_until as (
+
+    select
+        *,
+        (
+            select min(later.listened_at)
+            from {{ this }} as later
+            where
+                touching.user_key = later.user_key
+                and touching.session_started_at < later.listened_at
+                and touching.session_started_at < later.session_started_at
+        ) as next_started_at
+    from touching
+
+),
+
+of_touching as (
 
     select built.*
-    from open_sessions
+    from touching_until
     inner join {{ this }} as built
         on
-            open_sessions.user_key = built.user_key
-            and open_sessions.session_started_at <= built.listened_at
-    where
-        built.listened_on < {{ rebuild_date() }}
-        -- Bounds what is read by the index on the days: all of history fits the condition above.
-        and built.listened_on >= (select min({{ utc_date('opened.session_started_at') }}) from open_sessions as opened)
+            touching_until.user_key = built.user_key
+            and touching_until.session_started_at <= built.listened_at
+            and coalesce(touching_until.next_started_at, timestamptz 'infinity') > built.listened_at
+    where not {{ in_days('built.listened_on') }}
 
 ),
 
@@ -70,7 +88,7 @@ with_context as (
         ms_played,
         is_skipped,
         listened_at
-    from of_open_sessions
+    from of_touching
     {% endif %}
 
 ),
@@ -139,8 +157,5 @@ select
     sessions.listened_at,
     {{ utc_date('sessions.listened_at') }} as listened_on
 from with_previous_of_track as sessions
-{% if is_incremental() %}
-where sessions.listened_at >= {{ rebuild_instant() }}
-{% endif %}
 -- A day lies in one stretch of the table: reading some days does not touch the pages of the others.
 order by sessions.listened_at

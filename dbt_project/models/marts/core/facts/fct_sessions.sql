@@ -1,12 +1,12 @@
 {{
     config(
-        rebuild_where='last_listened_at >= __rebuild_instant__',
         unique_key='session_key',
         indexes=[
             {'columns': ['session_key'], 'unique': true},
             {'columns': ['last_listened_at']},
             {'columns': ['started_on']},
         ],
+        rebuild={'columns': ['started_on']},
     )
 }}
 
@@ -14,45 +14,51 @@ with listens as (
 
     select * from {{ ref('fct_listens') }}
     {% if is_incremental() %}
-    where listened_on >= {{ rebuild_date() }}
+    where {{ in_days('listened_on') }}
     {% endif %}
 
 ),
 
 {% if is_incremental() %}
--- Sessions that began before the rebuild and reach into it, now or when they were last built.
-reaching_in as (
+-- Sessions that have listens on these days, or had their last there. What they have on other days is as it was when
+-- they were last built; a session that is gone began on one of these days.
+standing as (
 
     select
-        user_key,
-        session_started_at
-    from listens
-    where session_started_at < {{ rebuild_instant() }}
+        built.session_key,
+        built.user_key,
+        built.started_at,
+        built.last_listened_at
+    from {{ this }} as built
+    where {{ in_days('built.last_listened_at') }}
     union
     select
-        user_key,
-        started_at as session_started_at
-    from {{ this }}
-    where
-        last_listened_at >= {{ rebuild_instant() }}
-        and started_at < {{ rebuild_instant() }}
+        built.session_key,
+        built.user_key,
+        built.started_at,
+        built.last_listened_at
+    from {{ this }} as built
+    inner join listens on built.session_key = listens.session_key
 
 ),
 
-their_beginnings as (
+on_other_days as (
 
-    select earlier.*
-    from reaching_in
-    inner join {{ ref('fct_listens') }} as earlier
+    select others.*
+    from standing
+    inner join {{ ref('fct_listens') }} as others
         on
-            reaching_in.user_key = earlier.user_key
-            and reaching_in.session_started_at <= earlier.listened_at
+            standing.user_key = others.user_key
+            and standing.session_key = others.session_key
+            and standing.started_at <= others.listened_at
+            and standing.last_listened_at >= others.listened_at
     where
-        earlier.listened_on < {{ rebuild_date() }}
-        -- Bounds what is read by the index on the days: all of history fits the condition above.
-        and earlier.listened_on >= (
-            select min({{ utc_date('reaching.session_started_at') }}) from reaching_in as reaching
+        -- Most lie within one day.
+        not (
+            {{ in_days('standing.started_at') }}
+            and {{ utc_date('standing.started_at') }} = {{ utc_date('standing.last_listened_at') }}
         )
+        and not {{ in_days('others.listened_on') }}
 
 ),
 
@@ -63,7 +69,7 @@ of_sessions as (
     select * from listens
     {% if is_incremental() %}
     union all
-    select * from their_beginnings
+    select * from on_other_days
     {% endif %}
 
 ),

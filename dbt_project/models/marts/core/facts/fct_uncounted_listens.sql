@@ -1,5 +1,6 @@
 {{
     config(
+        unique_key=['user_key', 'listened_at', 'track_key'],
         indexes=[
             {'columns': ['user_key', 'listened_at', 'track_key'], 'unique': true},
             {'columns': ['listened_on']},
@@ -30,6 +31,6 @@ from {{ ref('int_plays') }}
 where
     uncounted_reason is not null
     {% if is_incremental() %}
-    and listened_at >= {{ rebuild_instant() }}
+    and {{ in_days('listened_at') }}
     {% endif %}
 order by listened_at

@@ -1,11 +1,11 @@
-"""The models after any sequence of loads are the models that a full refresh would build."""
+"""After any sequence of loads the models are what a full refresh would build, and only what changes is written."""
 
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from dbt_process import WITHOUT_TESTS, Dbt
+from dbt_process import WITHOUT_TESTS, Dbt, assert_only_changes_written
 
 from assets.dbt_project import BUILD, dates_environment
 from assets.ingest.lastfm_1k import LastFm1k
@@ -70,9 +70,9 @@ def wrong_file(files: dict[str, Path]) -> Path:
     return path
 
 
-def rows_written(dbt: Dbt) -> dict[str, date | None]:
-    """The first day that the last build wrote, by model."""
-    return dict(dbt.query("select model, rebuilt_from from builds.models"))
+def rebuilt(dbt: Dbt, day: date) -> set[str]:
+    """The models that were rebuilt for a day since their tests last passed."""
+    return {model for (model,) in dbt.query(f"select model from builds.models where rebuilt_days @> date '{day}'")}
 
 
 @pytest.mark.slow
@@ -95,20 +95,28 @@ def test_increments_late_days_and_undone_loads_give_what_a_full_refresh_gives(
     contents = [build()]
     for day in LAST_DAYS:
         load(f"{day}")
+        before = dbt.rows_written()
         contents.append(build())
-        assert set(rows_written(dbt).values()) == {day}
+        assert_only_changes_written(before, dbt.rows_written())
+        assert rebuilt(dbt, day) == before.keys()
+        assert rebuilt(dbt, day - timedelta(days=35)) == set()
     assert build() == contents[-1], "a build with nothing new changes nothing"
     assert build("--full-refresh") == contents[-1]
 
     load("late")
+    before = dbt.rows_written()
     contents.append(build())
-    assert set(rows_written(dbt).values()) == {min(LATE_DAYS)}
+    assert_only_changes_written(before, dbt.rows_written())
+    assert all(rebuilt(dbt, day) >= before.keys() for day in LATE_DAYS)
+    assert not rebuilt(dbt, min(LATE_DAYS) + timedelta(days=10)) & {"core.fct_listens", "core.fct_sessions"}
     assert build("--full-refresh", *WITHOUT_TESTS) == contents[-1]
 
     with create_engine(warehouse_url, Role.LOADER).begin() as connection:
         undone = undo_load(connection, wrong.file_id)
     assert min(undone.listens, undone.users, undone.artists, undone.tracks) > 0
+    before = dbt.rows_written()
     contents.append(build())
+    assert_only_changes_written(before, dbt.rows_written())
     assert build("--full-refresh", *WITHOUT_TESTS) == contents[-1]
 
     changed = [{model for model in after if after[model] != before[model]} for before, after in pairwise(contents)]

@@ -106,6 +106,11 @@ def read_track_artists(connection: dbapi.Connection) -> pd.DataFrame:
     return fetch_frame(connection, "select track_key, artist_key from core.dim_tracks")
 
 
+def read_guests(connection: dbapi.Connection) -> pd.DataFrame:
+    """track_key and artist_key of everyone whom a track credits beside its artist, one row each."""
+    return fetch_frame(connection, "select track_key, artist_key from core.dim_track_artists where position > 1")
+
+
 def read_titles(connection: dbapi.Connection) -> pd.DataFrame:
     """track_key, artist_key and title (both null where unknown) of the whole catalogue."""
     return fetch_frame(connection, "select track_key, artist_key, title from core.dim_tracks")

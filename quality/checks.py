@@ -99,7 +99,7 @@ def build_blocks_check(partitions: dg.PartitionsDefinition) -> dg.AssetChecksDef
         name="no_blocked_items",
         blocking=True,
         partitions_def=partitions,
-        description="No list holds a track, or a track by an artist, that its user has blocked.",
+        description="No list holds a track, or a track that credits an artist, that its user has blocked.",
     )
     def check(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
         as_of = date.fromisoformat(context.op_execution_context.partition_key)
@@ -125,13 +125,15 @@ def blocked_items(connection: Connection, as_of: date) -> tuple[int, int, str]:
 
 
 _BLOCKED_ITEMS = text(
-    "select (select count(*) from raw.blocks) as blocks, count(*) as blocked,"
+    "with guests as materialized (select track_key, artist_key from core.dim_track_artists where position > 1)"
+    " select (select count(*) from raw.blocks) as blocks, count(*) as blocked,"
     " min(format('track %s for user %s', track_id, user_id)) as example"
     " from ml.recommendations as lists inner join core.dim_tracks using (track_key)"
     " inner join core.dim_users using (user_key) inner join core.dim_blocks as blocks using (user_key)"
     " inner join ml.recommendation_batches using (as_of, slate)"
     " where as_of = :as_of and blocks.created_at <= blocks_read_at"
-    " and item_key = case item_kind when 'track' then lists.track_key else dim_tracks.artist_key end"
+    " and case item_kind when 'track' then item_key = lists.track_key else item_key = dim_tracks.artist_key"
+    " or exists (select from guests where guests.track_key = lists.track_key and guests.artist_key = item_key) end"
 )
 
 

@@ -13,6 +13,7 @@ from assets.ingest.encodings import utf8_blocks
 from assets.ingest.files import InputFile
 from assets.ingest.json_documents import read_rows
 from assets.ingest.lines import LineBatch, read_lines
+from assets.ingest.literals import quoted
 from assets.ingest.missing import MissingColumnError
 from assets.ingest.records import RawBatch, unsplit
 from warehouse.errors import AudoticsError
@@ -37,8 +38,8 @@ SELECT
             WHEN found[2] = 'DOUBLE' AND NOT isfinite(try_cast(found[1] AS DOUBLE)) THEN NULL
             ELSE found[1]
         END
-    ) END AS found
-FROM (SELECT *, {_IS_OBJECT} AS is_object FROM lines)
+    ) END AS found{{lists}}
+FROM (SELECT *{{listed}} FROM (SELECT *, {_IS_OBJECT} AS is_object FROM lines))
 """
 _FOUND_PATHS = f"""
 SELECT DISTINCT wanted.path
@@ -89,8 +90,12 @@ def read_json(
     rows: str | None = None,
     encoding: str | None = None,
     rules: JsonRules | None = None,
+    lists: Sequence[str] = (),
 ) -> Iterator[RawBatch]:
     """Yield the file's objects, one text column per key of `columns`, whose values are dotted paths.
+
+    Those keys that are in `lists` become columns of lists of texts: the path leads to a list, or through `*` to a part
+    of each of its items. They may be absent.
 
     The file is JSON lines, an object on each; or it is a document, such as a list of objects, or several documents one
     after the other. Which of them it is shows in its first lines: lines if the first is a whole object, or the second
@@ -106,7 +111,9 @@ def read_json(
             field that is not in `optional`.
     """
     rules = rules or JsonRules()
-    picked, is_empty = _Picked(file, columns, optional, rules.check), True
+    listed = {name: path for name, path in columns.items() if name in lists}
+    values = {name: path for name, path in columns.items() if name not in lists}
+    picked, is_empty = _Picked(file, values, optional, rules.check, listed), True
     is_lines = rules.line is not None or (rows is None and is_json_lines(file, encoding))
     keys = [str(step) for step in path_steps(rows or "")]
     for lines in read_lines(file, encoding) if is_lines else read_rows(file, keys, encoding):
@@ -120,8 +127,24 @@ def read_json(
 class _Picked:
     """Picks the columns of batch after batch, and knows which of them the file has shown so far."""
 
-    def __init__(self, file: InputFile, columns: Mapping[str, str], optional: Sequence[str], check: str | None) -> None:
+    def __init__(
+        self,
+        file: InputFile,
+        columns: Mapping[str, str],
+        optional: Sequence[str],
+        check: str | None,
+        lists: Mapping[str, str],
+    ) -> None:
         self._file, self._columns, self._optional = file, columns, optional
+        parts = {name: _around_items(path) for name, path in lists.items()}
+        # All of them out of one reading of the text.
+        paths = ", ".join(quoted(path) for path, _ in parts.values())
+        self._listed = f", CASE WHEN is_object THEN json_extract(text, [{paths}]) END AS listed" if lists else ""
+        self._lists = "".join(
+            f", {_items(f'listed[{place}]', within)} AS {name}"
+            for place, (name, (_, within)) in enumerate(parts.items(), start=1)
+        )
+        self._list_names = list(lists)
         self._refused = f"CASE WHEN is_object THEN {check} END" if check else None
         self._connection = connect_offline()
         for column in columns.values():
@@ -137,7 +160,7 @@ class _Picked:
         paths = {field: _paths(column, batch.lines["text"]) for field, column in self._columns.items()}
         every_path = [path for alternatives in paths.values() for path in alternatives]
         self._connection.register("lines", batch.lines)
-        query = _VALUES.format(refused=self._refused or "NULL")
+        query = _VALUES.format(refused=self._refused or "NULL", lists=self._lists, listed=self._listed)
         table = self._connection.sql(query, params={"paths": every_path}).to_arrow_table()
         good = table.filter(table["is_object"])
         if good.num_rows and self._absent is None:
@@ -152,6 +175,10 @@ class _Picked:
                 values[field] = pa.nulls(good.num_rows)
             else:
                 self._absent = (self._absent or set()) - {field}
+        for name in self._list_names:
+            values[name] = (
+                good[name] if pc.any(pc.greater(pc.list_value_length(good[name]), 0)).as_py() else pa.nulls(len(good))
+            )
         if self._refused:
             values["refused"] = good["refused"]
         malformed = unsplit(table["line"].filter(pc.invert(table["is_object"])), "malformed_json")
@@ -190,6 +217,21 @@ def _paths(column: str, texts: pa.ChunkedArray) -> list[str]:
     if "." in column and pc.any(pc.match_substring(texts, whole)).as_py():
         return ["$" + _json_step(column), path]
     return [path]
+
+
+def _around_items(column: str) -> tuple[str, str]:
+    """Return the JSON paths to a list and to the part of each of its items that a column is of."""
+    steps = path_steps(column)
+    place = steps.index("*") if "*" in steps else len(steps)
+    path, within = ("".join(map(_json_step, part)) for part in (steps[:place], steps[place + 1 :]))
+    return f"${path}", f"${within}"
+
+
+def _items(found: str, within: str) -> str:
+    """Return the expression for the texts of a list, or of a part of each item; what is not one value is null."""
+    part = quoted(within)
+    value = f"CASE WHEN json_type(item, {part}) NOT IN ('OBJECT', 'ARRAY') THEN item ->> {part} END"
+    return f"list_transform(json_extract({found}, '$[*]'), lambda item: {value})"
 
 
 def _json_step(step: str | int) -> str:

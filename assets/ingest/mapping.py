@@ -22,6 +22,8 @@ from assets.ingest.delimited import DELIMITER
 from assets.ingest.encodings import is_encoding
 from assets.ingest.listing import filesystem_of
 from assets.ingest.mapping_parts import (
+    CreditList,
+    Credits,
     LeaveOut,
     Lookup,
     Pick,
@@ -64,6 +66,8 @@ SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,6
 # These begin the natural keys of tracks and artists that belong to no source.
 _RESERVED_SOURCES = ("mbid", "name")
 _DELIMITED, _TEXT = ("csv", "tsv"), ("csv", "tsv", "json", "jsonl")
+# Formats whose columns are texts.
+_NO_LISTS = ("csv", "tsv", "xlsx")
 _ONLY_FOR: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("delimiter", "quoted", "quote", "escape", "skip_lines", "comment", "header"), _DELIMITED),
     "rows": ("json", "jsonl"),
@@ -88,6 +92,7 @@ class Mapping(Strict):
         source: name of the service or data set: the namespace of its track and artist ids.
         columns: where each field comes from: a column or dotted path, a list of them, or a table as `Pick` says.
         constants: fields with one value in every row.
+        credits: where all the artists of a track are listed, if there can be several.
         user_pattern: a regular expression with one group that finds the user in the file's path.
         time: how times are written.
         played_unit, duration_unit: units of `ms_played` and `duration_ms` in the file, ms by default.
@@ -112,6 +117,7 @@ class Mapping(Strict):
     columns: dict[FieldName, Pick]
     time: Time | None = None
     constants: dict[ConstantName, Text] = Field(default_factory=dict)
+    credits: Credits | None = None
     user_pattern: Text | None = None
     format: FormatName | None = None
     played_unit: Literal["s", "ms"] = "ms"
@@ -139,7 +145,7 @@ class Mapping(Strict):
     def _fields_make_a_listen(self) -> Self:
         if self.source in _RESERVED_SOURCES:
             raise ValueError(f"source cannot be {self.source!r}, which the warehouse keeps for itself")
-        known = {*self.columns, *self.constants}
+        known = {*self.columns, *self.constants, *(self.credits.artists() if self.credits else ())}
         if self.kind != "listens":
             return self._fields_make_an_item(known)
         if self.time is None:
@@ -182,12 +188,22 @@ class Mapping(Strict):
         """Whether rows are about tracks, not about artists."""
         return bool({*self.columns, *self.constants} & {"track_id", "recording_mbid", "title"})
 
+    def _check_credits(self, credits: Credits) -> None:
+        if self.kind not in ("listens", "catalogue") or not self.of_tracks:
+            raise ValueError(f"credits are of tracks, and have no effect on kind = {self.kind!r} without them")
+        if constant := sorted(set(credits.artists()) & set(self.constants)):
+            raise ValueError(f"{constant[0]} is in credits and in constants; keep one")
+        if self.format in _NO_LISTS and (whole := [name for name, each in credits.lists().items() if not each.split]):
+            raise ValueError(f"{self.format} has no lists: say with split what stands between them in {whole[0]}")
+
     @model_validator(mode="after")
     def _keys_have_an_effect(self) -> Self:
         if idle := sorted({*self.columns, *self.constants}.difference(FIELDS_OF[self.kind])):
             raise ValueError(f"{idle[0]} has no effect on kind = {self.kind!r}")
         if twice := sorted(set(self.columns) & set(self.constants)):
             raise ValueError(f"{twice[0]} is in columns and in constants; keep one, or give the column a `default`")
+        if self.credits is not None:
+            self._check_credits(self.credits)
         if self.user_pattern is not None:
             if "user_id" in {*self.columns, *self.constants}:
                 raise ValueError("user_id is in columns or constants, so user_pattern has no effect; keep one")
@@ -225,6 +241,7 @@ class Mapping(Strict):
             played_unit=self.played_unit,
             duration_unit=self.duration_unit,
             kind=self.kind,
+            has_credits=self.credits is not None,
             of_tracks=self.of_tracks,
             times_are_from=origin,
         )
@@ -276,6 +293,8 @@ def _fault(fault: ErrorDetails) -> str:
 
 
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
-    models: dict[str, type[Strict]] = {"time": Time, "columns": Pick, "leave_out": LeaveOut}
+    models: dict[str, type[Strict]] = {"time": Time, "columns": Pick, "leave_out": LeaveOut, "credits": Credits}
     beside = Lookup if "lookup" in location[:-1] else models.get(str(location[0]), Mapping)
+    if beside is Credits and len(location) > 2:
+        beside = CreditList
     return [field.alias or name for name, field in beside.model_fields.items()]

@@ -173,6 +173,69 @@ class Pick(Strict):
         return self == Pick.model_validate(self.columns[:1])
 
 
+class CreditList(Strict):
+    """Where the artists of a row are listed.
+
+    Attributes:
+        columns: lists, or `artists.*.name` for a part of each item of a list of objects; of several, the first that
+            has values gives them.
+        split: the columns are texts, and any of these stands between their parts.
+    """
+
+    columns: Annotated[tuple[Text, ...], Field(alias="column")]
+    split: UnorderedTexts = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, given: object) -> object:
+        if isinstance(given, str):
+            return {"column": (given,)}
+        if isinstance(given, list | tuple):
+            return {"column": tuple(given)}
+        if isinstance(given, dict):
+            return {key: (value,) if isinstance(value, str) else value for key, value in given.items()}
+        return given
+
+    @model_validator(mode="after")
+    def _names_a_column(self) -> Self:
+        if not self.columns:
+            raise ValueError("names no column")
+        return self
+
+
+class Credits(Strict):
+    """All the artists of a track, in order: the first is the track's own.
+
+    Attributes:
+        artist_id, artist_mbid, artist_name: lists of what is known of them, one artist at the same place in each.
+        join_phrase: the list of what stands after each artist where all are named, such as ` feat. `.
+        may_lack: whether a file may have none of the columns.
+    """
+
+    artist_id: CreditList | None = None
+    artist_mbid: CreditList | None = None
+    artist_name: CreditList | None = None
+    join_phrase: CreditList | None = None
+    may_lack: bool = False
+
+    @model_validator(mode="after")
+    def _keys_have_an_effect(self) -> Self:
+        if not self.artists():
+            raise ValueError("names no list of artist_id, artist_mbid or artist_name")
+        if self.join_phrase is not None and self.join_phrase.split:
+            raise ValueError("join_phrase cannot be split out of a text, which has them between its parts")
+        return self
+
+    def lists(self) -> dict[str, CreditList]:
+        """Return the lists that are mapped, by field."""
+        named = {field: getattr(self, field) for field in ("artist_id", "artist_mbid", "artist_name", "join_phrase")}
+        return {field: given for field, given in named.items() if given is not None}
+
+    def artists(self) -> dict[str, CreditList]:
+        """Return those of them that say who an artist is."""
+        return {field: given for field, given in self.lists().items() if field != "join_phrase"}
+
+
 class LeaveOut(Strict):
     """Rows that are not listens of music, counted under the name of the rule: neither loaded nor rejected.
 

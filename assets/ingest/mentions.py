@@ -5,10 +5,11 @@ text goes to PostgreSQL once and not once per listen. So that memory stays bound
 remembered; then all are forgotten, and what comes again is mentioned again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 # Some 60 MB of keys.
 REMEMBERED = 300_000
@@ -22,6 +23,7 @@ class Mentions:
     artists: pa.Table
     tracks: pa.Table
     listens: pa.Table
+    credits: pa.Table | None = None
 
 
 class MentionCounter:
@@ -36,8 +38,34 @@ class MentionCounter:
         self._next = {"user": 0, "artist": 0, "track": 0}
         self._known: dict[str, dict[str, int]] = {kind: {} for kind in self._next}
 
-    def split(self, listens: pa.Table) -> Mentions:
-        """Return the tables to stage for one batch of listens, columns as `parse_sql.listens_query` names them."""
+    def split(self, listens: pa.Table, credits: pa.Table | None = None) -> Mentions:
+        """Return the tables to stage for one batch of listens, columns as `parse_sql.listens_query` names them, and of
+        who these credit (`credits_sql.members_query`): of each track what its first row with several artists says.
+        """
+        mentions, track, artist = self._split(listens)
+        if credits is None or not credits.num_rows:
+            return mentions
+        row = pc.index_in(credits["line"], listens["line"]).combine_chunks()
+        track, artist = track.take(row), artist.take(row)
+        # Rows are in the order of the file, and those of a line stand together.
+        _, firsts = np.unique(track.to_numpy(), return_index=True)
+        chosen = pa.array(np.isin(credits["line"].to_numpy(), credits["line"].to_numpy()[firsts]))
+        credits, track, artist = credits.filter(chosen), track.filter(chosen), artist.filter(chosen)
+        others = pc.greater(credits["position"], 1)
+        other, other_rows = self._number("artist", pc.if_else(others, credits["natural_key"], None))
+        names = ["line", "natural_key", "source_id", "mbid", "name"]
+        more = _numbered(other, other_rows, credits.select(names).take(other_rows))
+        staged = {
+            "line": credits["line"],
+            "track_mention": track,
+            "position": credits["position"].cast(pa.int16()),
+            "artist_mention": pc.coalesce(other, artist),
+            "join_phrase": credits["join_phrase"],
+        }
+        return replace(mentions, artists=pa.concat_tables([mentions.artists, more]), credits=pa.table(staged))
+
+    def _split(self, listens: pa.Table) -> tuple[Mentions, pa.Array, pa.Array]:
+        """Return the tables of listens, and each row's mention of its track and of its artist."""
         user, user_rows = self._number("user", listens["user_id"])
         artist, artist_rows = self._number("artist", listens["artist_natural_key"])
         track, track_rows = self._number("track", listens["track_natural_key"])
@@ -53,7 +81,7 @@ class MentionCounter:
                 "duration_ms": "duration_ms",
             },
         )
-        return Mentions(
+        mentions = Mentions(
             users=_numbered(user, user_rows, _first_mentions(listens, user_rows, {"user_id": "user_id"})),
             artists=_numbered(
                 artist,
@@ -81,6 +109,7 @@ class MentionCounter:
                 }
             ),
         )
+        return mentions, track, artist
 
     def _number(self, kind: str, keys: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
         """Return each row's mention number (null for a null key) and, per new mention, the row that makes it."""

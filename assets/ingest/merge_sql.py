@@ -1,5 +1,6 @@
 """The statements of a load: stage in temporary tables, then merge set by set. Pure text."""
 
+from assets.ingest.credits_sql import merge_credits
 from assets.ingest.describe_sql import NOTE_DESCRIBED, adopt, describe
 from assets.ingest.literals import quoted
 from warehouse.locks import Lock
@@ -114,11 +115,11 @@ INNER JOIN user_keys ON user_keys.mention = staged.user_mention
 INNER JOIN track_keys ON track_keys.mention = staged.track_mention"""
 
 
-def merge_statements(file_id: int, source: str) -> dict[str, str]:
+def merge_statements(file_id: int, source: str, has_credits: bool = False) -> dict[str, str]:
     """Return the statements that move the staged rows into raw.*, by name, in the order in which they must run.
 
     New users, artists and tracks get the next dense keys in the order of the first line that mentions them, so the
-    same files in the same order give the same keys. Needs LOCK.
+    same files in the same order give the same keys. Needs LOCK. `has_credits`: a line may mention several artists.
     """
     return {
         "analyse staged": _ANALYSE_STAGED,
@@ -133,7 +134,7 @@ UPDATE raw.users AS known SET file_id = {file_id} FROM user_keys
 WHERE known.user_key = user_keys.user_key AND known.file_id IS NULL
 """,
         "profiles": describe_users(f"SELECT user_id FROM raw.users WHERE file_id = {file_id}"),
-        "artists": _insert_named("artist", "name", file_id),
+        "artists": _insert_named("artist", "name", file_id, has_credits),
         "artist keys": _keys("artist", "natural_key"),
         "artist mentions": _insert_mentions("artist", "name", file_id),
         "artists of blocks": adopt("artist", file_id),
@@ -144,6 +145,7 @@ WHERE known.user_key = user_keys.user_key AND known.file_id IS NULL
         "tracks of blocks": adopt("track", file_id),
         **describe("track", file_id),
         "days of described tracks": NOTE_DESCRIBED,
+        **({"credits": merge_credits(file_id)} if has_credits else {}),
         "analyse keys": _ANALYSE_KEYS,
         "listens": _insert_listens(file_id, source),
         "duplicates": _insert_duplicates(file_id, source),
@@ -244,8 +246,12 @@ ON CONFLICT DO NOTHING
 """
 
 
-def _insert_named(kind: str, name: str, file_id: int) -> str:
-    """Return the statement for artists or tracks: natural key, public id and what the first mention says."""
+def _insert_named(kind: str, name: str, file_id: int, several: bool = False) -> str:
+    """Return the statement for artists or tracks: natural key, public id and what the first mention says.
+
+    `several`: a line may mention more than one of them.
+    """
+    named, order = ("natural_key, ", "line, natural_key") if several else ("", "line")
     mbid = "recording_mbid" if kind == "track" else "artist_mbid"
     artist_column, artist_value, artist_join = (
         (
@@ -261,18 +267,18 @@ INSERT INTO raw.{kind}s ({kind}_key, natural_key, {kind}_id, {mbid}, {name}, fil
 WITH first_mentions AS (
     SELECT staged.*, coalesce(staged.source_id, staged.mbid, 'nm-' || md5(staged.natural_key)) AS wanted_id
     FROM staged_{kind}s AS staged
-    INNER JOIN (SELECT min(line) AS line FROM staged_{kind}s GROUP BY natural_key) AS first USING (line)
+    INNER JOIN (SELECT {named}min(line) AS line FROM staged_{kind}s GROUP BY natural_key) AS first USING ({named}line)
 ),
 new AS (
     SELECT
         first_mentions.*,
-        row_number() OVER (PARTITION BY wanted_id ORDER BY line) = 1
+        row_number() OVER (PARTITION BY wanted_id ORDER BY {order}) = 1
         AND NOT EXISTS (SELECT FROM raw.{kind}s AS known WHERE known.{kind}_id = first_mentions.wanted_id) AS id_is_free
     FROM first_mentions
     WHERE NOT EXISTS (SELECT FROM raw.{kind}s AS known WHERE known.natural_key = first_mentions.natural_key)
 )
 SELECT
-    {_first_key(kind)} + row_number() OVER (ORDER BY new.line) - 1,
+    {_first_key(kind)} + row_number() OVER (ORDER BY {order}) - 1,
     new.natural_key,
     CASE WHEN new.id_is_free THEN new.wanted_id ELSE new.natural_key END,
     new.mbid,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -21,11 +22,15 @@ BATCH_ROWS = 128 << 10
 _FARTHEST_US = 9 * 10**18
 
 
-def read_parquet(file: InputFile, columns: Mapping[str, str], optional: Sequence[str] = ()) -> Iterator[RawBatch]:
+def read_parquet(
+    file: InputFile, columns: Mapping[str, str], optional: Sequence[str] = (), lists: Sequence[str] = ()
+) -> Iterator[RawBatch]:
     """Yield the file's rows, one column per key of `columns`, whose values name columns or dotted paths.
 
     A path goes into structs by name and into lists by number, from 0: `artists.0.name`. Values keep the types of the
-    file, except that text comes as plain strings. Rows whose text is not UTF-8 are rejected as `invalid_utf8`.
+    file, except that text comes as plain strings. Of the keys in `lists`, which may be absent, the columns are lists,
+    or `*` stands for each of their items: they come as lists of texts. Rows whose text is not UTF-8 are rejected as
+    `invalid_utf8`.
 
     Raises:
         AudoticsError: the file is not Parquet, is damaged, or lacks a column whose field is not in `optional`; or a
@@ -39,21 +44,27 @@ def read_parquet(file: InputFile, columns: Mapping[str, str], optional: Sequence
         ):
             schema = parquet.schema_arrow
             for field, column in columns.items():
-                if (steps := _resolve(schema, column)) is not None:
+                if field in lists:
+                    _check_list(file, schema, column)
+                elif (steps := _resolve(schema, column)) is not None:
                     _check_column(file, schema, column, steps)
                 elif field not in optional:
                     raise MissingColumnError(file, field, [column], schema.names)
             total, done = max(parquet.metadata.num_rows, 1), 0
             # What no field needs is not read.
-            wanted = sorted({steps[0] for column in columns.values() if (steps := _resolve(schema, column))})
+            wanted = sorted(
+                {steps[0] for field, column in columns.items() if (steps := _resolve(schema, column, field in lists))}
+            )
+            list_columns = {field: column for field, column in columns.items() if field in lists}
+            columns = {field: column for field, column in columns.items() if field not in lists}
             for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
-                yield _raw_batch(connection, batch, columns, done, (done + batch.num_rows) / total)
+                yield _raw_batch(connection, batch, columns, list_columns, done, (done + batch.num_rows) / total)
                 done += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         raise AudoticsError(f"{file} is not a whole Parquet file ({error}); fetch or write it again") from error
 
 
-def _resolve(schema: pa.Schema, column: str) -> list[str] | None:
+def _resolve(schema: pa.Schema, column: str, through_items: bool = False) -> list[str] | None:
     """Return the steps from the schema's top to a column; a column whose own name has dots goes first."""
     if column in schema.names:
         return [column]
@@ -62,7 +73,7 @@ def _resolve(schema: pa.Schema, column: str) -> list[str] | None:
         return None
     kind = schema.types[schema.names.index(steps[0])]
     for step in steps[1:]:
-        found = _within(kind, step)
+        found = kind.value_type if through_items and step == "*" and _is_list(kind) else _within(kind, step)
         if found is None:
             return None
         kind = found
@@ -95,6 +106,47 @@ def _check_column(file: InputFile, schema: pa.Schema, column: str, steps: list[s
         )
 
 
+def _check_list(file: InputFile, schema: pa.Schema, column: str) -> None:
+    """Raise AudoticsError unless a column, if the file has it, is a list of values, or a part of each of its items."""
+    steps = _resolve(schema, column, through_items=True)
+    if steps is None:
+        return
+    if (count := schema.names.count(steps[0])) > 1:
+        raise AudoticsError(f"{file} has {count} columns named {steps[0]!r}; rename all but one")
+    kinds = [schema.field(steps[0]).type]
+    for step in steps[1:]:
+        kinds.append(kinds[-1].value_type if step == "*" else _within(kinds[-1], step))
+    item = kinds[-1] if "*" in steps else kinds[-1].value_type if _is_list(kinds[-1]) else None
+    if item is None or pa.types.is_nested(item) or steps.count("*") > 1:
+        raise AudoticsError(
+            f"{file}: {column!r} holds {kinds[-1]}, not a list of values; name a list of texts, or a part of each of"
+            f" its items, such as '{column}.*.name'"
+        )
+
+
+def _texts_of_lists(batch: pa.RecordBatch, column: str) -> tuple[pa.Array, npt.NDArray[np.int64]]:
+    """Return the lists of texts of a column, nulls where there is none, and the rows whose texts are not UTF-8."""
+    steps = _resolve(batch.schema, column, through_items=True)
+    if steps is None:
+        return pa.nulls(batch.num_rows), np.array([], np.int64)
+    place = steps.index("*") if "*" in steps else len(steps)
+    value = batch.column(steps[0])
+    for step in steps[1:place]:
+        value = _step_into(value, step)
+    lengths = pc.fill_null(pc.list_value_length(value), 0).to_numpy().astype(np.int64)
+    items = pc.list_flatten(value)
+    for step in steps[place + 1 :]:
+        items = _step_into(items, step)
+    items = items.cast(pa.binary()) if _is_text(items.type) else items.cast(pa.string()).cast(pa.binary())
+    wrong = invalid_rows(items.fill_null(b""))
+    rows = np.unique(np.repeat(np.arange(len(lengths)), lengths)[wrong])
+    if len(wrong):
+        # Their rows are rejected.
+        items = pc.if_else(pa.array(np.isin(np.arange(len(items)), wrong)), None, items)
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+    return pa.ListArray.from_arrays(offsets, items.cast(pa.string())), rows
+
+
 def _step_into(values: pa.Array, step: str) -> pa.Array:
     if not _is_list(values.type):
         return pc.struct_field(values, step)
@@ -108,6 +160,7 @@ def _raw_batch(
     connection: duckdb.DuckDBPyConnection,
     batch: pa.RecordBatch,
     columns: Mapping[str, str],
+    lists: Mapping[str, str],
     rows_before: int,
     done: float,
 ) -> RawBatch:
@@ -126,6 +179,9 @@ def _raw_batch(
             value = value.cast(pa.binary())
             invalid = np.union1d(invalid, invalid_rows(value.fill_null(b"")))
         values[field] = _readable(value)
+    for field, column in lists.items():
+        values[field], of_rows = _texts_of_lists(batch, column)
+        invalid = np.union1d(invalid, of_rows)
     rows = pa.table(values)
     rejects = _rejects(connection, rows.take(pa.array(invalid)))
     if len(invalid):

@@ -7,6 +7,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.ingest.credits_sql import members_query
 from assets.ingest.duck import connect_offline
 from assets.ingest.parse_sql import listens_query
 from assets.ingest.records import FIELDS, REJECT_SCHEMA, TIME_REASONS, ParseRules, RawBatch
@@ -34,6 +35,7 @@ class ParsedBatch:
     Attributes:
         listens: columns as `parse_sql.listens_query` names them, `reason` apart; in the order of the file.
         rejects: REJECT_SCHEMA, those of the reader included.
+        credits: columns as `credits_sql.members_query` names them; None where the mapping has no lists of artists.
         nulled: listens per field whose value was replaced by null.
         odd_times: the texts of the first times that were refused.
     """
@@ -42,6 +44,7 @@ class ParsedBatch:
     rejects: pa.Table
     nulled: dict[str, int]
     odd_times: list[str]
+    credits: pa.Table | None = None
 
 
 class Parser:
@@ -78,8 +81,18 @@ class Parser:
             rejects = pa.concat_tables([rejects, refused.select(REJECT_SCHEMA.names)])
             odd = refused.filter(pc.is_in(refused["reason"], pa.array(TIME_REASONS)))
             odd_times = [text for text in odd["time"].slice(0, 5).to_pylist() if text is not None]
+        credits = self._credits(listens) if "credits" in batch.rows.column_names else None
+        if credits is not None:
+            credits, nulled["credits"] = credits
         nulled = {name: count for name, count in nulled.items() if count}
-        return ParsedBatch(listens, rejects, nulled, odd_times)
+        return ParsedBatch(listens, rejects, nulled, odd_times, credits)
+
+    def _credits(self, listens: pa.Table) -> tuple[pa.Table, int]:
+        """Return who the listens credit, and how many of them credit somebody whom nothing usable names."""
+        self._connection.register("accepted", listens.select(["line", "artist_natural_key"]))
+        members = self._connection.sql(members_query(self._rules.source)).to_arrow_table()
+        unnamed = members.filter(pc.is_null(members["line"]))["position"][0].as_py()
+        return members.filter(pc.is_valid(members["line"])), unnamed
 
     def _refused(self, batch: RawBatch, parsed: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
         """Return the rejects of the batch's rows, with the text of their `time`."""

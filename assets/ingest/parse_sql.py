@@ -46,7 +46,7 @@ WITH fields AS (
         {time_of(kinds["listened_at"], rules.time, latest) if "listened_at" in kinds else "NULL::BIGINT"} AS time_us
     FROM batch
 ), timed AS (
-    SELECT * REPLACE ({_mbid("recording_mbid")} AS recording_mbid, {_mbid("artist_mbid")} AS artist_mbid,
+    SELECT * REPLACE ({usable_mbid("recording_mbid")} AS recording_mbid, {usable_mbid("artist_mbid")} AS artist_mbid,
             {_isrc("isrc")} AS isrc),
         {", ".join(f"{name} IS NOT NULL AS {name}_given" for name in _CODES)},
         time_us{_since_start(rules.time)} AS listened_us
@@ -100,11 +100,16 @@ def _natural_keys(rules: ParseRules) -> str:
             WHEN title IS NOT NULL AND artist_name IS NOT NULL
             THEN 'name:' || {_normalised("artist_name")} || chr(31) || {_normalised("title")}
         END AS track_natural_key,
-        CASE
+        {artist_natural_key(rules.source)} AS artist_natural_key"""
+
+
+def artist_natural_key(source: str) -> str:
+    """Return the expression for what makes two mentions one artist, by artist_mbid, artist_id and artist_name."""
+    return f"""CASE
             WHEN artist_mbid IS NOT NULL THEN 'mbid:' || artist_mbid
-            WHEN artist_id IS NOT NULL THEN {quoted(rules.source + ":")} || artist_id
+            WHEN artist_id IS NOT NULL THEN {quoted(source + ":")} || artist_id
             WHEN artist_name IS NOT NULL THEN 'name:' || {_normalised("artist_name")}
-        END AS artist_natural_key"""
+        END"""
 
 
 def _reason(kinds: Mapping[str, str], rules: ParseRules, latest: datetime) -> str:
@@ -191,7 +196,7 @@ def _is_given(name: str, kinds: Mapping[str, str]) -> str:
     return f"coalesce({name}::VARCHAR <> '', false)" if name in kinds else "false"
 
 
-def _mbid(value: str) -> str:
+def usable_mbid(value: str) -> str:
     """Return an MBID in lower case, null where it is none."""
     return f"CASE WHEN regexp_full_match({value}, {_MBID}) THEN lower({value}) END"
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets.ingest.credits import CreditPicker
 from assets.ingest.delimited import DELIMITER, Layout, read_delimited
 from assets.ingest.duck import connect_offline
 from assets.ingest.files import InputFile
@@ -26,6 +27,7 @@ class Picker:
     Attributes:
         columns: the columns or dotted paths that the mapping asks for, each once, by the names `pick` expects.
         optional: those of the names without whose column a file can be read.
+        lists: those of the names whose column is a list.
     """
 
     def __init__(self, mapping: FileMapping, file: InputFile, user: str | None) -> None:
@@ -37,6 +39,8 @@ class Picker:
             if field not in mapping.optional and pick.default is None
         }
         fields = [column for pick in mapping.columns.values() for column in pick.columns]
+        credited = mapping.credits.lists() if mapping.credits else {}
+        fields += [column for each in credited.values() if each.split for column in each.columns]
         self._offset, self._end = (mapping.time.offset, mapping.time.end) if mapping.time else (None, None)
         if self._end is not None and "listened_at" in self._needed:
             self._needed["listened_at"] = (*self._needed["listened_at"], self._end)
@@ -50,6 +54,13 @@ class Picker:
         self.columns = {name: column for column, name in self._names.items()}
         alone = {columns[0] for columns in self._needed.values() if len(columns) == 1}
         self.optional = [name for column, name in self._names.items() if column not in alone]
+        lists = dict.fromkeys(column for each in credited.values() if not each.split for column in each.columns)
+        self._list_names = {column: f"list{position}" for position, column in enumerate(lists)}
+        self.lists = list(self._list_names.values())
+        self.columns |= {name: column for column, name in self._list_names.items()}
+        self.optional += self.lists
+        # Whether the first rows have shown that the file has them.
+        self._credits_seen = False
         self._connection = connect_offline()
         for field, pick in mapping.columns.items():
             if pick.lookup is not None:
@@ -78,7 +89,14 @@ class Picker:
         return RawBatch(rows, batch.rejects, batch.done, left_out=counted)
 
     def _query(self, schema: pa.Schema) -> str:
-        picks = [f"{self._field(field, pick, schema)} AS {field}" for field, pick in self._mapping.columns.items()]
+        credits = self._mapping.credits
+        credited = CreditPicker(credits, lambda field, column: self._credit(field, column, schema)) if credits else None
+        fields: dict[str, str] = {
+            field: self._field(field, pick, schema) for field, pick in self._mapping.columns.items()
+        }
+        if credited is not None:
+            fields = {**credited.first(fields), "credits": credited.credits()}
+        picks = [f"{expression} AS {field}" for field, expression in fields.items()]
         if self._end is not None:
             at = next(position for position, field in enumerate(self._mapping.columns) if field == "listened_at")
             picks[at : at + 1] = self._start_or_end(self._mapping.columns["listened_at"], self._end, schema)
@@ -93,7 +111,8 @@ class Picker:
                 f"WHEN {self._condition(rule, schema)} THEN {quoted(rule.rule)}" for rule in self._mapping.leave_out
             )
             picks.append(f"CASE {cases} END AS left_out")
-        return f"SELECT line, {', '.join(picks)} FROM batch ORDER BY line"
+        rows = "batch" if credited is None else credited.rows()
+        return f"SELECT line, {', '.join(picks)} FROM {rows} ORDER BY line"
 
     def _require(self, schema: pa.Schema) -> None:
         kinds = {column: schema.field(name).type for column, name in self._names.items()}
@@ -102,6 +121,12 @@ class Picker:
             joined = self._mapping.columns[field].join is not None
             if not any(found) or (joined and not all(found)):
                 raise MissingColumnError(self._file, field, columns)
+        if self._mapping.credits is not None and not self._mapping.credits.may_lack and not self._credits_seen:
+            for listed, given in self._mapping.credits.lists().items():
+                names = [self._names[each] if given.split else self._list_names[each] for each in given.columns]
+                if all(pa.types.is_null(schema.field(name).type) for name in names):
+                    raise MissingColumnError(self._file, f"credits.{listed}", given.columns)
+            self._credits_seen = True
         for column, kind in kinds.items():
             if pa.types.is_nested(kind):
                 raise AudoticsError(
@@ -149,10 +174,24 @@ class Picker:
             text = f"trim({name}::VARCHAR)"
             if field in _IDS and _is_text(schema.field(name).type):
                 text = f"regexp_replace({text}, '^([+-]?[0-9]+)\\.0+$', '\\1')"
+        return f"CASE WHEN {text} NOT IN ({_quoted(['', *self._nulls(field)])}) THEN {text} END"
+
+    def _credit(self, field: str, column: str, schema: pa.Schema) -> str:
+        """Return the expression for a column of credits: its text, or the items of its list."""
+        if column not in self._list_names:
+            return self._text(field, column, schema)
+        name = self._list_names[column]
+        if pa.types.is_null(schema.field(name).type):
+            return "NULL::VARCHAR[]"
+        if field == "join_phrase":
+            return name
+        nulls = _quoted(["", *self._nulls(field)])
+        return f"list_transform({name}, lambda item: CASE WHEN trim(item) NOT IN ({nulls}) THEN trim(item) END)"
+
+    def _nulls(self, field: str) -> Sequence[str]:
+        """Return what a field spells that has no value, besides the empty text."""
         nulls = self._mapping.nulls
-        if nulls is None:
-            nulls = () if field in _NAMES else NULLS
-        return f"CASE WHEN {text} NOT IN ({_quoted(['', *nulls])}) THEN {text} END"
+        return nulls if nulls is not None else () if field in _NAMES else NULLS
 
     def _condition(self, rule: LeaveOut, schema: pa.Schema) -> str:
         name = self._names[rule.column]

@@ -143,6 +143,7 @@ class ParseRules:
         of_tracks: whether rows of a catalogue, tags or blocks are about tracks, not about artists; of blocks, some may
             then be about artists all the same.
         earliest: before when the service takes no listen, where it says so.
+        has_credits: whether rows list all the artists of their track, in the column `credits`.
         times_are_from: where a person can correct the time unit; ends the message that refuses a file.
     """
 
@@ -155,6 +156,7 @@ class ParseRules:
     kind: Kind = "listens"
     of_tracks: bool = True
     earliest: datetime | None = None
+    has_credits: bool = False
     times_are_from: str = ""
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
 from assets import blocks
-from assets.ingest import blocks_sql, merge_sql, profiles_sql, tags_sql
+from assets.ingest import blocks_sql, credits_sql, merge_sql, profiles_sql, tags_sql
 from assets.ingest.files import InputFile
 from assets.ingest.mentions import MentionCounter
 from assets.ingest.parse import ParsedBatch, Parser
@@ -30,6 +30,8 @@ def stage(
         cursor.execute(statement)
     if rules.kind == "blocks":
         cursor.execute(blocks_sql.STAGING)
+    if rules.has_credits:
+        cursor.execute(credits_sql.STAGING)
     parser, mentions, tally = Parser(rules, now), MentionCounter(), Tally()
     with ThreadPoolExecutor(1) as writer:
         # While PostgreSQL takes in one batch, the next is read.
@@ -56,8 +58,10 @@ def _tables(parsed: ParsedBatch, rules: ParseRules, mentions: MentionCounter) ->
         return {**tables, "staged_profile_rows": rows.select(["line", *PROFILE_SCHEMA.names])}
     if not rows.num_rows:
         return tables
-    split = mentions.split(rows)
+    split = mentions.split(rows, parsed.credits)
     tables |= {"staged_users": split.users, "staged_artists": split.artists, "staged_tracks": split.tracks}
+    if split.credits is not None:
+        tables["staged_credits"] = split.credits
     return {**tables, "staged_listens": split.listens} if rules.kind == "listens" else tables
 
 
@@ -99,7 +103,7 @@ def merge_kind(
     known are rejected, and counted so in the tally.
     """
     if rules.kind == "listens":
-        return merge(cursor, file_id, rules.source, tally.listens, progress)
+        return merge(cursor, file_id, rules, tally.listens, progress)
     if rules.kind == "profiles":
         for statement in profiles_sql.merge_profiles(file_id):
             cursor.execute(statement)
@@ -108,7 +112,7 @@ def merge_kind(
         return _merge_blocks(cursor, file_id, tally)
     kind = "track" if rules.of_tracks else "artist"
     if rules.kind == "catalogue":
-        merge(cursor, file_id, rules.source, 0, progress)
+        merge(cursor, file_id, rules, 0, progress)
         return _count(cursor, f"raw.{kind}_mentions WHERE file_id = {file_id:d}")
     for statement in tags_sql.merge_tags(kind, file_id):
         cursor.execute(statement)
@@ -141,10 +145,10 @@ def _count(cursor: dbapi.Cursor, rows: str) -> int:
     return int(cursor.fetchone()[0])
 
 
-def merge(cursor: dbapi.Cursor, file_id: int, source: str, staged: int, progress: Callable[[float], None]) -> int:
+def merge(cursor: dbapi.Cursor, file_id: int, rules: ParseRules, staged: int, progress: Callable[[float], None]) -> int:
     """Move the staged rows into raw.* and return how many of the `staged` listens were new. Needs `lock`."""
     loaded = 0
-    statements = merge_sql.merge_statements(file_id, source)
+    statements = merge_sql.merge_statements(file_id, rules.source, rules.has_credits)
     for position, (name, statement) in enumerate(statements.items(), 1):
         if name != "duplicates" or loaded < staged:
             cursor.execute(statement)

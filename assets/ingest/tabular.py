@@ -116,7 +116,7 @@ class Tabular:
                 f'add format = "csv", "tsv", "json", "jsonl", "parquet" or "xlsx" to {self.origin}'
             )
         picker = Picker(self.mapping, file, self.told_user(file) if self.mapping.user_pattern else None)
-        return self._picked(picker, self._columns(file, format_name, picker.columns, picker.optional))
+        return self._picked(picker, self._columns(file, format_name, picker.columns, picker.optional, picker.lists))
 
     def _picked(self, picker: Picker, batches: Iterator[RawBatch]) -> Iterator[RawBatch]:
         try:
@@ -125,12 +125,22 @@ class Tabular:
             raise error if self.name is None else error.of_format(self.name) from error
 
     def _columns(
-        self, file: InputFile, format_name: FormatName, columns: dict[str, str], optional: Sequence[str]
+        self,
+        file: InputFile,
+        format_name: FormatName,
+        columns: dict[str, str],
+        optional: Sequence[str],
+        lists: Sequence[str],
     ) -> Iterator[RawBatch]:
         if format_name == "parquet":
-            return read_parquet(file, columns, optional)
+            return read_parquet(file, columns, optional, lists)
         if format_name in ("json", "jsonl"):
-            return read_json(file, columns, optional, self.mapping.rows, self.mapping.encoding, self.json)
+            return read_json(file, columns, optional, self.mapping.rows, self.mapping.encoding, self.json, lists)
+        if lists:
+            raise AudoticsError(
+                f"{file}: {format_name} has no lists; say with split under [credits] of {self.origin} what stands"
+                " between the artists"
+            )
         if format_name == "xlsx":
             return read_spreadsheet(file, columns, optional, self.mapping.sheet)
         return read_delimited(file, self._layout(format_name), columns, optional)

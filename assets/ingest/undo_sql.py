@@ -5,6 +5,7 @@ user, the track or artist with its public id, title and name, the profile.
 """
 
 from assets.ingest.blocks_sql import undo_blocks
+from assets.ingest.credits_sql import UNDO as UNDO_CREDITS
 from assets.ingest.describe_sql import DESCRIPTIONS, OF_LISTENS
 from assets.ingest.merge_sql import describe_users
 
@@ -24,6 +25,7 @@ def undo_statements(file_id: int) -> dict[str, str]:
         # Whoever and whatever only a block had kept goes with it.
         **undo_blocks(file_id),
         **_undo_users(file_id),
+        "credits": UNDO_CREDITS.format(file_id=file_id),
         # Tracks name artists, so these are described first and go last.
         **_redescribe("artist", file_id),
         **_redescribe("track", file_id),
@@ -218,7 +220,7 @@ settled AS (
     SELECT
         {key}, natural_key, {public_id},
         CASE
-            WHEN row_number() OVER (PARTITION BY wanted ORDER BY file_id NULLS LAST, line) = 1 THEN wanted
+            WHEN row_number() OVER (PARTITION BY wanted ORDER BY file_id NULLS LAST, line, natural_key) = 1 THEN wanted
             ELSE natural_key
         END AS settled_id
     FROM wanting INNER JOIN contested USING (wanted)

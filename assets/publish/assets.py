@@ -34,6 +34,7 @@ _CHECK = "is_live"
         dg.AssetKey(["core", "dim_users"]),
         dg.AssetKey(["core", "dim_blocks"]),
         dg.AssetKey(["core", "dim_tracks"]),
+        dg.AssetKey(["core", "dim_track_artists"]),
         dg.AssetKey(["core", "dim_artists"]),
         dg.AssetKey(["core", "fct_listens"]),
         dg.AssetKey(["features", "feat_track"]),

@@ -161,11 +161,17 @@ def _packed(connection: Connection, user_keys: Sequence[int]) -> dict[str, bytes
     rows = connection.execute(text(_BLOCKED.format(**identities)), {"keys": user_keys}).all()
     tracks = sorted({row.item_key for row in rows if row.item_kind == ItemKind.TRACK})
     versions = _versions(connection, tracks, identities)
+    artists = sorted({row.item_key for row in rows if row.item_kind == ItemKind.ARTIST})
+    guests = defaultdict[int, set[str]](set)
+    if artists:
+        for row in connection.execute(text(_AS_GUESTS.format(**identities)), {"keys": artists}):
+            guests[row.blocked_key].add(row.track_id)
     users: dict[str, tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
     for row in rows:
         track_ids, artist_ids = users[row.user_id]
         if row.item_kind == ItemKind.ARTIST:
             artist_ids.update((row.item_id, row.artist_id))
+            track_ids.update(guests.get(row.item_key, ()))
         else:
             track_ids.update(versions.get(row.item_key, ()), (row.item_id,))
     return {user_id: pack_blocks(Blocks(*map(frozenset, ids))) for user_id, ids in users.items()}
@@ -259,6 +265,30 @@ from named
 inner join raw.tracks as tracks using (artist_key)
 left join {track_identities} as identities using (track_key)
 inner join raw.tracks as titled on titled.track_key = coalesce(identities.canonical_track_key, tracks.track_key)
+"""
+# Tracks that credit these artists, under any of their names, beside the track's own artist, as lists know them.
+_AS_GUESTS = """
+with blocked as (
+    select given.artist_key as blocked_key, coalesce(identities.canonical_artist_key, given.artist_key) as artist_key
+    from unnest(cast(:keys as integer[])) as given (artist_key)
+    left join {artist_identities} as identities using (artist_key)
+),
+named as (
+    select blocked_key, artist_key from blocked
+    union
+    select blocked.blocked_key, identities.artist_key
+    from blocked inner join {artist_identities} as identities on identities.canonical_artist_key = blocked.artist_key
+)
+select distinct named.blocked_key, shown.track_id
+from named
+inner join raw.track_artists as credits using (artist_key)
+left join {track_identities} as identities on credits.track_key = identities.track_key
+inner join raw.tracks as shown on shown.track_key = coalesce(identities.canonical_track_key, credits.track_key)
+where
+    shown.artist_key is distinct from credits.artist_key
+    and credits.file_id = (
+        select min(firsts.file_id) from raw.track_artists as firsts where firsts.track_key = credits.track_key
+    )
 """
 _WITH_BLOCKS = text(
     "select user_id from raw.users where user_id = any(:ids)"

@@ -173,13 +173,16 @@ def _batches(connection: dbapi.Connection, day: str, slate: str, at: datetime) -
             return
         rows = fetch_frame(
             connection,
-            f"select user_id, track_key, score, coalesce(anchor_track_key, {NO_ANCHOR}) as anchor_track_key from"
+            "with guests as materialized (select track_key, artist_key from core.dim_track_artists where position > 1)"
+            f" select user_id, track_key, score, coalesce(anchor_track_key, {NO_ANCHOR}) as anchor_track_key from"
             f" (select user_key, rank, track_key, score, anchor_track_key {lists}"
             f" and user_key > {last} and user_key <= {members})"
             " as lists inner join core.dim_users using (user_key) inner join core.dim_tracks using (track_key)"
             f" where not exists (select from core.dim_blocks as blocks where blocks.user_key = lists.user_key"
-            f" and blocks.created_at <= timestamptz '{at.isoformat()}' and blocks.item_key ="
-            " case blocks.item_kind when 'track' then lists.track_key else dim_tracks.artist_key end)"
+            f" and blocks.created_at <= timestamptz '{at.isoformat()}' and case blocks.item_kind"
+            " when 'track' then blocks.item_key = lists.track_key else blocks.item_key = dim_tracks.artist_key"
+            " or exists (select from guests where guests.track_key = lists.track_key"
+            " and guests.artist_key = blocks.item_key) end)"
             " order by user_key, rank",
         )
         offsets = list_offsets(rows["user_id"])

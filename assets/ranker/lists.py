@@ -9,7 +9,7 @@ import pandas as pd
 from adbc_driver_postgresql import dbapi
 
 from assets.candidates.source import ranks_within
-from assets.catalogue import read_titles
+from assets.catalogue import read_guests, read_titles
 from assets.listens import Floats, Ints
 from assets.pairs import pack
 from assets.recordings import recordings
@@ -70,11 +70,13 @@ class Listing:
 class ListRules:
     """Knows the artist and the recording of each track, and what each user has blocked."""
 
-    def __init__(self, catalogue: pd.DataFrame, blocks: pd.DataFrame | None = None) -> None:
+    def __init__(
+        self, catalogue: pd.DataFrame, blocks: pd.DataFrame | None = None, guests: pd.DataFrame | None = None
+    ) -> None:
         """Takes the catalogue and the blocks, if there are any; artists are not spread until `spread` says how.
 
         catalogue: track_key, artist_key and title (both may be null), one row per track. blocks: user_key, item_kind
-        ("track" or "artist"), item_key.
+        ("track" or "artist"), item_key. guests: track_key and artist_key of whoever a track credits beside its artist.
         """
         if blocks is None:
             blocks = pd.DataFrame({"user_key": [], "item_kind": [], "item_key": []})
@@ -89,6 +91,7 @@ class ListRules:
         # Who blocks a track does not want its remaster either.
         self._blocked_recordings = pack(user[~of_artist], self._of(item[~of_artist])[1])
         self._blocked_artists = pack(user[of_artist], item[of_artist])
+        self._blocked_guests = _of_guests(user[of_artist], item[of_artist], guests)
         self._heard_recordings = np.empty(0, np.int64)
 
     @classmethod
@@ -133,7 +136,8 @@ class ListRules:
         """Whether each user has blocked each track: a version of its recording, or its artist."""
         artist, recording = self._of(track)
         blocked: Hidden = np.isin(pack(user, recording), self._blocked_recordings)
-        return blocked | np.isin(pack(user, artist), self._blocked_artists)
+        by_artist = np.isin(pack(user, artist), self._blocked_artists)
+        return blocked | by_artist | np.isin(pack(user, track), self._blocked_guests)
 
     def _of(self, track: Ints) -> tuple[Ints, Ints]:
         """Artist (-1 where unknown) and recording of each track; a track outside the catalogue is its own recording."""
@@ -141,6 +145,14 @@ class ListRules:
         known = self._tracks[place] == track
         artist = np.where(known, self._artist[place], -1)
         return artist, np.where(known, self._recording[place], -1 - track.astype(np.int64))
+
+
+def _of_guests(user: Ints, artist: Ints, guests: pd.DataFrame | None) -> Ints:
+    """Pairs of users and the tracks on which an artist whom they have blocked is a guest, packed."""
+    if guests is None:
+        return np.empty(0, np.int64)
+    blocked = pd.DataFrame({"user_key": user, "artist_key": artist}).merge(guests, on="artist_key")
+    return pack(*(blocked[name].to_numpy(np.int64) for name in ("user_key", "track_key")))
 
 
 def _numbered(keys: Ints) -> Ints:
@@ -185,4 +197,5 @@ def read_list_rules(connection: dbapi.Connection) -> ListRules:
     return ListRules(
         read_titles(connection),
         fetch_frame(connection, "select user_key, item_kind, item_key from core.dim_blocks"),
+        read_guests(connection),
     )

@@ -40,6 +40,7 @@ _CHAMPION_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-6)
         "candidates",
         dg.AssetKey(["core", "dim_blocks"]),
         dg.AssetKey(["core", "dim_tracks"]),
+        dg.AssetKey(["core", "dim_track_artists"]),
         *FEATURE_KEYS,
         dg.AssetDep(rankers, partition_mapping=_CHAMPION_WINDOW),
     ],

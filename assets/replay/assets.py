@@ -42,6 +42,7 @@ class ReplayConfig(dg.Config):
         dg.AssetKey(["core", "fct_listens"]),
         dg.AssetKey(["core", "dim_blocks"]),
         dg.AssetKey(["core", "dim_tracks"]),
+        dg.AssetKey(["core", "dim_track_artists"]),
         *FEATURE_KEYS,
     ],
     check_specs=[

@@ -58,7 +58,7 @@ class Blocks(NamedTuple):
     """What a user never wants to be recommended. Public ids, because they hold in every release and keys do not."""
 
     track_ids: frozenset[str]
-    """Blocked tracks, and the other versions of their recordings."""
+    """Blocked tracks, the other versions of their recordings, and tracks that credit a blocked artist as a guest."""
     artist_ids: frozenset[str]
 
     def hold(self, track: Track) -> bool:

@@ -35,6 +35,7 @@ CLOCKS = {
     "analytics.listening_daily": set(),
     "core.dim_users": set(),
     "core.dim_tracks": set(),
+    "core.dim_track_artists": set(),
     "core.dim_artists": set(),
     "raw.rejected_listens": set(),
     "features.feat_user": set(),

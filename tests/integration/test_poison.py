@@ -39,7 +39,7 @@ from warehouse.engine import adbc_connect
 UNTIL = date(2026, 6, 1)
 AS_OF = UNTIL - timedelta(days=7)
 FOLD = AS_OF - timedelta(days=HORIZON_DAYS)
-FEATURES = ("--select", "+marts.features", "+dim_blocks")
+FEATURES = ("--select", "+marts.features", "+dim_blocks", "+dim_track_artists")
 DATES = dates_environment([AS_OF, FOLD])
 FEW_TREES = RankerConfig(trees=10, min_child_samples=5, lambda_l2=0.1)
 # Of the listens from as_of on, a third goes and a third moves. At that very midnight everybody, a new user among them,

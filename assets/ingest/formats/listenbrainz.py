@@ -46,16 +46,20 @@ _KEYS = {
             "track_metadata.mbid_mapping.recording_mbid",
             "recording_mbid",
         ],
-        "artist_mbid": [
-            "track_metadata.additional_info.artist_mbids.0",
-            "track_metadata.mbid_mapping.artist_mbids.0",
-            "artist_credit_mbids.0",
-        ],
         "isrc": "track_metadata.additional_info.isrc",
         "duration_ms": "track_metadata.additional_info.duration_ms",
     },
+    # Names of several artists are one text there, and its lists of names may be of another credit than its MBIDs.
+    "credits": {
+        "artist_mbid": [
+            "track_metadata.additional_info.artist_mbids",
+            "track_metadata.mbid_mapping.artist_mbids",
+            "artist_credit_mbids",
+        ],
+        "may_lack": True,
+    },
     # Rows without names or a time are rejected one by one.
-    "optional": ["listened_at", "title", "artist_name", "recording_mbid", "artist_mbid", "isrc", "duration_ms"],
+    "optional": ["listened_at", "title", "artist_name", "recording_mbid", "isrc", "duration_ms"],
     "time": {"unit": "s"},
 }
 

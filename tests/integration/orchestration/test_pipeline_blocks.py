@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pytest
 from api_client import recommendations, running_api
 from loading import until_somebody_waits
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from assets.blocks import ItemKind, block, unblock
 from assets.publish.content import ReleaseInput
 from assets.publish.warehouse_content import release_content
+from assets.ranker.lists import read_list_rules
 from orchestration.cli.app import app
 from quality.checks import blocked_items
 from warehouse.engine import adbc_connect, create_engine
@@ -90,6 +92,52 @@ def test_a_blocked_item_in_a_list_fails_the_check_unless_the_block_came_later_an
     with loader.begin() as connection:
         assert unblock(connection, user_id, ItemKind.TRACK, track_id)
         assert not unblock(connection, user_id, ItemKind.TRACK, track_id)
+
+
+def test_a_block_of_a_guest_reaches_the_tracks_that_credit_them(pipeline: Pipeline) -> None:
+    day = date.fromisoformat(AS_OF)
+    ((user_id, track_key, guest_key, guest_id),) = pipeline.query(
+        "select user_id, track_key, artists.artist_key, artists.artist_id"
+        " from ml.recommendations inner join core.dim_users using (user_key)"
+        " inner join core.dim_tracks as tracks using (track_key) cross join lateral ("
+        "   select artist_key, artist_id from core.dim_artists where artist_key not in ("
+        "     select artist_key from ml.recommendations as lists inner join core.dim_tracks using (track_key)"
+        "     where lists.user_key = dim_users.user_key and artist_key is not null) limit 1"
+        " ) as artists where slate = 'discover' and rank = 1 order by user_key limit 1"
+    )
+    loader = create_engine(pipeline.warehouse_url, Role.LOADER)
+    with loader.begin() as connection:
+        connection.execute(
+            text(
+                "insert into raw.track_artists (file_id, track_key, position, artist_key)"
+                " select file_id, track_key, place, case place when 1 then artist_key else :guest end"
+                " from raw.tracks cross join generate_series(1, 2) as place where track_key = :track"
+            ),
+            {"track": track_key, "guest": guest_key},
+        )
+        assert block(connection, user_id, ItemKind.ARTIST, guest_id)
+    try:
+        with create_engine(pipeline.warehouse_url, Role.SERVICE).connect() as service:
+            assert blocked_items(service, day)[1] == 0, "the block is of the next lists"
+        with adbc_connect(pipeline.warehouse_url, Role.SERVICE) as connection:
+            assert track_key not in discovered(release_content(connection, day), user_id)
+        with adbc_connect(pipeline.warehouse_url, Role.SERVICE) as connection:
+            ((user_key,),) = pipeline.query(f"select user_key from core.dim_users where user_id = '{user_id}'")
+            rules = read_list_rules(connection)
+        assert rules.blocked(np.array([user_key, user_key + 1]), np.array([track_key] * 2)).tolist() == [True, False]
+        with loader.begin() as connection:
+            made_at = "(select min(blocks_read_at) from ml.recommendation_batches)"
+            ((instant,),) = pipeline.query(f"select {made_at}")
+            connection.execute(
+                text("update raw.blocks set created_at = :at where item_key = :guest and item_kind = 'artist'"),
+                {"at": instant, "guest": guest_key},
+            )
+        with create_engine(pipeline.warehouse_url, Role.SERVICE).connect() as service:
+            assert blocked_items(service, day)[1] >= 1
+    finally:
+        with loader.begin() as connection:
+            connection.execute(text("delete from raw.track_artists"))
+            assert unblock(connection, user_id, ItemKind.ARTIST, guest_id)
 
 
 def test_a_block_holds_from_the_next_request_on_until_it_is_taken_back(

@@ -175,7 +175,7 @@ def test_the_raw_tables_are_there_and_dagster_has_an_empty_schema(warehouse_url:
     tables = _rows(warehouse_url, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'raw'")
     assert {name for (name,) in tables} == {
         *("ingest_files", "file_places", "landed_files", "listens", "listen_days", "duplicate_listens"),
-        *("users", "artists", "tracks", "user_profiles", "track_tags", "artist_tags", "blocks"),
+        *("users", "artists", "tracks", "track_artists", "user_profiles", "track_tags", "artist_tags", "blocks"),
         *("user_mentions", "artist_mentions", "track_mentions", "block_mentions", "given_keys"),
         *("rejected_listens", "pseudonym_key"),
     }

@@ -15,6 +15,7 @@ def create() -> None:
     ledger.create()
     _create_users()
     _create_catalogue()
+    _create_credits()
     _create_listens()
     _create_rejected_listens()
     _create_what_files_say()
@@ -105,6 +106,24 @@ def _create_catalogue() -> None:
     )
     # Whoever blocks a track blocks its other versions, which are found among the artist's.
     op.create_index("tracks_artist_key_idx", "tracks", ["artist_key"], schema="raw")
+
+
+def _create_credits() -> None:
+    op.create_table(
+        "track_artists",
+        column("file_id", sa.Integer, "The load that says so; of several, the first counts: raw.ingest_files"),
+        column("track_key", sa.Integer, "raw.tracks"),
+        column("position", sa.SmallInteger, "Place in the credit, from 1"),
+        column("artist_key", sa.Integer, "raw.artists; at the first place, the artist that the row has for the track"),
+        column(
+            "join_phrase", sa.Text, "What stands after the artist where all are named, such as ' feat. '", null=True
+        ),
+        sa.PrimaryKeyConstraint("track_key", "file_id", "position", name="track_artists_pkey"),
+        schema="raw",
+        comment="One row per artist of a track that a load credits several with; others have theirs in raw.tracks",
+    )
+    # Whoever blocks an artist blocks the tracks on which they are a guest.
+    op.create_index("track_artists_artist_key_idx", "track_artists", ["artist_key"], schema="raw")
 
 
 def _create_listens() -> None:

@@ -38,7 +38,7 @@ _SCHEMAS = {
 _LOADED = ", ".join(
     f"raw.{table}"
     for table in (
-        *("ingest_files", "users", "artists", "tracks"),
+        *("ingest_files", "users", "artists", "tracks", "track_artists"),
         *("listens", "rejected_listens", "track_tags", "artist_tags", "blocks"),
     )
 )

@@ -30,6 +30,8 @@ _COLUMNS = {
     "isrc": "isrc",
     "duration_ms": "length",
 }
+_HEADER = ",".join((*_COLUMNS.values(), "all"))
+_GUESTS = ("Björk; Portishead", "Portishead;BJÖRK;Beth", "Beth; 1", "Beth;Beth", "Beth")
 _USERS = ("ada", "bob", "cyd", "dan", "eve", "")
 _NAMES = ("Björk", "BJÖRK", "Portishead", "portishead ", "")
 
@@ -49,6 +51,7 @@ def _row(rng: random.Random) -> str:
             rng.choice(("1000", "2000", "")),
             rng.choice(("GBAAA9400001", "GBAAA9400002", "")),
             rng.choice(("300000", "301000", "")),
+            rng.choice((*_GUESTS, "", "", "")),
         )
     )
 
@@ -57,9 +60,11 @@ def _tabular_file(folder: Path, rng: random.Random, number: int) -> tuple[Source
     path = folder / f"{number}.csv"
     rows = [_row(rng) for _ in range(rng.randrange(1, 40))]
     # A row that loads, so that the file is never refused.
-    certain = f"zoe,{1400000000 + number % 3},1,,,,,,,,"
-    path.write_text("\n".join([",".join(_COLUMNS.values()), certain, *rows]), encoding="utf-8")
-    return tabular(columns=_COLUMNS, source=rng.choice(("shop", "club"))), path
+    certain = f"zoe,{1400000000 + number % 3},1,,,,,,,,,"
+    path.write_text("\n".join([_HEADER, certain, *rows]), encoding="utf-8")
+    field = rng.choice(("artist_name", "artist_id", None))
+    credits = {field: {"column": "all", "split": ";"}} if field else None
+    return tabular(columns=_COLUMNS, source=rng.choice(("shop", "club")), credits=credits), path
 
 
 def _lastfm_file(folder: Path, rng: random.Random, number: int) -> tuple[Source, Path]:

@@ -185,3 +185,25 @@ def test_an_instant_of_the_blocks_waits_for_one_that_is_not_committed_yet(
     (first,), (second,) = query(warehouse_url, "select created_at from raw.blocks order by created_at")
     assert (blocks, instant.tzinfo) == (1, UTC)
     assert first <= instant < second
+
+
+def test_who_blocks_an_artist_blocks_the_tracks_on_which_they_are_a_guest(
+    loader: Engine, client: Redis, warehouse_url: str
+) -> None:
+    with loader.begin() as connection:
+        connection.execute(
+            text(
+                "insert into raw.track_artists (file_id, track_key, position, artist_key) values"
+                " (1, 0, 1, 0), (1, 0, 2, 2), (2, 3, 1, 0), (2, 3, 2, 1), (3, 3, 1, 0), (3, 3, 2, 2)"
+            )
+        )
+    change(loader, client, "user_1", ARTIST, "a-2")
+    change(loader, client, "user_2", ARTIST, "a-1")
+    change(loader, client, "user_3", ARTIST, "a-0")
+    assert held(client) == {"user_1": (["t-0"], ["a-2"]), "user_2": (["t-3"], ["a-1"]), "user_3": ([], ["a-0"])}
+    with create_engine(warehouse_url).begin() as connection:
+        # Artist 1 is artist 0 by another name, and track 4 is track 0.
+        connection.execute(text(IDENTITIES))
+        connection.execute(text("insert into raw.track_artists values (1, 4, 1, 1), (1, 4, 2, 2)"))
+    publish_blocks(loader, client)
+    assert held(client)["user_1"] == (["t-0"], ["a-2"])

@@ -10,7 +10,7 @@ import pytest
 from assets.ingest.lastfm_1k import LISTENS_NAME, LastFm1k
 from assets.ingest.listing import list_files
 from assets.ingest.mapping import FieldName, Mapping, read_mapping
-from assets.ingest.mapping_parts import NULLS, LeaveOut, Lookup, Pick, Time
+from assets.ingest.mapping_parts import NULLS, CreditList, Credits, LeaveOut, Lookup, Pick, Time
 from assets.ingest.tabular import Tabular
 from tests.input_files import input_file, paths
 from tests.repository import ROOT
@@ -244,7 +244,7 @@ def test_the_page_on_mappings_explains_every_key_and_no_other() -> None:
         if line.startswith("| `")
         for key in re.findall("`([^`]+)`", line.split("|")[1])
     }
-    models = (Mapping, Pick, Lookup, Time, LeaveOut)
+    models = (Mapping, Pick, Lookup, Credits, CreditList, Time, LeaveOut)
     keys = {field.alias or name for model in models for name, field in model.model_fields.items()}
     # In the sentence above their table.
     assert keys - explained == {"rule"}

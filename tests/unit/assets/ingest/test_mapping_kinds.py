@@ -1,9 +1,35 @@
 """Mappings of catalogues, tags, profiles and blocks: what is refused."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
 from assets.ingest.mapping import Mapping
+
+LISTENS = {
+    "source": "shop",
+    "columns": {"user_id": "u", "listened_at": "t", "track_id": "id"},
+    "time": {"unit": "s"},
+}
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"credits": {"join_phrase": "j"}}, "names no list of artist_id, artist_mbid or artist_name"),
+        ({"credits": {"artist_name": {"column": "a", "each": "b"}}}, "each"),
+        ({"credits": {"artist_name": "a"}, "format": "csv"}, "csv has no lists: say with split what stands between"),
+        ({"credits": {"artist_name": "a"}, "constants": {"artist_name": "A"}}, "in credits and in constants"),
+        ({"credits": {"artist_id": "a", "join_phrase": {"column": "j", "split": ","}}}, "join_phrase cannot be split"),
+        ({"credits": {"artist_id": "a"}, "kind": "tags", "time": None}, "credits are of tracks"),
+    ],
+)
+def test_credits_that_have_no_effect_are_refused(keys: dict[str, Any], message: str) -> None:
+    if keys.get("kind") == "tags":
+        keys = {**keys, "columns": {"track_id": "id", "tag": "tag"}}
+    with pytest.raises(ValidationError, match=message):
+        Mapping.model_validate(LISTENS | keys)
 
 
 @pytest.mark.parametrize(

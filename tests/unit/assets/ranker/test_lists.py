@@ -53,6 +53,14 @@ def test_a_blocked_track_goes_for_that_user_only_and_a_blocked_artist_with_all_t
     assert listed(scores, blocks=blocks) == {1: [1, 10], 2: [10], 3: [0, 1, 10]}
 
 
+def test_a_blocked_artist_goes_with_the_tracks_on_which_they_are_a_guest() -> None:
+    blocks = pd.DataFrame({"user_key": [1, 2], "item_kind": ["artist", "track"], "item_key": [7, 7]})
+    guests = pd.DataFrame({"track_key": [0, 11, 12], "artist_key": [7, 7, 8]})
+    rules = ListRules(CATALOGUE, blocks, guests)
+    user, track = np.repeat([1, 2], 3), np.tile([0, 11, 12], 2)
+    assert rules.blocked(user, track).tolist() == [True, True, False, False, False, False]
+
+
 def test_a_blocked_track_leaves_its_place_to_the_next_one() -> None:
     blocks = pd.DataFrame({"user_key": [1], "item_kind": ["track"], "item_key": [3]})
     assert listed({1: {3: 0.9, 4: 0.8, 5: 0.7}}, blocks=blocks, k=2) == {1: [4, 5]}

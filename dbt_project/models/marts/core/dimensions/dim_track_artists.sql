@@ -1,0 +1,95 @@
+with named as (
+
+    select
+        track_key,
+        canonical_track_key,
+        artist_key
+    from {{ ref('dim_tracks') }}
+
+),
+
+-- Whom any name of a track credits.
+credited as (
+
+    select
+        named.canonical_track_key,
+        credits.track_key as named_by,
+        credits.position,
+        credits.join_phrase,
+        coalesce(identities.canonical_artist_key, credits.artist_key) as artist_key
+    from {{ ref('stg_track_artists') }} as credits
+    inner join named on credits.track_key = named.track_key
+    left join {{ ref('dim_artist_identities') }} as identities on credits.artist_key = identities.artist_key
+
+),
+
+-- The track's own artist comes first, whoever a credit begins with.
+stated as (
+
+    select
+        canonical_track_key,
+        named_by,
+        position,
+        join_phrase,
+        artist_key
+    from credited
+    union all
+    select
+        canonical_track_key,
+        -1 as named_by,
+        0 as position,
+        null as join_phrase,
+        artist_key
+    from named
+    where
+        track_key = canonical_track_key
+        and artist_key is not null
+        and canonical_track_key in (select credited.canonical_track_key from credited)
+
+),
+
+mentions as (
+
+    select
+        canonical_track_key,
+        artist_key,
+        named_by,
+        position,
+        max(join_phrase) over (partition by canonical_track_key, artist_key) as join_phrase,
+        row_number() over (partition by canonical_track_key, artist_key order by named_by, position) as mention
+    from stated
+
+),
+
+placed as (
+
+    select
+        canonical_track_key,
+        artist_key,
+        join_phrase,
+        row_number() over (partition by canonical_track_key order by named_by, position) as position
+    from mentions
+    where mention = 1
+
+)
+
+select
+    -- ids
+    named.track_key,
+    placed.artist_key,
+
+    -- text
+    placed.join_phrase,
+
+    -- numerics
+    cast(placed.position as integer) as position
+from placed
+inner join named on placed.canonical_track_key = named.canonical_track_key
+union all
+select
+    track_key,
+    artist_key,
+    cast(null as text) as join_phrase,
+    1 as position
+from named
+where artist_key is not null and canonical_track_key not in (select credited.canonical_track_key from credited)

@@ -53,9 +53,16 @@ class Place:
         try:
             yield
         except AudoticsError as error:
-            if not stops_every_load(error.__cause__) and self.file.stamp() != self.stamp:
+            if not stops_every_load(error.__cause__) and self._is_another():
                 raise ChangedError(self.file) from error
             raise
+
+    def _is_another(self) -> bool:
+        """Whether the file was changed; not where it is gone, which is another fault."""
+        try:
+            return self.file.stamp() != self.stamp
+        except (OSError, KeyError, AudoticsError):
+            return False
 
     def require_unchanged(self) -> None:
         """Make sure that the file is the one that it was.

@@ -22,7 +22,7 @@ class UndoneLoad:
         listens: rows of raw.listens that were the file's.
         listens_kept: those of them that other files have as well: they stay, as the first of these files has them.
         rejected: rows that went from raw.rejected_listens.
-    blocks: blocks that no longer hold: those that neither their users asked for nor other files state.
+        blocks: blocks that no longer hold: those that neither their users asked for nor other files state.
         users, artists, tracks: rows that went because no other file names them.
     """
 

@@ -96,7 +96,11 @@
         {%- if parents == "''" %}
         (select coalesce(max(version), 0) from noted) as available,
         {%- else %}
-        (select coalesce(min(version), 0) from {{ source('builds', 'models') }} where model in ({{ parents }})) as available,
+        -- Another command may have built the parents up to a later load, of which this one knows nothing.
+        least(
+            (select coalesce(max(version), 0) from {{ source('builds', 'days') }} where invocation_id = '{{ invocation_id }}'),
+            (select coalesce(min(version), 0) from {{ source('builds', 'models') }} where model in ({{ parents }}))
+        ) as available,
         {%- endif %}
         stretches.first_day,
         stretches.last_day

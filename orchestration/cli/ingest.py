@@ -199,11 +199,12 @@ def forget(
     with platform.transaction(Role.LOADER) as connection:
         blocking = users_blocking_by(connection, [file_id])
         undone = undo_load(connection, file_id)
-    publish_of(platform, blocking)
     if as_json:
         print_json(asdict(undone))
-        return
-    print_undone(undone)
+    else:
+        print_undone(undone)
+    # What is undone is told though Redis may fail.
+    publish_of(platform, blocking)
 
 
 def _ingest(

@@ -13,6 +13,7 @@ from warehouse.wording import counted
 
 if TYPE_CHECKING:
     from assets.ingest.rejected import RejectedOfFile
+    from assets.ingest.retry import RetryReport
 
 app = typer.Typer(help="Rows of loaded files that could not become listens, and why.", no_args_is_help=True)
 
@@ -128,7 +129,7 @@ def retry(
     from assets.ingest.retry import retry_rejects
     from assets.ingest.tabular import Tabular
     from orchestration.cli.ingest_reports import file_progress
-    from orchestration.cli.rendering import print_json, say
+    from orchestration.cli.rendering import print_json
     from orchestration.platform import open_platform
     from warehouse.roles import Role
 
@@ -138,10 +139,17 @@ def retry(
         report = retry_rejects(platform.warehouse_url, file, source, path, show)
     with platform.transaction(Role.LOADER) as connection:
         blocking = users_blocking_by(connection, [file])
-    publish_of(platform, blocking)
     if as_json:
         print_json(asdict(report))
-        return
+    else:
+        _print_retried(report)
+    # What was read again is told though Redis may fail.
+    publish_of(platform, blocking)
+
+
+def _print_retried(report: "RetryReport") -> None:
+    from orchestration.cli.rendering import say
+
     became = {"duplicate": report.duplicate, "left out": report.left_out}
     others = "".join(f", {rows:,} {what}" for what, rows in became.items() if rows)
     say(f"{report.file}: read {counted(report.retried, 'rejected row')} again: {report.loaded:,} loaded{others}")

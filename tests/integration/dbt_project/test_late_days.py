@@ -31,7 +31,7 @@ def test_a_late_listen_rewrites_what_it_changes_and_nothing_else(own_sample: Dbt
     after = dbt.rows_written()
     assert_only_changes_written(before, after)
     written = {model: len(rows.keys() - before[model].keys()) for model, rows in after.items()}
-    assert min(written[f"{model}"] for model in ("core.fct_listens", "core.fct_sessions", "core.fct_first_listens")) > 0
+    assert min(written[model] for model in ("core.fct_listens", "core.fct_sessions", "core.fct_first_listens")) > 0
     assert written["core.fct_listens"] < 20
     # The day itself, and that of what is no longer a first listen.
     assert written["analytics.listening_daily"] == 2

@@ -10,6 +10,7 @@ from dbt_process import WITHOUT_TESTS, Dbt
 from assets.dbt_project import PROJECT, manifest_path, project_code
 from assets.features.dates import MARTS
 from assets.features.version import features_version
+from assets.staleness import BY_DAY
 from warehouse.engine import create_engine
 from warehouse.roles import Role
 
@@ -57,9 +58,7 @@ def readers(project: Path, *names: str) -> set[str]:
             found.add(unique_id)
             waiting += manifest["child_map"][unique_id]
     nodes = [manifest["nodes"][unique_id] for unique_id in found if unique_id.startswith("model.")]
-    return {
-        f"{node['schema']}.{node['name']}" for node in nodes if node["config"]["incremental_strategy"] == "from_day"
-    }
+    return {f"{node['schema']}.{node['name']}" for node in nodes if node["config"]["incremental_strategy"] == BY_DAY}
 
 
 @pytest.mark.slow

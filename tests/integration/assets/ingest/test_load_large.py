@@ -110,7 +110,8 @@ def test_after_kills_at_random_moments_the_next_load_is_whole(
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(moments.uniform(0.1, 0.8) * seconds)
             process.send_signal(signal.SIGKILL)
-        assert process.returncode == -signal.SIGKILL
+        # A load that was over by then has its turn again below.
+        assert process.returncode in (-signal.SIGKILL, 0)
         until_nobody_else(warehouse_url)
         found.append(digest(warehouse_url))
         if found[-1] != empty:
@@ -141,12 +142,10 @@ def test_of_two_processes_with_one_file_one_loads_it(
 
 
 @pytest.fixture
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def own_server(session_folder: Path) -> Iterator[Settings]:
     """Servers of this test's own, on a small disk."""
-    folder = tmp_path_factory.mktemp("disk")
-    # The servers do not run as root: they must get through to their files.
-    for each in (folder, *folder.parents[:2]):
-        each.chmod(0o755)
+    folder = session_folder / "disk"
+    folder.mkdir()
     megabytes = 260 + ROWS // 5000
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "tmpfs", folder], check=False

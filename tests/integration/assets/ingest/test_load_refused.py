@@ -2,7 +2,7 @@
 
 import gzip
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,8 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from loading import load, query, state_of, tabular, write_csv
 
+from assets.ingest.files import InputFile
 from assets.ingest.load import load_files
-from assets.ingest.records import Progress
+from assets.ingest.records import Progress, RawBatch
+from assets.ingest.tabular import Tabular
 from warehouse.errors import AudoticsError
 
 
@@ -158,6 +160,25 @@ def test_a_file_that_changes_while_it_is_read_is_refused(warehouse_url: str, tmp
     with pytest.raises(AudoticsError, match="changed while it was being read"):
         load_files(warehouse_url, tabular(), [path], append)
     assert state_of(warehouse_url) == before
+
+
+def test_a_damaged_file_that_goes_away_holds_up_no_other(
+    warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = tmp_path / "a.csv.gz", write_csv(tmp_path, "ada,1400000000,x", name="b.csv")
+    bad.write_bytes(gzip.compress(good.read_bytes())[:-6])
+    read = Tabular.read
+
+    def taken_away(source: Tabular, file: InputFile) -> Iterator[RawBatch]:
+        try:
+            yield from read(source, file)
+        finally:
+            bad.unlink(missing_ok=True)
+
+    monkeypatch.setattr(Tabular, "read", taken_away)
+    refused: list[AudoticsError] = []
+    assert [report.rows_loaded for report in load_files(warehouse_url, tabular(), [bad, good], refused=refused)] == [1]
+    assert [str(bad) in str(fault) for fault in refused] == [True]
 
 
 def test_a_connection_that_is_lost_as_well_does_not_hide_why_a_file_is_refused(

@@ -96,7 +96,7 @@
         {%- if parents == "''" %}
         (select coalesce(max(version), 0) from noted) as available,
         {%- else %}
-        -- Another command may have built the parents up to a later load, of which this one knows nothing.
+        -- Another command may have built the parents up to a later load, which this one does not know.
         least(
             (select coalesce(max(version), 0) from {{ source('builds', 'days') }} where invocation_id = '{{ invocation_id }}'),
             (select coalesce(min(version), 0) from {{ source('builds', 'models') }} where model in ({{ parents }}))

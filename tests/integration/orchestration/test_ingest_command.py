@@ -53,8 +53,8 @@ def test_an_export_is_shown_first_then_loaded_once_and_what_is_damaged_in_it_is_
     (folder / "endsong_1.json").unlink()
     again = made.json("ingest", str(folder))["files"]
     assert [(each["already_loaded"], each["rows_left_out"]) for each in again] == [(True, 1), (True, 0)]
-    # The same bytes are another file when they are told to be another user's.
-    of_bob = made.json("ingest", str(folder), "--user", "bob")["files"]
+    # The same bytes are another file when they are said to be another user's as well.
+    of_bob = made.json("ingest", str(folder), "--user", "bob", "--shared")["files"]
     assert [each["rows_loaded"] for each in of_bob] == [1, 1]
     assert made.query("select distinct user_id from raw.users order by 1") == [("ada",), ("bob",)]
     assert made.query("select count(*) from raw.ingest_files where told_user = 'bob'") == [(2,)]

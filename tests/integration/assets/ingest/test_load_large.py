@@ -22,7 +22,7 @@ from warehouse.settings import Settings
 
 pytestmark = pytest.mark.slow
 
-ROWS = int(os.environ.get("LARGE_LOAD_ROWS", "400000"))
+ROWS = int(os.environ.get("LARGE_LOAD_ROWS", "200000"))
 # Without the times of the load, a digest of all rows.
 DIGEST = """
 SELECT count(*), sum(hashtextextended((t.*)::text, 0)) FROM (SELECT {columns} FROM raw.{table}) AS t

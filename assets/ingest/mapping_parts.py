@@ -120,6 +120,19 @@ class Lookup(Strict):
         return name
 
 
+def _with_columns(given: object, listed: tuple[str, ...]) -> object:
+    """Return what a mapping says of columns as a table of keys: it may name one column, or several in a list, and one
+    text where the keys `listed` take several.
+    """
+    if isinstance(given, str):
+        return {"column": (given,)}
+    if isinstance(given, list | tuple):
+        return {"column": tuple(given)}
+    if isinstance(given, dict):
+        return {key: (value,) if key in listed and isinstance(value, str) else value for key, value in given.items()}
+    return given
+
+
 class Pick(Strict):
     """Where a field's value comes from, in the order in which this is applied.
 
@@ -148,14 +161,7 @@ class Pick(Strict):
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, given: object) -> object:
-        if isinstance(given, str):
-            return {"column": (given,)}
-        if isinstance(given, list | tuple):
-            return {"column": tuple(given)}
-        if isinstance(given, dict):
-            texts = ("column", "strip_prefix", "strip_suffix")
-            return {key: (value,) if key in texts and isinstance(value, str) else value for key, value in given.items()}
-        return given
+        return _with_columns(given, ("column", "strip_prefix", "strip_suffix"))
 
     @model_validator(mode="after")
     def _keys_have_an_effect(self) -> Self:
@@ -188,13 +194,7 @@ class CreditList(Strict):
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, given: object) -> object:
-        if isinstance(given, str):
-            return {"column": (given,)}
-        if isinstance(given, list | tuple):
-            return {"column": tuple(given)}
-        if isinstance(given, dict):
-            return {key: (value,) if isinstance(value, str) else value for key, value in given.items()}
-        return given
+        return _with_columns(given, ("column", "split"))
 
     @model_validator(mode="after")
     def _names_a_column(self) -> Self:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# Some 60 MB of keys.
+# Some 50 MB of keys of each kind, where they are MBIDs.
 REMEMBERED = 300_000
 
 
@@ -30,7 +30,7 @@ class MentionCounter:
     """Numbers the mentions of one file, batch after batch.
 
     Args:
-        remembered: how many things of a kind are remembered at least from one batch to the next.
+        remembered: how many things of a kind there may be before the next batch forgets them all.
     """
 
     def __init__(self, remembered: int = REMEMBERED) -> None:

@@ -49,18 +49,7 @@ def test_a_load_and_another_command_in_the_middle_of_a_build_lose_nothing(dbt: D
     with psycopg2.connect(dbt.warehouse_url) as blocking, blocking.cursor() as cursor:
         # The build has worked out what to rebuild when it gets to read the table.
         cursor.execute("lock table core.fct_listens in access exclusive mode")
-        build = subprocess.Popen(
-            dbt_command("run", "--select", "fct_listens"),
-            env={**os.environ, **dbt_environment(dbt.warehouse_url)},
-            stdout=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + 120
-        while not dbt.query(
-            "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-        ):
-            assert build.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        build = building_until_it_waits(dbt, "fct_listens")
         dbt.query(LISTEN.format(4, UNTIL - timedelta(days=20)))
         dbt("run", "--select", "stg_users")
     blocking.close()
@@ -68,6 +57,43 @@ def test_a_load_and_another_command_in_the_middle_of_a_build_lose_nothing(dbt: D
     assert dbt.query(UNEQUAL) == [(1,)], "what came meanwhile waits for the next build"
     dbt("run", "--select", "fct_listens")
     assert dbt.query(UNEQUAL) == [(0,)]
+
+
+@pytest.mark.slow
+def test_a_day_that_only_another_command_knew_of_waits_for_the_next_build(dbt: Dbt) -> None:
+    with psycopg2.connect(dbt.warehouse_url) as other, other.cursor() as cursor:
+        # The build has fixed the days that it knows, and waits to ask what its parents reflect.
+        cursor.execute("lock table builds.models in access exclusive mode")
+        build = building_until_it_waits(dbt, "fct_listens")
+        cursor.execute(LISTEN.format(3, UNTIL - timedelta(days=20)))
+        # As a command leaves it that began after this load, and found no play that is told of twice.
+        cursor.execute(
+            "update builds.models set version = (select max(version) from raw.listen_days)"
+            " where model = 'core.fct_duplicate_listens'"
+        )
+        assert cursor.rowcount == 1
+    other.close()
+    assert build.wait(timeout=120) == 0
+    assert dbt.query(UNEQUAL) == [(1,)]
+    dbt("run", "--select", "fct_listens")
+    assert dbt.query(UNEQUAL) == [(0,)]
+
+
+def building_until_it_waits(dbt: Dbt, model: str) -> subprocess.Popen[bytes]:
+    """Begin to build a model in another process, and return when it waits for a lock."""
+    build = subprocess.Popen(
+        dbt_command("run", "--select", model),
+        env={**os.environ, **dbt_environment(dbt.warehouse_url)},
+        stdout=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not dbt.query(
+        "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    ):
+        assert build.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return build
 
 
 def replace(project: Path, file: str, old: str, new: str) -> None:

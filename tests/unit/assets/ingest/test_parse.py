@@ -1,78 +1,50 @@
 """From fields to listens: times, reasons and their order, keys, durations."""
 
 import json
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pyarrow as pa
 import pytest
 
-from assets.ingest.parse import ParsedBatch, Parser
-from assets.ingest.records import REJECT_SCHEMA, ParseRules, RawBatch, TimeRule
+from assets.ingest.parse import Parser
+from assets.ingest.records import ParseRules, TimeRule
+from tests.unit.assets.ingest.parsing import (
+    GOOD,
+    ISO,
+    MBID,
+    NAMES_REQUIRED,
+    NOW,
+    parse,
+    parse_rows,
+    reasons_of,
+    times_of,
+)
 from warehouse.errors import AudoticsError
-
-NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-MBID = "F1B1CF71-bd35-4e99-8624-24a6e15f133a"
-GOOD = {
-    "user_id": "ada",
-    "listened_at": "2009-05-04T23:08:57Z",
-    "artist_mbid": "",
-    "artist_name": "Portishead",
-    "recording_mbid": "",
-    "title": "Roads",
-}
-ISO = ParseRules(source="shop", time=TimeRule(("iso8601",)), times_are_from="shop.toml")
-NAMES_REQUIRED = ParseRules(source="lastfm-1k", time=TimeRule(("iso8601",)), names_required=True)
-
-
-def _parse(rules: ParseRules, **columns: Sequence[object] | pa.Array) -> ParsedBatch:
-    arrays = {name: values if isinstance(values, pa.Array) else pa.array(values) for name, values in columns.items()}
-    count = len(next(iter(arrays.values())))
-    rows = pa.table({"line": pa.array(range(1, count + 1), pa.int64()), **arrays})
-    return Parser(rules, NOW).parse(RawBatch(rows, REJECT_SCHEMA.empty_table(), 1.0))
-
-
-def _rows(rules: ParseRules, *changes: dict[str, str | None]) -> ParsedBatch:
-    rows = [GOOD | change for change in changes]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return _parse(rules, **{name: pa.array([row.get(name) for row in rows], pa.string()) for name in names})
-
-
-def _reasons(parsed: ParsedBatch) -> list[tuple[int, str]]:
-    return [(row["line"], row["reason"]) for row in parsed.rejects.to_pylist()]
-
-
-def _times(unit: str, values: Sequence[object] | pa.Array, zone: str = "UTC") -> list[str]:
-    """Return per value its time in UTC, or the reason why it is refused."""
-    rules = ParseRules(source="shop", time=TimeRule((unit,), zone))
-    count = len(values)
-    parsed = _parse(rules, user_id=["ada"] * count, track_id=["t"] * count, listened_at=values)
-    found = {row["line"]: row["listened_at"].isoformat() for row in parsed.listens.to_pylist()}
-    found |= dict(_reasons(parsed))
-    return [found[line] for line in range(1, count + 1)]
 
 
 def test_numbers_are_times_in_each_unit_down_to_the_microsecond() -> None:
     expected = ["2015-01-13T16:14:34", "2015-01-13T16:14:34.500000"]
-    assert _times("s", ["1421165674", "1421165674.5"]) == expected
-    assert _times("ms", [1421165674000, 1421165674500]) == expected
-    assert _times("us", ["1421165674000000", " +1421165674500000 "]) == expected
-    assert _times("ns", [1421165674000000999, 1421165674500000000]) == expected
-    assert _times("s", [1421165674.0, 1421165674.5]) == expected
-    assert _times("ms", ["1.421165674e12", "1421165674500.0"]) == expected
+    assert times_of("s", ["1421165674", "1421165674.5"]) == expected
+    assert times_of("ms", [1421165674000, 1421165674500]) == expected
+    assert times_of("us", ["1421165674000000", " +1421165674500000 "]) == expected
+    assert times_of("ns", [1421165674000000999, 1421165674500000000]) == expected
+    assert times_of("s", [1421165674.0, 1421165674.5]) == expected
+    assert times_of("ms", ["1.421165674e12", "1421165674500.0"]) == expected
 
 
 def test_what_is_not_a_number_is_not_a_time_and_numbers_far_away_do_not_overflow() -> None:
     texts = ["", "soon", "NaN", "inf", "0x10", "1_0", "12:30", "9" * 25, "1e400", "9223372036854775807", "-5"]
-    assert _times("s", texts) == ["bad_timestamp"] * 8 + ["bad_timestamp", "in_the_future", "before_2000"]
-    assert _times("ns", ["9223372036854775807", "-9223372036854775808"]) == ["in_the_future", "before_2000"]
-    assert _times("s", pa.array([float("nan"), float("inf"), None, 1e300])) == ["bad_timestamp"] * 3 + ["in_the_future"]
-    assert _times("s", pa.array([2**64 - 1, 5], pa.uint64())) == ["bad_timestamp", "before_2000"]
+    assert times_of("s", texts) == ["bad_timestamp"] * 8 + ["bad_timestamp", "in_the_future", "before_2000"]
+    assert times_of("ns", ["9223372036854775807", "-9223372036854775808"]) == ["in_the_future", "before_2000"]
+    assert times_of("s", pa.array([float("nan"), float("inf"), None, 1e300])) == ["bad_timestamp"] * 3 + [
+        "in_the_future"
+    ]
+    assert times_of("s", pa.array([2**64 - 1, 5], pa.uint64())) == ["bad_timestamp", "before_2000"]
 
 
 def test_the_bounds_are_the_year_2000_and_a_day_from_now() -> None:
     values = ["946684799", "946684800", "1795435200", "1795435201"]
-    assert _times("s", values) == ["before_2000", "2000-01-01T00:00:00", "2026-11-23T12:00:00", "in_the_future"]
+    assert times_of("s", values) == ["before_2000", "2000-01-01T00:00:00", "2026-11-23T12:00:00", "in_the_future"]
 
 
 def test_iso_8601_times_with_an_offset_ignore_the_zone_and_those_without_take_it() -> None:
@@ -83,7 +55,7 @@ def test_iso_8601_times_with_an_offset_ignore_the_zone_and_those_without_take_it
         "2009-01-04T23:08:57",
         "2009-05-04T23:08:57-0330",
     ]
-    assert _times("iso8601", values, "Europe/Berlin") == [
+    assert times_of("iso8601", values, "Europe/Berlin") == [
         "2009-05-04T23:08:57",
         "2009-05-04T21:08:57.250000",
         "2009-05-04T17:38:00",
@@ -106,22 +78,22 @@ def test_iso_8601_times_with_an_offset_ignore_the_zone_and_those_without_take_it
     ],
 )
 def test_what_is_not_an_iso_8601_time_is_refused(text: str) -> None:
-    assert _times("iso8601", [text]) == ["bad_timestamp"]
+    assert times_of("iso8601", [text]) == ["bad_timestamp"]
 
 
 def test_a_strptime_format_is_read_in_its_zone_unless_it_has_an_offset() -> None:
-    assert _times("%d %b %Y, %H:%M", ["14 Jul 2014, 23:08", "2014-07-14"], "America/New_York") == [
+    assert times_of("%d %b %Y, %H:%M", ["14 Jul 2014, 23:08", "2014-07-14"], "America/New_York") == [
         "2014-07-15T03:08:00",
         "bad_timestamp",
     ]
-    assert _times("%d/%m/%Y %H:%M %z", ["04/05/2009 23:08 +0200"], "America/New_York") == ["2009-05-04T21:08:00"]
+    assert times_of("%d/%m/%Y %H:%M %z", ["04/05/2009 23:08 +0200"], "America/New_York") == ["2009-05-04T21:08:00"]
 
 
 def test_a_column_of_timestamps_carries_its_own_unit() -> None:
     moment = datetime(2014, 7, 14, 23, 8)
     for unit in "s", "ms", "us", "ns":
-        assert _times("iso8601", pa.array([moment], pa.timestamp(unit)), "Europe/Berlin") == ["2014-07-14T21:08:00"]
-        assert _times("iso8601", pa.array([moment], pa.timestamp(unit, "UTC")), "Europe/Berlin") == [
+        assert times_of("iso8601", pa.array([moment], pa.timestamp(unit)), "Europe/Berlin") == ["2014-07-14T21:08:00"]
+        assert times_of("iso8601", pa.array([moment], pa.timestamp(unit, "UTC")), "Europe/Berlin") == [
             "2014-07-14T23:08:00"
         ]
 
@@ -137,7 +109,7 @@ def test_unknown_zones_and_formats_are_refused_with_the_place_to_correct_them() 
 
 def test_from_the_end_of_playback_the_time_played_is_subtracted_where_it_is_known() -> None:
     rules = ParseRules(source="shop", time=TimeRule(("s",), event="end"), played_unit="s")
-    parsed = _parse(
+    parsed = parse(
         rules,
         user_id=["ada"] * 3,
         track_id=["t"] * 3,
@@ -148,13 +120,13 @@ def test_from_the_end_of_playback_the_time_played_is_subtracted_where_it_is_know
         "2015-01-13T16:12:54",
         "2015-01-13T16:14:34",
     ]
-    assert _reasons(parsed) == [(3, "before_2000")]
+    assert reasons_of(parsed) == [(3, "before_2000")]
 
 
 def test_impossible_durations_and_flags_become_null_and_are_counted() -> None:
     texts = ["0", "86400000", "86400001", "-1", "", None, "soon", "nan", "1500.4"]
     flags = ["true", "0", "maybe", "", None, "FALSE", "1", "no", "2"]
-    parsed = _parse(
+    parsed = parse(
         ISO,
         user_id=["ada"] * 9,
         track_id=["t"] * 9,
@@ -168,7 +140,7 @@ def test_impossible_durations_and_flags_become_null_and_are_counted() -> None:
 
 
 def test_a_rejected_row_does_not_count_as_nulled() -> None:
-    parsed = _rows(ISO, {"user_id": "", "ms_played": "-1"}, {"ms_played": "-1"})
+    parsed = parse_rows(ISO, {"user_id": "", "ms_played": "-1"}, {"ms_played": "-1"})
     assert parsed.nulled == {"ms_played": 1}
 
 
@@ -192,8 +164,8 @@ def test_a_rejected_row_does_not_count_as_nulled() -> None:
     ],
 )
 def test_each_fault_has_its_reason_and_spoils_no_other_row(change: dict[str, str | None], reason: str) -> None:
-    parsed = _rows(NAMES_REQUIRED, {}, change, {})
-    assert _reasons(parsed) == [(2, reason)]
+    parsed = parse_rows(NAMES_REQUIRED, {}, change, {})
+    assert reasons_of(parsed) == [(2, reason)]
     assert parsed.listens["line"].to_pylist() == [1, 3]
 
 
@@ -201,7 +173,7 @@ def test_each_fault_has_its_reason_and_spoils_no_other_row(change: dict[str, str
     "change", [{"title": "x" * 1000}, {"title": "語" * 1000, "recording_mbid": MBID}, {"recording_mbid": ""}]
 )
 def test_what_is_long_but_fits_is_kept(change: dict[str, str]) -> None:
-    assert _reasons(_rows(NAMES_REQUIRED, change)) == []
+    assert reasons_of(parse_rows(NAMES_REQUIRED, change)) == []
 
 
 def test_of_several_faults_the_first_in_order_counts() -> None:
@@ -217,7 +189,7 @@ def test_of_several_faults_the_first_in_order_counts() -> None:
         changes: dict[str, str | None] = {}
         for _, change in reversed(faults[start:]):
             changes |= change
-        assert _reasons(_rows(NAMES_REQUIRED, changes)) == [(1, faults[start][0])]
+        assert reasons_of(parse_rows(NAMES_REQUIRED, changes)) == [(1, faults[start][0])]
 
 
 def test_names_are_needed_only_where_there_is_no_id() -> None:
@@ -229,14 +201,14 @@ def test_names_are_needed_only_where_there_is_no_id() -> None:
         {"artist_name": ""},
         {"title": ""},
     ]
-    parsed = _rows(ISO, *rows)
-    assert _reasons(parsed) == [(3, "empty_artist_name"), (4, "empty_artist_name"), (5, "empty_track_name")]
-    without_names = _parse(ISO, user_id=["ada"], listened_at=[GOOD["listened_at"]], track_id=[""])
-    assert _reasons(without_names) == [(1, "empty_track_name")]
+    parsed = parse_rows(ISO, *rows)
+    assert reasons_of(parsed) == [(3, "empty_artist_name"), (4, "empty_artist_name"), (5, "empty_track_name")]
+    without_names = parse(ISO, user_id=["ada"], listened_at=[GOOD["listened_at"]], track_id=[""])
+    assert reasons_of(without_names) == [(1, "empty_track_name")]
 
 
 def test_natural_keys_prefer_mbid_then_source_id_then_normalised_names() -> None:
-    parsed = _rows(
+    parsed = parse_rows(
         ISO,
         {"recording_mbid": MBID, "artist_mbid": MBID, "track_id": "7", "artist_id": "8"},
         {"track_id": " 7 ", "artist_id": "8"},
@@ -256,20 +228,20 @@ def test_natural_keys_prefer_mbid_then_source_id_then_normalised_names() -> None
 
 def test_ids_that_are_numbers_become_their_digits() -> None:
     times = [GOOD["listened_at"]] * 3
-    parsed = _parse(ISO, user_id=[10, 200, 3000], listened_at=times, track_id=pa.array([7.0, 10.0, None]))
+    parsed = parse(ISO, user_id=[10, 200, 3000], listened_at=times, track_id=pa.array([7.0, 10.0, None]))
     assert parsed.listens["user_id"].to_pylist() == ["10", "200"]
     assert parsed.listens["track_natural_key"].to_pylist() == ["shop:7", "shop:10"]
-    assert _reasons(parsed) == [(3, "empty_track_name")]
+    assert reasons_of(parsed) == [(3, "empty_track_name")]
 
 
 def test_constants_fill_their_field_in_every_row_quotes_and_all() -> None:
     rules = ParseRules(source="shop", time=TimeRule(("iso8601",)), constants={"user_id": "o'brien"})
-    parsed = _parse(rules, listened_at=[GOOD["listened_at"]] * 2, track_id=["a", "b"])
+    parsed = parse(rules, listened_at=[GOOD["listened_at"]] * 2, track_id=["a", "b"])
     assert parsed.listens["user_id"].to_pylist() == ["o'brien"] * 2
 
 
 def test_of_a_rejected_row_the_text_of_each_mapped_field_is_kept_nulls_and_what_holds_others_apart() -> None:
-    parsed = _parse(
+    parsed = parse(
         ISO,
         user_id=["", "x" * 100_000],
         listened_at=[" soon", None],

@@ -5,7 +5,7 @@ from datetime import date
 import pyarrow as pa
 
 from assets.ingest.records import ParseRules, TimeRule
-from tests.unit.assets.ingest.test_parse import _parse, _reasons, _times
+from tests.unit.assets.ingest.parsing import parse, reasons_of, times_of
 
 
 def test_of_several_numeric_units_a_number_is_in_the_first_that_makes_it_a_possible_time() -> None:
@@ -13,13 +13,13 @@ def test_of_several_numeric_units_a_number_is_in_the_first_that_makes_it_a_possi
     expected = ["2015-01-13T16:14:34"] * 3 + ["before_2000", "in_the_future", "bad_timestamp", "2014-07-14T00:00:00"]
     for units in (("s", "ms", "us"), ("us", "s", "ms")):
         rules = ParseRules(source="shop", time=TimeRule((*units, "%d %b %Y")))
-        parsed = _parse(rules, user_id=["ada"] * 7, track_id=["t"] * 7, listened_at=values)
+        parsed = parse(rules, user_id=["ada"] * 7, track_id=["t"] * 7, listened_at=values)
         found = {row["line"]: row["listened_at"].isoformat() for row in parsed.listens.to_pylist()}
-        found |= dict(_reasons(parsed))
+        found |= dict(reasons_of(parsed))
         assert [found[line] for line in range(1, 8)] == [*expected[:4], found[5], *expected[5:]]
 
 
 def test_days_are_times_and_what_is_of_another_type_is_not() -> None:
-    assert _times("s", pa.array([date(2015, 1, 13)])) == ["2015-01-13T00:00:00"]
+    assert times_of("s", pa.array([date(2015, 1, 13)])) == ["2015-01-13T00:00:00"]
     for odd in (pa.array([1], pa.time32("s")), pa.array([1], pa.duration("s")), pa.array([True])):
-        assert _times("s", odd) == ["bad_timestamp"]
+        assert times_of("s", odd) == ["bad_timestamp"]

@@ -3,12 +3,15 @@
 import csv
 import io
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from assets.ingest.find import find_files
 from assets.ingest.formats.recognise import recognise
+from assets.ingest.parse import Parser
 from tests.exports import listens, preview, write
 from tests.workbooks import text_cells, write_workbook
 from warehouse.errors import AudoticsError
@@ -115,6 +118,20 @@ def test_apple_music_calls_its_columns_otherwise_in_other_years(tmp_path: Path) 
     names = {"Song Name": "Content Name", "Artist Name": "Container Artist Name"}
     row = {names.get(name, name): value for name, value in PLAY.items()}
     assert listens(preview(activity(tmp_path, row).parent), "artist_name", "title") == [("Portishead", "Roads")]
+
+
+def lengths(path: Path) -> list[int | None]:
+    source = recognise(str(path), user="ada").source
+    (file,) = find_files(source, path)
+    found = [Parser(source.rules, datetime.now(UTC)).parse(batch) for batch in source.for_file(file).read(file)]
+    return [length for parsed in found for length in parsed.listens["duration_ms"].to_pylist()]
+
+
+def test_the_length_of_a_track_of_apple_music_is_read_where_the_export_has_it(tmp_path: Path) -> None:
+    rows = [PLAY | {"Media Duration In Milliseconds": length} for length in ("303000", "0", "")]
+    assert lengths(activity(tmp_path, *rows)) == [303_000, None, None]
+    without = {name: value for name, value in PLAY.items() if name != "Media Duration In Milliseconds"}
+    assert lengths(activity(tmp_path, without)) == [None]
 
 
 def test_a_play_of_apple_music_without_a_start_started_before_it_ended(tmp_path: Path) -> None:

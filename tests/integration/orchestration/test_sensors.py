@@ -3,13 +3,16 @@
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import dagster as dg
 import pytest
 from loading import query
+from redis import Redis
 
 from orchestration.definitions import defs
 from orchestration.sensors import landing_sensor
+from serving_api.contract import BLOCKS, unpack_blocks
 from warehouse.resource import PostgresResource
 
 ROWS = "uts,artist,track\n"
@@ -80,6 +83,39 @@ def test_two_of_three_load_the_broken_one_turns_the_check_red_until_it_is_repair
     assert checks(done) == {"raw_listens_suite": True, "landed_files_loaded": True}
     assert query(warehouse_url, "select count(*) from raw.listens") == [(3,)]
     assert ticks.tick() == ([], "nothing new has landed")
+
+
+def write_blocks(tmp_path: Path) -> None:
+    drop = tmp_path / "landing" / "tabular" / "app"
+    drop.mkdir(parents=True)
+    mapping = 'kind = "blocks"\nsource = "app"\n[columns]\nuser_id = "user"\nartist_name = "artist"\n'
+    (drop / "mapping.toml").write_text(mapping, encoding="utf-8")
+    (drop / "blocked.csv").write_text("user,artist\nada,Deep Dish\n", encoding="utf-8")
+
+
+def test_blocks_that_land_are_in_redis_before_the_next_release(
+    ticks: Ticks, client: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUDOTICS_REDIS_URL", redis_url)
+    write(tmp_path, "listens.csv", 1)
+    write_blocks(tmp_path)
+    ticks.tick()
+    (request,), _ = ticks.tick()
+    assert ticks.run(request).success
+    packed = client.hget(BLOCKS, "ada")
+    assert packed is not None and len(unpack_blocks(cast(bytes, packed)).artist_ids) == 1
+
+
+def test_a_redis_that_fails_holds_up_nothing_that_has_landed(
+    ticks: Ticks, warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUDOTICS_REDIS_URL", "redis://127.0.0.1:1/0")
+    write(tmp_path, "listens.csv", 1)
+    write_blocks(tmp_path)
+    ticks.tick()
+    (request,), _ = ticks.tick()
+    assert ticks.run(request).success
+    assert query(warehouse_url, "select count(*) from raw.blocks") == [(1,)]
 
 
 def test_while_a_run_is_under_way_there_is_no_other(ticks: Ticks, tmp_path: Path) -> None:

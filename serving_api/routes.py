@@ -155,7 +155,10 @@ async def popular(request: Request, store: Store, window: AskedWindow, country: 
 async def similar_tracks(
     request: Request, store: Store, track_id: TrackId, limit: Limit = 20, offset: Offset = 0
 ) -> Response:
-    """A page of the tracks that are heard together with this one, and by the same listeners."""
+    """A page of the tracks that are heard together with this one, and by the same listeners.
+
+    `track` has another id than was asked for where that one was found to be the same track.
+    """
     if not request.scope["raw_path"].endswith(b"/similar"):
         # The slash came as %2F: it belongs to an id.
         return await track(request, store, f"{track_id}/similar")
@@ -174,7 +177,10 @@ async def similar_tracks(
 async def similar_artists(
     request: Request, store: Store, artist_id: ArtistId, limit: Limit = 20, offset: Offset = 0
 ) -> Response:
-    """A page of the artists who are heard together with this one, and by the same listeners."""
+    """A page of the artists who are heard together with this one, and by the same listeners.
+
+    `artist` has another id than was asked for where that one was found to be the same artist.
+    """
     found = await store.similar(ARTISTS, artist_id, Window(limit, offset))
     answer = _provenance(found.release) | {"artist": record_document(found.item)} | _similar(found)
     return json_answer(request, answer, visibility="public")

@@ -68,9 +68,9 @@ class PopularTracks(NamedTuple):
 class ReleaseInput:
     """The content of a release.
 
-    `batches` (by slate), `tracks`, `artists`, `similar` (by kind of item) and `user_countries` are called twice, to
-    name the release and to load it, and must yield the same content each time; only one batch is held in memory at
-    once, and their order does not matter.
+    `batches` (by slate), `tracks`, `artists`, `other_ids` and `similar` (by kind of item) and `user_countries` are
+    called twice, to name the release and to load it, and must yield the same content each time; only one batch is held
+    in memory at once, and their order does not matter.
     """
 
     as_of: date
@@ -84,6 +84,9 @@ class ReleaseInput:
     """The catalogue: at least every track of any list, and every anchor."""
     artists: Callable[[], Iterator[Sequence[Artist]]]
     """At least every artist of any similar list."""
+    other_ids: Callable[[str], Iterator[Sequence[tuple[str, int]]]]
+    """Of `track` and of `artist`: public ids that another one stands for, and the key of that one. Apps hold them from
+    before the two were found to be one."""
     similar: Callable[[str], Iterator[SimilarBatch]]
     """Of `track` and of `artist`; those that are like no other are left out."""
     popular: PopularTracks

@@ -26,7 +26,11 @@ class ReleaseCounts:
     users: dict[str, int]
     """Users with a list, per slate."""
     tracks: int
+    track_ids: int
+    """Public ids that lead to a track: its own, and those of tracks that were found to be this one."""
     artists: int
+    artist_ids: int
+    """Public ids that lead to an artist, as those of tracks do."""
     popular: int
     """Items of the popular list."""
     similar_tracks: int
@@ -77,6 +81,10 @@ def plan_release(release: ReleaseInput) -> Plan:
     content = _Content()
     catalogue = _add_tracks(content, release)
     artists = _add_artists(content, release)
+    ids = {
+        "track": len(catalogue) + _add_other_ids(content, release, "track", digest.TRACK_ID, catalogue),
+        "artist": len(artists) + _add_other_ids(content, release, "artist", digest.ARTIST_ID, artists),
+    }
     similar = {
         "track": _add_similar(content, release, "track", catalogue),
         "artist": _add_similar(content, release, "artist", artists),
@@ -88,7 +96,9 @@ def plan_release(release: ReleaseInput) -> Plan:
     counts = ReleaseCounts(
         users=users,
         tracks=len(catalogue),
+        track_ids=ids["track"],
         artists=len(artists),
+        artist_ids=ids["artist"],
         popular=len(release.popular.track_keys),
         similar_tracks=similar["track"],
         similar_artists=similar["artist"],
@@ -142,6 +152,19 @@ def _add_records(
     if (times > 1).any():
         raise ReleaseError(f"the catalogue of the release has the {item} key {catalogue[times > 1][0]} twice")
     return catalogue
+
+
+def _add_other_ids(
+    content: _Content, release: ReleaseInput, item: str, id_kind: str, catalogue: NDArray[np.int32]
+) -> int:
+    """Add the public ids that lead to another's record; returns their number."""
+    ids = 0
+    for batch in release.other_ids(item):
+        _require_known(np.array([key for _, key in batch], np.int32), catalogue, f"other ids of {item}s", item)
+        for public_id, key in batch:
+            content.add(id_kind, public_id.encode(), contract.track_field(key))
+        ids += len(batch)
+    return ids
 
 
 def _packed(batch: SlateBatch | SimilarBatch, what: str) -> list[bytes]:

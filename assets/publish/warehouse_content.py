@@ -60,6 +60,7 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
         batches=lambda slate: _batches(connection, day, slate, generated_at),
         tracks=lambda: _tracks(connection, day),
         artists=lambda: heard_artists(connection, as_of),
+        other_ids=lambda item: _other_ids(connection, day, item),
         similar=lambda item: similar_lists(connection, as_of, item),
         popular=popular(connection, as_of),
         country_popular=by_country,
@@ -204,6 +205,21 @@ def _tracks(connection: dbapi.Connection, day: str) -> Iterator[list[Track]]:
     )
     for batch in rows:
         yield [Track(*row) for row in batch]
+
+
+def _other_ids(connection: dbapi.Connection, day: str, item: str) -> Iterator[list[tuple[str, int]]]:
+    """The ids of tracks or artists that are one that had been heard by then, and of that one the key."""
+    heard = f"select track_key from features.feat_track where as_of = {day}"
+    if item == "artist":
+        heard = f"select artist_key from core.dim_tracks where artist_key is not null and track_key in ({heard})"
+    rows = fetch_in_batches(
+        connection,
+        f"select {item}_id, canonical_{item}_key from core.dim_{item}s"
+        f" where {item}_key <> canonical_{item}_key and canonical_{item}_key in ({heard})"
+        f" and {item}_key not in ({heard}) order by {item}_key",
+    )
+    for batch in rows:
+        yield [(public_id, key) for public_id, key in batch]
 
 
 _UPDATE_STATUS = text("update ml.releases set status = :status where release = :release")

@@ -61,6 +61,7 @@ def sample_release(
         batches=batches,
         tracks=catalogue,
         artists=lambda: iter([[sample_artist(marker, key) for key in range(ARTISTS)]]),
+        other_ids=lambda item: iter([[(f"{item}-of-before", 5), (f"{item}-of-long-ago", 5)]]),
         similar=similar,
         popular=PopularTracks(popular, sample_scores(len(popular))),
         country_popular={

@@ -32,6 +32,15 @@ def test_a_track_can_be_looked_up_by_its_public_id(api: httpx.Client) -> None:
     assert unknown["detail"] == "the live release has no track with the id AC/DC"
 
 
+def test_an_id_that_another_one_stands_for_is_answered_with_that_one(api: httpx.Client) -> None:
+    track = document(api.get("/v1/tracks/track-of-before"), models.Track)["track"]
+    assert track == record_document(sample_track("first", 5))
+    similar = api.get("/v1/tracks/track-of-before/similar")
+    assert document(similar, models.SimilarTracks) == document(api.get("/v1/tracks/t-5/similar"), models.SimilarTracks)
+    artist = document(api.get("/v1/artists/artist-of-before/similar"), models.SimilarArtists)["artist"]
+    assert artist == record_document(sample_artist("first", 5))
+
+
 def test_similar_tracks_are_listed_best_first_with_where_they_come_from(api: httpx.Client, client: Redis) -> None:
     body = document(api.get("/v1/tracks/t-17/similar"), models.SimilarTracks)
     live = client.get(contract.LIVE)

@@ -51,7 +51,9 @@ def test_what_is_published_is_what_was_given(client: Redis) -> None:
     field = held[contract.track_ids_key(name)][b"t-17"]
     record = held[contract.tracks_key(name)][field]
     assert contract.unpack_track(field, record) == sample_track("first", 17)
+    assert held[contract.track_ids_key(name)][b"track-of-before"] == contract.track_field(5)
     field = held[contract.artist_ids_key(name)][b"a-5"]
+    assert held[contract.artist_ids_key(name)][b"artist-of-long-ago"] == field
     assert contract.unpack_artist(field, held[contract.artists_key(name)][field]) == sample_artist("first", 5)
     for key, count in ((contract.similar_tracks_key, 40), (contract.similar_artists_key, ARTISTS)):
         lists = {contract.track_key(field): contract.unpack_list(packed) for field, packed in held[key(name)].items()}
@@ -65,6 +67,7 @@ def test_what_is_published_is_what_was_given(client: Redis) -> None:
     countries = held[contract.user_countries_key(name)]
     assert {user_id.decode(): country.decode() for user_id, country in countries.items()} == NEWCOMERS
     assert (published.counts.countries, published.counts.user_countries) == (2, 6)
+    assert (published.counts.track_ids, published.counts.artist_ids) == (42, ARTISTS + 2)
     assert client.get(PUBLISH_LOCK) is None
 
 

@@ -78,7 +78,11 @@ def test_faulty_lists_are_refused_before_anything_is_written(client: Redis, faul
         ({"batches": lambda slate: iter(())}, "no user has a list in the slate for_you"),
         ({"tracks": lambda: iter([[sample_track("a", 1), sample_track("a", 1)]])}, "track key 1 twice"),
         ({"artists": lambda: iter([[sample_artist("a", 1), sample_artist("a", 1)]])}, "artist key 1 twice"),
-        ({"artists": lambda: iter([[sample_artist("a", 1)]])}, "similar artists: .* such as the artist key"),
+        (
+            {"artists": lambda: iter([[sample_artist("a", 1)]]), "other_ids": lambda item: iter(())},
+            "similar artists: .* such as the artist key",
+        ),
+        ({"other_ids": lambda item: iter([[("x", 999)]])}, "other ids of tracks: 1 items .* such as the track key 999"),
         ({"similar": lambda item: one_similar([1, 999])}, "similar tracks: 1 items .* such as the track key 999"),
         ({"similar": lambda item: one_similar([])}, "similar tracks: the list of the track key 3 is empty"),
         ({"similar": lambda item: one_similar([1], np.nan)}, "similar tracks cannot be packed: .* not a finite"),
@@ -146,8 +150,8 @@ def test_what_is_lost_on_the_way_is_found_before_the_flip(client: Redis) -> None
     ("lost", "message"),
     [
         (contract.similar_artists_key, "5 lists of similar artists, 6 were published"),
-        (contract.artists_key, "7 public artist ids and 6 artist records"),
-        (contract.artist_ids_key, "6 public artist ids and 7 artist records"),
+        (contract.artists_key, "6 artist records, 7 were published"),
+        (contract.artist_ids_key, "8 public artist ids, 9 were published"),
         (contract.country_popular_key, "1 popular lists of countries, 2 were published"),
         (contract.user_countries_key, "5 users with a country, 6 were published"),
     ],

@@ -1,22 +1,27 @@
 {#
   Common table expressions up to `firsts`: the earliest listen in a relation (listened_at, listened_on) of each `key`, with the
-  columns `more`, as `at`. A rebuild gives those that are new or may be others than before.
+  columns `more`, as `at`. A rebuild gives those that are new or may be others than before. `more` depends on the key; while a
+  load comes in, old days may still say another value than new ones, and a key has one row all the same.
 #}
 {% macro first_listens_of(listens, key, at, more=[]) -%}
-{%- set columns = key + more -%}
+{%- set columns = key | join(', ') -%}
+{%- set others = [] -%}
+{%- for column in more -%}{%- do others.append('min(listens.' ~ column ~ ') as ' ~ column ~ ',') -%}{%- endfor -%}
+{%- set others = others | join(' ') -%}
 {%- set same_key = [] -%}
 {%- for column in key -%}{%- do same_key.append('built.' ~ column ~ ' = listens.' ~ column) -%}{%- endfor -%}
 {%- set same_key = same_key | join(' and ') -%}
 heard as (
 
     select
-        {{ columns | join(', ') }},
-        min(listened_at) as {{ at }}
-    from {{ listens }}
+        {{ columns }},
+        {{ others }}
+        min(listens.listened_at) as {{ at }}
+    from {{ listens }} as listens
     {% if is_incremental() %}
     where {{ in_days('listened_on') }}
     {% endif %}
-    group by {{ columns | join(', ') }}
+    group by {{ columns }}
 
 ),
 
@@ -38,12 +43,13 @@ lost as (
 heard_later as (
 
     select
-        listens.{{ columns | join(', listens.') }},
+        listens.{{ key | join(', listens.') }},
+        {{ others }}
         min(listens.listened_at) as {{ at }}
     from lost as built
     inner join {{ listens }} as listens on {{ same_key }} and built.{{ at }} < listens.listened_at
     where not {{ in_days('listens.listened_on') }}
-    group by listens.{{ columns | join(', listens.') }}
+    group by listens.{{ key | join(', listens.') }}
 
 ),
 
@@ -59,8 +65,9 @@ found as (
 firsts as (
 
     select
-        {{ columns | join(', ') }},
-        min({{ at }}) as {{ at }}
+        {{ columns }},
+        {{ others }}
+        min(listens.{{ at }}) as {{ at }}
     from {{ 'found' if is_incremental() else 'heard' }} as listens
     {% if is_incremental() %}
     where
@@ -73,7 +80,7 @@ firsts as (
                 and not {{ in_days('built.' ~ at) }}
         )
     {% endif %}
-    group by {{ columns | join(', ') }}
+    group by {{ columns }}
 
 )
 {%- endmacro %}

@@ -23,6 +23,19 @@ credited as (
 
 ),
 
+-- What follows an artist in the first credit that says it.
+phrases as (
+
+    select distinct on (canonical_track_key, artist_key)
+        canonical_track_key,
+        artist_key,
+        join_phrase
+    from credited
+    where join_phrase is not null
+    order by canonical_track_key, artist_key, named_by, position
+
+),
+
 -- The track's own artist comes first, whoever a credit begins with.
 stated as (
 
@@ -30,7 +43,6 @@ stated as (
         canonical_track_key,
         named_by,
         position,
-        join_phrase,
         artist_key
     from credited
     union all
@@ -38,7 +50,6 @@ stated as (
         canonical_track_key,
         -1 as named_by,
         0 as position,
-        null as join_phrase,
         artist_key
     from named
     where
@@ -55,7 +66,6 @@ mentions as (
         artist_key,
         named_by,
         position,
-        max(join_phrase) over (partition by canonical_track_key, artist_key) as join_phrase,
         row_number() over (partition by canonical_track_key, artist_key order by named_by, position) as mention
     from stated
 
@@ -66,7 +76,6 @@ placed as (
     select
         canonical_track_key,
         artist_key,
-        join_phrase,
         row_number() over (partition by canonical_track_key order by named_by, position) as position
     from mentions
     where mention = 1
@@ -79,12 +88,13 @@ select
     placed.artist_key,
 
     -- text
-    placed.join_phrase,
+    phrases.join_phrase,
 
     -- numerics
     cast(placed.position as integer) as position
 from placed
 inner join named on placed.canonical_track_key = named.canonical_track_key
+left join phrases on placed.canonical_track_key = phrases.canonical_track_key and placed.artist_key = phrases.artist_key
 union all
 select
     track_key,

@@ -165,6 +165,7 @@ def test_views_that_read_what_a_killed_build_left_read_the_view_that_stands_afte
     assert dbt.query("select count(*) from core.dim_users") == dbt.query("select count(*) from raw.users")
 
 
+@pytest.mark.slow
 def test_a_day_whose_tests_failed_is_tested_again_with_the_next_and_passing_needs_all_tests(dbt: Dbt) -> None:
     def state() -> tuple[list[str] | None, bool]:
         ((days, tested),) = dbt.query(

@@ -26,13 +26,13 @@ credited as (
 -- What follows an artist in the first credit that says it.
 phrases as (
 
-    select distinct on (canonical_track_key, artist_key)
+    select
         canonical_track_key,
         artist_key,
-        join_phrase
+        join_phrase,
+        row_number() over (partition by canonical_track_key, artist_key order by named_by, position) as place
     from credited
     where join_phrase is not null
-    order by canonical_track_key, artist_key, named_by, position
 
 ),
 
@@ -94,7 +94,10 @@ select
     cast(placed.position as integer) as position
 from placed
 inner join named on placed.canonical_track_key = named.canonical_track_key
-left join phrases on placed.canonical_track_key = phrases.canonical_track_key and placed.artist_key = phrases.artist_key
+left join phrases
+    on placed.canonical_track_key = phrases.canonical_track_key
+    and placed.artist_key = phrases.artist_key
+    and phrases.place = 1
 union all
 select
     track_key,

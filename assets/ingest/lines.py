@@ -93,12 +93,13 @@ def _filled_lines(block: bytes, first_line: int) -> tuple[pa.BinaryArray, np.nda
 def _split(block: bytes) -> pa.BinaryArray:
     """Return the lines of a block that ends in a newline, empty ones included, without LF or CRLF."""
     data = np.frombuffer(block, np.uint8)
-    newlines = np.flatnonzero(data == _NEWLINE)
+    keep = data != _NEWLINE
+    newlines = np.flatnonzero(~keep)
     before = newlines[newlines > 0] - 1
-    dropped = np.union1d(newlines, before[data[before] == _RETURN])
-    keep = np.ones(len(data), bool)
-    keep[dropped] = False
-    ends = newlines - np.searchsorted(dropped, newlines)
+    returns = before[data[before] == _RETURN]
+    keep[returns] = False
+    # What was dropped before each: the newlines before it, and the returns before these and it.
+    ends = newlines - np.arange(len(newlines)) - np.searchsorted(returns, newlines)
     offsets = np.concatenate([[0], ends]).astype(np.int32)
     return pa.BinaryArray.from_buffers(
         pa.binary(), len(newlines), [None, pa.py_buffer(offsets), pa.py_buffer(data[keep])]

@@ -1,7 +1,7 @@
 """From the batches of a file to temporary tables, and from these into the raw schema, in the transaction of a load."""
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 
 import pyarrow as pa
@@ -36,8 +36,7 @@ def stage(
     with ThreadPoolExecutor(1) as writer:
         # While PostgreSQL takes in one batch, the next is read.
         written = writer.submit(_ingest_all, cursor, {})
-        for batch in batches:
-            parsed = parser.parse(batch)
+        for batch, parsed in _parsed(batches, parser):
             tally.add(batch, parsed)
             tables = _tables(parsed, rules, mentions)
             written.result()
@@ -45,6 +44,19 @@ def stage(
             progress(Progress(file, "reading", batch.done, tally.rows_read))
         written.result()
     return tally
+
+
+def _parsed(batches: Iterator[RawBatch], parser: Parser) -> Iterator[tuple[RawBatch, ParsedBatch]]:
+    """Yield each batch and what is parsed of it, while the next is read."""
+    with ThreadPoolExecutor(1) as pool:
+        before: tuple[RawBatch, Future[ParsedBatch]] | None = None
+        for batch in batches:
+            parsing = pool.submit(parser.parse, batch)
+            if before is not None:
+                yield before[0], before[1].result()
+            before = batch, parsing
+        if before is not None:
+            yield before[0], before[1].result()
 
 
 def _tables(parsed: ParsedBatch, rules: ParseRules, mentions: MentionCounter) -> dict[str, pa.Table]:

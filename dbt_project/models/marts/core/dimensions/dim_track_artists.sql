@@ -95,9 +95,10 @@ select
 from placed
 inner join named on placed.canonical_track_key = named.canonical_track_key
 left join phrases
-    on placed.canonical_track_key = phrases.canonical_track_key
-    and placed.artist_key = phrases.artist_key
-    and phrases.place = 1
+    on
+        placed.canonical_track_key = phrases.canonical_track_key
+        and placed.artist_key = phrases.artist_key
+        and phrases.place = 1
 union all
 select
     track_key,

@@ -33,6 +33,7 @@ defs = dg.Definitions(
         similar.similar_tracks,
         similar.similar_artists,
         similar.similarity_evaluations,
+        publish.blocks_in_redis,
         publish.release,
         replay.replayed_recommendations,
     ],

@@ -12,7 +12,7 @@ from warehouse.engine import create_engine
 from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 
-LANDING = dg.AssetSelection.groups("raw")
+LANDING = dg.AssetSelection.groups("raw") | dg.AssetSelection.assets("blocks_in_redis")
 INGEST = dg.AssetSelection.groups("raw", "staging", "snapshots", "intermediate", "core", "analytics")
 FEATURES = dg.AssetSelection.groups("features")
 TRAINING = dg.AssetSelection.groups("training")

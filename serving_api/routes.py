@@ -38,7 +38,7 @@ async def _window(
     exclude: Annotated[
         tuple[str, ...],
         Query(
-            description="Track ids to leave out, separated by commas; may be repeated."
+            description="Ids of tracks to leave out, as answers name them, separated by commas; may be repeated."
             " Give the same ones for every page.",
             examples=["t-000001,t-000002"],
         ),
@@ -194,7 +194,7 @@ async def similar_artists(
     summary="A track",
 )
 async def track(request: Request, store: Store, track_id: TrackId) -> Response:
-    """What the live release knows of a track."""
+    """What the live release knows of a track, under another id where this one was found to be the same track."""
     release, found = await store.track(track_id)
     return json_answer(request, _provenance(release) | {"track": record_document(found)}, visibility="public")
 

@@ -13,11 +13,9 @@ from assets.ingest.landing_ledger import Noted
 from assets.ingest.records import LoadReport
 from assets.ingest.rejected import expire_rejects
 from assets.partitions import OWNERS, Materialized
-from assets.publish.blocks import publish_loads
-from assets.publish.content import ReleaseError
 from warehouse.engine import create_engine
 from warehouse.errors import AudoticsError
-from warehouse.resource import PostgresResource, RedisResource
+from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 from warehouse.row_counts import row_count
 from warehouse.settings import load_settings
@@ -61,19 +59,14 @@ class LandingOptions(dg.Config):
     ],
 )
 def raw_tables(
-    context: dg.AssetExecutionContext, config: LandingOptions, warehouse: PostgresResource, redis: RedisResource
+    context: dg.AssetExecutionContext, config: LandingOptions, warehouse: PostgresResource
 ) -> Iterator[Materialized]:
     """Load every file in the landing folder that is not in the warehouse yet; what cannot be loaded is set aside."""
     settings = load_settings()
     landing = settings.landing
     loaded_by = f"run {context.run.run_id}"
     done = load_landed(warehouse.url, landing, loaded_by, only=config.only, retry=config.retry)
-    engine = create_engine(warehouse.url, Role.LOADER)
-    try:
-        publish_loads(engine, redis.client(), [report.file_id for report in done.reports if not report.already_loaded])
-    except ReleaseError as error:
-        context.log.warning(f"{error}; what has landed is loaded, and the next release tells Redis of the blocks in it")
-    with engine.begin() as connection:
+    with create_engine(warehouse.url, Role.LOADER).begin() as connection:
         # Where nothing has landed, no load has done so.
         expire_rejects(connection.connection.cursor(), settings.rejects_days)
         if not connection.scalar(text("select exists (select from raw.listens)")):

@@ -30,7 +30,8 @@ def connect(warehouse_url: str) -> dbapi.Connection:
     try:
         connection = adbc_connect(warehouse_url, Role.LOADER)
         with connection.cursor() as cursor:
-            cursor.execute(merge_sql.SESSION_SETTING)
+            for setting in merge_sql.SESSION_SETTINGS:
+                cursor.execute(setting)
         # Committed, it outlives the transactions of the files.
         connection.commit()
     except adbc_driver_manager.Error as error:

@@ -5,8 +5,12 @@ from assets.ingest.describe_sql import NOTE_DESCRIBED, adopt, describe
 from assets.ingest.literals import quoted
 from warehouse.locks import Lock
 
-# The temporary tables are written and read once. A session can change this only before it touches the first of them.
-SESSION_SETTING = "SET temp_buffers = '64MB'"
+SESSION_SETTINGS = (
+    # Temporary tables are written and read once. A session can change this only before it touches the first of them.
+    "SET temp_buffers = '64MB'",
+    # Where the process that loads was killed, the server ends its statement, and with it the lock of loads.
+    "SET client_connection_check_interval = '5s'",
+)
 # Room for the sorts and hash tables of one merge.
 TRANSACTION_SETTING = "SET LOCAL work_mem = '128MB'"
 

@@ -36,7 +36,7 @@ def stage(
     with ThreadPoolExecutor(1) as writer:
         # While PostgreSQL takes in one batch, the next is read.
         written = writer.submit(_ingest_all, cursor, {})
-        for batch, parsed in _parsed(batches, parser):
+        for batch, parsed in parsed_batches(batches, parser):
             tally.add(batch, parsed)
             tables = _tables(parsed, rules, mentions)
             written.result()
@@ -46,15 +46,23 @@ def stage(
     return tally
 
 
-def _parsed(batches: Iterator[RawBatch], parser: Parser) -> Iterator[tuple[RawBatch, ParsedBatch]]:
-    """Yield each batch and what is parsed of it, while the next is read."""
+def parsed_batches(batches: Iterator[RawBatch], parser: Parser) -> Iterator[tuple[RawBatch, ParsedBatch]]:
+    """Yield each batch and what is parsed of it, while the next is read: two batches are in memory.
+
+    A parser is for one thread at a time, so there is one. Of two faults, that of the earlier batch is raised.
+    """
     with ThreadPoolExecutor(1) as pool:
         before: tuple[RawBatch, Future[ParsedBatch]] | None = None
-        for batch in batches:
-            parsing = pool.submit(parser.parse, batch)
+        try:
+            for batch in batches:
+                parsing = pool.submit(parser.parse, batch)
+                if before is not None:
+                    yield before[0], before[1].result()
+                before = batch, parsing
+        except Exception:
             if before is not None:
-                yield before[0], before[1].result()
-            before = batch, parsing
+                before[1].result()
+            raise
         if before is not None:
             yield before[0], before[1].result()
 

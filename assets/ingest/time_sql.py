@@ -11,8 +11,9 @@ from warehouse.history import EARLIEST_DAY
 EARLIEST = datetime(EARLIEST_DAY.year, EARLIEST_DAY.month, EARLIEST_DAY.day, tzinfo=UTC)
 
 _ISO_8601 = r"'\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?( ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?))?'"
-# As most files spell a time: what can be said of it needs no other spelling first, and takes a third of the time.
-_PLAIN_UTC = r"'\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z'"
+# As most files spell a time, which takes a third of the time when it is read as it is. Asking for its end first costs
+# the other spellings next to nothing.
+_PLAIN_UTC = r"'\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z'"
 _HAS_ZONE = r"':\d{2}(\.\d+)? ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$'"
 _FARTHEST_OFFSET = 18 * 60 * 60
 # A narrow or non-breaking space, as recent tools put before AM and PM, is a space.
@@ -53,7 +54,7 @@ def _time_in(unit: str, kind: str, rule: TimeRule) -> str:
     text = _TIDY_TIME
     if unit == "iso8601":
         return f"""CASE
-            WHEN regexp_full_match(listened_at::VARCHAR, {_PLAIN_UTC})
+            WHEN ends_with(listened_at::VARCHAR, 'Z') AND regexp_full_match(listened_at::VARCHAR, {_PLAIN_UTC})
             THEN epoch_us(try_cast(listened_at::VARCHAR AS TIMESTAMP))
             WHEN regexp_full_match({text}, {_ISO_8601})
             THEN epoch_us(try_cast(regexp_replace({text}, ' ?(UTC|GMT|Z)$', '+00') AS TIMESTAMPTZ))

@@ -21,6 +21,18 @@ _CHECK = "is_live"
 
 
 @dg.asset(
+    group_name="release",
+    kinds={"python", "redis"},
+    owners=OWNERS,
+    deps=[dg.AssetKey(["raw", "ingest_files"])],
+)
+def blocks_in_redis(warehouse: PostgresResource, redis: RedisResource) -> Materialized:
+    """What users have blocked, in Redis, where it holds from their next request on; what has landed included."""
+    users = publish_blocks(create_engine(warehouse.url, Role.LOADER), redis.client())
+    return dg.MaterializeResult(metadata={"users_with_blocks": users})
+
+
+@dg.asset(
     partitions_def=AS_OF_PARTITIONS,
     backfill_policy=ONE_DATE_PER_RUN,
     group_name="release",

@@ -12,7 +12,7 @@ from typing import Any, cast
 from redis import Redis
 from sqlalchemy import Connection, Engine, text
 
-from assets.blocks import LOCK, ItemKind, block, unblock, users_blocking_by
+from assets.blocks import LOCK, ItemKind, block, unblock
 from assets.publish.content import ReleaseError
 from assets.publish.failures import redis_errors
 from assets.publish.packed_blocks import packed_blocks
@@ -119,19 +119,6 @@ def publish_users(engine: Engine, client: Redis, user_ids: Sequence[str]) -> Non
                     client.hset(BLOCKS, mapping=cast(Any, packed))
                 if gone := [user_id for user_id in batch if user_id not in packed]:
                     client.hdel(BLOCKS, *gone)
-
-
-def publish_loads(engine: Engine, client: Redis, file_ids: Sequence[int]) -> None:
-    """Make Redis say what the users of these loads have blocked by now, those that were loaded before as well.
-
-    The next release makes up for it where it fails: ReleaseError is of Redis, AudoticsError of others who had the lock
-    of blocks for too long.
-    """
-    if not file_ids:
-        return
-    with engine.connect() as connection:
-        users = users_blocking_by(connection, file_ids)
-    publish_users(engine, client, users)
 
 
 def compare_blocks(engine: Engine, client: Redis, sample: int = USERS_COMPARED) -> BlocksInRedis:

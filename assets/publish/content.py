@@ -86,7 +86,7 @@ class ReleaseInput:
     """At least every artist of any similar list."""
     other_ids: Callable[[str], Iterator[Sequence[tuple[str, int]]]]
     """Of `track` and of `artist`: public ids that another one stands for, and the key of that one. Apps hold them from
-    before the two were found to be one."""
+    before the two were found to be one. None is there twice, or is the id of a track or artist of the release."""
     similar: Callable[[str], Iterator[SimilarBatch]]
     """Of `track` and of `artist`; those that are like no other are left out."""
     popular: PopularTracks

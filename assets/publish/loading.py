@@ -13,7 +13,10 @@ from serving_api import contract
 # One command of some 1 MB: large enough to be fast, small enough not to hold up readers.
 ENTRIES_PER_COMMAND = 1000
 
-_IDS_KEYS = {"track": contract.track_ids_key, "artist": contract.artist_ids_key}
+_IDS = {
+    "track": (contract.track_ids_key, contract.track_field),
+    "artist": (contract.artist_ids_key, contract.artist_field),
+}
 _SIMILAR_KEYS = {"track": contract.similar_tracks_key, "artist": contract.similar_artists_key}
 
 
@@ -32,9 +35,9 @@ def load(client: Redis, release: ReleaseInput, plan: Plan, name: str, beat: Call
         public_ids = (artist.artist_id.encode() for artist in artists)
         _write(client, contract.artist_ids_key(name), zip(public_ids, fields, strict=True))
         beat()
-    for item, key in _IDS_KEYS.items():
+    for item, (key, field_of) in _IDS.items():
         for other_ids in release.other_ids(item):
-            _write(client, key(name), ((public_id.encode(), contract.track_field(of)) for public_id, of in other_ids))
+            _write(client, key(name), ((public_id.encode(), field_of(of)) for public_id, of in other_ids))
             beat()
     for item, key in _SIMILAR_KEYS.items():
         for similar in release.similar(item):

@@ -209,14 +209,15 @@ def _tracks(connection: dbapi.Connection, day: str) -> Iterator[list[Track]]:
 
 def _other_ids(connection: dbapi.Connection, day: str, item: str) -> Iterator[list[tuple[str, int]]]:
     """The ids of tracks or artists that are one that had been heard by then, and of that one the key."""
-    heard = f"select track_key from features.feat_track where as_of = {day}"
-    if item == "artist":
-        heard = f"select artist_key from core.dim_tracks where artist_key is not null and track_key in ({heard})"
     rows = fetch_in_batches(
         connection,
-        f"select {item}_id, canonical_{item}_key from core.dim_{item}s"
-        f" where {item}_key <> canonical_{item}_key and canonical_{item}_key in ({heard})"
-        f" and {item}_key not in ({heard}) order by {item}_key",
+        # As joins: `not in` reads the whole set for each row once it is larger than the memory of a sort.
+        f"with heard as materialized (select distinct {item}_key from core.dim_tracks"
+        f" inner join features.feat_track using (track_key) where as_of = {day})"
+        f" select {item}_id, canonical_{item}_key from core.dim_{item}s as others"
+        f" where {item}_key <> canonical_{item}_key"
+        f" and exists (select from heard where heard.{item}_key = others.canonical_{item}_key)"
+        f" and not exists (select from heard where heard.{item}_key = others.{item}_key) order by {item}_key",
     )
     for batch in rows:
         yield [(public_id, key) for public_id, key in batch]

@@ -1,27 +1,22 @@
 {#
   Common table expressions up to `firsts`: the earliest listen in a relation (listened_at, listened_on) of each `key`, with the
-  columns `more`, as `at`. A rebuild gives those that are new or may be others than before. `more` depends on the key; while a
-  load comes in, old days may still say another value than new ones, and a key has one row all the same.
+  columns `more`, as `at`. A rebuild gives those that are new or may be others than before.
 #}
 {% macro first_listens_of(listens, key, at, more=[]) -%}
-{%- set columns = key | join(', ') -%}
-{%- set others = [] -%}
-{%- for column in more -%}{%- do others.append('min(listens.' ~ column ~ ') as ' ~ column ~ ',') -%}{%- endfor -%}
-{%- set others = others | join(' ') -%}
+{%- set columns = key + more -%}
 {%- set same_key = [] -%}
 {%- for column in key -%}{%- do same_key.append('built.' ~ column ~ ' = listens.' ~ column) -%}{%- endfor -%}
 {%- set same_key = same_key | join(' and ') -%}
 heard as (
 
     select
-        {{ columns }},
-        {{ others }}
-        min(listens.listened_at) as {{ at }}
-    from {{ listens }} as listens
+        {{ columns | join(', ') }},
+        min(listened_at) as {{ at }}
+    from {{ listens }}
     {% if is_incremental() %}
     where {{ in_days('listened_on') }}
     {% endif %}
-    group by {{ columns }}
+    group by {{ columns | join(', ') }}
 
 ),
 
@@ -43,13 +38,12 @@ lost as (
 heard_later as (
 
     select
-        listens.{{ key | join(', listens.') }},
-        {{ others }}
+        listens.{{ columns | join(', listens.') }},
         min(listens.listened_at) as {{ at }}
     from lost as built
     inner join {{ listens }} as listens on {{ same_key }} and built.{{ at }} < listens.listened_at
     where not {{ in_days('listens.listened_on') }}
-    group by listens.{{ key | join(', listens.') }}
+    group by listens.{{ columns | join(', listens.') }}
 
 ),
 
@@ -65,9 +59,8 @@ found as (
 firsts as (
 
     select
-        {{ columns }},
-        {{ others }}
-        min(listens.{{ at }}) as {{ at }}
+        {{ columns | join(', ') }},
+        min({{ at }}) as {{ at }}
     from {{ 'found' if is_incremental() else 'heard' }} as listens
     {% if is_incremental() %}
     where
@@ -80,7 +73,7 @@ firsts as (
                 and not {{ in_days('built.' ~ at) }}
         )
     {% endif %}
-    group by {{ columns }}
+    group by {{ columns | join(', ') }}
 
 )
 {%- endmacro %}

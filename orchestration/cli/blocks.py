@@ -1,6 +1,6 @@
 """`audotics blocks`: what users never want to be recommended."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -129,10 +129,15 @@ def publish_loaded(platform: "Platform", file_ids: "Sequence[int]", refused: lis
 
     That is added to `refused`, as what is loaded stays.
     """
-    from assets.publish.blocks import publish_loads
+    from assets.blocks import users_blocking_by
+    from warehouse.roles import Role
 
+    if not file_ids:
+        return
+    with platform.transaction(Role.LOADER) as connection:
+        users = users_blocking_by(connection, file_ids)
     try:
-        _publish(publish_loads, platform, file_ids)
+        publish_of(platform, users)
     except AudoticsError as error:
         refused.append(error)
 
@@ -140,21 +145,14 @@ def publish_loaded(platform: "Platform", file_ids: "Sequence[int]", refused: lis
 def publish_of(platform: "Platform", user_ids: "Sequence[str]") -> None:
     """Tell Redis what these users have blocked, by now; raises AudoticsError when Redis failed."""
     from assets.publish.blocks import publish_users
-
-    _publish(publish_users, platform, user_ids)
-
-
-def _publish(
-    publish: "Callable[[Engine, Redis, Sequence[Any]], None]", platform: "Platform", keys: "Sequence[Any]"
-) -> None:
     from assets.publish.content import ReleaseError
     from warehouse.engine import create_engine
     from warehouse.roles import Role
 
-    if not keys:
+    if not user_ids:
         return
     try:
-        publish(create_engine(platform.warehouse_url, Role.LOADER), platform.redis(), keys)
+        publish_users(create_engine(platform.warehouse_url, Role.LOADER), platform.redis(), user_ids)
     except ReleaseError as error:
         raise AudoticsError(
             f"{error}; the warehouse is changed, and Redis hears of it by `audotics blocks publish` or the next release"

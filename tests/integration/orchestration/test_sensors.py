@@ -106,16 +106,26 @@ def test_blocks_that_land_are_in_redis_before_the_next_release(
     assert packed is not None and len(unpack_blocks(cast(bytes, packed)).artist_ids) == 1
 
 
-def test_a_redis_that_fails_holds_up_nothing_that_has_landed(
-    ticks: Ticks, warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_redis_that_fails_is_named_holds_up_no_load_and_is_told_by_the_same_run_again(
+    ticks: Ticks,
+    client: Redis,
+    redis_url: str,
+    warehouse_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AUDOTICS_REDIS_URL", "redis://127.0.0.1:1/0")
     write(tmp_path, "listens.csv", 1)
     write_blocks(tmp_path)
     ticks.tick()
     (request,), _ = ticks.tick()
-    assert ticks.run(request).success
+    failed = ticks.run(request)
+    assert [event.step_key for event in failed.get_step_failure_events()] == ["blocks_in_redis"]
+    assert checks(failed) == {"raw_listens_suite": True, "landed_files_loaded": True}
     assert query(warehouse_url, "select count(*) from raw.blocks") == [(1,)]
+    monkeypatch.setenv("AUDOTICS_REDIS_URL", redis_url)
+    assert ticks.run(request).success
+    assert client.hexists(BLOCKS, "ada")
 
 
 def test_while_a_run_is_under_way_there_is_no_other(ticks: Ticks, tmp_path: Path) -> None:

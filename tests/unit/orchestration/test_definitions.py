@@ -19,6 +19,7 @@ ANALYTICS = [
     *("track_charts_weekly", "track_daily", "track_skips_monthly"),
 ]
 ASSET_KEYS = [
+    "blocks_in_redis",
     "candidates",
     *(f"core/dim_{name}" for name in ("artist_identities", "artists", "blocks", "track_identities", "tracks", "users")),
     *(f"core/fct_{name}" for name in ("duplicate_listens", "first_listens", "listens", "sessions")),
@@ -78,9 +79,7 @@ def test_an_asset_asks_for_the_servers_and_the_lake_that_it_uses_and_for_no_othe
         key.to_user_string(): repository.assets_defs_by_key[key].required_resource_keys
         for key in defs.resolve_asset_graph().materializable_asset_keys
     }
-    # Landed blocks hold from the next request on.
-    landed = {key for key in asked if key.startswith("raw/")}
-    assert {key for key, resources in asked.items() if "redis" in resources} == {"release"} | landed
+    assert {key for key, resources in asked.items() if "redis" in resources} == {"blocks_in_redis", "release"}
     files = {"candidates", "training_set", "ranker_search", "rankers", "recommendations", "replayed_recommendations"}
     assert {key for key, resources in asked.items() if "lake" in resources} == files
     assert {key for key, resources in asked.items() if "warehouse" in resources} == set(ASSET_KEYS)

@@ -146,7 +146,7 @@ def own_server(session_folder: Path) -> Iterator[Settings]:
     """Servers of this test's own, on a small disk."""
     folder = session_folder / "disk"
     folder.mkdir()
-    megabytes = 260 + ROWS // 5000
+    megabytes = 260 + ROWS // 2000
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "tmpfs", folder], check=False
     )

@@ -11,6 +11,7 @@ from sample_release import contents, sample_artist, sample_list, sample_release,
 from assets.publish.content import PopularTracks, ReleaseError, ReleaseInput, SimilarBatch, SlateBatch
 from assets.publish.plan import plan_release
 from assets.publish.release import publish
+from assets.publish.verification import DamagedReleaseError, verify
 from serving_api import contract
 
 pytestmark = pytest.mark.own_redis
@@ -144,6 +145,14 @@ def test_what_is_lost_on_the_way_is_found_before_the_flip(client: Redis) -> None
     with pytest.raises(ReleaseError, match=r"has no record in Redis; the live release stays"):
         publish(client, replace(release, batches=losing))
     assert contents(client) == before
+
+
+def test_records_that_no_id_leads_to_are_found_without_knowing_what_was_published(client: Redis) -> None:
+    name = publish(client, sample_release()).meta.release
+    key = contract.artist_ids_key(name)
+    client.hdel(key, *list(client.hkeys(key))[:3])
+    with pytest.raises(DamagedReleaseError, match="6 public artist ids and 7 artist records"):
+        verify(client, name)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Times of several units and types."""
 
+import random
 from datetime import date
 
 import pyarrow as pa
@@ -23,3 +24,17 @@ def test_days_are_times_and_what_is_of_another_type_is_not() -> None:
     assert times_of("s", pa.array([date(2015, 1, 13)])) == ["2015-01-13T00:00:00"]
     for odd in (pa.array([1], pa.time32("s")), pa.array([1], pa.duration("s")), pa.array([True])):
         assert times_of("s", odd) == ["bad_timestamp"]
+
+
+def test_z_is_an_offset_of_nothing_whatever_stands_before_it() -> None:
+    drawn = random.Random(7)
+    texts = [
+        f"{drawn.choice((0, 1999, 2009, 2016, 9999)):04d}-{drawn.randint(0, 13):02d}-{drawn.randint(0, 32):02d}T"
+        f"{drawn.randint(0, 25):02d}:{drawn.randint(58, 61):02d}:{drawn.randint(58, 61):02d}"
+        f"{drawn.choice(('', '.5', '.123456', '.1234567'))}"
+        for _ in range(2000)
+    ]
+    for zone in ("UTC", "Europe/Berlin"):
+        found = times_of("iso8601", [f"{text}Z" for text in texts], zone)
+        assert found == times_of("iso8601", [f"{text}+00:00" for text in texts], zone)
+        assert len(set(found)) > 100

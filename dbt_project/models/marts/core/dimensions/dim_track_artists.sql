@@ -55,7 +55,7 @@ stated as (
     where
         track_key = canonical_track_key
         and artist_key is not null
-        and canonical_track_key in (select credited.canonical_track_key from credited)
+        and exists (select 1 from credited where credited.canonical_track_key = named.canonical_track_key)
 
 ),
 
@@ -106,4 +106,6 @@ select
     cast(null as text) as join_phrase,
     1 as position
 from named
-where artist_key is not null and canonical_track_key not in (select credited.canonical_track_key from credited)
+where
+    artist_key is not null
+    and not exists (select 1 from credited where credited.canonical_track_key = named.canonical_track_key)

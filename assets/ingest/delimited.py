@@ -20,6 +20,9 @@ from warehouse.errors import AudoticsError
 # Excel writes it before the header of a file whose delimiter is not the one of the country.
 SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
 
+# The csv module, which reads headers, takes no longer field than 131,072.
+LONGEST_HEADER_CHARACTERS = 100_000
+
 # What stands between fields where a mapping does not say it, by format.
 DELIMITER = {"csv": ",", "tsv": "\t"}
 LIKELY_DELIMITERS = (",", ";", "\t", "|")
@@ -166,6 +169,12 @@ def _header(
     if batch.lines.num_rows == 0 or (len(rejected) and rejected[0].as_py() < batch.lines["line"][0].as_py()):
         raise AudoticsError(f"{file}: the header line is not UTF-8 text; {encoding_advice(file)}")
     text = batch.lines["text"][0].as_py()
+    if len(text) > LONGEST_HEADER_CHARACTERS:
+        line = batch.lines["line"][0].as_py()
+        raise AudoticsError(
+            f"{file}: the header, line {line:,}, has {len(text):,} characters, more than the"
+            f" {LONGEST_HEADER_CHARACTERS:,} of the longest that is read; check that it is a table of listens"
+        )
     names = text.split(delimiter)
     if splitter:
         names = next(csv.reader([text], delimiter=delimiter, quotechar=layout.quote, escapechar=layout.escape))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from assets.ingest.files import InputFile
 from warehouse.errors import AudoticsError
+from warehouse.wording import shortened
 
 
 class MissingColumnError(AudoticsError):
@@ -22,7 +23,7 @@ class MissingColumnError(AudoticsError):
     ) -> None:
         lacks = " and ".join(map(repr, columns))
         self._lacks = f"{file} has no column {lacks}" if len(columns) == 1 else f"{file} lacks {lacks}"
-        self._has = f"; it has {', '.join(names)}" if names else ""
+        self._has = f"; it has {shortened(', '.join(names))}" if names else ""
         self._field = field
         super().__init__(
             f"{self._lacks}, which the mapping names for {field}{self._has}."

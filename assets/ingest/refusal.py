@@ -1,5 +1,6 @@
 """When to refuse a whole file, and how to say so."""
 
+import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -96,9 +97,10 @@ def mostly_rejected(told: Outcome) -> str | None:
     if 2 * told.rows_rejected <= told.rows_read:
         return None
     (reason, count), *_ = told.rejected_by_reason.items()
+    others = f"; {told.outcome}" if told.rows_rejected < told.rows_read else ""
     return (
         f"{told.file}: {told.rows_rejected:,} of its {told.rows_read:,} rows are rejected, {count:,} of them as"
-        f" {reason}; {told.outcome}"
+        f" {reason}{others}"
     )
 
 
@@ -113,7 +115,7 @@ def faults_named(file: InputFile) -> Iterator[None]:
         yield
     except OSError as error:
         raise AudoticsError(f"cannot read {file}: {error.strerror or error}; check the file") from error
-    except (duckdb.Error, OverflowError, UnicodeError) as error:
+    except (csv.Error, duckdb.Error, OverflowError, UnicodeError) as error:
         raise AudoticsError(f"cannot understand {file}: {error}; check that the file is of this format") from error
 
 

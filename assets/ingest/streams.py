@@ -120,12 +120,17 @@ class InputStream:
             AudoticsError: the file is damaged, or ends before what it is packed in says that it ends.
         """
         parts, missing = [], size if size >= 0 else sys.maxsize
-        with damage_named(self._shown, lambda: f" after {self._read:,} bytes"):
+        with damage_named(self._shown, self._place):
             while missing and (part := self._stream.read(min(missing, _MOST_AT_ONCE))):
                 parts.append(part)
                 missing -= len(part)
                 self._read += len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _place(self) -> str:
+        if self._compressed:
+            return f" after {self._stored.tell():,} of its {self._size:,} bytes"
+        return f" after {self._read:,} bytes"
 
     def close(self) -> None:
         """Close the file."""

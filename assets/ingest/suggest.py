@@ -152,10 +152,11 @@ def _time(sample: Sample, found: _Found) -> Iterator[str]:
         yield 'unit = "iso8601"'
         return
     values = sample.columns[found.columns["listened_at"]]
-    first = found.units[0]
-    if swapped := days_and_months_swapped(first, values):
-        yield f"# no value tells whether the day or the month comes first: it could also be {_toml(swapped)}"
-    yield f"unit = {_toml(found.units if len(found.units) > 1 else first)}"
+    for unit in found.units:
+        if swapped := days_and_months_swapped(unit, values):
+            doubt = "no value tells whether the day or the month comes first"
+            yield f"# {doubt}: {_toml(unit)} could also be {_toml(swapped)}"
+    yield f"unit = {_toml(found.units if len(found.units) > 1 else found.units[0])}"
     if any("%" in unit for unit in found.units):
         yield '# zone = "Europe/Berlin"  # the times carry no zone and are read as UTC: say which they are of'
     if "ms_played" in found.columns and _is_end(found.columns):

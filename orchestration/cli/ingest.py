@@ -148,7 +148,7 @@ def _recognised(
         if not quiet:
             say(f"{path}: {recognised.described}")
             if recognised.passed_over:
-                say(f"  passed over, as they hold no listens: {', '.join(recognised.passed_over)}")
+                say(f"  passed over, as they are not of it: {', '.join(recognised.passed_over)}")
         yield recognised.source, recognised.listing
 
 

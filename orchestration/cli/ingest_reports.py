@@ -24,7 +24,10 @@ def raise_faults(reports: "Sequence[LoadReport | Preview]", refused: Sequence[Au
     """
     from assets.ingest.refusal import mostly_rejected
 
-    faults = [str(error) for error in refused] + [told for each in reports if (told := mostly_rejected(each))]
+    faults = [str(error) for error in refused]
+    # Of a file that is refused as a whole, that says it.
+    judged = [each for each in reports if not any(fault.startswith(f"{each.file}: ") for fault in faults)]
+    faults += [told for each in judged if (told := mostly_rejected(each))]
     if len(faults) == 1:
         raise AudoticsError(faults[0])
     if faults:
@@ -33,10 +36,18 @@ def raise_faults(reports: "Sequence[LoadReport | Preview]", refused: Sequence[Au
 
 def print_previews(previews: "Sequence[Preview]") -> None:
     """What each file would bring, the first of it and its first rejected rows."""
+    from assets.ingest.records import ABOUT_KNOWN
+
     counts = [(each.file, each.rows_read, each.listens, each.rows_rejected, each.rows_left_out) for each in previews]
     if counts:
         print_table("nothing is loaded: this is a dry run", ("file", "read", "valid", "rejected", "left out"), counts)
     for each in previews:
+        if each.rejected_by_reason:
+            say(f"rejected of {each.file}: {_counts(each.rejected_by_reason)}")
+        if each.left_out_by_rule:
+            say(f"left out of {each.file}: {_counts(each.left_out_by_rule)}")
+        if each.kind in ABOUT_KNOWN:
+            say(f"whether the warehouse knows what {each.file} is about only a load finds out")
         rows = [tuple(str(value) if value is not None else "" for value in row.values()) for row in each.first_listens]
         if rows:
             what = "entries" if each.kind == "catalogue" else each.kind

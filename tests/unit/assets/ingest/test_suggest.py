@@ -103,8 +103,19 @@ def test_several_spellings_of_times_are_a_list_and_what_could_be_otherwise_is_sa
     assert suggested(path).time.unit == ("%d/%m/%Y %H:%M", "%d/%m/%Y")
     said = suggest(input_file(path)).text
     assert 'artist_name: it could also be "band"' in said
-    assert 'whether the day or the month comes first: it could also be "%m/%d/%Y %H:%M"' in said
+    assert 'whether the day or the month comes first: "%d/%m/%Y %H:%M" could also be "%m/%d/%Y %H:%M"' in said
     assert "# zone = " in said
+
+
+def test_of_several_spellings_each_one_that_could_be_otherwise_is_said(tmp_path: Path) -> None:
+    text = "user,band,title,date\nada,A,T,2024-03-04T12:00:00Z\nada,A,T,01/02/2024 11:00\nada,A,T,01/03/2024 11:00\n"
+    said = suggest(input_file(write(tmp_path / "x.csv", text))).text
+    assert '"%d/%m/%Y %H:%M" could also be "%m/%d/%Y %H:%M"' in said
+
+
+def test_a_line_too_long_for_a_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AudoticsError, match=r"cannot understand .*x\.csv"):
+        suggest(input_file(write(tmp_path / "x.csv", "x" * 3_000_000)))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from dagster import DagsterEventType
 
 from orchestration.interrupts import taken_interrupts, uninterrupted_helpers
 from orchestration.memory import MemorySampler
-from warehouse.errors import AudoticsError
+from warehouse.errors import AudoticsError, InterruptedByUserError
 
 _POLL_SECONDS = 1.0
 # The reason that Dagster gives for the end of a run by a signal that nobody sent through Dagster.
@@ -85,7 +85,8 @@ def run_job(
     they log, too. Peak memory is that of this process, the servers, and the children of all of them.
 
     Raises:
-        AudoticsError: a step failed, with the step's name and the reason in one line; or the run was interrupted.
+        AudoticsError: a step failed, with the step's name and the reason in one line.
+        InterruptedByUserError: the run was interrupted.
     """
     job = definitions.resolve_job_def(job_name)
     run_id = str(uuid.uuid4())
@@ -111,7 +112,8 @@ def run_job(
     if not result.success:
         with log.open("a") as output:
             output.writelines(f"{event.step_key} failed:\n{error.to_string()}\n" for event, error in _failures(result))
-        raise AudoticsError(f"{_failure(job_name, as_of, result)} (log: {log})")
+        kind = InterruptedByUserError if _interrupted(result) else AudoticsError
+        raise kind(f"{_failure(job_name, as_of, result)} (log: {log})")
     stages = _stages(instance, run_id, sampler)
     return RunReport(run_id, job_name, as_of, stages, sampler.peak_bytes() / 2**20, _materialized(result))
 

@@ -10,3 +10,7 @@ class AudoticsError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+
+class InterruptedByUserError(AudoticsError):
+    """Somebody pressed Ctrl-C; the CLI exits as it does for any other command that is interrupted."""

@@ -3,7 +3,7 @@
 import sys
 
 from orchestration.cli.app import app
-from warehouse.errors import AudoticsError
+from warehouse.errors import AudoticsError, InterruptedByUserError
 
 # With which Typer ends a command when somebody presses Ctrl-C.
 _INTERRUPTED = 130
@@ -17,7 +17,7 @@ def main() -> None:
         app(prog_name="audotics")
     except AudoticsError as error:
         print_error(str(error))
-        sys.exit(1)
+        sys.exit(_INTERRUPTED if isinstance(error, InterruptedByUserError) else 1)
     except SystemExit as end:
         if end.code == _INTERRUPTED:
             print_error("interrupted; what was finished before stays: run the command again")

@@ -15,7 +15,7 @@ import pytest
 from orchestration.cli import main
 from orchestration.interrupts import taken_interrupts
 from orchestration.runs import run_job
-from warehouse.errors import AudoticsError
+from warehouse.errors import InterruptedByUserError
 
 DAYS = dg.DailyPartitionsDefinition("2026-01-01")
 DAY = date(2026, 6, 1)
@@ -95,7 +95,7 @@ def test_an_interrupted_run_says_so_in_a_sentence_and_nothing_else(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for asset in (interrupted, collecting, passing_over):
-        with pytest.raises(AudoticsError, match=r"^nightly as of 2026-06-01 was interrupted; .* run it again"):
+        with pytest.raises(InterruptedByUserError, match=r"^nightly as of 2026-06-01 was interrupted; .* run it again"):
             run([asset], tmp_path)
     assert capfd.readouterr().err == ""
 

@@ -55,7 +55,10 @@ stated as (
     where
         track_key = canonical_track_key
         and artist_key is not null
-        and exists (select 1 from credited where credited.canonical_track_key = named.canonical_track_key)
+        and exists (
+            select 1 from credited
+            where credited.canonical_track_key = named.canonical_track_key
+        )
 
 ),
 
@@ -108,4 +111,7 @@ select
 from named
 where
     artist_key is not null
-    and not exists (select 1 from credited where credited.canonical_track_key = named.canonical_track_key)
+    and not exists (
+        select 1 from credited
+        where credited.canonical_track_key = named.canonical_track_key
+    )

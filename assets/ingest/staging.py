@@ -1,7 +1,7 @@
 """From the batches of a file to temporary tables, and from these into the raw schema, in the transaction of a load."""
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pyarrow as pa
@@ -47,24 +47,12 @@ def stage(
 
 
 def parsed_batches(batches: Iterator[RawBatch], parser: Parser) -> Iterator[tuple[RawBatch, ParsedBatch]]:
-    """Yield each batch and what is parsed of it, while the next is read: two batches are in memory.
-
-    A parser is for one thread at a time, so there is one. Of two faults, that of the earlier batch is raised.
-    """
-    with ThreadPoolExecutor(1) as pool:
-        before: tuple[RawBatch, Future[ParsedBatch]] | None = None
-        try:
-            for batch in batches:
-                parsing = pool.submit(parser.parse, batch)
-                if before is not None:
-                    yield before[0], before[1].result()
-                before = batch, parsing
-        except Exception:
-            if before is not None:
-                before[1].result()
-            raise
-        if before is not None:
-            yield before[0], before[1].result()
+    """Yield each batch and what is parsed of it, while a thread reads the next: two batches are in memory."""
+    with ThreadPoolExecutor(1) as reader:
+        reading = reader.submit(next, batches, None)
+        while (batch := reading.result()) is not None:
+            reading = reader.submit(next, batches, None)
+            yield batch, parser.parse(batch)
 
 
 def _tables(parsed: ParsedBatch, rules: ParseRules, mentions: MentionCounter) -> dict[str, pa.Table]:

@@ -1,5 +1,6 @@
 """Batches are parsed one after the other beside the reading, and what goes wrong is what went wrong first."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -58,7 +59,9 @@ def test_of_two_faults_the_earlier_one_is_told() -> None:
 
 
 def test_who_stops_early_leaves_no_thread_behind() -> None:
+    before = threading.enumerate()
     batches = parsed_batches(map(batch, "bcdef"), Faulty())
     next(batches)
+    assert threading.enumerate() != before
     batches.close()
-    assert list(batches) == []
+    assert threading.enumerate() == before

@@ -27,6 +27,7 @@ class Preview:
         listens: rows, of whichever kind, that would be loaded, or that the warehouse has already.
         rejected_by_reason: rejected rows per reason, most frequent first.
         left_out_by_rule: rows per rule of the source that leaves them out.
+        is_refused: whether a load would take nothing of it.
         first_listens, first_rejects: at most ROWS_SHOWN of each; times in UTC.
     """
 
@@ -39,6 +40,7 @@ class Preview:
     rows_left_out: int
     rejected_by_reason: dict[str, int]
     left_out_by_rule: dict[str, int]
+    is_refused: bool
     first_listens: list[dict[str, Any]]
     first_rejects: list[dict[str, Any]]
 
@@ -55,7 +57,7 @@ class Preview:
     def as_json(self) -> dict[str, Any]:
         """Plain data, for `--json`."""
         told = asdict(self) | {"reasons": self.reasons}
-        del told["rejected_by_reason"], told["left_out_by_rule"]
+        del told["rejected_by_reason"], told["left_out_by_rule"], told["is_refused"]
         for row in told["first_listens"]:
             if "listened_at" in row:
                 row["listened_at"] = f"{row['listened_at'].isoformat()}Z"
@@ -100,7 +102,8 @@ def _preview(source: Source, file: InputFile, refused: list[AudoticsError]) -> P
             columns = _columns(source.rules)
             listens += parsed.listens.select(columns).slice(0, ROWS_SHOWN - len(listens)).to_pylist()
         rejects += parsed.rejects.sort_by("line").slice(0, ROWS_SHOWN - len(rejects)).to_pylist()
-    if message := refusal(file, tally, source.rules, now):
+    message = refusal(file, tally, source.rules, now)
+    if message is not None:
         refused.append(AudoticsError(message))
     return Preview(
         file=str(file),
@@ -112,6 +115,7 @@ def _preview(source: Source, file: InputFile, refused: list[AudoticsError]) -> P
         rows_left_out=tally.rows_left_out,
         rejected_by_reason=tally.by_reason(),
         left_out_by_rule=most_frequent_first(tally.left_out),
+        is_refused=message is not None,
         first_listens=listens,
         first_rejects=rejects,
     )

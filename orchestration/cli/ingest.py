@@ -225,7 +225,7 @@ def _ingest(
             print_json({"dry_run": True, "files": [preview.as_json() for preview in previews]})
         else:
             ingest_reports.print_previews(previews)
-        ingest_reports.raise_faults(previews, refused)
+        ingest_reports.raise_faults([each for each in previews if not each.is_refused], refused)
         return
     reports = _load(found, refused, rehash, shared)
     if as_json:

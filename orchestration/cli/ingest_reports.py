@@ -24,10 +24,7 @@ def raise_faults(reports: "Sequence[LoadReport | Preview]", refused: Sequence[Au
     """
     from assets.ingest.refusal import mostly_rejected
 
-    faults = [str(error) for error in refused]
-    # Of a file that is refused as a whole, that says it.
-    judged = [each for each in reports if not any(fault.startswith(f"{each.file}: ") for fault in faults)]
-    faults += [told for each in judged if (told := mostly_rejected(each))]
+    faults = [str(error) for error in refused] + [told for each in reports if (told := mostly_rejected(each))]
     if len(faults) == 1:
         raise AudoticsError(faults[0])
     if faults:

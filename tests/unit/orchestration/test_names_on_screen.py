@@ -54,7 +54,9 @@ def print_previews(name: str) -> None:
         "first_rejects": [{"line": 2, "reason": f"reason {name}", "fields": f"fields {name}"}],
     }
     reasons: dict[str, dict[str, int]] = {"rejected_by_reason": {}, "left_out_by_rule": {}}
-    ingest_reports.print_previews([Preview(file=name, format=name, kind="catalogue", **counts, **reasons, **rows)])
+    ingest_reports.print_previews(
+        [Preview(file=name, format=name, kind="catalogue", is_refused=False, **counts, **reasons, **rows)]
+    )
 
 
 def print_replay(name: str) -> None:

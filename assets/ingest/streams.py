@@ -110,8 +110,7 @@ class InputStream:
     @property
     def done(self) -> float:
         """How much of the file has been read, 0 to 1."""
-        position = self._stored.tell() if self._compressed else self._read
-        return min(position / max(self._size, 1), 1.0)
+        return min(self._position() / max(self._size, 1), 1.0)
 
     def read(self, size: int = -1) -> bytes:
         """Return the next `size` bytes, fewer only at the end of the file; all that follow if it is negative.
@@ -120,17 +119,16 @@ class InputStream:
             AudoticsError: the file is damaged, or ends before what it is packed in says that it ends.
         """
         parts, missing = [], size if size >= 0 else sys.maxsize
-        with damage_named(self._shown, self._place):
+        with damage_named(self._shown, lambda: f" after {self._position():,} of its {self._size:,} bytes"):
             while missing and (part := self._stream.read(min(missing, _MOST_AT_ONCE))):
                 parts.append(part)
                 missing -= len(part)
                 self._read += len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _place(self) -> str:
-        if self._compressed:
-            return f" after {self._stored.tell():,} of its {self._size:,} bytes"
-        return f" after {self._read:,} bytes"
+    def _position(self) -> int:
+        """How many bytes of the file, as they lie, have been read."""
+        return int(self._stored.tell()) if self._compressed else self._read
 
     def close(self) -> None:
         """Close the file."""

@@ -19,6 +19,7 @@ from assets.ingest.parse import ParsedBatch
 from assets.ingest.records import BEFORE_SERVICE, PER_SECOND, TIME_REASONS, TOO_OLD, ParseRules, RawBatch
 from assets.ingest.time_sql import EARLIEST
 from warehouse.errors import AudoticsError
+from warehouse.wording import shortened
 
 # From this many refused times on, a file in which they are the greater part is taken for misread.
 _FEWEST_ODD_TIMES = 10
@@ -216,4 +217,4 @@ def _where(first_reject: tuple[int, str | None] | None) -> str:
 
 
 def _shortened(text: str) -> str:
-    return repr(text if len(text) <= 80 else text[:79] + "…")
+    return repr(shortened(text, 80))

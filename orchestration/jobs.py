@@ -12,12 +12,14 @@ from warehouse.engine import create_engine
 from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 
-LANDING = dg.AssetSelection.groups("raw") | dg.AssetSelection.assets("blocks_in_redis")
+BLOCKS = dg.AssetSelection.assets("blocks_in_redis")
+LANDING = dg.AssetSelection.groups("raw") | BLOCKS
 INGEST = dg.AssetSelection.groups("raw", "staging", "snapshots", "intermediate", "core", "analytics")
 FEATURES = dg.AssetSelection.groups("features")
 TRAINING = dg.AssetSelection.groups("training")
 SEARCH = dg.AssetSelection.assets("training_set") | dg.AssetSelection.groups("search")
-SERVING = dg.AssetSelection.groups("candidates", "recommendations", "release", "ml")
+# A release tells Redis of all blocks itself.
+SERVING = dg.AssetSelection.groups("candidates", "recommendations", "release", "ml") - BLOCKS
 EVALUATION = dg.AssetSelection.groups("evaluation")
 SIMILARITY_EVALUATION = dg.AssetSelection.groups("similarity_evaluation")
 REPLAY = dg.AssetSelection.groups("replay")

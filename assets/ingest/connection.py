@@ -79,8 +79,8 @@ def refused_by_server(file: InputFile, error: adbc_driver_manager.Error) -> Audo
     if error.sqlstate in _MISSING_TABLE_STATES:
         return AudoticsError("the warehouse has no raw tables yet; run `audotics migrate`, which creates them")
     went_away = error.sqlstate is None or error.sqlstate.startswith(_LOST_STATES[:2])
-    # A full disk under its log is one of the things that end the server.
-    # Of the statement, the message of the server says enough.
+    # The statement says nothing to who loads a file.
     told = re.sub(r"Failed to execute query '.*?': ", "", str(error), flags=re.DOTALL).strip()
+    # A full disk under its log is one of the things that end the server.
     advice = "run `audotics doctor`, which names a full disk too, and load it again" if went_away else "load it again"
     return AudoticsError(f"PostgreSQL failed while loading {file}, nothing of it was loaded: {told}; {advice}")

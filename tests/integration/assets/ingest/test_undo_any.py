@@ -148,7 +148,7 @@ def _check_world(seed: int, folder: Path, url: str, rest: str) -> None:
 
 
 def test_undoing_leaves_what_loading_only_the_rest_gives(new_warehouse: Callable[[], str], tmp_path: Path) -> None:
-    _check_worlds(range(2), tmp_path, new_warehouse)
+    _check_worlds(range(5), tmp_path, new_warehouse)
 
 
 @pytest.mark.slow

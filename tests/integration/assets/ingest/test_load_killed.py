@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import pytest
-from loading import state_of
+from loading import query, state_of
 
 from assets.ingest import lines
 from assets.ingest.lastfm_1k import LISTENS_NAME, LastFm1k
@@ -89,3 +90,33 @@ def test_a_load_killed_at_any_moment_leaves_nothing_and_the_next_one_is_whole(
     assert state_of(warehouse_url) == empty
     load_files(warehouse_url, LastFm1k(), [world])
     assert state_of(warehouse_url) == undisturbed
+
+
+LONG_STATEMENT = """
+import sys
+from assets.ingest.connection import connect
+from assets.ingest.staging import lock
+
+with connect(sys.argv[1]) as connection, connection.cursor() as cursor:
+    lock(cursor)
+    print("here", flush=True)
+    cursor.execute("SELECT pg_sleep(300)")
+"""
+
+
+def test_the_lock_of_a_load_that_was_killed_is_free_long_before_its_statement_would_end(warehouse_url: str) -> None:
+    asleep = "select count(*) from pg_stat_activity where datname = current_database() and query like '%pg_sleep(300)%'"
+    asleep += " and state = 'active' and pid <> pg_backend_pid()"
+    command = [sys.executable, "-c", LONG_STATEMENT, warehouse_url]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "here\n"
+        deadline = time.monotonic() + 60
+        while query(warehouse_url, asleep) == [(0,)]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.kill()
+    while query(warehouse_url, asleep) != [(0,)]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    here = "database = (select oid from pg_database where datname = current_database())"
+    assert query(warehouse_url, f"select count(*) from pg_locks where locktype = 'advisory' and {here}") == [(0,)]

@@ -27,6 +27,9 @@ class UnreadableReleaseError(StoreUnavailableError):
     slug = "contract-mismatch"
     title = "The live release cannot be read"
 
+    def __init__(self, fault: str, advice: str = "publish again or roll back") -> None:
+        super().__init__(f"{fault}; {advice}")
+
 
 class UnreadableBlocksError(StoreUnavailableError):
     """What a user has blocked is damaged, written by another version of the contract, or refused by Redis."""

@@ -1,19 +1,105 @@
-"""Reads what a release knows of single tracks and artists from Redis."""
+"""What a release knows of single tracks and artists: read from Redis once, and kept ready to be shown."""
 
-from collections.abc import Awaitable, Sequence
-from typing import TypeVar, cast
+from collections.abc import Awaitable, Iterable, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import Generic, NamedTuple, TypeVar, cast
 
+import orjson
 from redis.asyncio import Redis
 
 from serving_api import contract
 from serving_api.catalogue import Kind
 from serving_api.contract import Artist, Track
+from serving_api.errors import UnreadableReleaseError
+from serving_api.reading import is_live
 
 _Record = TypeVar("_Record", bound=Track | Artist)
 
+# A record takes about 0.8 KB in a process.
+MOST_KEPT = 100_000
+
+
+class Known(NamedTuple, Generic[_Record]):
+    """A track or an artist as a process keeps it."""
+
+    record: _Record
+    shown: bytes
+    """Its document as JSON, without the braces."""
+
+
+class Records(Generic[_Record]):
+    """The tracks, or the artists, of one release that a process has read; of too many, the first read go."""
+
+    def __init__(self, kind: Kind[_Record], release: str, most: int = MOST_KEPT) -> None:
+        self._kind = kind
+        self._key = kind.records_key(release)
+        self._most = most
+        self._kept: dict[int, Known[_Record]] = {}
+
+    async def of(self, redis: Redis, keys: Iterable[int]) -> dict[int, Known[_Record]]:
+        """Those of these keys that have a record that can be read; needs Redis for those that are not kept."""
+        wanted = dict.fromkeys(keys)
+        kept = self._kept
+        found = {key: kept[key] for key in wanted if key in kept}
+        if len(found) < len(wanted):
+            found |= await self._read(redis, [key for key in wanted if key not in found])
+        return found
+
+    async def _read(self, redis: Redis, keys: Sequence[int]) -> dict[int, Known[_Record]]:
+        fields = [contract.track_field(key) for key in keys]
+        packed = await cast(Awaitable[list[bytes | None]], redis.hmget(self._key, fields))
+        found = {}
+        for key, field, record in zip(keys, fields, packed, strict=True):
+            # A record that cannot be read is missing to the lists that name it, and to no other.
+            with suppress(contract.ContractError):
+                if record is not None:
+                    found[key] = known(self._kind.unpack(field, record))
+        self._kept |= found
+        if len(self._kept) > self._most:
+            # Many at once: a dictionary that loses its first entries one by one gets slow.
+            for key in list(islice(self._kept, len(self._kept) - self._most * 9 // 10)):
+                del self._kept[key]
+        return found
+
+
+def document(record: Track | Artist) -> dict[str, str | None]:
+    """What an app is shown of a track or an artist: everything but the key, which never leaves the platform."""
+    return dict(zip(record._fields[1:], record[1:], strict=True))
+
+
+def known(record: _Record) -> Known[_Record]:
+    """A record as a process keeps it."""
+    return Known(record, orjson.dumps(document(record))[1:-1])
+
+
+async def require(
+    redis: Redis, release: str, records: Records[_Record], keys: Iterable[int], where: str
+) -> dict[int, Known[_Record]] | None:
+    """What these keys are of; None when a record is missing because the release is not live (any more).
+
+    `where` is what names the keys. Raises UnreadableReleaseError where the live release has no record of one, or one
+    that cannot be read.
+    """
+    wanted = set(keys)
+    found = await records.of(redis, wanted)
+    if missing := wanted - found.keys():
+        if not await is_live(redis, release):
+            return None
+        raise no_record(where, missing)
+    return found
+
+
+def no_record(where: str, missing: Iterable[int]) -> UnreadableReleaseError:
+    """The error of a list that names what has no record."""
+    return UnreadableReleaseError(f"{where}: the key {min(missing)} has no record that can be read")
+
 
 async def key_of(redis: Redis, kind: Kind[_Record], release: str, public_id: str) -> int | None:
-    """The key of a public id in a release, None when that is not the live one. Raises UnknownItemError."""
+    """The key of a public id in a release, None when that is not the live one.
+
+    Raises UnknownItemError, or UnreadableReleaseError.
+    """
     async with redis.pipeline(transaction=True) as pipe:
         pipe.get(contract.LIVE)
         pipe.hget(kind.ids_key(release), public_id)
@@ -22,20 +108,7 @@ async def key_of(redis: Redis, kind: Kind[_Record], release: str, public_id: str
         return None
     if field is None:
         raise kind.unknown(public_id)
-    return contract.track_key(field)
-
-
-async def read_records(
-    redis: Redis, kind: Kind[_Record], release: str, keys: Sequence[int]
-) -> dict[int, _Record] | None:
-    """Tracks or artists by key; None when one is missing, which means that the release has been removed."""
-    if not keys:
-        return {}
-    fields = [contract.track_field(key) for key in keys]
-    packed = await cast(Awaitable[list[bytes | None]], redis.hmget(kind.records_key(release), fields))
-    records = {}
-    for key, field, record in zip(keys, fields, packed, strict=True):
-        if record is None:
-            return None
-        records[key] = kind.unpack(field, record)
-    return records
+    try:
+        return contract.track_key(field)
+    except contract.ContractError as error:
+        raise UnreadableReleaseError(f"the public id {public_id}: {error}") from error

@@ -3,15 +3,17 @@
 from contextlib import suppress
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from serving_api import models
-from serving_api.answers import NO_BLOCKS, Page, Release, Similar, Window, record_document
+from serving_api.answers import ListAsked, Page, Release, Similar, Window
 from serving_api.catalogue import ARTISTS, TRACKS
-from serving_api.contract import CONTRACT_VERSION, UNTRAINED, Blocks
+from serving_api.contract import CONTRACT_VERSION, NO_BLOCKS, UNTRAINED, Artist, Blocks, Track
 from serving_api.errors import SilentStoreError, StoreUnavailableError, UnknownArtistError, UnreadableBlocksError
 from serving_api.http_cache import json_answer
 from serving_api.problems import documented
+from serving_api.records import Known
 from serving_api.store import ReleaseStore
 
 MAX_LIMIT = 100
@@ -101,7 +103,7 @@ async def recommendations(
     """
     asked = {"user_id": user_id, "slate": slate}
     try:
-        found = await store.user_slate(user_id, slate, window, country)
+        found = await store.user_slate(ListAsked(user_id, slate, window, country))
     except StoreUnavailableError as error:
         # While a user's blocks cannot be read, any list might hold a blocked item.
         if store.last_seen is None or isinstance(error, UnreadableBlocksError):
@@ -163,7 +165,7 @@ async def similar_tracks(
         # The slash came as %2F: it belongs to an id.
         return await track(request, store, f"{track_id}/similar")
     found = await store.similar(TRACKS, track_id, Window(limit, offset))
-    answer = _provenance(found.release) | {"track": record_document(found.item)} | _similar(found)
+    answer = _provenance(found.release) | {"track": _record(found.item)} | _similar(found)
     return json_answer(request, answer, visibility="public")
 
 
@@ -182,7 +184,7 @@ async def similar_artists(
     `artist` has another id than was asked for where that one was found to be the same artist.
     """
     found = await store.similar(ARTISTS, artist_id, Window(limit, offset))
-    answer = _provenance(found.release) | {"artist": record_document(found.item)} | _similar(found)
+    answer = _provenance(found.release) | {"artist": _record(found.item)} | _similar(found)
     return json_answer(request, answer, visibility="public")
 
 
@@ -196,7 +198,7 @@ async def similar_artists(
 async def track(request: Request, store: Store, track_id: TrackId) -> Response:
     """What the live release knows of a track, under another id where this one was found to be the same track."""
     release, found = await store.track(track_id)
-    return json_answer(request, _provenance(release) | {"track": record_document(found)}, visibility="public")
+    return json_answer(request, _provenance(release) | {"track": _record(found)}, visibility="public")
 
 
 @router.get("/livez", response_model=models.Alive, tags=["health"], summary="The process answers")
@@ -245,7 +247,11 @@ def _list(
 
 
 def _page(page: Page) -> dict[str, Any]:
-    return {"items": page.items, "next_offset": page.next_offset}
+    return {"items": orjson.Fragment(b"[%b]" % b",".join(page.items)), "next_offset": page.next_offset}
+
+
+def _record(known: Known[Track] | Known[Artist]) -> orjson.Fragment:
+    return orjson.Fragment(b"{%b}" % known.shown)
 
 
 def _last_seen(release: Release, window: Window, blocks: Blocks = NO_BLOCKS) -> dict[str, Any]:

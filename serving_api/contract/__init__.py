@@ -19,6 +19,7 @@ from serving_api.contract.keys import (
     meta_key,
     popular_key,
     release_key_pattern,
+    release_name,
     similar_artists_key,
     similar_tracks_key,
     slate_key,
@@ -49,6 +50,7 @@ from serving_api.contract.meta import (
     unpack_meta,
 )
 from serving_api.contract.records import (
+    NO_BLOCKS,
     Artist,
     Blocks,
     Track,
@@ -75,6 +77,7 @@ __all__ = [
     "LIVE",
     "MAX_LIST_LENGTH",
     "NO_ANCHOR",
+    "NO_BLOCKS",
     "NO_REASONS",
     "PREVIOUS",
     "PUBLISH_LOCK",
@@ -103,6 +106,7 @@ __all__ = [
     "pack_track",
     "popular_key",
     "release_key_pattern",
+    "release_name",
     "similar_artists_key",
     "similar_tracks_key",
     "slate_key",

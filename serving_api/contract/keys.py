@@ -1,6 +1,9 @@
 """Names of keys in Redis, and of the fields of hashes."""
 
+import re
 import struct
+
+from serving_api.contract.version import ContractError
 
 LIVE = "audotics:live"
 PREVIOUS = "audotics:previous"
@@ -9,6 +12,7 @@ PUBLISH_LOCK = "audotics:publish-lock"
 BLOCKS = "audotics:blocks"
 
 TRACK_FIELD = struct.Struct(">i")
+_RELEASE_NAME = re.compile(rb"\d{4}-\d\d-\d\d-[0-9a-f]{8}")
 
 
 def meta_key(release: str) -> str:
@@ -77,8 +81,17 @@ def track_field(track_key: int) -> bytes:
 
 
 def track_key(field: bytes) -> int:
-    """The track key that a track field stands for."""
+    """The track key that a track field stands for. Raises ContractError for other bytes."""
+    if len(field) != TRACK_FIELD.size:
+        raise ContractError(f"{field!r} is not the field of a track or an artist")
     return int(TRACK_FIELD.unpack(field)[0])
+
+
+def release_name(pointer: bytes) -> str:
+    """The release that a pointer names. Raises ContractError for bytes that are not the name of one."""
+    if not _RELEASE_NAME.fullmatch(pointer):
+        raise ContractError(f"the live pointer {pointer[:40]!r} is not the name of a release")
+    return pointer.decode()
 
 
 # Fields of artists are made as those of tracks are.

@@ -101,6 +101,8 @@ def unpack_list(packed: bytes) -> RankedList:
         raise ContractError(f"a packed list of {count} items has {len(packed)} bytes instead of {expected}")
     track_keys = np.frombuffer(packed, KEY_DTYPE, count, LIST_HEADER.size)
     scores = np.frombuffer(packed, SCORE_DTYPE, count, scores_at)
+    if count and (track_keys.min() < 0 or not np.isfinite(scores).all()):
+        raise ContractError("a packed list has a negative key or a score that is not a finite number")
     if layout == ANCHOR_REASONS:
         anchor_keys = np.frombuffer(packed, KEY_DTYPE, count, anchors_at)
     else:

@@ -1,9 +1,10 @@
 """The description of a release."""
 
-from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date
 
 import orjson
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from serving_api.contract.version import CONTRACT_VERSION, ContractError, ContractVersionError
 
@@ -17,7 +18,7 @@ class ReleaseMeta:
 
     release: str
     as_of: date
-    generated_at: datetime
+    generated_at: AwareDatetime
     models: dict[str, str]
     """Model version per slate; one that begins with UNTRAINED is an order without a model."""
     users: dict[str, int]
@@ -45,15 +46,18 @@ def unpack_meta(packed: bytes) -> ReleaseMeta:
     """
     try:
         document = orjson.loads(packed)
-        version = document["contract_version"]
-    except (orjson.JSONDecodeError, TypeError, KeyError) as error:
+        version = document.pop("contract_version")
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise ContractError(f"a release has no readable meta document: {error}") from error
     if version != CONTRACT_VERSION:
         raise ContractVersionError(f"the release has contract version {version}, not {CONTRACT_VERSION}")
     try:
-        del document["contract_version"]
-        as_of = date.fromisoformat(document.pop("as_of"))
-        generated_at = datetime.fromisoformat(document.pop("generated_at"))
-        return ReleaseMeta(as_of=as_of, generated_at=generated_at, **document)
-    except (TypeError, ValueError, KeyError) as error:
-        raise ContractError(f"a release has a damaged meta document: {error}") from error
+        meta = _META.validate_json(orjson.dumps(document), strict=True)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise ContractError(f"a release has a damaged meta document: {where}: {fault['msg']}") from error
+    return replace(meta, generated_at=meta.generated_at.astimezone(UTC))
+
+
+_META = TypeAdapter(ReleaseMeta)

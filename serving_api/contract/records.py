@@ -1,6 +1,6 @@
 """What an app shows of tracks and artists, and what a user has blocked."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -35,10 +35,8 @@ def pack_track(track: Track) -> bytes:
 
 def unpack_track(field: bytes, packed: bytes) -> Track:
     """Unpack a track from its hash field and its payload. Raises ContractError for anything else."""
-    try:
-        return Track(track_key(field), *orjson.loads(packed))
-    except (orjson.JSONDecodeError, TypeError) as error:
-        raise ContractError(f"track {track_key(field)} has no readable record: {error}") from error
+    key = track_key(field)
+    return Track(key, *_texts(packed, len(Track._fields) - 1, f"track {key}"))
 
 
 def pack_artist(artist: Artist) -> bytes:
@@ -48,10 +46,21 @@ def pack_artist(artist: Artist) -> bytes:
 
 def unpack_artist(field: bytes, packed: bytes) -> Artist:
     """Unpack an artist from its hash field and its payload. Raises ContractError for anything else."""
+    key = artist_key(field)
+    return Artist(key, *_texts(packed, len(Artist._fields) - 1, f"artist {key}"))
+
+
+def _texts(packed: bytes, count: int, what: str) -> list[Any]:
+    """A JSON array of an id and other texts, which may be null."""
     try:
-        return Artist(artist_key(field), *orjson.loads(packed))
-    except (orjson.JSONDecodeError, TypeError) as error:
-        raise ContractError(f"artist {artist_key(field)} has no readable record: {error}") from error
+        texts = orjson.loads(packed)
+    except ValueError as error:
+        raise ContractError(f"{what} has no readable record: {error}") from error
+    if not isinstance(texts, list) or len(texts) != count:
+        raise ContractError(f"{what} has a record that is not an array of {count} texts")
+    if not isinstance(texts[0], str) or not all(text is None or isinstance(text, str) for text in texts):
+        raise ContractError(f"{what} has a record with something else than texts, or without an id")
+    return texts
 
 
 class Blocks(NamedTuple):
@@ -64,6 +73,9 @@ class Blocks(NamedTuple):
     def hold(self, track: Track) -> bool:
         """Whether the user has blocked the track, or its artist."""
         return track.track_id in self.track_ids or track.artist_id in self.artist_ids
+
+
+NO_BLOCKS = Blocks(frozenset(), frozenset())
 
 
 def pack_blocks(blocks: Blocks) -> bytes:

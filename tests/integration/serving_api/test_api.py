@@ -21,7 +21,7 @@ from sample_release import (
 from assets.publish.content import SlateBatch
 from assets.publish.release import publish
 from serving_api import contract
-from serving_api.answers import record_document
+from serving_api.records import document
 
 pytestmark = pytest.mark.own_redis
 
@@ -39,7 +39,7 @@ def expected_items(marker: str, slate: str, user: int) -> list[dict[str, Any]]:
         items.append(
             {
                 "rank": rank,
-                **record_document(sample_track(marker, key)),
+                **document(sample_track(marker, key)),
                 "score": pytest.approx(score, abs=1e-6),
                 "reason": reason if anchor >= 0 else None,
             }

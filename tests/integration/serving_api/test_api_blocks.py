@@ -1,6 +1,7 @@
 """What a user has blocked is in no answer to them, from the next request on, over real HTTP."""
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -172,23 +173,46 @@ def test_without_a_release_that_can_be_read_the_list_seen_last_is_without_blocke
     problem(api.get("/v1/users/user_8/recommendations"), 503, "contract-mismatch")
 
 
-def test_blocks_cost_no_round_trip_and_a_popular_list_that_was_read_before_takes_one(
+def test_a_list_takes_one_round_trip_with_or_without_blocks_and_one_that_stands_in_two(
     api: httpx.Client, client: Redis
 ) -> None:
     block(client, "user_7", {"t-1"})
-    recommendations(api, "new_0")
+    for user_id in ("user_7", "user_8", "new_0"):
+        recommendations(api, user_id)
 
-    def asked(user_id: str) -> tuple[int, int]:
-        """Transactions, and other reads of the API, for one request."""
+    def asked(user_id: str) -> dict[str, int]:
+        """How often each command was called for one request, but for those that make up a transaction."""
 
-        def calls() -> list[int]:
+        def calls() -> dict[str, int]:
             stats = client.info("commandstats")
-            return [stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("exec", "hmget", "mget")]
+            return {name: stats[f"cmdstat_{name}"]["calls"] for name in ("exec", "hmget", "mget", "get", "hget")}
 
         before = calls()
         recommendations(api, user_id)
-        transactions, *reads = [after - earlier for after, earlier in zip(calls(), before, strict=True)]
-        return transactions, sum(reads)
+        return {name: count - before[name] for name, count in calls().items()}
 
-    assert asked("user_8") == asked("user_7") == (1, 1)
-    assert asked("nobody") == asked("new_0") == (1, 0)
+    # The pointer, and the fields of blocks and list: all of the transaction, and nothing beside it.
+    once = {"exec": 1, "get": 1, "hmget": 2, "mget": 0, "hget": 0}
+    assert asked("user_8") == asked("user_7") == once
+    twice = {"exec": 2, "get": 2, "hmget": 3, "mget": 0, "hget": 0}
+    assert asked("nobody") == asked("new_0") == twice
+
+
+def test_requests_at_once_share_a_round_trip_and_not_each_others_faults(api: httpx.Client, client: Redis) -> None:
+    block(client, "user_7", {"t-1"})
+    slate = contract.slate_key((client.get(contract.LIVE) or b"").decode(), "for_you")
+    client.hset(slate, "user_9", b"damaged")
+    client.hset(BLOCKS, "user_10", b"damaged")
+    users = [f"user_{number}" for number in range(30)] + ["nobody", "new_0"]
+    alone = {user_id: api.get(f"/v1/users/{user_id}/recommendations") for user_id in users}
+    before = client.info("commandstats")["cmdstat_exec"]["calls"]
+    with ThreadPoolExecutor(16) as pool:
+        for _ in range(10):
+            answers = pool.map(lambda user_id: api.get(f"/v1/users/{user_id}/recommendations"), users)
+            for user_id, answer in zip(users, answers, strict=True):
+                assert answer.status_code == alone[user_id].status_code == (503 if user_id == "user_10" else 200)
+                if answer.status_code == 200:
+                    assert answer.content == alone[user_id].content
+    assert client.info("commandstats")["cmdstat_exec"]["calls"] - before < 10 * len(users)
+    assert alone["user_9"].json()["fallback_reason"] == "store_unavailable"
+    assert "t-1" not in track_ids(alone["user_7"].json())

@@ -59,15 +59,6 @@ def test_an_invalid_parameter_is_named(api: httpx.Client, path: str, field: str)
     assert body["detail"] == f"{field}: {body['errors'][0]['message']}"
 
 
-def test_a_damaged_payload_is_our_fault_and_a_problem_document(api: httpx.Client, client: Redis) -> None:
-    live = client.get(contract.LIVE)
-    assert isinstance(live, bytes)
-    client.hset(contract.slate_key(live.decode(), "for_you"), "user_7", b"damaged")
-    body = problem(api.get("/v1/users/user_7/recommendations"), 500, "about:blank")
-    assert "damaged" not in body["detail"]
-    assert recommendations(api, "user_8")["source"] == "personal"
-
-
 def test_readiness_says_which_release_is_live_or_what_is_missing(client: Redis, redis_url: str) -> None:
     with running_api(redis_url) as api:
         problem(api.get("/readyz"), 503, "no-live-release")

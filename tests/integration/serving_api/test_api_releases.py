@@ -4,10 +4,11 @@ import asyncio
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from api_client import running_api
 from redis import Redis
@@ -15,7 +16,8 @@ from sample_release import sample_country, sample_list, sample_release
 
 from assets.publish.held import rollback
 from assets.publish.release import publish
-from serving_api.answers import Release, Window
+from serving_api.answers import ListAsked, UserSlate, Window
+from serving_api.records import Records
 from serving_api.store import REDIS_TIMEOUT_SECONDS, ReleaseStore
 
 pytestmark = pytest.mark.own_redis
@@ -72,39 +74,31 @@ def test_readers_see_one_release_or_another_while_releases_fly_by(client: Redis,
     assert served == set(user_ids)
 
 
-class OvertakenStore(ReleaseStore):
-    """Between the reads of its first request, two other releases go live."""
-
-    overtaken_by: Callable[[], None] | None = None
-
-    async def _tracks(self, release: str, keys: Any) -> Any:
-        if self.overtaken_by is not None:
-            overtake, self.overtaken_by = self.overtaken_by, None
-            overtake()
-        return await super()._tracks(release, keys)
-
-
-async def _read_while_overtaken(url: str, user_id: str, overtake: Callable[[], None]) -> tuple[Release, list[Any]]:
-    store = OvertakenStore(url)
-    await store.live()
-    store.overtaken_by = overtake
-    found = await store.user_slate(user_id, "for_you", Window(limit=20, offset=0))
-    await store.close()
-    return found.release, found.page.items
-
-
 @pytest.mark.parametrize("user_id", ["user_7", "new_0"])
 def test_a_release_that_vanishes_under_a_reader_is_left_for_the_live_one(
-    client: Redis, redis_url: str, user_id: str
+    client: Redis, redis_url: str, user_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Between a request's transaction and its read of the records, two other releases go live."""
     publish(client, sample_release("a"))
+    read_records = Records.of
 
-    def overtake() -> None:
+    async def overtaken(self: Records[Any], redis: Any, keys: Iterable[int]) -> Any:
+        monkeypatch.undo()
         publish(client, sample_release("b"))
         publish(client, sample_release("c"))
+        return await read_records(self, redis, keys)
 
-    release, items = asyncio.run(_read_while_overtaken(redis_url, user_id, overtake))
-    assert release.meta.models["for_you"] == "for_you-c"
+    async def ask() -> UserSlate:
+        store = ReleaseStore(redis_url)
+        await store.live()
+        monkeypatch.setattr(Records, "of", overtaken)
+        found = await store.user_slate(ListAsked(user_id, "for_you", Window(limit=20, offset=0)))
+        await store.close()
+        return found
+
+    found = asyncio.run(ask())
+    assert found.release.meta.models["for_you"] == "for_you-c"
+    items = [orjson.loads(item) for item in found.page.items]
     assert {item["title"].split(" of ")[1] for item in items} == {"c"}
     assert [item["track_id"] for item in items] == [
         f"t-{key}"

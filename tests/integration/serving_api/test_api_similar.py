@@ -18,15 +18,15 @@ from sample_release import (
 
 from assets.publish.release import publish
 from serving_api import contract, models
-from serving_api.answers import record_document
 from serving_api.contract import Track
+from serving_api.records import document as shown
 
 pytestmark = pytest.mark.own_redis
 
 
 def test_a_track_can_be_looked_up_by_its_public_id(api: httpx.Client) -> None:
     body = document(api.get("/v1/tracks/t-17"), models.Track)
-    assert body["track"] == record_document(sample_track("first", 17))
+    assert body["track"] == shown(sample_track("first", 17))
     assert body["as_of"] == "2026-11-22"
     unknown = problem(api.get("/v1/tracks/AC%2FDC"), 404, "unknown-track")
     assert unknown["detail"] == "the live release has no track with the id AC/DC"
@@ -34,11 +34,11 @@ def test_a_track_can_be_looked_up_by_its_public_id(api: httpx.Client) -> None:
 
 def test_an_id_that_another_one_stands_for_is_answered_with_that_one(api: httpx.Client) -> None:
     track = document(api.get("/v1/tracks/track-of-before"), models.Track)["track"]
-    assert track == record_document(sample_track("first", 5))
+    assert track == shown(sample_track("first", 5))
     similar = api.get("/v1/tracks/track-of-before/similar")
     assert document(similar, models.SimilarTracks) == document(api.get("/v1/tracks/t-5/similar"), models.SimilarTracks)
     artist = document(api.get("/v1/artists/artist-of-before/similar"), models.SimilarArtists)["artist"]
-    assert artist == record_document(sample_artist("first", 5))
+    assert artist == shown(sample_artist("first", 5))
 
 
 def test_similar_tracks_are_listed_best_first_with_where_they_come_from(api: httpx.Client, client: Redis) -> None:
@@ -51,11 +51,11 @@ def test_similar_tracks_are_listed_best_first_with_where_they_come_from(api: htt
         "release": live.decode(),
         "as_of": "2026-11-22",
         "generated_at": "2026-11-22T03:30:00Z",
-        "track": record_document(sample_track("first", 17)),
+        "track": shown(sample_track("first", 17)),
         "fallback_reason": None,
         "items": [
-            {"rank": 1, **record_document(sample_track("first", keys[0])), "score": 2.0},
-            {"rank": 2, **record_document(sample_track("first", keys[1])), "score": 1.0},
+            {"rank": 1, **shown(sample_track("first", keys[0])), "score": 2.0},
+            {"rank": 2, **shown(sample_track("first", keys[1])), "score": 1.0},
         ],
         "next_offset": None,
     }
@@ -65,7 +65,7 @@ def test_similar_tracks_are_listed_best_first_with_where_they_come_from(api: htt
 def test_similar_artists_are_listed_with_their_names(api: httpx.Client) -> None:
     body = document(api.get("/v1/artists/a-1/similar"), models.SimilarArtists)
     assert body["artist"] == {"artist_id": "a-1", "name": "Artist 1 of first", "artist_mbid": None}
-    expected = [record_document(sample_artist("first", key)) for key in sample_similar("first", 1, ARTISTS)]
+    expected = [shown(sample_artist("first", key)) for key in sample_similar("first", 1, ARTISTS)]
     assert [{name: item[name] for name in expected[0]} for item in body["items"]] == expected
 
 

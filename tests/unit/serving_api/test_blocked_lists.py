@@ -1,13 +1,15 @@
 """What is left of a list when blocked items and reasons go, and how its pages close up."""
 
 import numpy as np
+import orjson
 
-from serving_api.answers import PopularList, Window, record_document
+from serving_api.answers import PopularItem, PopularList, Window
 from serving_api.contract import NO_ANCHOR, Blocks, RankedList, Track
-from serving_api.ranked import named_keys, shown_items, without, without_blocked
+from serving_api.ranked import named_keys, shown_tracks, without, without_blocked
+from serving_api.records import known
 
 # Tracks 10 to 15; the even ones are by artist 0, the odd ones by nobody known.
-TRACKS = {key: Track(key, f"t-{key}", None, None, None if key % 2 else "a-0", None) for key in range(10, 16)}
+TRACKS = {key: known(Track(key, f"t-{key}", None, None, None if key % 2 else "a-0", None)) for key in range(10, 16)}
 RANKED = RankedList(
     np.array([15, 10, 11, 13, 12], np.int32),
     np.array([0.5, 0.4, 0.3, 0.2, 0.1], np.float32),
@@ -24,7 +26,9 @@ def test_a_blocked_track_goes_with_the_reasons_that_name_it_and_the_rest_keeps_i
     assert left.track_keys.tolist() == [15, 10, 11, 12]
     assert left.scores.tolist() == RANKED.scores[[0, 1, 2, 4]].tolist()
     assert left.anchor_keys.tolist() == [NO_ANCHOR, 14, NO_ANCHOR, 11]
-    reasons = [item["reason"] and item["reason"]["track_id"] for item in shown_items(left, TRACKS)]
+    items = [orjson.loads(b"{%b}" % fields) for fields in shown_tracks(left, TRACKS)]
+    assert [item["score"] for item in items] == [0.5, 0.4, 0.3, 0.1]
+    reasons = [item["reason"] and item["reason"]["track_id"] for item in items]
     assert reasons == [None, "t-14", None, "t-11"]
 
 
@@ -36,17 +40,18 @@ def test_a_blocked_artist_goes_with_every_track_and_those_of_nobody_stay() -> No
 
 
 def test_what_a_list_names_are_its_items_and_its_anchors_once_each() -> None:
-    assert named_keys(RANKED) == [10, 11, 12, 13, 14, 15]
-    assert named_keys(without(RANKED, np.array([10, 11, 99], np.int32))) == [11, 12, 13, 15]
+    assert named_keys(RANKED) == {10, 11, 12, 13, 14, 15}
+    assert named_keys(without(RANKED, [10, 11, 99])) == {11, 12, 13, 15}
 
 
 def test_pages_of_a_popular_list_close_up_over_excluded_and_blocked_tracks() -> None:
-    popular = PopularList(None, [record_document(track) for track in TRACKS.values()])
+    popular = PopularList(None, [PopularItem(track.record, track.shown) for track in TRACKS.values()])
     exclude = frozenset({"t-15"})
 
     def page(offset: int, blocked: Blocks) -> tuple[list[tuple[int, str]], int | None]:
         found = popular.page(Window(limit=2, offset=offset, exclude=exclude), blocked)
-        return [(item["rank"], item["track_id"]) for item in found.items], found.next_offset
+        items = map(orjson.loads, found.items)
+        return [(item["rank"], item["track_id"]) for item in items], found.next_offset
 
     assert page(0, blocks()) == ([(1, "t-10"), (2, "t-11")], 2)
     assert page(0, blocks(("t-10", "t-15"))) == ([(1, "t-11"), (2, "t-12")], 2)

@@ -1,0 +1,241 @@
+"""What the read API serves a second, beside a route of the same process that does nothing, and what publishing costs.
+
+A release of made-up lists is published to a Redis of its own, and one process of the API answers wrk, a program that
+Debian packages. The routes take turns, so that all meet the same machine; medians of their rounds are printed.
+
+    python -m benchmarks.serving
+    python -m benchmarks.serving --users 1000000 --rounds 0     only what publishing costs
+"""
+
+import argparse
+import json
+import resource
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from statistics import median
+from typing import cast
+
+import numpy as np
+from redis import Redis
+
+from assets.publish.content import PopularTracks, ReleaseInput, SlateBatch
+from assets.publish.loading import ENTRIES_PER_COMMAND
+from assets.publish.release import publish
+from benchmarks.pipeline import own_home
+from orchestration.cli.rendering import print_json, print_table, say
+from orchestration.platform import Platform
+from orchestration.up import api_child
+from serving_api.contract import NO_ANCHOR, Artist, Track, release_key_pattern
+from warehouse.local.server import any_free_port
+
+SLATES = ("for_you", "discover")
+LENGTH = 100
+USERS_PER_BATCH = 5_000
+TRACKS_PER_ARTIST = 12
+CONNECTIONS = 16
+NO_OP = "/livez"
+ROUTES = {
+    "no-op": NO_OP,
+    "personal, 20 items": "/v1/users/user_{}/recommendations?limit=20",
+    "personal, 100 items": "/v1/users/user_{}/recommendations?limit=100",
+    "unknown user": "/v1/users/nobody_{}/recommendations?limit=20",
+    "popular": "/v1/popular?limit=20",
+}
+# Of each thread the numbers of users are drawn by wrk itself; what was answered otherwise than with 200 is counted.
+SCRIPT = """
+local path, users = "{path}", {users}
+request = function() return wrk.format("GET", (path:gsub("{{}}", tostring(math.random(0, users - 1))))) end
+done = function(summary, latency, requests)
+  local failed = summary.errors
+  io.write(string.format('JSON {{"requests": %d, "microseconds": %d, "p50": %d, "p99": %d, "failed": %d}}\\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+    failed.connect + failed.read + failed.write + failed.status + failed.timeout))
+end
+"""
+
+
+@dataclass(frozen=True)
+class Served:
+    """Medians over the rounds of one route; `of_no_op` is the median of its share of the no-op's requests a second."""
+
+    route: str
+    requests_per_second: float
+    of_no_op: float
+    p50_ms: float
+    p99_ms: float
+    failed: int
+
+
+@dataclass(frozen=True)
+class Published:
+    """What publishing cost, beside bare pipelined commands that write the same bytes."""
+
+    users: int
+    seconds: float
+    bare_seconds: float
+    peak_mb: float
+    bytes_per_list: float
+
+
+def made_up_release(users: int, tracks: int) -> ReleaseInput:
+    """Lists of 100 of `tracks` tracks, the popular ones in more lists; every other item has a reason."""
+
+    def batches(slate: str) -> Iterator[SlateBatch]:
+        for start in range(0, users, USERS_PER_BATCH):
+            count = min(USERS_PER_BATCH, users - start)
+            draw = np.random.default_rng([SLATES.index(slate), start])
+            keys = (draw.random((count, LENGTH)) ** 3 * tracks).astype(np.int32)
+            anchors = np.where(np.arange(LENGTH) % 2, NO_ANCHOR, (keys + 1) % tracks).astype(np.int32)
+            yield SlateBatch(
+                user_ids=[f"user_{number}" for number in range(start, start + count)],
+                offsets=np.arange(0, count * LENGTH + 1, LENGTH),
+                track_keys=keys.ravel(),
+                scores=-np.sort(-draw.random((count, LENGTH)).astype(np.float32)).ravel(),
+                anchor_keys=anchors.ravel(),
+            )
+
+    def catalogue() -> Iterator[Sequence[Track]]:
+        for start in range(0, tracks, USERS_PER_BATCH):
+            yield [_track(key) for key in range(start, min(start + USERS_PER_BATCH, tracks))]
+
+    return ReleaseInput(
+        as_of=date(2026, 11, 22),
+        generated_at=datetime(2026, 11, 22, 4, tzinfo=UTC),
+        lists_made_at=datetime(2026, 11, 22, 3, tzinfo=UTC),
+        model_versions={slate: f"{slate}-2026-11-16-9b1e44d0" for slate in SLATES},
+        batches=batches,
+        tracks=catalogue,
+        artists=lambda: iter([[Artist(key, f"a-{key:06d}", f"The Artists {key}", None) for key in range(1000)]]),
+        other_ids=lambda item: iter(()),
+        similar=lambda item: iter(()),
+        popular=PopularTracks(np.arange(LENGTH, dtype=np.int32), np.arange(LENGTH, 0, -1, dtype=np.float32)),
+        country_popular={},
+        user_countries=lambda: iter(()),
+        expected_users=dict.fromkeys(SLATES, users),
+    )
+
+
+def _track(key: int) -> Track:
+    artist = key // TRACKS_PER_ARTIST
+    mbid = f"8f3471b5-7e6a-48da-86a9-{key:012x}"
+    return Track(key, f"t-{key:06d}", f"Song of number {key}", f"The Artists {artist}", f"a-{artist:06d}", mbid)
+
+
+def measure_publish(client: Redis, users: int, tracks: int) -> Published:
+    """Publish, then write the bytes of the release again with nothing but pipelined commands."""
+    before = client.info("memory")["used_memory"]
+    started = time.perf_counter()
+    published = publish(client, made_up_release(users, tracks))
+    seconds = time.perf_counter() - started
+    held = client.info("memory")["used_memory"] - before
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    bare = _bare_seconds(client, published.meta.release)
+    return Published(users, seconds, bare, peak, held / (users * len(SLATES)))
+
+
+def _bare_seconds(client: Redis, release: str) -> float:
+    """Seconds of writing each hash of a release again, entries as single commands in pipelines."""
+    seconds = 0.0
+    for key in list(client.scan_iter(match=release_key_pattern(release))):
+        if client.type(key) != b"hash":
+            continue
+        cursor = -1
+        while cursor != 0:
+            cursor, entries = cast(
+                tuple[int, dict[bytes, bytes]], client.hscan(key, max(cursor, 0), count=ENTRIES_PER_COMMAND)
+            )
+            started = time.perf_counter()
+            pipe = client.pipeline(transaction=False)
+            for field, payload in entries.items():
+                pipe.set(b"bare:" + key + field, payload)
+            pipe.execute()
+            seconds += time.perf_counter() - started
+            client.unlink(*(b"bare:" + key + field for field in entries))
+    return seconds
+
+
+def ask(url: str, route: str, users: int, seconds: int) -> dict[str, float]:
+    """What wrk reports of one round."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(SCRIPT.format(path=ROUTES[route], users=users))
+        script.flush()
+        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", script.name, url]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found: dict[str, float] = json.loads(said.split("JSON ")[1])
+    return found
+
+
+def measure_api(platform: Platform, users: int, rounds: int, seconds: int) -> list[Served]:
+    """The routes in turn, `rounds` times `seconds` seconds each, after one round that counts for nothing."""
+    port = any_free_port()
+    url = f"http://127.0.0.1:{port}"
+    with api_child(platform, port) as api:
+        api.wait_for(f"{url}/readyz", 60)
+        for route in ROUTES:
+            ask(url, route, users, 2)
+        found: dict[str, list[dict[str, float]]] = {route: [] for route in ROUTES}
+        for _ in range(rounds):
+            for route in ROUTES:
+                found[route].append(ask(url, route, users, seconds))
+    rates = {route: [each["requests"] / each["microseconds"] * 1e6 for each in found[route]] for route in ROUTES}
+    return [
+        Served(
+            route,
+            median(rates[route]),
+            median(rate / no_op for rate, no_op in zip(rates[route], rates["no-op"], strict=True)),
+            median(each["p50"] for each in found[route]) / 1000,
+            median(each["p99"] for each in found[route]) / 1000,
+            int(sum(each["failed"] for each in found[route])),
+        )
+        for route in ROUTES
+    ]
+
+
+def main() -> None:
+    """Two tables, or one JSON document."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--users", type=int, default=50_000)
+    parser.add_argument("--tracks", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=5, help="Rounds of requests; none with 0.")
+    parser.add_argument("--seconds", type=int, default=5, help="Seconds of a round for each route.")
+    parser.add_argument("--json", action="store_true")
+    chosen = parser.parse_args()
+    if chosen.rounds and shutil.which("wrk") is None:
+        parser.error("there is no wrk here; install Debian's package wrk")
+    with own_home() as platform:
+        with platform.redis() as client:
+            published = measure_publish(client, chosen.users, chosen.tracks)
+        served = measure_api(platform, chosen.users, chosen.rounds, chosen.seconds) if chosen.rounds else []
+    if chosen.json:
+        print_json({"published": asdict(published), "served": [asdict(each) for each in served]})
+        return
+    say(
+        f"published {published.users:,} users x {len(SLATES)} slates x {LENGTH} tracks in {published.seconds:.1f} s,"
+        f" bare SETs {published.bare_seconds:.1f} s; {published.bytes_per_list:,.0f} bytes in Redis per user and slate;"
+        f" memory of the publisher {published.peak_mb:,.0f} MB"
+    )
+    if served:
+        print_table(
+            f"read API, one process, {CONNECTIONS} connections",
+            ("route", "requests/s", "of the no-op", "p50 ms", "p99 ms", "failed"),
+            [
+                (
+                    each.route,
+                    f"{each.requests_per_second:,.0f}",
+                    f"{each.of_no_op:.0%}",
+                    f"{each.p50_ms:.2f}",
+                    f"{each.p99_ms:.2f}",
+                    each.failed,
+                )
+                for each in served
+            ],
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""What Redis replies, and which errors its replies are."""
+
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from serving_api import contract
+from serving_api.contract import NO_BLOCKS, Blocks, ContractError
+from serving_api.errors import SilentStoreError, StoreUnavailableError, UnreadableBlocksError
+
+# Of a transaction some commands may fail, and the others have their answers.
+Reply = bytes | RedisError | None
+
+
+def value(reply: Any) -> Any:
+    """What was replied. Raises the RedisError that was."""
+    if isinstance(reply, RedisError):
+        raise reply
+    return reply
+
+
+def replies(reply: Any, count: int) -> Sequence[Reply]:
+    """What a command that reads many fields replied for each of them; its error for each, where it failed."""
+    return [reply] * count if isinstance(reply, RedisError) else cast(Sequence[Reply], reply)
+
+
+def unpacked_blocks(packed: Reply) -> Blocks:
+    """What a user has blocked. Raises UnreadableBlocksError: nothing is shown to whoever may have blocked it."""
+    try:
+        found = value(packed)
+        return contract.unpack_blocks(found) if found is not None else NO_BLOCKS
+    except ContractError as error:
+        raise UnreadableBlocksError(f"{error}; `audotics blocks publish` writes all of them again") from error
+    except RedisError as error:
+        raise UnreadableBlocksError(
+            f"Redis answers, but refuses to read {contract.BLOCKS}: allow it to the API or, if it is not a hash,"
+            " delete it and run `audotics blocks publish`"
+        ) from error
+
+
+async def is_live(redis: Redis, release: str) -> bool:
+    """Whether the pointer shows the release."""
+    return await cast(Awaitable[bytes | None], redis.get(contract.LIVE)) == release.encode()
+
+
+def refused(error: RedisError) -> StoreUnavailableError:
+    """What the API makes of an error that Redis answers with."""
+    unavailable = StoreUnavailableError("Redis answers with an error")
+    unavailable.__cause__ = error
+    return unavailable
+
+
+@contextmanager
+def unavailable_on_redis_error() -> Iterator[None]:
+    """Raise StoreUnavailableError for errors of Redis, SilentStoreError where it gives no answer at all."""
+    try:
+        yield
+    # The error's own text can name host and port, which callers of the API have no business with.
+    except (RedisConnectionError, RedisTimeoutError) as error:
+        raise SilentStoreError("Redis does not answer") from error
+    except RedisError as error:
+        raise refused(error) from error

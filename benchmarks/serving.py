@@ -155,7 +155,8 @@ def _bare_seconds(client: Redis, release: str) -> float:
                 pipe.set(b"bare:" + key + field, payload)
             pipe.execute()
             seconds += time.perf_counter() - started
-            client.unlink(*(b"bare:" + key + field for field in entries))
+            if entries:
+                client.unlink(*(b"bare:" + key + field for field in entries))
     return seconds
 
 

@@ -16,7 +16,9 @@ NO_LIST = RankedList(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0,
 
 def named_keys(ranked: RankedList) -> set[int]:
     """The keys of every track that a list names: its items and the anchors of their reasons."""
-    return {*ranked.track_keys.tolist(), *ranked.anchor_keys.tolist()} - {NO_ANCHOR}
+    named: set[int] = {*ranked.track_keys.tolist(), *ranked.anchor_keys.tolist()}
+    named.discard(NO_ANCHOR)
+    return named
 
 
 def without(ranked: RankedList, excluded: Collection[int]) -> RankedList:

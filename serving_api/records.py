@@ -1,6 +1,6 @@
 """What a release knows of single tracks and artists: read from Redis once, and kept ready to be shown."""
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence, Set
 from contextlib import suppress
 from itertools import islice
 from typing import Generic, NamedTuple, TypeVar, cast
@@ -37,13 +37,12 @@ class Records(Generic[_Record]):
         self._most = most
         self._kept: dict[int, Known[_Record]] = {}
 
-    async def of(self, redis: Redis, keys: Iterable[int]) -> dict[int, Known[_Record]]:
+    async def of(self, redis: Redis, keys: Set[int]) -> dict[int, Known[_Record]]:
         """Those of these keys that have a record that can be read; needs Redis for those that are not kept."""
-        wanted = dict.fromkeys(keys)
         kept = self._kept
-        found = {key: kept[key] for key in wanted if key in kept}
-        if len(found) < len(wanted):
-            found |= await self._read(redis, [key for key in wanted if key not in found])
+        found = {key: kept[key] for key in keys if key in kept}
+        if len(found) < len(keys):
+            found |= await self._read(redis, list(keys - found.keys()))
         return found
 
     async def _read(self, redis: Redis, keys: Sequence[int]) -> dict[int, Known[_Record]]:

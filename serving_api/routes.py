@@ -4,7 +4,8 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, Field
 
 from serving_api import models
 from serving_api.answers import ListAsked, Page, Release, Similar, Window
@@ -13,6 +14,7 @@ from serving_api.contract import CONTRACT_VERSION, NO_BLOCKS, UNTRAINED, Artist,
 from serving_api.errors import SilentStoreError, StoreUnavailableError, UnknownArtistError, UnreadableBlocksError
 from serving_api.http_cache import json_answer
 from serving_api.problems import documented
+from serving_api.read_route import ReadRoute
 from serving_api.records import Known
 from serving_api.store import ReleaseStore
 
@@ -21,46 +23,19 @@ MAX_OFFSET = 65_535
 # Longer than any country's full name.
 MAX_COUNTRY_LENGTH = 100
 
-router = APIRouter()
+router = APIRouter(route_class=ReadRoute)
 
-
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items to return.")]
-Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="Items to skip; see `next_offset`.")]
-
-
-# Dependencies are coroutines because FastAPI sends plain functions through a thread pool, per request.
-async def _store(request: Request) -> ReleaseStore:
-    store: ReleaseStore = request.app.state.store
-    return store
-
-
-async def _window(
-    limit: Limit = 20,
-    offset: Offset = 0,
-    exclude: Annotated[
-        tuple[str, ...],
-        Query(
-            description="Ids of tracks to leave out, as answers name them, separated by commas; may be repeated."
-            " Give the same ones for every page.",
-            examples=["t-000001,t-000002"],
-        ),
-    ] = (),
-) -> Window:
-    excluded = frozenset(track_id for group in exclude for track_id in group.split(",") if track_id)
-    return Window(limit, offset, excluded)
-
-
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="Most items to return.")]
+Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET, description="Items to skip; see `next_offset`.")]
 Country = Annotated[
     str | None,
-    Query(
+    Field(
         min_length=1,
         max_length=MAX_COUNTRY_LENGTH,
         description="Spelled as profiles spell it. A country without a list gets the overall one.",
         examples=["Finland"],
     ),
 ]
-Store = Annotated[ReleaseStore, Depends(_store)]
-AskedWindow = Annotated[Window, Depends(_window)]
 UserId = Annotated[
     str,
     Path(
@@ -74,6 +49,53 @@ TrackId = Annotated[str, Path(min_length=1, max_length=2048, examples=["t-004711
 ArtistId = Annotated[str, Path(min_length=1, max_length=2048, examples=["a-000117"])]
 
 
+class PageQuery(BaseModel):
+    """Which page of a list is asked for."""
+
+    limit: Limit = 20
+    offset: Offset = 0
+
+    @property
+    def window(self) -> Window:
+        return Window(self.limit, self.offset)
+
+
+class ListQuery(PageQuery):
+    """Which page of a list of tracks is asked for, and what is to be left out of it."""
+
+    exclude: tuple[str, ...] = Field(
+        default=(),
+        description="Ids of tracks to leave out, as answers name them, separated by commas; may be repeated."
+        " Give the same ones for every page.",
+        examples=["t-000001,t-000002"],
+    )
+    country: Country = None
+
+    @property
+    def window(self) -> Window:
+        excluded = frozenset(track_id for group in self.exclude for track_id in group.split(",") if track_id)
+        return Window(self.limit, self.offset, excluded)
+
+
+class RecommendationsQuery(ListQuery):
+    """Which page of a list of a user is asked for."""
+
+    slate: models.Slate = Field(
+        default="for_you",
+        description="`for_you` may repeat what the user has heard; `discover` never does; `rediscover` holds"
+        " only what they have heard, though not in the last 60 days.",
+    )
+
+
+class NoQuery(BaseModel):
+    """A route without a query."""
+
+
+def _store(request: Request) -> ReleaseStore:
+    store: ReleaseStore = request.app.state.store
+    return store
+
+
 @router.get(
     "/v1/users/{user_id:path}/recommendations",
     response_model=models.Recommendations,
@@ -82,18 +104,7 @@ ArtistId = Annotated[str, Path(min_length=1, max_length=2048, examples=["a-00011
     summary="Recommendations for a user",
 )
 async def recommendations(
-    request: Request,
-    store: Store,
-    user_id: UserId,
-    window: AskedWindow,
-    slate: Annotated[
-        models.Slate,
-        Query(
-            description="`for_you` may repeat what the user has heard; `discover` never does; `rediscover` holds"
-            " only what they have heard, though not in the last 60 days."
-        ),
-    ] = "for_you",
-    country: Country = None,
+    request: Request, user_id: UserId, query: Annotated[RecommendationsQuery, Query()]
 ) -> Response:
     """A page of the user's list, without what they have blocked by now. Where a popular list answers instead,
     `fallback_reason` says why, and it is without that as well, unless the store is silent or has lost its data.
@@ -101,9 +112,11 @@ async def recommendations(
     That is what is popular in the country of the profile, of users who have not listened yet; where the release says
     none, in the `country` asked for; else overall. `country` in the answer says which.
     """
-    asked = {"user_id": user_id, "slate": slate}
+    store = _store(request)
+    asked = {"user_id": user_id, "slate": query.slate}
+    window = query.window
     try:
-        found = await store.user_slate(ListAsked(user_id, slate, window, country))
+        found = await store.user_slate(ListAsked(user_id, query.slate, window, query.country))
     except StoreUnavailableError as error:
         # While a user's blocks cannot be read, any list might hold a blocked item.
         if store.last_seen is None or isinstance(error, UnreadableBlocksError):
@@ -116,7 +129,7 @@ async def recommendations(
         answer = asked | _last_seen(store.last_seen, window, blocks) | {"model_version": None}
         return json_answer(request, answer, visibility=None)
     if found.source == "personal":
-        version = found.release.meta.models[slate]
+        version = found.release.meta.models[query.slate]
         no_model: models.FallbackReason | None = "no_model" if version.startswith(UNTRAINED) else None
         answer = asked | _list(found.release, found.page, "personal", no_model, None) | {"model_version": version}
     else:
@@ -133,10 +146,12 @@ async def recommendations(
     tags=["recommendations"],
     summary="What is popular, overall or in a country",
 )
-async def popular(request: Request, store: Store, window: AskedWindow, country: Country = None) -> Response:
+async def popular(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
     """A page of what is popular overall, or in a country; `country` in the answer says which."""
+    store = _store(request)
+    window = query.window
     try:
-        release, found = await store.popular(country)
+        release, found = await store.popular(query.country)
     except StoreUnavailableError:
         if store.last_seen is None:
             raise
@@ -154,17 +169,15 @@ async def popular(request: Request, store: Store, window: AskedWindow, country: 
     tags=["catalogue"],
     summary="Tracks like a track",
 )
-async def similar_tracks(
-    request: Request, store: Store, track_id: TrackId, limit: Limit = 20, offset: Offset = 0
-) -> Response:
+async def similar_tracks(request: Request, track_id: TrackId, query: Annotated[PageQuery, Query()]) -> Response:
     """A page of the tracks that are heard together with this one, and by the same listeners.
 
     `track` has another id than was asked for where that one was found to be the same track.
     """
     if not request.scope["raw_path"].endswith(b"/similar"):
         # The slash came as %2F: it belongs to an id.
-        return await track(request, store, f"{track_id}/similar")
-    found = await store.similar(TRACKS, track_id, Window(limit, offset))
+        return await track(request, f"{track_id}/similar", NoQuery())
+    found = await _store(request).similar(TRACKS, track_id, query.window)
     answer = _provenance(found.release) | {"track": _record(found.item)} | _similar(found)
     return json_answer(request, answer, visibility="public")
 
@@ -176,14 +189,12 @@ async def similar_tracks(
     tags=["catalogue"],
     summary="Artists like an artist",
 )
-async def similar_artists(
-    request: Request, store: Store, artist_id: ArtistId, limit: Limit = 20, offset: Offset = 0
-) -> Response:
+async def similar_artists(request: Request, artist_id: ArtistId, query: Annotated[PageQuery, Query()]) -> Response:
     """A page of the artists who are heard together with this one, and by the same listeners.
 
     `artist` has another id than was asked for where that one was found to be the same artist.
     """
-    found = await store.similar(ARTISTS, artist_id, Window(limit, offset))
+    found = await _store(request).similar(ARTISTS, artist_id, query.window)
     answer = _provenance(found.release) | {"artist": _record(found.item)} | _similar(found)
     return json_answer(request, answer, visibility="public")
 
@@ -195,16 +206,16 @@ async def similar_artists(
     tags=["catalogue"],
     summary="A track",
 )
-async def track(request: Request, store: Store, track_id: TrackId) -> Response:
+async def track(request: Request, track_id: TrackId, query: Annotated[NoQuery, Query()]) -> Response:
     """What the live release knows of a track, under another id where this one was found to be the same track."""
-    release, found = await store.track(track_id)
+    release, found = await _store(request).track(track_id)
     return json_answer(request, _provenance(release) | {"track": _record(found)}, visibility="public")
 
 
 @router.get("/livez", response_model=models.Alive, tags=["health"], summary="The process answers")
-async def livez() -> models.Alive:
+async def livez(request: Request, query: Annotated[NoQuery, Query()]) -> Response:
     """Says that the process answers; asks nobody else."""
-    return models.Alive(status="alive")
+    return json_answer(request, {"status": "alive"}, visibility=None)
 
 
 @router.get(
@@ -214,9 +225,9 @@ async def livez() -> models.Alive:
     tags=["health"],
     summary="Redis answers and there is a live release",
 )
-async def readyz(request: Request, store: Store) -> Response:
+async def readyz(request: Request, query: Annotated[NoQuery, Query()]) -> Response:
     """Says which release is live, or, with status 503, what is missing."""
-    release = await store.live()
+    release = await _store(request).live()
     document = {"status": "ready", "contract_version": CONTRACT_VERSION} | _provenance(release)
     return json_answer(request, document, visibility=None)
 

@@ -49,6 +49,7 @@ class ReleaseStore:
         )
         self._redis = Redis.from_pool(pool)
         self._loading = asyncio.Lock()
+        self._pointer = Batches(self._read_pointer)
         self._user_lists = Batches(self.user_slates)
         self.last_seen: Release | None = None
 
@@ -61,9 +62,7 @@ class ReleaseStore:
         pointer: bytes | None = None
         for _ in range(READ_ATTEMPTS):
             with unavailable_on_redis_error():
-                pointer = await cast(Awaitable[bytes | None], self._redis.get(contract.LIVE))
-                if pointer is None:
-                    raise NoLiveReleaseError("this Redis holds no release: none was published, or it has lost its data")
+                pointer = await self._pointer.ask(None)
                 # After a flip one request reads the new release, and those beside it wait for that.
                 async with self._loading:
                     if self.last_seen is None or self.last_seen.name.encode() != pointer:
@@ -119,6 +118,13 @@ class ReleaseStore:
                 return found
             release = await self.live()
         raise StoreUnavailableError("releases were published faster than one could be read")
+
+    async def _read_pointer(self, asked: Sequence[None]) -> Sequence[bytes]:
+        """What the pointer shows, for each who asks at once."""
+        pointer = await cast(Awaitable[bytes | None], self._redis.get(contract.LIVE))
+        if pointer is None:
+            raise NoLiveReleaseError("this Redis holds no release: none was published, or it has lost its data")
+        return [pointer] * len(asked)
 
     async def _load(self, pointer: bytes) -> Release | None:
         """The description and the popular list of a release; None when it is not there (any more)."""

@@ -1,7 +1,6 @@
 """Reads the lists of many users at once, in the round trips of one."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -18,26 +17,23 @@ from serving_api.records import Known, no_record
 Read = UserSlate | StoreUnavailableError
 
 
-@dataclass(frozen=True)
 class _OwnList:
     """What a user has in a slate."""
 
-    asked: ListAsked
-    blocks: Blocks
-    ranked: RankedList
-    excluded: Collection[int]
-
-    @property
-    def named(self) -> set[int]:
-        """The tracks whose records are needed: of a list whose user has blocked something, all, as only a record says
-        whether its track is blocked."""
-        return named_keys(self.ranked if self.blocks != NO_BLOCKS else self._shown(self._kept(self.ranked)))
+    def __init__(self, asked: ListAsked, blocks: Blocks, ranked: RankedList, excluded: Collection[int]) -> None:
+        self.asked = asked
+        self.blocks = blocks
+        self._ranked = ranked
+        self._excluded = excluded
+        # Whether a track is blocked, only its record says.
+        self.named = named_keys(ranked if blocks != NO_BLOCKS else self._shown(self._kept(ranked)))
+        """The tracks whose records are needed."""
 
     def answer(self, release: Release, tracks: Mapping[int, Known[Track]]) -> "Read | _OwnList":
         """The page that is asked for; the list itself where the user has none, or has blocked all of it."""
-        if missing := self.named - tracks.keys():
-            return no_record(self.asked.what, missing)
-        left = without_blocked(self.ranked, tracks, self.blocks) if self.blocks != NO_BLOCKS else self.ranked
+        if not self.named <= tracks.keys():
+            return no_record(self.asked.what, self.named - tracks.keys())
+        left = without_blocked(self._ranked, tracks, self.blocks) if self.blocks != NO_BLOCKS else self._ranked
         if not len(left.track_keys):
             return self
         kept = self._kept(left)
@@ -45,7 +41,7 @@ class _OwnList:
         return UserSlate(release, shown, "personal", known=True, country=None)
 
     def _kept(self, ranked: RankedList) -> RankedList:
-        return without(ranked, self.excluded)
+        return without(ranked, self._excluded)
 
     def _shown(self, ranked: RankedList) -> RankedList:
         return ranked.take(self.asked.window.part)
@@ -60,7 +56,7 @@ async def user_lists(redis: Redis, release: Release, asks: Sequence[ListAsked]) 
     own = await _own_lists(redis, release, asks)
     if own is None:
         return None
-    needed = {key for each in own if isinstance(each, _OwnList) for key in each.named}
+    needed = set[int]().union(*(each.named for each in own if isinstance(each, _OwnList)))
     tracks = await release.tracks.of(redis, needed)
     if len(tracks) < len(needed) and not await is_live(redis, release.name):
         return None

@@ -95,7 +95,8 @@ class ListAsked:
 
     @property
     def what(self) -> str:
-        return f"the {self.slate} list of the user {self.user_id}"
+        """What an error says of it: not whose it is, as errors go to the log."""
+        return f"the {self.slate} list of the user who is asked for"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""What the store raises, each with the kind of problem that the API answers with."""
+"""What the store raises, each with the kind of problem that the API answers with.
+
+The text of an error of the store is for operators, and goes to the log with what caused it (`serving_api/observe`):
+it may name keys, commands and hosts. Callers are told its `detail`, which is one for each kind.
+"""
 
 from typing import ClassVar
 
@@ -8,6 +12,7 @@ class StoreUnavailableError(Exception):
 
     slug: ClassVar[str] = "store-unavailable"
     title: ClassVar[str] = "The store does not answer"
+    detail: ClassVar[str] = "what this answer is made of cannot be read at the moment"
 
 
 class SilentStoreError(StoreUnavailableError):
@@ -19,6 +24,7 @@ class NoLiveReleaseError(StoreUnavailableError):
 
     slug = "no-live-release"
     title = "There is no live release"
+    detail = "nothing has been published yet, or what was published is not there any more"
 
 
 class UnreadableReleaseError(StoreUnavailableError):
@@ -26,6 +32,7 @@ class UnreadableReleaseError(StoreUnavailableError):
 
     slug = "contract-mismatch"
     title = "The live release cannot be read"
+    detail = "what was published last is damaged, or made for another version of this API"
 
     def __init__(self, fault: str, advice: str = "publish again or roll back") -> None:
         super().__init__(f"{fault}; {advice}")
@@ -36,6 +43,7 @@ class UnreadableBlocksError(StoreUnavailableError):
 
     slug = "contract-mismatch"
     title = "What the user has blocked cannot be read"
+    detail = "no list is shown to a user as long as it might hold what they have blocked"
 
 
 class UnknownItemError(Exception):

@@ -6,6 +6,8 @@ from typing import Any, Literal
 import orjson
 from fastapi import Request, Response
 
+from serving_api.observe.noted import note_fallback
+
 Visibility = Literal["public", "private"]
 
 _CACHE_CONTROL: dict[Visibility | None, str] = {
@@ -21,6 +23,8 @@ def json_answer(request: Request, document: dict[str, Any], *, visibility: Visib
     `visibility` is who may keep the answer: `public`, for a minute; `private`, and then asks each time whether it still
     holds, as what the user has blocked must be gone from the next request on; or None for nobody.
     """
+    if reason := document.get("fallback_reason"):
+        note_fallback(request.scope, reason)
     body = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
     # Weak, because the same document may be sent gzipped or not.
     etag = f'W/"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'

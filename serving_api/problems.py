@@ -1,6 +1,5 @@
 """Every error as an RFC 9457 problem document."""
 
-import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -11,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from serving_api.errors import StoreUnavailableError, UnknownItemError, UnknownTrackError
 from serving_api.models import Problem
+from serving_api.observe.noted import note_cause
 
 MEDIA_TYPE = "application/problem+json"
 REQUEST_ID_HEADER = "X-Request-ID"
@@ -18,8 +18,6 @@ RETRY_AFTER_SECONDS = "5"
 INVALID_SLUG = "invalid-request"
 INVALID_TITLE = "The request is not valid"
 INTERNAL_DETAIL = "the request failed on our side; the server log names it by its request id"
-
-_log = logging.getLogger(__name__)
 
 
 def install(app: FastAPI) -> None:
@@ -58,7 +56,7 @@ def _example(status: int, unknown: type[UnknownItemError]) -> dict[str, Any]:
         404: (unknown.slug, unknown.title, str(unknown(f"{unknown.item[0]}-1"))),
         422: (INVALID_SLUG, INVALID_TITLE, "query.limit: Input should be greater than or equal to 1"),
         500: (None, HTTPStatus(500).phrase, INTERNAL_DETAIL),
-        503: (StoreUnavailableError.slug, StoreUnavailableError.title, "Redis does not answer"),
+        503: (StoreUnavailableError.slug, StoreUnavailableError.title, StoreUnavailableError.detail),
     }[status]
     return {
         "type": _urn(slug),
@@ -130,11 +128,11 @@ async def _unknown_item(request: Request, error: Exception) -> Response:
 
 async def _store_unavailable(request: Request, error: Exception) -> Response:
     assert isinstance(error, StoreUnavailableError)
+    note_cause(request.scope, error)
     headers = {"Retry-After": RETRY_AFTER_SECONDS}
-    return _problem(request, 503, str(error), slug=error.slug, title=error.title, headers=headers)
+    return _problem(request, 503, error.detail, slug=error.slug, title=error.title, headers=headers)
 
 
 async def _internal_error(request: Request, error: Exception) -> Response:
-    _log.error("request %s failed: %s", request.state.request_id, error)
     # The server drops the connection after an error it did not expect; a client must not send more on it.
     return _problem(request, 500, INTERNAL_DETAIL, headers={"Connection": "close"})

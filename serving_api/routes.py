@@ -13,6 +13,7 @@ from serving_api.catalogue import ARTISTS, TRACKS
 from serving_api.contract import CONTRACT_VERSION, NO_BLOCKS, UNTRAINED, Artist, Blocks, Track
 from serving_api.errors import SilentStoreError, StoreUnavailableError, UnknownArtistError, UnreadableBlocksError
 from serving_api.http_cache import json_answer
+from serving_api.observe.noted import note_cause
 from serving_api.problems import documented
 from serving_api.read_route import ReadRoute
 from serving_api.records import Known
@@ -121,6 +122,7 @@ async def recommendations(
         # While a user's blocks cannot be read, any list might hold a blocked item.
         if store.last_seen is None or isinstance(error, UnreadableBlocksError):
             raise
+        note_cause(request.scope, error)
         blocks = NO_BLOCKS
         if not isinstance(error, SilentStoreError):
             # Falling silent only now makes no difference.
@@ -152,9 +154,10 @@ async def popular(request: Request, query: Annotated[ListQuery, Query()]) -> Res
     window = query.window
     try:
         release, found = await store.popular(query.country)
-    except StoreUnavailableError:
+    except StoreUnavailableError as error:
         if store.last_seen is None:
             raise
+        note_cause(request.scope, error)
         return json_answer(request, _last_seen(store.last_seen, window), visibility=None)
     reason = _nothing_popular(release, found.country)
     answer = _list(release, found.page(window), "popular", reason, found.country)

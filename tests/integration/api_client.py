@@ -21,7 +21,13 @@ from sample_release import sample_release
 from assets.publish.release import publish
 from serving_api import models
 from serving_api.app import create_app
+from serving_api.errors import NoLiveReleaseError, StoreUnavailableError, UnreadableBlocksError, UnreadableReleaseError
 from serving_api.settings import ServingSettings
+
+TOLD_OF_THE_STORE = {
+    (each.title, each.detail)
+    for each in (StoreUnavailableError, NoLiveReleaseError, UnreadableReleaseError, UnreadableBlocksError)
+}
 
 
 @contextmanager
@@ -99,4 +105,7 @@ def problem(answer: httpx.Response, status: int, kind: str) -> dict[str, Any]:
     assert body["status"] == status
     assert body["instance"] == httpx.URL(str(answer.request.url)).path
     assert body["request_id"] == answer.headers["x-request-id"]
+    if status == 503:
+        # What is wrong with the store is for operators, in the log.
+        assert (body["title"], body["detail"]) in TOLD_OF_THE_STORE
     return body

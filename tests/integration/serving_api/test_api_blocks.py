@@ -14,6 +14,7 @@ from assets.publish.held import rollback
 from assets.publish.release import publish
 from serving_api import contract
 from serving_api.contract import BLOCKS, Blocks
+from serving_api.errors import UnreadableBlocksError
 
 pytestmark = pytest.mark.own_redis
 
@@ -129,7 +130,7 @@ def test_who_has_blocks_that_cannot_be_read_is_shown_no_list_at_all(
     for user_id in ("user_7", "nobody"):
         client.hset(BLOCKS, user_id, damaged)
         answer = api.get(f"/v1/users/{user_id}/recommendations")
-        assert "`audotics blocks publish`" in problem(answer, 503, "contract-mismatch")["detail"]
+        assert problem(answer, 503, "contract-mismatch")["detail"] == UnreadableBlocksError.detail
     assert recommendations(api, "user_8")["source"] == "personal"
     client.hdel(BLOCKS, "user_7")
     assert recommendations(api, "user_7")["source"] == "personal"
@@ -144,7 +145,7 @@ def test_while_redis_answers_and_does_not_let_blocks_be_read_no_list_is_shown_to
         client.set(contract.LIVE, live)
         for user_id in ("user_7", "nobody"):
             answer = api.get(f"/v1/users/{user_id}/recommendations")
-            assert "`audotics blocks publish`" in problem(answer, 503, "contract-mismatch")["detail"]
+            assert problem(answer, 503, "contract-mismatch")["detail"] == UnreadableBlocksError.detail
         assert api.get("/v1/popular").status_code == 200
     client.set(contract.LIVE, live_before)
     client.delete(BLOCKS)

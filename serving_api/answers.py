@@ -1,53 +1,22 @@
 """What is asked of the store, and what it answers."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 from serving_api.contract import NO_BLOCKS, Artist, Blocks, ReleaseMeta, Track
+from serving_api.pages import Item, Page, Window, page, positions
 from serving_api.records import Known, Records
 
 _Record = TypeVar("_Record", bound=Track | Artist)
 
-
-@dataclass(frozen=True)
-class Window:
-    """Which part of a list is asked for: `limit` items from `offset`, counted without excluded and blocked tracks."""
-
-    limit: int
-    offset: int
-    exclude: frozenset[str] = frozenset()
-
-    @property
-    def part(self) -> slice:
-        """The part of what is left of a list."""
-        return slice(self.offset, self.offset + self.limit)
-
-    def next_offset(self, total: int) -> int | None:
-        """`offset` of the window after this one in a list of `total` items; None at its end."""
-        end = self.offset + self.limit
-        return end if end < total else None
-
-
-@dataclass(frozen=True)
-class Page:
-    """A window of a ranked list: each item as a JSON object."""
-
-    items: list[bytes]
-    next_offset: int | None
-
-
-def page(shown: Iterable[bytes], window: Window, total: int) -> Page:
-    """The page of what a window shows of a list of `total` items; of each the JSON fields without braces and rank."""
-    items = [b'{"rank":%d,%b}' % (rank, fields) for rank, fields in enumerate(shown, window.offset + 1)]
-    return Page(items, window.next_offset(total))
+Source = Literal["personal", "popular"]
 
 
 class PopularItem(NamedTuple):
-    """An item of a popular list: the track, and the JSON fields that an app is shown of it but for its rank."""
+    """An item of a popular list: the track, and how it is shown."""
 
     track: Track
-    shown: bytes
+    item: Item
 
 
 @dataclass(frozen=True)
@@ -59,12 +28,8 @@ class PopularList:
 
     def page(self, window: Window, blocks: Blocks = NO_BLOCKS) -> Page:
         """A window of the list, for whoever has blocked these; needs no Redis."""
-        kept = [
-            item.shown
-            for item in self.items
-            if item.track.track_id not in window.exclude and not blocks.hold(item.track)
-        ]
-        return page(kept[window.part], window, len(kept))
+        kept = positions(self.items, lambda each: each.track.track_id in window.exclude or blocks.hold(each.track))
+        return page(kept, window, lambda part: [self.items[position].item for position in part])
 
 
 @dataclass(frozen=True)
@@ -85,13 +50,15 @@ class Release:
 
 @dataclass(frozen=True)
 class ListAsked:
-    """A window of the list that a user has in a slate."""
+    """A window of the list that a user has in a slate, or without one of the popular list that they get."""
 
     user_id: str
-    slate: str
+    slate: str | None
     window: Window
     country: str | None = None
     """Whose popular list answers where there is none of the user, and the release does not say their country."""
+    release: str | None = None
+    """The release to read, which may be the previous one; the live one without."""
 
     @property
     def what(self) -> str:
@@ -105,7 +72,7 @@ class UserSlate:
 
     release: Release
     page: Page
-    source: Literal["personal", "popular"]
+    source: Source
     known: bool
     """Whether the user has a list for any slate."""
     country: str | None

@@ -12,9 +12,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving_api import problems
+from serving_api import list_routes, problems, routes
 from serving_api.errors import StoreUnavailableError
-from serving_api.routes import router
 from serving_api.settings import ServingSettings
 from serving_api.store import ReleaseStore
 
@@ -52,7 +51,8 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     problems.install(app)
-    app.include_router(router)
+    for router in (list_routes.router, list_routes.batch_router, routes.router):
+        app.include_router(router)
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=GZIP_LEVEL)
     app.add_middleware(RequestIdMiddleware)
     return app

@@ -46,6 +46,16 @@ class UnreadableBlocksError(StoreUnavailableError):
     detail = "no list is shown to a user as long as it might hold what they have blocked"
 
 
+class ReleaseGoneError(Exception):
+    """A release that is asked for by name is neither the live nor the previous one."""
+
+    slug: ClassVar[str] = "release-gone"
+    title: ClassVar[str] = "The release is gone"
+
+    def __init__(self, release: str) -> None:
+        super().__init__(f"the release {release} is not kept any more, or never was: begin again without naming one")
+
+
 class UnknownItemError(Exception):
     """The live release has nothing with this public id."""
 

@@ -1,12 +1,23 @@
 """The documents the API answers with, as its OpenAPI description shows them."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Slate = Literal["for_you", "discover", "rediscover"]
 FallbackReason = Literal["unknown_user", "empty_slate", "store_unavailable", "no_model", "too_few_listeners"]
+
+
+LeftOutReason = Literal["too_short", "empty_slate", "unknown_user", "store_unavailable"]
+NextLink = Annotated[
+    str | None,
+    Field(
+        description="Path and query of the next page: it goes on in this release, for as long as that is kept, and"
+        " where this page ended, whatever is blocked in between. Null at the end, and while the store does not answer.",
+        examples=["/v1/popular?limit=20&cursor=2026-11-22-3f9a1c07.p.20.20"],
+    ),
+]
 
 
 class Document(BaseModel):
@@ -85,7 +96,7 @@ class List(Provenance):
     next_offset: int | None = Field(description="`offset` of the next page; null at the end.", examples=[20])
 
 
-class Recommendations(List):
+class UserList(List):
     """A page of one user's slate, or of a popular list where there is none."""
 
     user_id: str = Field(examples=["user_000042"])
@@ -97,8 +108,51 @@ class Recommendations(List):
     )
 
 
+class Recommendations(UserList):
+    """A page of one user's slate, or of a popular list where there is none, and where the next one is."""
+
+    next: NextLink
+
+
+class Batch(Document):
+    """The lists of many users, in the order in which they were asked for."""
+
+    lists: list[UserList]
+
+
+class Shelf(Document):
+    """One list of a home screen: its tracks are on no shelf before."""
+
+    slate: Slate | Literal["popular"]
+    source: Literal["personal", "popular"]
+    model_version: str | None = Field(description="As for a list of its own.", examples=["for_you-2026-11-16-9b1e44d0"])
+    fallback_reason: FallbackReason | None = Field(description="As for a list of its own.", examples=[None])
+    country: str | None = Field(description="As for a list of its own.", examples=[None])
+    items: list[Item]
+
+
+class LeftOut(Document):
+    """A shelf that is not there."""
+
+    slate: Slate | Literal["popular"]
+    reason: LeftOutReason = Field(
+        description="`too_short`: fewer tracks than `at_least` are in no shelf before. `empty_slate`: the user has no"
+        " list for this slate. `unknown_user`: nor for any other. `store_unavailable`: the list cannot be read now."
+    )
+
+
+class Home(Provenance):
+    """The shelves of a user's home screen, in order."""
+
+    user_id: str = Field(examples=["user_000042"])
+    shelves: list[Shelf]
+    left_out: list[LeftOut]
+
+
 class Popular(List):
     """A page of the popular list, overall or of a country: by listeners, an account counting once."""
+
+    next: NextLink
 
     source: Literal["popular"]
     items: list[Item] = Field(

@@ -7,23 +7,24 @@ from serving_api.answers import PopularItem, PopularList, Release
 from serving_api.contract import ContractError, Track
 from serving_api.errors import UnreadableReleaseError
 from serving_api.ranked import named_keys, shown_tracks
+from serving_api.reading import is_shown
 from serving_api.records import Records, require
 
 
 async def popular_in(redis: Redis, release: Release, country: str | None) -> PopularList | None:
-    """The popular list of a country, the overall one where it has none, of a release that was live a moment ago.
+    """The popular list of a country, the overall one where it has none, of a release that was there a moment ago.
 
-    None when it has to be read of Redis, and the release is not live (any more). Raises UnreadableReleaseError.
+    None when it has to be read of Redis, and the release is not kept (any more). Raises UnreadableReleaseError.
     """
     if country is None:
         return release.popular
     if country in release.countries:
         return release.countries[country]
     async with redis.pipeline(transaction=True) as pipe:
-        pipe.get(contract.LIVE)
+        pipe.mget(contract.LIVE, contract.PREVIOUS)
         pipe.hget(contract.country_popular_key(release.name), country)
-        live, packed = await pipe.execute()
-    if live != release.name.encode():
+        pointers, packed = await pipe.execute()
+    if not is_shown(pointers, release.name, pinned=True):
         return None
     if packed is None:
         return release.popular
@@ -36,7 +37,7 @@ async def popular_in(redis: Redis, release: Release, country: str | None) -> Pop
 async def popular_list(
     redis: Redis, release: str, tracks: Records[Track], country: str | None, packed: bytes
 ) -> PopularList | None:
-    """A popular list with its tracks; None when the release is not live (any more). Raises UnreadableReleaseError."""
+    """A popular list with its tracks; None when the release is not kept (any more). Raises UnreadableReleaseError."""
     where = "the popular list" if country is None else f"the popular list of {country}"
     try:
         ranked = contract.unpack_list(packed)
@@ -45,6 +46,8 @@ async def popular_list(
     known = await require(redis, release, tracks, named_keys(ranked), where)
     if known is None:
         return None
-    records = (known[key].record for key in ranked.track_keys.tolist())
-    shown = shown_tracks(ranked, known)
-    return PopularList(country, [PopularItem(*each) for each in zip(records, shown, strict=True)])
+    items = shown_tracks(ranked, known)
+    return PopularList(
+        country,
+        [PopularItem(known[key].record, item) for key, item in zip(ranked.track_keys.tolist(), items, strict=True)],
+    )

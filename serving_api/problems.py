@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from serving_api.errors import StoreUnavailableError, UnknownItemError, UnknownTrackError
+from serving_api.errors import ReleaseGoneError, StoreUnavailableError, UnknownItemError, UnknownTrackError
 from serving_api.models import Problem
 from serving_api.observe.noted import note_cause
 
@@ -25,6 +25,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(UnknownItemError, _unknown_item)
+    app.add_exception_handler(ReleaseGoneError, _release_gone)
     app.add_exception_handler(StoreUnavailableError, _store_unavailable)
     app.add_exception_handler(Exception, _internal_error)
 
@@ -54,6 +55,7 @@ def documented(*statuses: int, unknown: type[UnknownItemError] = UnknownTrackErr
 def _example(status: int, unknown: type[UnknownItemError]) -> dict[str, Any]:
     slug, title, detail = {
         404: (unknown.slug, unknown.title, str(unknown(f"{unknown.item[0]}-1"))),
+        410: (ReleaseGoneError.slug, ReleaseGoneError.title, str(ReleaseGoneError("2026-11-20-5c1d77e2"))),
         422: (INVALID_SLUG, INVALID_TITLE, "query.limit: Input should be greater than or equal to 1"),
         500: (None, HTTPStatus(500).phrase, INTERNAL_DETAIL),
         503: (StoreUnavailableError.slug, StoreUnavailableError.title, StoreUnavailableError.detail),
@@ -124,6 +126,11 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
 async def _unknown_item(request: Request, error: Exception) -> Response:
     assert isinstance(error, UnknownItemError)
     return _problem(request, 404, str(error), slug=error.slug, title=error.title)
+
+
+async def _release_gone(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ReleaseGoneError)
+    return _problem(request, 410, str(error), slug=error.slug, title=error.title)
 
 
 async def _store_unavailable(request: Request, error: Exception) -> Response:

@@ -1,13 +1,14 @@
 """From a ranked list to what is shown of it: without what is excluded or blocked, with names and reasons."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import TypeVar
 
 import numpy as np
 import orjson
 
 from serving_api.contract import ANCHOR_REASON_TYPE, NO_ANCHOR, Artist, Blocks, RankedList, Track
-from serving_api.records import Known
+from serving_api.pages import Item, positions
+from serving_api.records import Known, public_id
 
 _Record = TypeVar("_Record", bound=Track | Artist)
 
@@ -21,34 +22,40 @@ def named_keys(ranked: RankedList) -> set[int]:
     return named
 
 
-def without(ranked: RankedList, excluded: Collection[int]) -> RankedList:
-    """The list without these tracks."""
-    return ranked.take(~np.isin(ranked.track_keys, list(excluded))) if excluded else ranked
+def kept_places(ranked: RankedList, hidden: Set[int]) -> Sequence[int]:
+    """The places of the list whose tracks are not hidden."""
+    return positions(ranked.track_keys.tolist(), hidden.__contains__) if hidden else range(len(ranked.track_keys))
 
 
-def without_blocked(ranked: RankedList, tracks: Mapping[int, Known[Track]], blocks: Blocks) -> RankedList:
-    """The list without blocked items, and without the reasons that name a blocked track.
-
-    tracks: every track that the list names, by key.
-    """
-    blocked = [key for key in named_keys(ranked) if blocks.hold(tracks[key].record)]
-    kept = without(ranked, blocked)
-    return kept._replace(anchor_keys=np.where(np.isin(kept.anchor_keys, blocked), NO_ANCHOR, kept.anchor_keys))
+def at(ranked: RankedList, places: Sequence[int]) -> RankedList:
+    """The part of the list at these places."""
+    if isinstance(places, range):
+        return ranked.take(slice(places.start, places.stop))
+    return ranked.take(np.array(places, np.intp))
 
 
-def shown_tracks(ranked: RankedList, tracks: Mapping[int, Known[Track]]) -> Iterator[bytes]:
-    """Of each item of a list the JSON fields that an app is shown, but for its rank: the track, score and reason."""
+def blocked_keys(ranked: RankedList, tracks: Mapping[int, Known[Track]], blocks: Blocks) -> set[int]:
+    """Which of the tracks that a list names are blocked; tracks: all that it names, by key."""
+    return {key for key in named_keys(ranked) if blocks.hold(tracks[key].record)}
+
+
+def shown_tracks(
+    ranked: RankedList, tracks: Mapping[int, Known[Track]], blocked: Set[int] = frozenset()
+) -> Iterator[Item]:
+    """The tracks of a list, each with its score and its reason, unless that names a blocked track."""
     anchors = ranked.anchor_keys.tolist()
-    for shown, anchor in zip(shown_items(ranked, tracks), anchors, strict=True):
-        yield b'%b,"reason":%b' % (shown, _reason(tracks[anchor].record) if anchor != NO_ANCHOR else b"null")
+    for item, anchor in zip(shown_items(ranked, tracks), anchors, strict=True):
+        reason = _reason(tracks[anchor].record) if anchor != NO_ANCHOR and anchor not in blocked else b"null"
+        yield Item(item.public_id, b'%b,"reason":%b' % (item.shown, reason))
 
 
-def shown_items(ranked: RankedList, known: Mapping[int, Known[_Record]]) -> Iterator[bytes]:
-    """As `shown_tracks`, without reasons: what is shown of lists of similar tracks and artists."""
+def shown_items(ranked: RankedList, known: Mapping[int, Known[_Record]]) -> Iterator[Item]:
+    """The tracks or artists of a list, each with its score."""
     # As float32, so that JSON shows their shortest text rather than the digits of a double.
     scores = orjson.dumps(np.ascontiguousarray(ranked.scores), option=orjson.OPT_SERIALIZE_NUMPY)
     for key, score in zip(ranked.track_keys.tolist(), scores[1:-1].split(b","), strict=False):
-        yield b'%b,"score":%b' % (known[key].shown, score)
+        record, shown = known[key]
+        yield Item(public_id(record), b'%b,"score":%b' % (shown, score))
 
 
 def _reason(anchor: Track) -> bytes:

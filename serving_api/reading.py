@@ -43,9 +43,19 @@ def unpacked_blocks(packed: Reply) -> Blocks:
         ) from error
 
 
-async def is_live(redis: Redis, release: str) -> bool:
-    """Whether the pointer shows the release."""
-    return await cast(Awaitable[bytes | None], redis.get(contract.LIVE)) == release.encode()
+def is_shown(pointers: Any, release: str, pinned: bool) -> bool:
+    """Whether the live pointer shows the release; of one that is pinned, whether any of the two does.
+
+    pointers: what Redis replied for LIVE and PREVIOUS. Raises the RedisError that it replied.
+    """
+    live, previous = value(pointers)
+    return release.encode() in ((live, previous) if pinned else (live,))
+
+
+async def is_kept(redis: Redis, release: str) -> bool:
+    """Whether the release is the live or the previous one, so that nothing of it has been removed."""
+    pointers = await cast(Awaitable[list[bytes | None]], redis.mget(contract.LIVE, contract.PREVIOUS))
+    return is_shown(pointers, release, pinned=True)
 
 
 def refused(error: RedisError) -> StoreUnavailableError:

@@ -12,7 +12,7 @@ from serving_api import contract
 from serving_api.catalogue import Kind
 from serving_api.contract import Artist, Track
 from serving_api.errors import UnreadableReleaseError
-from serving_api.reading import is_live
+from serving_api.reading import is_kept
 
 _Record = TypeVar("_Record", bound=Track | Artist)
 
@@ -62,6 +62,11 @@ class Records(Generic[_Record]):
         return found
 
 
+def public_id(record: Track | Artist) -> str:
+    """The id that apps know a track or an artist by."""
+    return record.track_id if isinstance(record, Track) else record.artist_id
+
+
 def document(record: Track | Artist) -> dict[str, str | None]:
     """What an app is shown of a track or an artist: everything but the key, which never leaves the platform."""
     return dict(zip(record._fields[1:], record[1:], strict=True))
@@ -75,15 +80,15 @@ def known(record: _Record) -> Known[_Record]:
 async def require(
     redis: Redis, release: str, records: Records[_Record], keys: Iterable[int], where: str
 ) -> dict[int, Known[_Record]] | None:
-    """What these keys are of; None when a record is missing because the release is not live (any more).
+    """What these keys are of; None when a record is missing because the release is not kept (any more).
 
-    `where` is what names the keys. Raises UnreadableReleaseError where the live release has no record of one, or one
-    that cannot be read.
+    `where` is what names the keys. Raises UnreadableReleaseError where a release that is kept has no record of one that
+    can be read.
     """
     wanted = set(keys)
     found = await records.of(redis, wanted)
     if missing := wanted - found.keys():
-        if not await is_live(redis, release):
+        if not await is_kept(redis, release):
             return None
         raise no_record(where, missing)
     return found

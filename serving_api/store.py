@@ -1,6 +1,5 @@
-"""Reads the live release from Redis, following the pointer on every request."""
+"""What the routes ask: reads of the live release from Redis, or of the one that a request names."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar, cast
 
@@ -8,26 +7,33 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from starlette.requests import Request
 
 from serving_api import contract
-from serving_api.answers import ListAsked, PopularList, Release, Similar, UserSlate, Window, page
+from serving_api.answers import ListAsked, PopularList, Release, Similar, UserSlate
 from serving_api.batches import Batches
-from serving_api.catalogue import ARTISTS, TRACKS, Kind
-from serving_api.contract import Artist, Blocks, ContractError, ContractVersionError, Track
-from serving_api.errors import NoLiveReleaseError, StoreUnavailableError, UnreadableReleaseError
-from serving_api.popular_lists import popular_in, popular_list
-from serving_api.ranked import NO_LIST, shown_items
-from serving_api.reading import is_live, unavailable_on_redis_error, unpacked_blocks
+from serving_api.catalogue import TRACKS, Kind
+from serving_api.contract import Artist, Blocks, ContractError, Track
+from serving_api.errors import ReleaseGoneError, StoreUnavailableError, UnreadableReleaseError
+from serving_api.pages import Window, page, part
+from serving_api.popular_lists import popular_in
+from serving_api.ranked import NO_LIST, at, shown_items
+from serving_api.reading import is_kept, is_shown, unavailable_on_redis_error, unpacked_blocks
 from serving_api.records import Known, Records, key_of, require
+from serving_api.releases import READ_ATTEMPTS, Releases
 from serving_api.user_lists import Read, user_lists
 
 REDIS_TIMEOUT_SECONDS = 0.5
 MAX_CONNECTIONS = 64
-# Reading what the pointer showed last, then what it shows now, then once more if that was removed meanwhile.
-READ_ATTEMPTS = 3
 
 _Record = TypeVar("_Record", bound=Track | Artist)
 _Found = TypeVar("_Found")
+
+
+def store_of(request: Request) -> "ReleaseStore":
+    """The store of the process that serves a request."""
+    store: ReleaseStore = request.app.state.store
+    return store
 
 
 class ReleaseStore:
@@ -48,10 +54,13 @@ class ReleaseStore:
             retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         )
         self._redis = Redis.from_pool(pool)
-        self._loading = asyncio.Lock()
-        self._pointer = Batches(self._read_pointer)
+        self._releases = Releases(self._redis)
         self._user_lists = Batches(self.user_slates)
-        self.last_seen: Release | None = None
+
+    @property
+    def last_seen(self) -> Release | None:
+        """The release that was live when Redis answered last."""
+        return self._releases.last_seen
 
     async def close(self) -> None:
         """Close the connections."""
@@ -59,28 +68,33 @@ class ReleaseStore:
 
     async def live(self) -> Release:
         """The release that the pointer shows now."""
-        pointer: bytes | None = None
-        for _ in range(READ_ATTEMPTS):
-            with unavailable_on_redis_error():
-                pointer = await self._pointer.ask(None)
-                # After a flip one request reads the new release, and those beside it wait for that.
-                async with self._loading:
-                    if self.last_seen is None or self.last_seen.name.encode() != pointer:
-                        self.last_seen = await self._load(pointer) or self.last_seen
-            if self.last_seen is not None and self.last_seen.name.encode() == pointer:
-                return self.last_seen
-        raise StoreUnavailableError(f"the live pointer names the release {pointer!r}, which is not there")
+        return await self._releases.live()
 
     async def user_slate(self, asked: ListAsked) -> UserSlate:
         """A window of a user's list, or where there is none of the popular list of their country.
 
         That is the country that the release says, else the given one; without either, or its list, the overall one.
+        Raises ReleaseGoneError.
         """
         return await self._user_lists.ask(asked)
 
     async def user_slates(self, asks: Sequence[ListAsked]) -> list[Read]:
-        """As `user_slate`, of many at once and of one release, with an error in the place of what cannot be read."""
-        return await self._of_live(lambda release: user_lists(self._redis, release, asks))
+        """As `user_slate`, of many at once, with an error in the place of what cannot be read.
+
+        What names no release is all of one.
+        """
+        answers: list[Read | None] = [None] * len(asks)
+        for release in dict.fromkeys(asked.release for asked in asks):
+            places = [place for place, asked in enumerate(asks) if asked.release == release]
+            for place, found in zip(places, await self._group(release, [asks[each] for each in places]), strict=True):
+                answers[place] = found
+        return cast(list[Read], answers)
+
+    async def _group(self, release: str | None, asks: Sequence[ListAsked]) -> list[Read]:
+        try:
+            return await self._of(release, lambda of: user_lists(self._redis, of, release is not None, asks))
+        except (StoreUnavailableError, ReleaseGoneError) as error:
+            return [error] * len(asks)
 
     async def blocks(self, user_id: str) -> Blocks:
         """What a user has blocked, whatever there is of a release.
@@ -93,23 +107,30 @@ class ReleaseStore:
                 (packed,) = await pipe.execute(raise_on_error=False)
         return unpacked_blocks(packed)
 
-    async def popular(self, country: str | None) -> tuple[Release, PopularList]:
-        """The popular list of a country, the overall one where it has none."""
-        if country is None:
-            release = await self.live()
-            return release, release.popular
-        return await self._of_live(lambda release: self._read_popular(release, country))
+    async def popular(self, country: str | None, release: str | None = None) -> tuple[Release, PopularList]:
+        """The popular list of a country, the overall one where it has none. Raises ReleaseGoneError."""
+        return await self._of(release, lambda of: self._read_popular(of, release is not None, country))
 
     async def track(self, track_id: str) -> tuple[Release, Known[Track]]:
         """A track of the live release by its public id. Raises UnknownTrackError."""
-        return await self._of_live(lambda release: self._read_track(release, track_id))
+        return await self._of(None, lambda release: self._read_track(release, track_id))
 
     async def similar(self, kind: Kind[_Record], public_id: str, window: Window) -> Similar[_Record]:
         """A window of what is most like a track or an artist. Raises UnknownTrackError or UnknownArtistError."""
-        return await self._of_live(lambda release: self._read_similar(release, kind, public_id, window))
+        return await self._of(None, lambda release: self._read_similar(release, kind, public_id, window))
 
-    async def _of_live(self, read: Callable[[Release], Awaitable[_Found | None]]) -> _Found:
-        """What is read of the live release; `read` returns None of one that is not live (any more)."""
+    async def _of(self, name: str | None, read: Callable[[Release], Awaitable[_Found | None]]) -> _Found:
+        """What is read of the live release, or of the one of that name, which may be the previous one.
+
+        `read` returns None of a release that is not what it was (any more).
+        """
+        if name is not None:
+            release = await self._releases.pinned(name)
+            with unavailable_on_redis_error():
+                found = await read(release)
+            if found is None:
+                raise ReleaseGoneError(name)
+            return found
         release = self.last_seen or await self.live()
         for _ in range(READ_ATTEMPTS):
             with unavailable_on_redis_error():
@@ -119,37 +140,11 @@ class ReleaseStore:
             release = await self.live()
         raise StoreUnavailableError("releases were published faster than one could be read")
 
-    async def _read_pointer(self, asked: Sequence[None]) -> Sequence[bytes]:
-        """What the pointer shows, for each who asks at once."""
-        pointer = await cast(Awaitable[bytes | None], self._redis.get(contract.LIVE))
-        if pointer is None:
-            raise NoLiveReleaseError("this Redis holds no release: none was published, or it has lost its data")
-        return [pointer] * len(asked)
-
-    async def _load(self, pointer: bytes) -> Release | None:
-        """The description and the popular list of a release; None when it is not there (any more)."""
-        try:
-            name = contract.release_name(pointer)
-            packed_meta, packed_popular = await cast(
-                Awaitable[list[bytes | None]],
-                self._redis.mget(contract.meta_key(name), contract.popular_key(name)),
-            )
-            if packed_meta is None or packed_popular is None:
-                return None
-            meta = contract.unpack_meta(packed_meta)
-        except ContractVersionError as error:
-            raise UnreadableReleaseError(str(error), "run the API and the publisher from one version") from error
-        except ContractError as error:
-            raise UnreadableReleaseError(str(error)) from error
-        if meta.release != name:
-            raise UnreadableReleaseError(f"the release {name} says that it is {meta.release}")
-        tracks = Records(TRACKS, name)
-        popular = await popular_list(self._redis, name, tracks, None, packed_popular)
-        return Release(meta, popular, tracks, Records(ARTISTS, name)) if popular is not None else None
-
-    async def _read_popular(self, release: Release, country: str) -> tuple[Release, PopularList] | None:
-        """What is popular in a country, overall where it has no list; None when the release is not live (any more)."""
-        if not await is_live(self._redis, release.name):
+    async def _read_popular(
+        self, release: Release, pinned: bool, country: str | None
+    ) -> tuple[Release, PopularList] | None:
+        """What is popular in a country; None when the release is not live, or of one that is pinned kept, any more."""
+        if not (await is_kept(self._redis, release.name) if pinned else release is await self.live()):
             return None
         popular = await popular_in(self._redis, release, country)
         return (release, popular) if popular is not None else None
@@ -171,20 +166,21 @@ class ReleaseStore:
             return None
         # Asked again with the list: of a release that is being removed, a list may be missing that there was.
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.get(contract.LIVE)
+            pipe.mget(contract.LIVE, contract.PREVIOUS)
             pipe.hget(kind.similar_key(release.name), contract.track_field(key))
-            live, packed = await pipe.execute()
-        if live != release.name.encode():
+            pointers, packed = await pipe.execute()
+        if not is_shown(pointers, release.name, pinned=False):
             return None
         where = f"what is similar to {public_id}"
         try:
             ranked = contract.unpack_list(packed) if packed is not None else NO_LIST
         except ContractError as error:
             raise UnreadableReleaseError(f"{where}: {error}") from error
-        shown = ranked.take(window.part)
+        places = range(len(ranked.track_keys))
+        shown = at(ranked, part(places, window))
         records = cast(Records[_Record], release.tracks if kind is TRACKS else release.artists)
         known = await require(self._redis, release.name, records, [key, *shown.track_keys.tolist()], where)
         if known is None:
             return None
-        total = len(ranked.track_keys)
-        return Similar(release, known[key], page(shown_items(shown, known), window, total), alone=not total)
+        shown_page = page(places, window, lambda part_of: shown_items(at(ranked, part_of), known))
+        return Similar(release, known[key], shown_page, alone=not places)

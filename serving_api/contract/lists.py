@@ -29,8 +29,8 @@ class RankedList(NamedTuple):
     anchor_keys: NDArray[np.int32]
     """The listened-to track that explains the item, NO_ANCHOR (-1) where there is none."""
 
-    def take(self, chosen: slice | NDArray[np.bool_]) -> "RankedList":
-        """The chosen items of the list, in their order."""
+    def take(self, chosen: slice | NDArray[np.intp]) -> "RankedList":
+        """The items at the chosen places, in their order."""
         return RankedList(self.track_keys[chosen], self.scores[chosen], self.anchor_keys[chosen])
 
 

@@ -61,7 +61,11 @@ def test_an_app_may_say_the_country_of_users_that_the_release_knows_none_for(api
     assert (heard["fallback_reason"], heard["country"]) == ("empty_slate", COUNTRIES[0])
     assert track_ids(heard) == in_country("first", COUNTRIES[0])
     assert recommendations(api, "user_7", country=COUNTRIES[0]) == recommendations(api, "user_7")
-    assert recommendations(api, "nobody", country="finland") == recommendations(api, "nobody")
+    of_nowhere = recommendations(api, "nobody", country="finland")
+    assert of_nowhere.pop("next").startswith("/v1/users/nobody/recommendations?country=finland&cursor=")
+    overall = recommendations(api, "nobody")
+    del overall["next"]
+    assert of_nowhere == overall
     assert recommendations(api, "nobody")["country"] is None
 
 
@@ -126,7 +130,7 @@ def test_a_country_has_a_popular_list_that_caches_tell_from_every_other(api: htt
         assert popular(country=country, headers={"If-None-Match": etags[country]}).status_code == 304
     overall, elsewhere = popular(), popular(country="Atlantis")
     assert document(overall, models.Popular)["country"] is None
-    assert elsewhere.content == overall.content
+    assert track_ids(elsewhere.json()) == track_ids(overall.json())
     assert len({overall.headers["etag"], *etags.values()}) == 3
     for others in (etags[COUNTRIES[1]], overall.headers["etag"]):
         assert popular(country=COUNTRIES[0], headers={"If-None-Match": others}).status_code == 200

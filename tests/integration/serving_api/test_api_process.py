@@ -39,6 +39,8 @@ def test_the_documentation_shows_examples_and_every_error(api: httpx.Client) -> 
     paths = described["paths"]
     assert set(paths) == {
         "/v1/users/{user_id}/recommendations",
+        "/v1/users/{user_id}/home",
+        "/v1/recommendations:batchGet",
         "/v1/popular",
         "/v1/tracks/{track_id}",
         "/v1/tracks/{track_id}/similar",
@@ -47,8 +49,8 @@ def test_the_documentation_shows_examples_and_every_error(api: httpx.Client) -> 
         "/readyz",
     }
     route = paths["/v1/users/{user_id}/recommendations"]["get"]
-    assert set(route["responses"]) == {"200", "422", "500", "503"}
-    for status in ("422", "500", "503"):
+    assert set(route["responses"]) == {"200", "410", "422", "500", "503"}
+    for status in ("410", "422", "500", "503"):
         ((media_type, error),) = route["responses"][status]["content"].items()
         assert media_type == "application/problem+json"
         models.Problem.model_validate(error["example"], strict=True)
@@ -56,7 +58,7 @@ def test_the_documentation_shows_examples_and_every_error(api: httpx.Client) -> 
     assert "HTTPValidationError" not in described["components"]["schemas"]
     fields = described["components"]["schemas"]["Item"]["properties"]
     assert all("examples" in field or "$ref" in str(field) for field in fields.values())
-    window = {"limit", "offset", "exclude", "country"}
+    window = {"limit", "offset", "exclude", "country", "release", "cursor"}
     assert {parameter["name"] for parameter in route["parameters"]} == window | {"user_id", "slate"}
     assert {parameter["name"] for parameter in paths["/v1/popular"]["get"]["parameters"]} == window
 

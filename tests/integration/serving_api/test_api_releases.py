@@ -16,7 +16,8 @@ from sample_release import sample_country, sample_list, sample_release
 
 from assets.publish.held import rollback
 from assets.publish.release import publish
-from serving_api.answers import ListAsked, UserSlate, Window
+from serving_api.answers import ListAsked, UserSlate
+from serving_api.pages import Window
 from serving_api.records import Records
 from serving_api.store import REDIS_TIMEOUT_SECONDS, ReleaseStore
 
@@ -98,7 +99,7 @@ def test_a_release_that_vanishes_under_a_reader_is_left_for_the_live_one(
 
     found = asyncio.run(ask())
     assert found.release.meta.models["for_you"] == "for_you-c"
-    items = [orjson.loads(item) for item in found.page.items]
+    items = orjson.loads(found.page.json())
     assert {item["title"].split(" of ")[1] for item in items} == {"c"}
     assert [item["track_id"] for item in items] == [
         f"t-{key}"

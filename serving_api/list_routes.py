@@ -1,0 +1,148 @@
+"""The routes of lists: of one user, of their home screen, of many users at once, and of what is popular."""
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from serving_api import models
+from serving_api.answers import ListAsked, Release, UserSlate
+from serving_api.contract import NO_BLOCKS, Blocks
+from serving_api.documents import last_seen, next_link, nothing_popular, ranked_list, unavailable_list, user_list
+from serving_api.errors import ReleaseGoneError, SilentStoreError, StoreUnavailableError, UnreadableBlocksError
+from serving_api.home import home_of_last_seen, home_screen
+from serving_api.http_cache import json_answer
+from serving_api.observe.noted import note_cause
+from serving_api.pages import Window
+from serving_api.problems import documented
+from serving_api.queries import BatchBody, HomeQuery, ListQuery, RecommendationsQuery, UserId
+from serving_api.read_route import ReadRoute
+from serving_api.store import store_of
+
+router = APIRouter(route_class=ReadRoute, tags=["recommendations"])
+batch_router = APIRouter(tags=["recommendations"])
+
+
+@router.get(
+    "/v1/users/{user_id:path}/recommendations",
+    response_model=models.Recommendations,
+    responses=documented(410, 422, 500, 503),
+    summary="Recommendations for a user",
+)
+async def recommendations(
+    request: Request, user_id: UserId, query: Annotated[RecommendationsQuery, Query()]
+) -> Response:
+    """A page of the user's list, without what they have blocked by now. Where a popular list answers instead,
+    `fallback_reason` says why, and it is without that as well, unless the store is silent or has lost its data.
+
+    That is what is popular in the country of the profile, of users who have not listened yet; where the release says
+    none, in the `country` asked for; else overall. `country` in the answer says which.
+    """
+    store = store_of(request)
+    asked = ListAsked(user_id, query.slate, query.window, query.country, query.pinned)
+    try:
+        found = await store.user_slate(asked)
+    except StoreUnavailableError as error:
+        # Another list than the one before would show items twice, and skip others.
+        if query.cursor is not None:
+            raise
+        answer = unavailable_list(asked, *await _to_fall_back_on(request, user_id, error)) | {"next": None}
+        return json_answer(request, answer, visibility=None)
+    cursor = found.page.cursor(found.release.name, found.source == "personal")
+    answer = user_list(asked, found) | {"next": next_link(request, cursor)}
+    return json_answer(request, answer, visibility="private")
+
+
+@router.get(
+    "/v1/users/{user_id:path}/home",
+    response_model=models.Home,
+    responses=documented(410, 422, 500, 503),
+    summary="Several lists for a user, no track twice",
+)
+async def home(request: Request, user_id: UserId, query: Annotated[HomeQuery, Query()]) -> Response:
+    """The shelves of a home screen, all of one release: the user's own lists in turn, and what is popular. A track is
+    in the first shelf that has it. `left_out` says which shelves are not there, and why.
+    """
+    store = store_of(request)
+    try:
+        answer, fault = await home_screen(store, user_id, query)
+    except StoreUnavailableError as error:
+        release, blocks = await _to_fall_back_on(request, user_id, error)
+        answer = home_of_last_seen(release, query, blocks)
+        return json_answer(request, {"user_id": user_id} | answer, visibility=None)
+    if fault is not None:
+        note_cause(request.scope, fault)
+    return json_answer(request, {"user_id": user_id} | answer, visibility="private")
+
+
+@batch_router.post(
+    "/v1/recommendations:batchGet",
+    response_model=models.Batch,
+    responses=documented(410, 422, 500, 503),
+    summary="Recommendations for many users",
+)
+async def batch_get(request: Request, body: BatchBody) -> Response:
+    """The first page of a slate for up to 500 users, in the order in which they are asked for, all of one release.
+
+    Each list says for itself why it is not the user's own, as the list of one user does. It is empty where what the
+    user has blocked cannot be read.
+    """
+    store = store_of(request)
+    window = Window(body.limit)
+    asks = [ListAsked(user_id, body.slate, window, body.country, body.release) for user_id in body.user_ids]
+    lists = await store.user_slates(asks)
+    if isinstance(lists[0], ReleaseGoneError):
+        raise lists[0]
+    answers = []
+    for asked, found in zip(asks, lists, strict=True):
+        if isinstance(found, UserSlate):
+            answers.append(user_list(asked, found))
+        elif isinstance(found, UnreadableBlocksError) and store.last_seen is not None:
+            note_cause(request.scope, found)
+            answers.append(unavailable_list(replace(asked, window=Window(0)), store.last_seen, NO_BLOCKS))
+        else:
+            answers.append(unavailable_list(asked, *await _to_fall_back_on(request, asked.user_id, found)))
+    return json_answer(request, {"lists": answers}, visibility=None)
+
+
+@router.get(
+    "/v1/popular",
+    response_model=models.Popular,
+    responses=documented(410, 422, 500, 503),
+    summary="What is popular, overall or in a country",
+)
+async def popular(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
+    """A page of what is popular overall, or in a country; `country` in the answer says which."""
+    store = store_of(request)
+    try:
+        release, found = await store.popular(query.country, query.pinned)
+    except StoreUnavailableError as error:
+        if store.last_seen is None or query.cursor is not None:
+            raise
+        note_cause(request.scope, error)
+        return json_answer(request, last_seen(store.last_seen, query.window) | {"next": None}, visibility=None)
+    page = found.page(query.window)
+    answer = ranked_list(release, page, "popular", nothing_popular(release, found.country), found.country)
+    link = next_link(request, page.cursor(release.name, own=False))
+    return json_answer(request, answer | {"next": link}, visibility="public")
+
+
+async def _to_fall_back_on(
+    request: Request, user_id: str, error: StoreUnavailableError | ReleaseGoneError
+) -> tuple[Release, Blocks]:
+    """The release that was seen last, and what of its popular list the user has blocked.
+
+    Raises the error where there is nothing to fall back on, or where the store answers, but not what is blocked: then
+    any item might be.
+    """
+    store = store_of(request)
+    if store.last_seen is None or isinstance(error, UnreadableBlocksError | ReleaseGoneError):
+        raise error
+    note_cause(request.scope, error)
+    blocks = NO_BLOCKS
+    if not isinstance(error, SilentStoreError):
+        # Falling silent only now makes no difference.
+        with suppress(SilentStoreError):
+            blocks = await store.blocks(user_id)
+    return store.last_seen, blocks

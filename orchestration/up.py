@@ -52,6 +52,7 @@ def _run(stack: ExitStack, platform: Platform, ui_port: int, api_port: int, say:
     children[1].wait_for(f"http://127.0.0.1:{api_port}/livez", _START_SECONDS)
     say(f"Dagster UI   http://127.0.0.1:{ui_port}")
     say(f"read API     http://127.0.0.1:{api_port}/docs")
+    say(f"its metrics  http://127.0.0.1:{api_port}/metrics")
     say(f"logs         {platform.settings.home / 'logs'}")
     say("Ctrl-C stops everything.")
     while True:

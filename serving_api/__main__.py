@@ -7,4 +7,4 @@ from serving_api.settings import ServingSettings
 
 if __name__ == "__main__":
     settings = ServingSettings()
-    uvicorn.run(create_app(settings), host=settings.api_host, port=settings.api_port)
+    uvicorn.run(create_app(settings), host=settings.api_host, port=settings.api_port, log_config=None)

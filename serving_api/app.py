@@ -1,10 +1,11 @@
 """The read API as an ASGI application: `uvicorn --factory serving_api.app:create_app`."""
 
 import gc
+import logging
 import random
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -14,12 +15,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving_api import list_routes, problems, routes
 from serving_api.errors import StoreUnavailableError
+from serving_api.observe import install as observe
+from serving_api.observe.causes import text_of
+from serving_api.observe.install import observing
 from serving_api.settings import ServingSettings
 from serving_api.store import ReleaseStore
 
 API_VERSION = "1.0.0"
 # Where a page of 20 items shrinks to a fifth; higher levels cost more time than they save bytes.
 GZIP_LEVEL = 4
+_log = logging.getLogger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -32,13 +37,16 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        store = ReleaseStore(serving.redis_url)
+        store = ReleaseStore(serving.redis_url, metrics.batch_sizes.observe)
         app.state.store = store
-        # So that a process has a popular list to fall back to from its first request on.
-        with suppress(StoreUnavailableError):
-            await store.live()
-        _collect_rarely()
-        yield
+        async with observing(app):
+            # So that a process has a popular list to fall back to from its first request on.
+            try:
+                await store.live()
+            except StoreUnavailableError as error:
+                _log.warning("there is no release to fall back to yet: %s", text_of(error))
+            _collect_rarely()
+            yield
         await store.close()
 
     # FastAPI's own /docs loads Swagger UI from the internet; this one serves it from the wheel.
@@ -54,6 +62,7 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
     for router in (list_routes.router, list_routes.batch_router, routes.router):
         app.include_router(router)
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=GZIP_LEVEL)
+    metrics = observe.install(app)
     app.add_middleware(RequestIdMiddleware)
     return app
 

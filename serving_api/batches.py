@@ -13,11 +13,16 @@ class Batches(Generic[_Ask, _Answer]):
 
     Whoever asks alone is answered as fast as without; of many who ask at once, all share one round trip. `read` answers
     in the order of what is asked, with an error in the place of an answer that there is not; what it raises, all of its
-    batch get.
+    batch get. `size_seen` is told how many each batch answers.
     """
 
-    def __init__(self, read: Callable[[Sequence[_Ask]], Awaitable[Sequence[_Answer | Exception]]]) -> None:
+    def __init__(
+        self,
+        read: Callable[[Sequence[_Ask]], Awaitable[Sequence[_Answer | Exception]]],
+        size_seen: Callable[[int], object] = lambda size: None,
+    ) -> None:
         self._read = read
+        self._size_seen = size_seen
         self._open: _Batch[_Ask, _Answer] | None = None
         self._last: asyncio.Task[Sequence[_Answer | Exception]] | None = None
 
@@ -41,6 +46,7 @@ class Batches(Generic[_Ask, _Answer]):
         if before is not None:
             await asyncio.wait([before])
         self._open = None
+        self._size_seen(len(batch.asked))
         return await self._read(batch.asked)
 
 

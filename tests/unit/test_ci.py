@@ -22,7 +22,7 @@ def test_ci_says_that_it_is_ci_so_that_missing_real_data_fails(
     environment = {name: value for name, value in os.environ.items() if name != "CI"}
     environment |= {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"} | ({"CI": given} if given else {})
     done = subprocess.run([str(SCRIPT)], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [f"{target} {expected}" for target in ("lint", "test", "test-slow")]
+    assert done.stdout.splitlines() == [f"{target} {expected}" for target in ("debian", "lint", "test", "test-slow")]
 
 
 @pytest.mark.parametrize(

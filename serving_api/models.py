@@ -42,6 +42,15 @@ class TrackInfo(Document):
     artist: str | None = Field(examples=["The Orchard Line"])
     artist_id: str | None = Field(examples=["a-000117"])
     recording_mbid: str | None = Field(description="MusicBrainz recording id.", examples=[None])
+    album: str | None = Field(examples=["Low Tide"])
+    duration_ms: int | None = Field(description="Length in milliseconds.", examples=[214_000])
+    isrc: str | None = Field(description="International Standard Recording Code.", examples=["FIABC2600042"])
+    tags: list[str] = Field(
+        description="At most 10, most frequent first, in lower case; none that fewer than 3 people gave.",
+        examples=[["dream pop", "finnish"]],
+    )
+    release_year: int | None = Field(examples=[2026])
+    explicit: bool | None = Field(description="Null where it is not known.", examples=[False])
 
 
 class Item(TrackInfo):

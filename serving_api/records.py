@@ -1,10 +1,10 @@
 """What a release knows of single tracks and artists: read from Redis once, and kept ready to be shown."""
 
-from collections.abc import Awaitable, Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
 from redis.asyncio import Redis
@@ -43,7 +43,7 @@ class Records(Generic[_Record]):
 
     def __init__(self, kind: Kind[_Record], release: str, most: int = MOST_KEPT, use: CacheUse | None = None) -> None:
         self._kind = kind
-        self._key = kind.records_key(release)
+        self._hashes = [key(release) for key in kind.records_keys]
         self._most = most
         self._kept: dict[int, Known[_Record]] = {}
         self._use = use or CacheUse()
@@ -64,13 +64,17 @@ class Records(Generic[_Record]):
 
     async def _read(self, redis: Redis, keys: Sequence[int]) -> dict[int, Known[_Record]]:
         fields = [contract.track_field(key) for key in keys]
-        packed = await cast(Awaitable[list[bytes | None]], redis.hmget(self._key, fields))
+        # In one transaction: a release that is being removed is there with all of its hashes, or with none.
+        async with redis.pipeline(transaction=True) as pipe:
+            for name in self._hashes:
+                pipe.hmget(name, fields)
+            columns = await pipe.execute()
         found = {}
-        for key, field, record in zip(keys, fields, packed, strict=True):
+        for key, field, record, *rest in zip(keys, fields, *columns, strict=True):
             # A record that cannot be read is missing to the lists that name it, and to no other.
             with suppress(contract.ContractError):
                 if record is not None:
-                    found[key] = known(self._kind.unpack(field, record))
+                    found[key] = known(self._kind.unpack(field, record, *rest))
         self._kept |= found
         if len(self._kept) > self._most:
             # Many at once: a dictionary that loses its first entries one by one gets slow.
@@ -84,9 +88,15 @@ def public_id(record: Track | Artist) -> str:
     return record.track_id if isinstance(record, Track) else record.artist_id
 
 
-def document(record: Track | Artist) -> dict[str, str | None]:
+def document(record: Track | Artist) -> dict[str, Any]:
     """What an app is shown of a track or an artist: everything but the key, which never leaves the platform."""
-    return dict(zip(record._fields[1:], record[1:], strict=True))
+    shown = record._asdict()
+    if isinstance(record, Track):
+        shown |= record.details._asdict() | {"tags": list(record.details.tags)}
+        del shown["track_key"], shown["details"]
+    else:
+        del shown["artist_key"]
+    return shown
 
 
 def known(record: _Record) -> Known[_Record]:

@@ -26,8 +26,10 @@ SELECT
 FROM staged_tags AS staged LEFT JOIN raw.{kind}s AS known USING (natural_key)
 """,
         f"""
-INSERT INTO raw.{kind}_tags (file_id, {kind}_key, tag, weight)
-SELECT {file_id}, item_key, tag, coalesce(sum(weight), nullif(count(user_id), 0))
+INSERT INTO raw.{kind}_tags (file_id, {kind}_key, tag, weight, users)
+SELECT
+    {file_id}, item_key, tag, coalesce(sum(weight), nullif(count(user_id), 0)),
+    CASE WHEN bool_and(user_id IS NOT NULL) THEN count(user_id) END
 FROM tagged WHERE item_key IS NOT NULL AND place = 1
 GROUP BY item_key, tag
 """,

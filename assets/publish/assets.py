@@ -48,6 +48,8 @@ def blocks_in_redis(warehouse: PostgresResource, redis: RedisResource) -> Materi
         dg.AssetKey(["core", "dim_blocks"]),
         dg.AssetKey(["core", "dim_tracks"]),
         dg.AssetKey(["core", "dim_track_artists"]),
+        dg.AssetKey(["core", "dim_track_details"]),
+        dg.AssetKey(["core", "dim_track_tags"]),
         dg.AssetKey(["core", "dim_artists"]),
         dg.AssetKey(["core", "fct_listens"]),
         dg.AssetKey(["features", "feat_track"]),

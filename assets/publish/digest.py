@@ -10,6 +10,7 @@ from serving_api.contract import CONTRACT_VERSION
 
 # What entries are digested as; the lists of a slate under the name of the slate.
 TRACK = "track"
+TRACK_DETAILS = "track-details"
 TRACK_ID = "track-id"
 ARTIST = "artist"
 ARTIST_ID = "artist-id"

@@ -9,6 +9,7 @@ from redis import Redis
 from assets.publish.content import ReleaseInput
 from assets.publish.plan import Plan
 from serving_api import contract
+from serving_api.contract import NO_DETAILS
 
 # One command of some 1 MB: large enough to be fast, small enough not to hold up readers.
 ENTRIES_PER_COMMAND = 1000
@@ -26,6 +27,9 @@ def load(client: Redis, release: ReleaseInput, plan: Plan, name: str, beat: Call
         fields = [contract.track_field(track.track_key) for track in tracks]
         records = map(contract.pack_track, tracks)
         _write(client, contract.tracks_key(name), zip(fields, records, strict=True))
+        details = (contract.pack_details(track.details) if track.details != NO_DETAILS else None for track in tracks)
+        known = ((field, packed) for field, packed in zip(fields, details, strict=True) if packed is not None)
+        _write(client, contract.track_details_key(name), known)
         public_ids = (track.track_id.encode() for track in tracks)
         _write(client, contract.track_ids_key(name), zip(public_ids, fields, strict=True))
         beat()

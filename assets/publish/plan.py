@@ -1,8 +1,9 @@
 """What the content of a release makes of it: its name, its sizes, the memory it needs."""
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from assets.publish import digest
 from assets.publish.content import PopularTracks, ReleaseError, ReleaseInput, SimilarBatch, SlateBatch
 from assets.publish.digest import ContentDigest
 from serving_api import contract
-from serving_api.contract import NO_ANCHOR, ContractError, ReleaseMeta
+from serving_api.contract import NO_ANCHOR, NO_DETAILS, ContractError, ReleaseMeta
 
 # Redis keeps a hash entry as a dictionary entry, its share of a table that may be half empty, and two
 # strings with headers, each rounded up by the allocator; tests/integration/assets/publish/test_release.py measures it.
@@ -26,6 +27,8 @@ class ReleaseCounts:
     users: dict[str, int]
     """Users with a list, per slate."""
     tracks: int
+    track_details: int
+    """Tracks with details."""
     track_ids: int
     """Public ids that lead to a track: its own, and those of tracks that were found to be this one."""
     artists: int
@@ -79,7 +82,7 @@ def plan_release(release: ReleaseInput) -> Plan:
     slate that nobody has.
     """
     content = _Content()
-    catalogue = _add_tracks(content, release)
+    catalogue, track_details = _add_tracks(content, release)
     artists = _add_artists(content, release)
     ids = {
         "track": len(catalogue) + _add_other_ids(content, release, "track", digest.TRACK_ID, catalogue),
@@ -96,6 +99,7 @@ def plan_release(release: ReleaseInput) -> Plan:
     counts = ReleaseCounts(
         users=users,
         tracks=len(catalogue),
+        track_details=track_details,
         track_ids=ids["track"],
         artists=len(artists),
         artist_ids=ids["artist"],
@@ -117,14 +121,21 @@ def plan_release(release: ReleaseInput) -> Plan:
     return Plan(meta, counts, popular, country_popular, int(content.estimated_bytes))
 
 
-def _add_tracks(content: _Content, release: ReleaseInput) -> NDArray[np.int32]:
-    """Add the catalogue; returns its sorted track keys."""
-    records = (
-        (track.track_key, contract.track_field(track.track_key), contract.pack_track(track), track.track_id)
-        for tracks in release.tracks()
-        for track in tracks
-    )
-    return _add_records(content, "track", digest.TRACK, digest.TRACK_ID, records)
+def _add_tracks(content: _Content, release: ReleaseInput) -> tuple[NDArray[np.int32], int]:
+    """Add the catalogue; returns its sorted track keys, and the number of tracks with details."""
+    detailed = 0
+
+    def records() -> Iterator[tuple[int, bytes, bytes, str]]:
+        nonlocal detailed
+        for track in chain.from_iterable(release.tracks()):
+            field = contract.track_field(track.track_key)
+            if track.details != NO_DETAILS:
+                detailed += 1
+                content.add(digest.TRACK_DETAILS, field, contract.pack_details(track.details))
+            yield track.track_key, field, contract.pack_track(track), track.track_id
+
+    catalogue = _add_records(content, "track", digest.TRACK, digest.TRACK_ID, records())
+    return catalogue, detailed
 
 
 def _add_artists(content: _Content, release: ReleaseInput) -> NDArray[np.int32]:

@@ -200,9 +200,10 @@ def _remove_leftovers(client: Redis, lock: Lock) -> None:
     if not lock.owned():
         return
     kept = [f"audotics:{name}:".encode() for name in pointers(client) if name]
-    for key in client.scan_iter(match=contract.release_key_pattern("*"), count=1000):
-        if not key.startswith(tuple(kept)):
-            client.unlink(key)
+    keys = client.scan_iter(match=contract.release_key_pattern("*"), count=1000)
+    # At once: of a record, a reader finds all that belongs to it or nothing.
+    if leftovers := [key for key in keys if not key.startswith(tuple(kept))]:
+        client.unlink(*leftovers)
 
 
 def _flip(client: Redis, lock: Lock, meta: ReleaseMeta) -> None:

@@ -27,6 +27,7 @@ Keys = NDArray[np.int32]
 
 _COUNTED = {
     "tracks": "track records",
+    "track_details": "tracks with details",
     "track_ids": "public track ids",
     "artists": "artist records",
     "artist_ids": "public artist ids",
@@ -77,6 +78,7 @@ def verify(
             _require_counts(counts, expected)
         found = _Reader(client, stored, beat)
         tracks = found.records(digest.TRACK, contract.tracks_key, contract.unpack_track)
+        found.details(tracks)
         found.public_ids(digest.TRACK_ID, contract.track_ids_key, tracks, "track")
         artists = found.records(digest.ARTIST, contract.artists_key, contract.unpack_artist)
         found.public_ids(digest.ARTIST_ID, contract.artist_ids_key, artists, "artist")
@@ -124,6 +126,7 @@ def _held_counts(client: Redis, name: str, slates: Sequence[str]) -> ReleaseCoun
     """How much Redis says that it holds, without reading it. Raises DamagedReleaseError for records without an id."""
     hashes = {
         "tracks": contract.tracks_key,
+        "track_details": contract.track_details_key,
         "track_ids": contract.track_ids_key,
         "artists": contract.artists_key,
         "artist_ids": contract.artist_ids_key,
@@ -178,6 +181,13 @@ class _Reader:
                 keys.append(_key(field))
                 unpack(field, record)
         return np.sort(np.array(keys, np.int32))
+
+    def details(self, tracks: Keys) -> None:
+        """Read what else is known of tracks, which all have a record."""
+        for chunk in self._entries(digest.TRACK_DETAILS, contract.track_details_key(self._name)):
+            _require_known(np.array([_key(field) for field, _ in chunk], np.int32), tracks, "details of tracks")
+            for field, packed in chunk:
+                contract.unpack_details(field, packed)
 
     def public_ids(self, kind: str, key: Callable[[str], str], records: Keys, item: str) -> None:
         """Read the public ids, which all stand for a record."""

@@ -20,9 +20,10 @@ from assets.publish.left_out import left_out
 from assets.publish.plan import ReleaseCounts
 from assets.publish.popular_content import country_popular, popular, user_countries
 from assets.publish.similar_content import heard_artists, require_similar, similar_lists
+from assets.publish.track_content import heard_tracks
 from assets.publish.verification import described_counts
 from assets.slates import FORGOTTEN_AFTER_DAYS, Slate
-from serving_api.contract import NO_ANCHOR, Track
+from serving_api.contract import NO_ANCHOR
 from warehouse.dates import sql_date
 from warehouse.errors import AudoticsError
 from warehouse.frames import fetch_frame
@@ -58,7 +59,7 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
         lists_made_at=made["made_at"].max().to_pydatetime(),
         model_versions=dict(zip(made["slate"], made["model_version"], strict=True)),
         batches=lambda slate: _batches(connection, day, slate, generated_at),
-        tracks=lambda: _tracks(connection, day),
+        tracks=lambda: heard_tracks(connection, as_of),
         artists=lambda: heard_artists(connection, as_of),
         other_ids=lambda item: _other_ids(connection, day, item),
         similar=lambda item: similar_lists(connection, as_of, item),
@@ -195,16 +196,6 @@ def _batches(connection: dbapi.Connection, day: str, slate: str, at: datetime) -
             anchor_keys=rows["anchor_track_key"].to_numpy(np.int32),
         )
         last = int(members)
-
-
-def _tracks(connection: dbapi.Connection, day: str) -> Iterator[list[Track]]:
-    rows = fetch_in_batches(
-        connection,
-        "select track_key, track_id, title, artist_name, artist_id, recording_mbid from core.dim_tracks"
-        f" inner join features.feat_track using (track_key) where as_of = {day} order by track_key",
-    )
-    for batch in rows:
-        yield [Track(*row) for row in batch]
 
 
 def _other_ids(connection: dbapi.Connection, day: str, item: str) -> Iterator[list[tuple[str, int]]]:

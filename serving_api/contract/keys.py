@@ -30,6 +30,11 @@ def tracks_key(release: str) -> str:
     return f"audotics:{release}:tracks"
 
 
+def track_details_key(release: str) -> str:
+    """Key of the hash from track field to details, where any are known."""
+    return f"audotics:{release}:track-details"
+
+
 def track_ids_key(release: str) -> str:
     """Key of the hash from public track id to track field."""
     return f"audotics:{release}:track-ids"

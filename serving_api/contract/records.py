@@ -8,6 +8,21 @@ from serving_api.contract.keys import artist_key, track_key
 from serving_api.contract.version import CONTRACT_VERSION, ContractError, ContractVersionError
 
 
+class TrackDetails(NamedTuple):
+    """What else is known of a track; None where it is not."""
+
+    album: str | None
+    duration_ms: int | None
+    isrc: str | None
+    tags: tuple[str, ...]
+    """Most frequent first; in lower case, so that each is there once."""
+    release_year: int | None
+    explicit: bool | None
+
+
+NO_DETAILS = TrackDetails(None, None, None, (), None, None)
+
+
 class Track(NamedTuple):
     """What an app shows of a track. Absent texts are None."""
 
@@ -17,6 +32,7 @@ class Track(NamedTuple):
     artist: str | None
     artist_id: str | None
     recording_mbid: str | None
+    details: TrackDetails = NO_DETAILS
 
 
 class Artist(NamedTuple):
@@ -29,14 +45,42 @@ class Artist(NamedTuple):
 
 
 def pack_track(track: Track) -> bytes:
-    """Pack what an app shows of a track; the track key is the hash field, not part of the payload."""
-    return orjson.dumps(track[1:])
+    """Pack what an app shows of a track, without its details; the key is the hash field, not part of the payload."""
+    return orjson.dumps(track[1:_DETAILS])
 
 
-def unpack_track(field: bytes, packed: bytes) -> Track:
-    """Unpack a track from its hash field and its payload. Raises ContractError for anything else."""
+def unpack_track(field: bytes, packed: bytes, details: bytes | None = None) -> Track:
+    """Unpack a track from its hash field, its payload and that of its details, None where there are none.
+
+    Raises ContractError for anything else.
+    """
     key = track_key(field)
-    return Track(key, *_texts(packed, len(Track._fields) - 1, f"track {key}"))
+    track = Track(key, *_texts(packed, _DETAILS - 1, f"track {key}"))
+    return track if details is None else track._replace(details=unpack_details(field, details))
+
+
+def pack_details(details: TrackDetails) -> bytes:
+    """Pack what else is known of a track."""
+    return orjson.dumps(list(details))
+
+
+def unpack_details(field: bytes, packed: bytes) -> TrackDetails:
+    """Unpack what else is known of a track. Raises ContractError for anything else."""
+    try:
+        values = orjson.loads(packed)
+    except ValueError as error:
+        raise ContractError(f"track {track_key(field)} has no readable details: {error}") from error
+    count = len(_DETAIL_TYPES)
+    # What comes after them was added by a later version.
+    if not isinstance(values, list) or len(values) < count or not isinstance(values[_TAGS], list):
+        raise ContractError(f"track {track_key(field)} has details that are not an array of {count} values")
+    values[_TAGS] = tuple(values[_TAGS])
+    # By exact type: for Python, true is a number.
+    if any(type(value) not in types for value, types in zip(values, _DETAIL_TYPES, strict=False)) or any(
+        type(tag) is not str for tag in values[_TAGS]
+    ):
+        raise ContractError(f"track {track_key(field)} has details of other types than they must be")
+    return TrackDetails(*values[:count])
 
 
 def pack_artist(artist: Artist) -> bytes:
@@ -61,6 +105,12 @@ def _texts(packed: bytes, count: int, what: str) -> list[Any]:
     if not isinstance(texts[0], str) or not all(text is None or isinstance(text, str) for text in texts):
         raise ContractError(f"{what} has a record with something else than texts, or without an id")
     return texts
+
+
+_DETAILS = Track._fields.index("details")
+_TAGS = TrackDetails._fields.index("tags")
+_ABSENT = type(None)
+_DETAIL_TYPES = ((str, _ABSENT), (int, _ABSENT), (str, _ABSENT), (tuple,), (int, _ABSENT), (bool, _ABSENT))
 
 
 class Blocks(NamedTuple):

@@ -74,8 +74,8 @@ _BY_NATURAL_KEYS = {
     "track_mentions": f"{_LOAD}, {_TRACK}, line, source_id, title, isrc, duration_ms, {_ARTIST}",
     "user_profiles": f"{_LOAD}, user_id, gender, age, country, registered_on",
     "track_artists": f"{_LOAD}, {_TRACK}, position, {_ARTIST}, join_phrase",
-    "track_tags": f"{_LOAD}, {_TRACK}, tag, weight",
-    "artist_tags": f"{_LOAD}, {_ARTIST}, tag, weight",
+    "track_tags": f"{_LOAD}, {_TRACK}, tag, weight, users",
+    "artist_tags": f"{_LOAD}, {_ARTIST}, tag, weight, users",
     "blocks": f"{_LOAD}, {_BLOCK}",
     "block_mentions": f"{_LOAD}, {_BLOCK}",
 }

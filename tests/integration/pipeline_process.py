@@ -36,6 +36,8 @@ CLOCKS = {
     "core.dim_users": set(),
     "core.dim_tracks": set(),
     "core.dim_track_artists": set(),
+    "core.dim_track_details": set(),
+    "core.dim_track_tags": set(),
     "core.dim_artists": set(),
     "raw.rejected_listens": set(),
     "features.feat_user": set(),

@@ -9,7 +9,7 @@ import numpy as np
 from redis import Redis
 
 from assets.publish.content import PopularTracks, ReleaseInput, SimilarBatch, SlateBatch
-from serving_api.contract import NO_ANCHOR, Artist, Track, release_key_pattern
+from serving_api.contract import NO_ANCHOR, NO_DETAILS, Artist, Track, TrackDetails, release_key_pattern
 
 AS_OF = date(2026, 11, 22)
 LISTS_MADE_AT = datetime(2026, 11, 22, 3, 20, tzinfo=UTC)
@@ -111,8 +111,16 @@ def sample_scores(length: int) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 def sample_track(marker: str, key: int) -> Track:
-    """Every third track has no artist."""
-    track = Track(key, f"t-{key}", f"Track {key} of {marker}", None, None, None)
+    """Every third track has no artist, every fifth no details."""
+    details = TrackDetails(
+        album=f"Album {key % 4} of {marker}",
+        duration_ms=180_000 + key,
+        isrc=None if key % 2 else f"FIABC26{key:05d}",
+        tags=tuple(tag for number, tag in enumerate(("pop", "rock", "jazz"), 2) if key % number == 0),
+        release_year=1990 + key,
+        explicit=key % 4 == 1,
+    )
+    track = Track(key, f"t-{key}", f"Track {key} of {marker}", None, None, None, details if key % 5 else NO_DETAILS)
     return track if key % 3 == 0 else track._replace(artist=f"Artist of {marker}", artist_id=f"a-{key % 7}")
 
 

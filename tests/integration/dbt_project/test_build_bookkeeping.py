@@ -129,7 +129,7 @@ def test_a_changed_definition_is_rebuilt_from_the_first_day_on_and_views_that_di
     assert {view for view in views if after[view] != views[view]} == {
         *("stg_artists", "stg_listens", "dim_users"),
         # They read the artists: a view goes with the one it reads.
-        *("dim_artists", "dim_tracks", "dim_track_artists"),
+        *("dim_artists", "dim_tracks", "dim_track_artists", "dim_track_details", "dim_track_tags"),
     }
     assert dbt.query("select obj_description('staging.stg_artists'::regclass)") == [
         ("Artists as a test describes them. Grain: one artist.",)

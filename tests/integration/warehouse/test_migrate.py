@@ -123,7 +123,7 @@ def test_an_index_is_built_while_others_write_and_others_migrate(
             time.sleep(0.02)
         # The index waits for this transaction, and keeps nobody from writing another.
         cursor.execute(LISTEN.format("2026-01-02+00"))
-        _execute(warehouse_url, "SET lock_timeout = '60s'; INSERT INTO raw.track_tags VALUES (1, 1, 'a', 1)")
+        _execute(warehouse_url, "SET lock_timeout = '60s'; INSERT INTO raw.track_tags VALUES (1, 1, 'a', 1, NULL)")
         writing.commit()
         assert sorted(each.result() for each in upgrades) == [[], [], ["a"]]
     writing.close()

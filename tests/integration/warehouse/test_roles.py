@@ -206,7 +206,7 @@ def test_nothing_that_an_analyst_can_read_has_a_users_key_or_id(platform: Pipeli
     others = {name for name in readable if not name.startswith("analytics.")}
     assert others == {
         *("core.dim_tracks", "core.dim_artists", "features.feat_track", "features.feat_artist"),
-        *("core.dim_track_artists", "corrections.same_items"),
+        *("core.dim_track_artists", "core.dim_track_details", "core.dim_track_tags", "corrections.same_items"),
         *(
             "ml.models",
             "ml.promotions",

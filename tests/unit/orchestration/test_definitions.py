@@ -23,7 +23,7 @@ ASSET_KEYS = [
     "candidates",
     *(f"core/dim_{name}" for name in ("artist_identities", "artists", "blocks", "track_identities", "tracks", "users")),
     *(f"core/fct_{name}" for name in ("duplicate_listens", "first_listens", "listens", "sessions")),
-    "core/dim_track_artists",
+    *(f"core/dim_track_{name}" for name in ("artists", "details", "tags")),
     "core/fct_uncounted_listens",
     *(f"analytics/{name}" for name in ANALYTICS),
     *(f"features/feat_{name}" for name in ("artist", "track", "user", "user_artist", "user_track")),
@@ -47,7 +47,7 @@ ASSET_KEYS = [
         for name in ("artists", "blocks", "listens", "recommendation_batches", "recommendations", "releases")
     ),
     *(f"staging/stg_{name}" for name in ("same_items", "similar_artists", "similar_tracks", "tracks", "users")),
-    "staging/stg_track_artists",
+    *(f"staging/stg_{name}" for name in ("artist_tags", "track_artists", "track_tags")),
     "training_set",
 ]
 

@@ -8,12 +8,13 @@ from fnmatch import fnmatchcase
 import numpy as np
 import orjson
 import pytest
+import yaml
 from numpy.typing import NDArray
 
 from assets.public import LEAST_LISTENERS
 from serving_api import contract
 from serving_api.app import create_app
-from serving_api.contract import Artist, Blocks, ContractError, ContractVersionError, ReleaseMeta, Track
+from serving_api.contract import Artist, ContractError, ContractVersionError, ReleaseMeta, Track, TrackDetails
 from serving_api.settings import ServingSettings
 from tests.repository import ROOT
 
@@ -22,6 +23,7 @@ PAGE = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
 RECORDS = {
     "track": ["track id", "title", "artist", "artist id", "recording MBID"],
     "artist": ["artist id", "name", "artist MBID"],
+    "details": ["album", "length", "ISRC", "tags", "year of release", "explicit"],
 }
 META = ReleaseMeta(
     release="2026-11-22-3f9a1c07",
@@ -114,51 +116,6 @@ def test_a_list_of_another_contract_version_is_told_from_a_damaged_one() -> None
         contract.unpack_list(struct.pack("<BBH", 2, 0, 0))
 
 
-def test_tracks_come_back_with_absent_texts_and_other_alphabets() -> None:
-    track = Track(258, "t-1", "Ночь", None, None, "8f3471b5-7e6a-48da-86a9-c1c07a0f47ae")
-    field = contract.track_field(258)
-    assert field == b"\x00\x00\x01\x02"
-    assert contract.unpack_track(field, contract.pack_track(track)) == track
-    with pytest.raises(ContractError, match="track 258"):
-        contract.unpack_track(field, b"{")
-    with pytest.raises(ContractError, match="track 258"):
-        contract.unpack_track(field, b'["only an id"]')
-
-
-def test_artists_come_back_and_are_named_after_their_key_as_tracks_are() -> None:
-    artist = Artist(258, "a-1", None, "b10bbbfc-cf9e-42e0-be17-e2c3e1d2600d")
-    field = contract.artist_field(258)
-    assert field == b"\x00\x00\x01\x02"
-    assert contract.unpack_artist(field, contract.pack_artist(artist)) == artist
-    with pytest.raises(ContractError, match="artist 258"):
-        contract.unpack_artist(field, b'["a-1", null]')
-
-
-def test_blocks_come_back_and_the_same_ones_are_the_same_bytes() -> None:
-    blocks = Blocks(frozenset({"t-2", "t-1", "Ночь"}), frozenset({"a-1"}))
-    packed = contract.pack_blocks(blocks)
-    assert packed == '[1,["t-1","t-2","Ночь"],["a-1"]]'.encode()
-    assert contract.unpack_blocks(packed) == blocks
-    tracks = [Track(1, "t-1", None, None, None, None), Track(2, "t-9", None, None, "a-1", None)]
-    others = [Track(3, "t-3", None, None, None, None), Track(4, "a-1", None, None, "t-1", None)]
-    assert [blocks.hold(track) for track in tracks + others] == [True, True, False, False]
-    with pytest.raises(ContractVersionError, match="version 2, not 1"):
-        contract.unpack_blocks(b'[2,{"another":"shape"}]')
-    for damaged in (
-        b"",
-        b"[",
-        b"[]",
-        b"7",
-        b"[1]",
-        b'[1,["t-1"]]',
-        b'[1,"t-1",[]]',
-        b'[1,["t-1"],[5]]',
-        b"[1,[],[],[]]",
-    ):
-        with pytest.raises(ContractError):
-            contract.unpack_blocks(damaged)
-
-
 def test_the_meta_document_comes_back_and_another_version_of_it_does_not() -> None:
     assert contract.unpack_meta(contract.pack_meta(META)) == META
     assert META.slates == ["discover", "for_you"]
@@ -173,6 +130,7 @@ def test_the_meta_document_comes_back_and_another_version_of_it_does_not() -> No
 def test_the_release_pattern_matches_every_key_of_its_release_and_nothing_else() -> None:
     def keys(release: str) -> list[str]:
         builders = (contract.meta_key, contract.tracks_key, contract.track_ids_key, contract.popular_key)
+        builders += (contract.track_details_key,)
         builders += (contract.artists_key, contract.artist_ids_key)
         builders += (contract.similar_tracks_key, contract.similar_artists_key)
         builders += (contract.country_popular_key, contract.user_countries_key)
@@ -196,6 +154,7 @@ def test_the_page_lists_exactly_the_keys_of_the_code() -> None:
         contract.meta_key("{release}"),
         contract.slate_key("{release}", "{slate}"),
         contract.tracks_key("{release}"),
+        contract.track_details_key("{release}"),
         contract.track_ids_key("{release}"),
         contract.popular_key("{release}"),
         contract.artists_key("{release}"),
@@ -242,6 +201,9 @@ def test_the_page_and_the_api_say_how_many_listeners_make_something_public() -> 
     for document in ("Popular", "SimilarTracks", "SimilarArtists"):
         assert f"at least {LEAST_LISTENERS} people heard" in described[document]["properties"]["items"]["description"]
     assert f"fewer than {LEAST_LISTENERS}" in described["Item"]["properties"]["score"]["description"]
+    assert f"fewer than {LEAST_LISTENERS} people gave" in described["TrackInfo"]["properties"]["tags"]["description"]
+    models = yaml.safe_load((ROOT / "dbt_project" / "dbt_project.yml").read_text(encoding="utf-8"))
+    assert models["vars"]["least_listeners"] == LEAST_LISTENERS
 
 
 def test_the_page_names_the_version_the_meta_fields_and_the_track_field() -> None:
@@ -252,6 +214,8 @@ def test_the_page_names_the_version_the_meta_fields_and_the_track_field() -> Non
     assert f"[{', '.join(RECORDS['track'])}]" in PAGE
     assert f"[{', '.join(RECORDS['artist'])}]" in PAGE
     assert f"[{contract.CONTRACT_VERSION}, [track id, ...], [artist id, ...]]" in PAGE
-    assert len(RECORDS["track"]) == len(Track._fields) - 1
+    assert f"[{', '.join(RECORDS['details'])}]" in PAGE
+    assert len(RECORDS["track"]) == len(Track._fields) - 2
+    assert len(RECORDS["details"]) == len(TrackDetails._fields)
     assert len(RECORDS["artist"]) == len(Artist._fields) - 1
     assert contract.ANCHOR_REASON_TYPE in PAGE

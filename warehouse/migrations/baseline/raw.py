@@ -262,6 +262,7 @@ def _create_tags_and_blocks() -> None:
                 "How strongly the tag applies, or how many users gave it; null when the source does not say",
                 null=True,
             ),
+            column("users", sa.Integer, "How many users gave it; null where the source does not name them", null=True),
             sa.PrimaryKeyConstraint(f"{kind}_key", "tag", "file_id", name=f"{kind}_tags_pkey"),
             schema="raw",
             comment=f"One row per {kind}, tag and load",

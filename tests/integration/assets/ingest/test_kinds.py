@@ -64,8 +64,10 @@ def test_tags_are_looked_up_in_their_encoding_and_those_of_unknown_artists_rejec
     report = load(warehouse_url, TAGS, path)
     assert (report.rows_loaded, report.rows_duplicate) == (3, 1)
     assert report.rejected_by_reason == {"unknown_artist": 1, "empty_tag": 1}
-    tags = "SELECT artist_id, tag, weight FROM raw.artist_tags INNER JOIN raw.artists USING (artist_key) ORDER BY 1"
-    assert query(warehouse_url, tags) == [("1", "Français", 2.0), ("2", "trip-hop", 1.0)]
+    tags = (
+        "SELECT artist_id, tag, weight, users FROM raw.artist_tags INNER JOIN raw.artists USING (artist_key) ORDER BY 1"
+    )
+    assert query(warehouse_url, tags) == [("1", "Français", 2.0, 2), ("2", "trip-hop", 1.0, 1)]
     rejected = "SELECT line, reason, fields->>'artist_id', fields->>'tag' FROM raw.rejected_listens ORDER BY line"
     assert query(warehouse_url, rejected) == [(6, "unknown_artist", "3", "trip-hop"), (7, "empty_tag", "1", None)]
     again = load(warehouse_url, TAGS, path)
@@ -79,7 +81,10 @@ def test_tags_of_tracks_add_up_their_weights_and_go_with_the_track(warehouse_url
     path = write_csv(tmp_path, "x,calm,0.5", "x,Calm,", "x,calm,9", name="t.csv", header="id,tag,w")
     report = load(warehouse_url, TRACK_TAGS, path)
     assert (report.rows_loaded, report.rows_duplicate) == (2, 1)
-    assert query(warehouse_url, "SELECT tag, weight FROM raw.track_tags ORDER BY 2") == [("calm", 0.5), ("Calm", None)]
+    assert query(warehouse_url, "SELECT tag, weight, users FROM raw.track_tags ORDER BY 2") == [
+        ("calm", 0.5, None),
+        ("Calm", None, None),
+    ]
     _undo(warehouse_url, 1)
     assert query(warehouse_url, "SELECT * FROM raw.track_tags") == []
 

@@ -50,7 +50,10 @@ def test_what_is_published_is_what_was_given(client: Redis) -> None:
         assert published.distinct_tracks[slate] == len({key for keys in lists for key in keys})
     field = held[contract.track_ids_key(name)][b"t-17"]
     record = held[contract.tracks_key(name)][field]
-    assert contract.unpack_track(field, record) == sample_track("first", 17)
+    assert contract.unpack_track(field, record, held[contract.track_details_key(name)][field]) == sample_track(
+        "first", 17
+    )
+    assert published.counts.track_details == len(held[contract.track_details_key(name)]) == 32
     assert held[contract.track_ids_key(name)][b"track-of-before"] == contract.track_field(5)
     field = held[contract.artist_ids_key(name)][b"a-5"]
     assert held[contract.artist_ids_key(name)][b"artist-of-long-ago"] == field
@@ -105,6 +108,8 @@ def test_the_id_follows_from_the_content_and_from_nothing_else() -> None:
     for users in (NEWCOMERS, moved):
         turned = replace(release, user_countries=lambda users=users: iter([list(users.items())[::-1]]))
         assert (plan_release(turned).release == name) is (users == NEWCOMERS)
+    bare = [track._replace(details=contract.NO_DETAILS) for tracks in release.tracks() for track in tracks]
+    assert plan_release(replace(release, tracks=lambda: iter([bare]))).release != name
     renamed = {"for_you": "for_you-first", "discover": "another-model"}
     assert plan_release(replace(release, model_versions=renamed)).release != name
 

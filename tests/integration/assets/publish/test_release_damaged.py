@@ -24,6 +24,7 @@ KEYS = {
     "meta": contract.meta_key,
     "list of a slate": lambda name: contract.slate_key(name, "discover"),
     "track": contract.tracks_key,
+    "details of a track": contract.track_details_key,
     "track id": contract.track_ids_key,
     "artist": contract.artists_key,
     "artist id": contract.artist_ids_key,
@@ -173,6 +174,7 @@ def test_what_was_published_says_which_lists_are_missing(client: Redis) -> None:
     published = publish(client, sample_release())
     name = published.meta.release
     for what, message in {
+        "details of a track": "0 tracks with details, 32 were published",
         "list of similar tracks": "0 lists of similar tracks, 39 were published",
         "list of similar artists": "0 lists of similar artists, 6 were published",
         "popular list of a country": "0 popular lists of countries, 2 were published",

@@ -6,10 +6,12 @@ import random
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,6 +27,12 @@ API_VERSION = "1.0.0"
 # Where a page of 20 items shrinks to a fifth; higher levels cost more time than they save bytes.
 GZIP_LEVEL = 4
 _log = logging.getLogger(__name__)
+# Credentials are headers that pages set by themselves, so no cookie has to be let through.
+_CORS: dict[str, Any] = {
+    "allow_methods": ("GET", "HEAD", "POST", "PUT", "DELETE"),
+    "allow_headers": ("Authorization", "X-API-Key", "If-None-Match", "Content-Type", problems.REQUEST_ID_HEADER),
+    "expose_headers": ("ETag", "Retry-After", "RateLimit", "RateLimit-Policy", problems.REQUEST_ID_HEADER),
+}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -63,6 +71,9 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
         app.include_router(router)
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=GZIP_LEVEL)
     metrics = observe.install(app)
+    if serving.api_cors_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=serving.api_cors_origins, **_CORS)
+    app.add_middleware(HeadMiddleware)
     app.add_middleware(RequestIdMiddleware)
     return app
 
@@ -75,6 +86,24 @@ def _collect_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
+
+
+class HeadMiddleware:
+    """Answers HEAD as GET is answered, without the body, whatever the route."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_without_body(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        await self._app({**scope, "method": "GET"}, receive, send_without_body)
 
 
 class RequestIdMiddleware:

@@ -106,11 +106,22 @@ def _problem(
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = _allowed(headers["Allow"])
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": headers["Allow"], "Cache-Control": "no-store"})
     detail = {
         404: "there is nothing at this path; /docs lists what there is",
         405: f"{request.method} is not allowed here",
     }.get(error.status_code, error.detail)
-    return _problem(request, error.status_code, detail, headers=dict(error.headers or {}))
+    return _problem(request, error.status_code, detail, headers=headers)
+
+
+def _allowed(methods: str) -> str:
+    """The methods of a path, with those that every path has."""
+    routed = set(methods.split(", "))
+    return ", ".join(sorted(routed | {"OPTIONS"} | ({"HEAD"} if "GET" in routed else set())))
 
 
 async def _invalid_request(request: Request, error: Exception) -> Response:

@@ -1,9 +1,13 @@
 """Settings of the read API, from the environment (prefix AUDOTICS_)."""
 
 import ipaddress
+import re
+from typing import Annotated
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_ORIGIN = re.compile(r"https?://[^/\s,]+")
 
 
 class ServingSettings(BaseSettings):
@@ -18,6 +22,22 @@ class ServingSettings(BaseSettings):
     )
     api_host: str = Field(default="127.0.0.1", description="Loopback address to listen on.")
     api_port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+
+    api_cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Origins whose pages may call the API from a browser, separated by commas, such as"
+        " https://app.example.org; `*` for all.",
+    )
+
+    @field_validator("api_cors_origins", mode="before")
+    @classmethod
+    def _separated_by_commas(cls, origins: str | tuple[str, ...]) -> tuple[str, ...]:
+        given = origins.split(",") if isinstance(origins, str) else origins
+        stripped = tuple(origin.strip().rstrip("/") for origin in given if origin.strip())
+        for origin in stripped:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is not an origin such as https://app.example.org")
+        return stripped
 
     @field_validator("redis_url")
     @classmethod

@@ -33,13 +33,13 @@ TOLD_OF_THE_STORE = {
 
 @contextmanager
 def running_api(
-    redis_url: str, change: Callable[[FastAPI], object] = lambda app: None, log_level: str = "critical"
+    redis_url: str, change: Callable[[FastAPI], object] = lambda app: None, log_level: str = "critical", **settings: Any
 ) -> Iterator[httpx.Client]:
     """The API on a free loopback port, with what `change` makes of it, and a client of it.
 
-    log_level: from which level on uvicorn logs.
+    log_level: from which level on uvicorn logs. settings: of the API, by name.
     """
-    app = create_app(ServingSettings(redis_url=redis_url, api_port=0))
+    app = create_app(ServingSettings(redis_url=redis_url, api_port=0, **settings))
     change(app)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level=log_level))
     thread = threading.Thread(target=server.run)

@@ -32,7 +32,7 @@ def test_a_path_without_anything_is_a_problem_document(api: httpx.Client, path: 
 def test_a_method_that_is_not_allowed_is_a_problem_document(api: httpx.Client, method: str) -> None:
     answer = api.request(method, "/v1/popular")
     assert problem(answer, 405, "about:blank")["detail"] == f"{method} is not allowed here"
-    assert answer.headers["allow"] == "GET"
+    assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
 
 
 @pytest.mark.parametrize(

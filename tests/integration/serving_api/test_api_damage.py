@@ -1,0 +1,230 @@
+"""Whatever is wrong with a value in Redis, the API falls back as documented or says 503, and never 500."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import numpy as np
+import orjson
+import pytest
+from api_client import running_api
+from redis import Redis
+from sample_release import sample_release
+
+from assets.publish.release import publish
+from serving_api import contract
+
+pytestmark = pytest.mark.own_redis
+
+USER = "user_7"
+TRACK, ARTIST = "t-17", "a-3"
+COUNTRY = "Finland"
+
+_LIST = contract.pack_list(np.array([3, 1], np.int32), np.array([2, 1], np.float32))
+LISTS = {
+    "empty": b"",
+    "another version": b"\x02" + _LIST[1:],
+    "another layout": b"\x01\x09" + _LIST[2:],
+    "cut": _LIST[:-3],
+    "longer": _LIST + b"\x00",
+    "a wrong count": _LIST[:2] + b"\xff\xff" + _LIST[4:],
+    "a score that is NaN": _LIST[:-4] + np.float32("nan").tobytes(),
+    "a score without end": _LIST[:-4] + np.float32("inf").tobytes(),
+    "a negative key": _LIST[:4] + np.int32(-5).tobytes() + _LIST[8:],
+    "a key without a record": _LIST[:4] + np.int32(999_999).tobytes() + _LIST[8:],
+    "text": b"not a list",
+}
+RECORDS = {
+    "empty": b"",
+    "not JSON": b"{damaged",
+    "not UTF-8": b'["\xff\xfe",null,null,null,null]',
+    "an object": b'{"track_id":"t"}',
+    "too short": b'["t"]',
+    "too long": orjson.dumps(["t"] * 60),
+    "a number": b"17",
+    "a number in it": b'["t",5,null,null,null]',
+    "no id": b"[null,null,null,null,null]",
+    "text": b'"abcde"',
+}
+FIELDS = {"empty": b"", "short": b"\x00\x01", "long": b"\x00" * 9, "of no record": b"\x00\xff\xff\xff"}
+METAS = {
+    "empty": b"",
+    "not JSON": b"{",
+    "an array": b"[]",
+    "a number": b"3",
+    "only a version": b'{"contract_version":1}',
+    "models that are a list": None,
+    "a number in models": None,
+    "users that are text": None,
+    "a date that is none": None,
+    "no time zone": None,
+    "another name": None,
+    "version NaN": b'{"contract_version":NaN}',
+}
+POINTERS = {
+    "empty": b"",
+    "not UTF-8": b"\xff\xfe\x00",
+    "a pattern": b"*",
+    "of no release": b"2026-12-31-00000000",
+    "long": b"x" * 100_000,
+    "with a line break": b"2026-11-22-00000000\r\n",
+}
+BLOCKS = {
+    "not JSON": b"{damaged",
+    "not UTF-8": b'[1,["\xff"],[]]',
+    "another version": b'[2,["t-1"],[]]',
+    "text for a list": b'[1,"t-1",[]]',
+    "numbers": b"[1,[1],[2]]",
+    "null": b"null",
+    "empty": b"",
+}
+
+
+def damaged_meta(packed: bytes, how: str) -> bytes:
+    meta = orjson.loads(packed)
+    meta |= {
+        "models that are a list": {"models": ["for_you"]},
+        "a number in models": {"models": {"for_you": 3}},
+        "users that are text": {"users": "many"},
+        "a date that is none": {"as_of": "2026-13-45"},
+        "no time zone": {"generated_at": "2026-11-22T03:30:00"},
+        "another name": {"release": "2026-01-01-00000000"},
+    }[how]
+    return orjson.dumps(meta)
+
+
+def cases() -> Iterator[tuple[str, str]]:
+    lists = ("slate", "popular", "country-popular", "similar-tracks", "similar-artists")
+    for key, table in [
+        *((key, LISTS) for key in lists),
+        ("tracks", RECORDS),
+        ("artists", RECORDS),
+        ("track-ids", FIELDS),
+        ("artist-ids", FIELDS),
+        ("meta", METAS),
+        ("live", POINTERS),
+        ("previous", POINTERS),
+        ("blocks", BLOCKS),
+        ("user-countries", {"not UTF-8": b"\xff", "without a list": b"Atlantis", "empty": b""}),
+    ]:
+        for how in (*table, "another type", "missing"):
+            yield key, how
+
+
+def damage(client: Redis, release: str, key: str, how: str) -> None:
+    """Damage one value of each kind that the requests below read."""
+    name, field, table = {
+        "slate": (contract.slate_key(release, "for_you"), USER, LISTS),
+        "popular": (contract.popular_key(release), None, LISTS),
+        "country-popular": (contract.country_popular_key(release), COUNTRY, LISTS),
+        "similar-tracks": (contract.similar_tracks_key(release), contract.track_field(17), LISTS),
+        "similar-artists": (contract.similar_artists_key(release), contract.artist_field(3), LISTS),
+        "tracks": (contract.tracks_key(release), None, RECORDS),
+        "artists": (contract.artists_key(release), None, RECORDS),
+        "track-ids": (contract.track_ids_key(release), TRACK, FIELDS),
+        "artist-ids": (contract.artist_ids_key(release), ARTIST, FIELDS),
+        "meta": (contract.meta_key(release), None, METAS),
+        "live": (contract.LIVE, None, POINTERS),
+        "previous": (contract.PREVIOUS, None, POINTERS),
+        "blocks": (contract.BLOCKS, USER, BLOCKS),
+        "user-countries": (contract.user_countries_key(release), "new_0", {"not UTF-8": b"\xff", "empty": b""}),
+    }[key]
+    if how == "another type":
+        client.delete(name)
+        client.lpush(name, "x")
+    elif how == "missing":
+        client.delete(name) if field is None else client.hdel(name, field)
+    elif key == "meta" and METAS[how] is None:
+        client.set(name, damaged_meta(client.get(name) or b"", how))
+    elif key in ("tracks", "artists"):
+        # Of every record, as requests read different ones.
+        for each in client.hkeys(name):
+            client.hset(name, each, RECORDS[how])
+    elif field is None:
+        client.set(name, table[how])
+    else:
+        client.hset(name, field, table.get(how, b"Atlantis"))
+
+
+def asked(release: str) -> dict[str, str]:
+    return {
+        "personal": f"/v1/users/{USER}/recommendations",
+        "page": f"/v1/users/{USER}/recommendations?cursor={release}.o.4.4",
+        "pinned": f"/v1/users/{USER}/recommendations?release={release}",
+        "home": f"/v1/users/{USER}/home",
+        "newcomer": "/v1/users/new_0/recommendations",
+        "unknown": f"/v1/users/nobody/recommendations?country={COUNTRY}",
+        "popular": "/v1/popular",
+        "popular in a country": f"/v1/popular?country={COUNTRY}",
+        "track": f"/v1/tracks/{TRACK}",
+        "similar tracks": f"/v1/tracks/{TRACK}/similar",
+        "similar artists": f"/v1/artists/{ARTIST}/similar",
+        "ready": "/readyz",
+    }
+
+
+KEYS = list(dict.fromkeys(key for key, _ in cases()))
+
+
+def require_documented(found: dict[str, httpx.Response], whole: dict[str, httpx.Response], key: str, how: str) -> None:
+    """What every answer must be while one value is damaged."""
+    for what, answer in found.items():
+        case = (key, how, what, answer.text[:300])
+        assert answer.status_code in ((200, 503) if what == "personal" else (200, 404, 410, 503)), case
+        if answer.status_code == 503:
+            assert answer.json()["type"].startswith("urn:audotics:problem:"), case
+            assert answer.headers["retry-after"] == "5"
+        elif answer.status_code == 200 and what in ("personal", "newcomer", "popular"):
+            assert answer.json()["fallback_reason"] is not None or answer.content == whole[what].content, case
+    if key == "slate" and how != "missing":
+        assert found["personal"].json()["fallback_reason"] == "store_unavailable"
+        assert found["similar tracks"].content == whole["similar tracks"].content
+    if key == "blocks" and how != "missing":
+        assert found["personal"].status_code == 503
+        assert found["popular"].content == whole["popular"].content
+
+
+@contextmanager
+def damaged(client: Redis, release: str, key: str, how: str) -> Iterator[None]:
+    """One value damaged, and all as before afterwards."""
+    before = {name: client.dump(name) for name in client.scan_iter()}
+    damage(client, release, key, how)
+    yield
+    client.flushdb()
+    for name, dumped in before.items():
+        client.restore(name, 0, dumped)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_process_that_read_a_value_before_it_was_damaged_answers_as_documented(
+    client: Redis, redis_url: str, key: str
+) -> None:
+    publish(client, sample_release("before"))
+    release = publish(client, sample_release()).meta.release
+    paths = asked(release)
+    with running_api(redis_url) as api:
+        whole = {what: api.get(path) for what, path in paths.items()}
+        assert {answer.status_code for answer in whole.values()} == {200}
+        for how in (how for each, how in cases() if each == key):
+            with damaged(client, release, key, how):
+                require_documented({what: api.get(path) for what, path in paths.items()}, whole, key, how)
+            for what, path in paths.items():
+                assert api.get(path).content == whole[what].content, f"{what} is not whole again after {how}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", KEYS)
+def test_a_process_that_finds_a_value_damaged_answers_as_documented(client: Redis, redis_url: str, key: str) -> None:
+    publish(client, sample_release("before"))
+    release = publish(client, sample_release()).meta.release
+    paths = asked(release)
+    with running_api(redis_url) as api:
+        whole = {what: api.get(path) for what, path in paths.items()}
+    for how in (how for each, how in cases() if each == key):
+        with damaged(client, release, key, how), running_api(redis_url) as api:
+            require_documented({what: api.get(path) for what, path in paths.items()}, whole, key, how)
+
+
+def test_there_are_more_than_a_hundred_cases() -> None:
+    listed = list(cases())
+    assert len(listed) == len(set(listed)) > 100

@@ -24,8 +24,8 @@ import numpy as np
 from redis import Redis
 
 from assets.publish.content import PopularTracks, ReleaseInput, SlateBatch
-from assets.publish.loading import ENTRIES_PER_COMMAND
 from assets.publish.release import publish
+from assets.publish.spool import ENTRIES_PER_COMMAND
 from benchmarks.pipeline import own_home
 from orchestration.cli.rendering import print_json, print_table, say
 from orchestration.platform import Platform

@@ -69,8 +69,7 @@ class ReleaseInput:
     """The content of a release.
 
     `batches` (by slate), `tracks`, `artists`, `other_ids` and `similar` (by kind of item) and `user_countries` are
-    called twice, to name the release and to load it, and must yield the same content each time; only one batch is held
-    in memory at once, and their order does not matter.
+    called once, and only one batch of each is held in memory at once; their order does not matter.
     """
 
     as_of: date

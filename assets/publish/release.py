@@ -21,6 +21,7 @@ from assets.publish.held import listed_names, meta_or_fault, pointers
 from assets.publish.loading import load
 from assets.publish.memory import require_memory
 from assets.publish.plan import Plan, ReleaseCounts, plan_release
+from assets.publish.spool import Spool, new_spool
 from assets.publish.verification import DamagedReleaseError, VerifiedRelease, verify
 from serving_api import contract
 from serving_api.contract import LIVE, PREVIOUS, PUBLISH_LOCK, RELEASES, ReleaseMeta
@@ -83,15 +84,22 @@ def publish(
     memory or fails, another publisher is at work, or what arrived in Redis differs from what was sent;
     NewerReleaseLiveError when a release of a later date is live, or became so while this one was loaded.
     """
-    plan = plan_release(release)
-    coverage = _coverage(plan, release.expected_users, min_coverage)
+    with new_spool() as spool:
+        plan = plan_release(release, spool)
+        coverage = _coverage(plan, release.expected_users, min_coverage)
+        return _publish(client, spool, plan, coverage, lock_seconds)
+
+
+def _publish(
+    client: Redis, spool: Spool, plan: Plan, coverage: dict[str, float], lock_seconds: float
+) -> PublishedRelease:
     with redis_errors(client), _publishing(client, lock_seconds) as lock:
         live, previous = pointers(client)
         held = plan.release in (live, previous)
         newer = _newer_live(client, live, plan.meta)
         if newer and not held:
             raise NewerReleaseLiveError(plan.release, newer)
-        verified, repaired = _make_whole(client, lock, release, plan, held)
+        verified, repaired = _make_whole(client, lock, spool, plan, held)
         if newer:
             raise NewerReleaseLiveError(plan.release, newer, repaired)
         if plan.release != live or not {live, previous} - {None} <= listed_names(client):
@@ -120,9 +128,7 @@ def _coverage(plan: Plan, expected_users: Mapping[str, int], min_coverage: float
     return coverage
 
 
-def _make_whole(
-    client: Redis, lock: Lock, release: ReleaseInput, plan: Plan, held: bool
-) -> tuple[VerifiedRelease, str | None]:
+def _make_whole(client: Redis, lock: Lock, spool: Spool, plan: Plan, held: bool) -> tuple[VerifiedRelease, str | None]:
     """See to it that Redis holds the release as it should be; what was damaged before, if anything was."""
     published = asdict(plan.counts)
     repaired = None
@@ -133,7 +139,7 @@ def _make_whole(
             repaired = str(damage)
     require_memory(client, plan)
     stored_as = _beside(plan.release, _LOADING_AGAIN) if held else plan.release
-    load(client, release, plan, stored_as, lock.reacquire)
+    load(client, spool, plan, stored_as, lock.reacquire)
     try:
         verified = verify(client, plan.release, published, stored_as=stored_as, beat=lock.reacquire)
     except DamagedReleaseError as damage:

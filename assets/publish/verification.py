@@ -5,7 +5,7 @@ in addition what is missing.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -15,13 +15,16 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from assets.publish import digest
+from assets.publish.connections import scanned
 from assets.publish.content import ReleaseError
 from assets.publish.digest import ContentDigest
+from assets.publish.known_keys import KnownKeys
 from assets.publish.plan import ReleaseCounts
 from serving_api import contract
-from serving_api.contract import NO_ANCHOR, ContractError, RankedList, ReleaseMeta
+from serving_api.contract import ContractError, ListedKeys, RankedList, ReleaseMeta
 
 ENTRIES_PER_READ = 1000
+READINGS = 3
 
 Keys = NDArray[np.int32]
 
@@ -76,19 +79,7 @@ def verify(
         counts = _held_counts(client, stored, meta.slates)
         for expected in (described_counts(meta), published or {}):
             _require_counts(counts, expected)
-        found = _Reader(client, stored, beat)
-        tracks = found.records(digest.TRACK, contract.tracks_key, contract.unpack_track)
-        found.details(tracks)
-        found.public_ids(digest.TRACK_ID, contract.track_ids_key, tracks, "track")
-        artists = found.records(digest.ARTIST, contract.artists_key, contract.unpack_artist)
-        found.public_ids(digest.ARTIST_ID, contract.artist_ids_key, artists, "artist")
-        found.similar("track", contract.similar_tracks_key, tracks)
-        found.similar("artist", contract.similar_artists_key, artists)
-        found.popular(tracks)
-        found.countries(tracks)
-        distinct_tracks = {slate: found.slate(slate, tracks) for slate in meta.slates}
-        if found.digest.release_name(meta.as_of, meta.models) != name:
-            raise DamagedReleaseError("its content is not the one that was published: entries were lost or changed")
+        distinct_tracks = _read(client, stored, meta, name, beat)
     return VerifiedRelease(meta, counts, distinct_tracks)
 
 
@@ -164,6 +155,18 @@ def _packed_popular(client: Redis, name: str) -> bytes:
     return cast(bytes, client.get(contract.popular_key(name)) or b"")
 
 
+def _read(client: Redis, stored: str, meta: ReleaseMeta, name: str, beat: Callable[[], object]) -> dict[str, int]:
+    """Read all entries, from which the name follows; returns the number of different tracks in lists, per slate."""
+    for _ in range(READINGS):
+        with suppress(_HandedOutTwiceError):
+            return _Reader(client, stored, beat).everything(meta, name)
+    raise DamagedReleaseError("its hashes change while they are read: something else writes to them")
+
+
+class _HandedOutTwiceError(Exception):
+    """Redis handed out more entries of a hash than it has, as it does where it makes a hash smaller meanwhile."""
+
+
 class _Reader:
     """Reads the parts of a release one after the other, and adds them to its digest."""
 
@@ -173,85 +176,110 @@ class _Reader:
         self._name = name
         self._beat = beat
 
-    def records(self, kind: str, key: Callable[[str], str], unpack: Callable[[bytes, bytes], object]) -> Keys:
-        """The sorted keys of all records, which all can be read."""
-        keys: list[int] = []
-        for chunk in self._entries(kind, key(self._name)):
-            for field, record in chunk:
-                keys.append(_key(field))
-                unpack(field, record)
-        return np.sort(np.array(keys, np.int32))
+    def everything(self, meta: ReleaseMeta, name: str) -> dict[str, int]:
+        """Read all entries; returns the number of different tracks in the lists, per slate."""
+        tracks = self.records(digest.TRACK, contract.tracks_key, contract.unpack_track)
+        self.details(tracks)
+        self.public_ids(digest.TRACK_ID, contract.track_ids_key, tracks, "track")
+        artists = self.records(digest.ARTIST, contract.artists_key, contract.unpack_artist)
+        self.public_ids(digest.ARTIST_ID, contract.artist_ids_key, artists, "artist")
+        self.similar("track", contract.similar_tracks_key, tracks)
+        self.similar("artist", contract.similar_artists_key, artists)
+        self.popular(tracks)
+        self.countries(tracks)
+        distinct_tracks = {slate: self.slate(slate, tracks) for slate in meta.slates}
+        if self.digest.release_name(meta.as_of, meta.models) != name:
+            raise DamagedReleaseError("its content is not the one that was published: entries were lost or changed")
+        return distinct_tracks
 
-    def details(self, tracks: Keys) -> None:
+    def records(self, kind: str, key: Callable[[str], str], unpack: Callable[[bytes, bytes], object]) -> KnownKeys:
+        """The keys of all records, which all can be read."""
+        keys = [np.empty(0, np.int32)]
+        for fields, records in self._entries(kind, key(self._name)):
+            keys.append(_keys(fields))
+            for field, record in zip(fields, records, strict=True):
+                unpack(field, record)
+        return KnownKeys(np.concatenate(keys))
+
+    def details(self, tracks: KnownKeys) -> None:
         """Read what else is known of tracks, which all have a record."""
-        for chunk in self._entries(digest.TRACK_DETAILS, contract.track_details_key(self._name)):
-            _require_known(np.array([_key(field) for field, _ in chunk], np.int32), tracks, "details of tracks")
-            for field, packed in chunk:
+        for fields, details in self._entries(digest.TRACK_DETAILS, contract.track_details_key(self._name)):
+            _require_known(_keys(fields), tracks, "details of tracks")
+            for field, packed in zip(fields, details, strict=True):
                 contract.unpack_details(field, packed)
 
-    def public_ids(self, kind: str, key: Callable[[str], str], records: Keys, item: str) -> None:
+    def public_ids(self, kind: str, key: Callable[[str], str], records: KnownKeys, item: str) -> None:
         """Read the public ids, which all stand for a record."""
-        for chunk in self._entries(kind, key(self._name)):
-            _require_known(np.array([_key(field) for _, field in chunk], np.int32), records, f"public {item} ids", item)
+        for _, led_to in self._entries(kind, key(self._name)):
+            _require_known(_keys(led_to), records, f"public {item} ids", item)
 
-    def similar(self, item: str, key: Callable[[str], str], records: Keys) -> None:
+    def similar(self, item: str, key: Callable[[str], str], records: KnownKeys) -> None:
         """Read the lists of similar tracks or artists."""
         what = f"similar {item}s"
-        for chunk in self._entries(digest.SIMILAR[item], key(self._name)):
-            having = np.array([_key(field) for field, _ in chunk], np.int32)
-            listed = [_unpacked(packed, f"{what} of the {item} key {_key(field)}") for field, packed in chunk]
-            _require_known(np.concatenate([having, *(ranked.track_keys for ranked in listed)]), records, what, item)
+        for fields, packed in self._entries(digest.SIMILAR[item], key(self._name)):
+            having = _keys(fields)
+            listed = _listed(packed, f"{what} of the {item} key", having.tolist())
+            _require_known(np.append(having, listed.track_keys), records, what, item)
 
-    def popular(self, tracks: Keys) -> None:
+    def popular(self, tracks: KnownKeys) -> None:
         """Read the popular list."""
         packed = _packed_popular(self._client, self._name)
-        self.digest.add(digest.POPULAR, b"", packed)
+        self.digest.add(digest.POPULAR, [b""], [packed])
         _require_known(_unpacked(packed, "the popular list").track_keys, tracks, "popular list")
 
-    def countries(self, tracks: Keys) -> None:
+    def countries(self, tracks: KnownKeys) -> None:
         """Read the popular lists of countries, and the countries of users, which all have a list."""
         countries: set[bytes] = set()
-        for chunk in self._entries(digest.COUNTRY_POPULAR, contract.country_popular_key(self._name)):
-            for country, packed in chunk:
+        for names, lists in self._entries(digest.COUNTRY_POPULAR, contract.country_popular_key(self._name)):
+            for country, packed in zip(names, lists, strict=True):
                 what = f"the popular list of {_text(country)}"
                 _require_known(_unpacked(packed, what).track_keys, tracks, what)
-                countries.add(country)
-        for chunk in self._entries(digest.USER_COUNTRY, contract.user_countries_key(self._name)):
-            if unknown := {country for _, country in chunk} - countries:
+            countries.update(names)
+        for _, named in self._entries(digest.USER_COUNTRY, contract.user_countries_key(self._name)):
+            if unknown := set(named) - countries:
                 raise DamagedReleaseError(f"a user is of {_text(min(unknown))}, which has no popular list")
 
-    def slate(self, slate: str, tracks: Keys) -> int:
+    def slate(self, slate: str, tracks: KnownKeys) -> int:
         """Read the lists of a slate; returns the number of different tracks in them."""
-        distinct = np.empty(0, np.int32)
-        for chunk in self._entries(slate, contract.slate_key(self._name, slate)):
-            lists = [_unpacked(packed, f"the {slate} list of the user {_text(user)}") for user, packed in chunk]
-            listed = np.concatenate([ranked.track_keys for ranked in lists])
-            anchors = np.concatenate([ranked.anchor_keys for ranked in lists])
-            _require_known(np.append(listed, anchors[anchors != NO_ANCHOR]), tracks, f"slate {slate}")
-            distinct = np.union1d(distinct, listed)
-        return len(distinct)
+        met = tracks.none_met()
+        for users, packed in self._entries(slate, contract.slate_key(self._name, slate)):
+            listed = _listed(packed, f"the {slate} list of the user", users)
+            for keys in listed:
+                _require_known(keys, tracks, f"slate {slate}")
+            tracks.meet(met, listed.track_keys)
+        return int(met.sum())
 
-    def _entries(self, kind: str, key: str) -> Iterator[list[tuple[bytes, bytes]]]:
-        """The entries of a hash in chunks, each entry once."""
-        # A hash that Redis is rehashing may hand out an entry twice, which a digest must not take for two.
-        seen: set[bytes] = set()
-        cursor = -1
-        while cursor != 0:
-            cursor, entries = cast(
-                tuple[int, dict[bytes, bytes]], self._client.hscan(key, max(cursor, 0), count=ENTRIES_PER_READ)
-            )
-            if chunk := [(field, payload) for field, payload in entries.items() if field not in seen]:
-                seen.update(field for field, _ in chunk)
-                for field, payload in chunk:
-                    self.digest.add(kind, field, payload)
-                yield chunk
+    def _entries(self, kind: str, key: str) -> Iterator[tuple[list[bytes], list[bytes]]]:
+        """The fields and the payloads of a hash in chunks.
+
+        Raises _HandedOutTwiceError after the last one where they hold an entry twice. None of them is missing in them,
+        so their number tells, and what was read need not be kept.
+        """
+        handed_out = 0
+        for fields, payloads in scanned(self._client, key, ENTRIES_PER_READ):
+            handed_out += len(fields)
+            self.digest.add(kind, fields, payloads)
+            yield fields, payloads
             self._beat()
+        if handed_out > self._client.hlen(key):
+            raise _HandedOutTwiceError
 
 
-def _key(field: bytes) -> int:
-    if len(field) != contract.TRACK_FIELD.size:
-        raise DamagedReleaseError(f"{field!r} is not the field of a track or an artist")
-    return contract.track_key(field)
+def _keys(fields: list[bytes]) -> Keys:
+    """The keys that fields of tracks or artists stand for."""
+    if other := next((field for field in fields if len(field) != contract.TRACK_FIELD.size), None):
+        raise DamagedReleaseError(f"{other!r} is not the field of a track or an artist")
+    return np.frombuffer(b"".join(fields), ">i4").astype(np.int32)
+
+
+def _listed(packed: list[bytes], what: str, whose: Sequence[bytes | int]) -> ListedKeys:
+    """The keys in many lists; one that cannot be read is named by what it is and whose."""
+    try:
+        return contract.unpack_keys(packed)
+    except ContractError:
+        for owner, each in zip(whose, packed, strict=True):
+            _unpacked(each, f"{what} {_text(owner) if isinstance(owner, bytes) else owner}")
+        raise
 
 
 def _unpacked(packed: bytes, what: str) -> RankedList:
@@ -265,7 +293,7 @@ def _text(field: bytes) -> str:
     return field.decode(errors="replace")
 
 
-def _require_known(keys: Keys, records: Keys, where: str, item: str = "track") -> None:
-    unknown = keys[~np.isin(keys, records)]
+def _require_known(keys: Keys, records: KnownKeys, where: str, item: str = "track") -> None:
+    unknown = records.unknown(keys)
     if len(unknown):
         raise DamagedReleaseError(f"{where}: the {item} key {unknown[0]} has no record in Redis")

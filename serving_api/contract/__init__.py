@@ -39,9 +39,11 @@ from serving_api.contract.lists import (
     NO_ANCHOR,
     NO_REASONS,
     SCORE_DTYPE,
+    ListedKeys,
     RankedList,
     pack_list,
     pack_lists,
+    unpack_keys,
     unpack_list,
 )
 from serving_api.contract.meta import (
@@ -95,6 +97,7 @@ __all__ = [
     "Blocks",
     "ContractError",
     "ContractVersionError",
+    "ListedKeys",
     "RankedList",
     "ReleaseMeta",
     "Track",
@@ -126,6 +129,7 @@ __all__ = [
     "unpack_artist",
     "unpack_blocks",
     "unpack_details",
+    "unpack_keys",
     "unpack_list",
     "unpack_meta",
     "unpack_track",

@@ -1,6 +1,8 @@
 """Packed lists: a header, the keys of the items, their scores and, where there are reasons, their anchors."""
 
 import struct
+from collections import defaultdict
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -83,6 +85,34 @@ def _check_lists(
 def pack_list(track_keys: NDArray[np.int32], scores: NDArray[np.float32]) -> bytes:
     """Pack one list without reasons, such as the popular list; errors as in pack_lists."""
     return pack_lists(np.array([0, len(track_keys)]), track_keys, scores)[0]
+
+
+class ListedKeys(NamedTuple):
+    """The keys in many lists, shape (n,) each, in no order: of the items, and of the tracks that explain them."""
+
+    track_keys: NDArray[np.int32]
+    anchor_keys: NDArray[np.int32]
+
+
+def unpack_keys(packed: Sequence[bytes]) -> ListedKeys:
+    """Unpack the keys of many lists at once. Raises ContractError where `unpack_list` does for one of them."""
+    alike = defaultdict[tuple[bytes, int], list[bytes]](list)
+    for each in packed:
+        alike[each[: LIST_HEADER.size], len(each)].append(each)
+    keys, anchors = [np.empty(0, KEY_DTYPE)], [np.empty(0, KEY_DTYPE)]
+    for (header, _), lists in alike.items():
+        # Whose header and length are the same as those of a list that can be read, it can be read as that is.
+        unpack_list(lists[0])
+        _, layout, count = LIST_HEADER.unpack(header)
+        table = np.frombuffer(b"".join(lists), KEY_DTYPE).reshape(len(lists), -1)[:, 1:]
+        track_keys, scores = table[:, :count], table[:, count : 2 * count].view(SCORE_DTYPE)
+        if count and (track_keys.min() < 0 or not np.isfinite(scores).all()):
+            raise ContractError("a packed list has a negative key or a score that is not a finite number")
+        keys.append(track_keys.ravel())
+        if layout == ANCHOR_REASONS:
+            anchors.append(table[:, 2 * count :].ravel())
+    anchor_keys = np.concatenate(anchors)
+    return ListedKeys(np.concatenate(keys), anchor_keys[anchor_keys != NO_ANCHOR])
 
 
 def unpack_list(packed: bytes) -> RankedList:

@@ -1,14 +1,17 @@
 """A small release whose every text names it, so that a test can tell which release an answer is made of."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
+import pytest
 from redis import Redis
 
 from assets.publish.content import PopularTracks, ReleaseInput, SimilarBatch, SlateBatch
+from assets.publish.loading import load
+from assets.publish.spool import Spool
 from serving_api.contract import NO_ANCHOR, NO_DETAILS, Artist, Track, TrackDetails, release_key_pattern
 
 AS_OF = date(2026, 11, 22)
@@ -152,3 +155,26 @@ def contents(client: Redis) -> dict[str, Any]:
 def release_ids(client: Redis) -> set[str]:
     """The releases that have any key in Redis."""
     return {key.decode().split(":")[1] for key in client.scan_iter(release_key_pattern("*"))}
+
+
+def after_loading(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> None:
+    """Let something happen between the loading of releases and their verification."""
+
+    def load_then_act(*arguments: Any) -> None:
+        load(*arguments)
+        action()
+
+    monkeypatch.setattr("assets.publish.release.load", load_then_act)
+
+
+def in_mid_load(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object], commands: int = 3) -> None:
+    """Let something happen while releases are loaded, after so many commands."""
+
+    def interrupted(spool: Spool, release: str) -> Iterator[list[bytes]]:
+        for number, command in enumerate(whole(spool, release)):
+            if number == commands:
+                action()
+            yield command
+
+    whole = Spool.commands
+    monkeypatch.setattr(Spool, "commands", interrupted)

@@ -2,6 +2,7 @@
 
 import re
 import struct
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
 
@@ -57,6 +58,39 @@ def test_lists_of_any_length_come_back_as_they_were_packed() -> None:
     assert [one.track_keys.tolist() for one in lists] == [[7, 2_000_000_000], [], [0]]
     assert [one.scores.tolist() for one in lists] == [[0.5, -1.25], [], [float(np.float32(3e-9))]]
     assert [one.anchor_keys.tolist() for one in lists] == [[-1, 7], [], [3]]
+
+
+def test_the_keys_of_many_lists_are_those_of_each() -> None:
+    keys, anchors = i32(7, 2_000_000_000, 0, 4), i32(-1, 7, 3, -1)
+    lists = contract.pack_lists(np.array([0, 2, 2, 4]), keys, f32(1, 2, 3, 4), anchors)
+    lists += contract.pack_lists(np.array([0, 3, 4]), keys, f32(1, 2, 3, 4))
+    unpacked = contract.unpack_keys(lists)
+    assert sorted(unpacked.track_keys.tolist()) == sorted(keys.tolist() * 2)
+    assert sorted(unpacked.anchor_keys.tolist()) == [3, 7]
+    assert [len(each) for each in contract.unpack_keys([])] == [0, 0]
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda packed: b"",
+        lambda packed: packed[:-4],
+        lambda packed: packed + b"more",
+        lambda packed: b"\x07" + packed[1:],
+        lambda packed: packed[:1] + b"\x07" + packed[2:],
+        lambda packed: packed[:2] + b"\x01" + packed[3:],
+        lambda packed: packed[:4] + struct.pack("<i", -5) + packed[8:],
+        lambda packed: packed[:12] + struct.pack("<f", float("nan")) + packed[16:],
+    ],
+)
+def test_what_one_list_is_refused_for_many_are_refused_for(damage: Callable[[bytes], bytes], at: int) -> None:
+    lists = contract.pack_lists(np.array([0, 2, 4, 6]), i32(1, 2, 3, 4, 5, 6), f32(1, 2, 3, 4, 5, 6), i32(*[-1] * 6))
+    lists[at] = damage(lists[at])
+    with pytest.raises(ContractError):
+        contract.unpack_list(lists[at])
+    with pytest.raises(ContractError):
+        contract.unpack_keys(lists)
 
 
 def test_a_list_packed_without_reasons_is_smaller_and_has_no_anchor_anywhere() -> None:

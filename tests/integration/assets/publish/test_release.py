@@ -1,6 +1,5 @@
 """Publishing on a real Redis: atomic, verified, idempotent, and the same after any kill."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -12,6 +11,7 @@ from sample_release import (
     COUNTRIES,
     NEWCOMERS,
     contents,
+    in_mid_load,
     release_ids,
     sample_artist,
     sample_country,
@@ -21,7 +21,7 @@ from sample_release import (
     sample_track,
 )
 
-from assets.publish.content import PopularTracks, ReleaseError, SlateBatch
+from assets.publish.content import PopularTracks, ReleaseError
 from assets.publish.held import list_releases, rollback
 from assets.publish.plan import plan_release
 from assets.publish.release import publish
@@ -195,17 +195,11 @@ def test_a_publisher_whose_lock_ran_out_neither_goes_live_nor_touches_its_succes
     client: Redis, at_work_on: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(client, sample_release())
-    release = sample_release("second")
     successor = contract.slate_key("2026-11-22-00000000", "for_you")
 
     def overtake() -> None:
         client.set(PUBLISH_LOCK, "token of the successor")
         client.hset(successor, "user_1", b"half-loaded")
-
-    def overtaken(slate: str) -> Iterator[SlateBatch]:
-        yield from sample_release("second").batches(slate)
-        if client.exists(PUBLISH_LOCK):
-            overtake()
 
     def verify_then_overtake(*arguments: Any, **options: Any) -> Any:
         figures = verify(*arguments, **options)
@@ -213,11 +207,11 @@ def test_a_publisher_whose_lock_ran_out_neither_goes_live_nor_touches_its_succes
         return figures
 
     if at_work_on == "loading":
-        release = replace(release, batches=overtaken)
+        in_mid_load(monkeypatch, overtake)
     else:
         monkeypatch.setattr("assets.publish.release.verify", verify_then_overtake)
     with pytest.raises(ReleaseError, match="ran out while publishing"):
-        publish(client, release)
+        publish(client, sample_release("second"))
     assert client.get(LIVE) == plan_release(sample_release()).release.encode()
     assert client.get(PUBLISH_LOCK) == b"token of the successor"
     assert client.exists(successor)

@@ -8,7 +8,7 @@ from typing import cast
 import orjson
 import pytest
 from redis import Redis
-from sample_release import AS_OF, contents, sample_release
+from sample_release import AS_OF, contents, in_mid_load, sample_release
 
 from assets.publish.content import ReleaseError
 from assets.publish.held import list_releases, rollback
@@ -201,22 +201,22 @@ def test_pointers_that_are_lost_come_back_with_the_next_publish(client: Redis, m
     assert {each.status for each in list_releases(client)} == {"live", "previous"}
 
 
-def test_a_repair_that_dies_leaves_what_was_there_and_is_made_by_the_next(client: Redis) -> None:
+def test_a_repair_that_dies_leaves_what_was_there_and_is_made_by_the_next(
+    client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(client, sample_release("a"))
     name = publish(client, sample_release("b")).meta.release
     whole = contents(client)
     without_one("list of a slate")(client, name)
     damaged = contents(client)
-    read = [0]
 
-    def failing(slate: str):  # type: ignore[no-untyped-def]
-        yield from sample_release("b").batches(slate)
-        read[0] += 1
-        if read[0] > 2:
-            raise OSError("the warehouse went away")
+    def fail() -> None:
+        raise OSError("the disk went away")
 
-    with pytest.raises(OSError, match="went away"):
-        publish(client, replace(sample_release("b"), batches=failing))
+    with monkeypatch.context() as patch:
+        in_mid_load(patch, fail)
+        with pytest.raises(OSError, match="went away"):
+            publish(client, sample_release("b"))
     assert contents(client) == damaged
     publish(client, sample_release("b"))
     assert contents(client) == whole

@@ -1,12 +1,22 @@
 """What must not go live: faulty content, too little of it, too much of it, or other than was sent."""
 
+import resource
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from redis import Redis
-from sample_release import contents, sample_artist, sample_list, sample_release, sample_track
+from sample_release import (
+    after_loading,
+    contents,
+    in_mid_load,
+    release_ids,
+    sample_artist,
+    sample_list,
+    sample_release,
+    sample_track,
+)
 
 from assets.publish.content import PopularTracks, ReleaseError, ReleaseInput, SimilarBatch, SlateBatch
 from assets.publish.plan import plan_release
@@ -128,22 +138,19 @@ def test_a_user_given_twice_is_found_when_redis_is_read_back(client: Redis) -> N
     assert contents(client) == before
 
 
-def test_what_is_lost_on_the_way_is_found_before_the_flip(client: Redis) -> None:
+def test_what_is_lost_on_the_way_is_found_before_the_flip(client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(client, sample_release())
     before = contents(client)
-    release = sample_release("second")
-    name = plan_release(release).release
-    lost = contract.track_field(sample_list("second", "for_you", 3)[0][0])
+    key = contract.tracks_key(plan_release(sample_release("second")).release)
 
-    def losing(slate: str) -> Iterator[SlateBatch]:
-        yield from release.batches(slate)
-        client.hdel(contract.tracks_key(name), lost)
-        if client.exists(contract.slate_key(name, "for_you")):
-            # The number of tracks stays as it was sent, so only the lists themselves can tell.
-            client.hset(contract.tracks_key(name), contract.track_field(10**9), b'["x",null,null,null,null]')
+    def lose() -> None:
+        client.hdel(key, contract.track_field(sample_list("second", "for_you", 3)[0][0]))
+        # The number of tracks stays as it was sent, so only the lists themselves can tell.
+        client.hset(key, contract.track_field(10**9), b'["x",null,null,null,null]')
 
+    after_loading(monkeypatch, lose)
     with pytest.raises(ReleaseError, match=r"has no record in Redis; the live release stays"):
-        publish(client, replace(release, batches=losing))
+        publish(client, sample_release("second"))
     assert contents(client) == before
 
 
@@ -166,64 +173,84 @@ def test_records_that_no_id_leads_to_are_found_without_knowing_what_was_publishe
     ],
 )
 def test_a_lost_artist_country_or_similar_list_is_found_before_the_flip(
-    client: Redis, lost: Callable[[str], str], message: str
+    client: Redis, lost: Callable[[str], str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(client, sample_release())
     before = contents(client)
-    release = sample_release("second")
-    key = lost(plan_release(release).release)
-
-    def losing(slate: str) -> Iterator[SlateBatch]:
-        yield from release.batches(slate)
-        for field in list(client.hkeys(key))[:1] if slate == "for_you" else ():
-            client.hdel(key, field)
-
+    key = lost(plan_release(sample_release("second")).release)
+    after_loading(monkeypatch, lambda: client.hdel(key, next(iter(client.hkeys(key)))))
     with pytest.raises(ReleaseError, match=message):
-        publish(client, replace(release, batches=losing))
+        publish(client, sample_release("second"))
     assert contents(client) == before
 
 
-def test_a_similar_artist_without_a_record_is_found_before_the_flip(client: Redis) -> None:
-    release = sample_release()
-    name = plan_release(release).release
+def test_a_similar_artist_without_a_record_is_found_before_the_flip(
+    client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = contract.artists_key(plan_release(sample_release()).release)
 
-    def exchanging(slate: str) -> Iterator[SlateBatch]:
-        yield from release.batches(slate)
-        if client.hdel(contract.artists_key(name), contract.artist_field(2)):
-            client.hset(contract.artists_key(name), contract.artist_field(10**9), b'["x",null,null]')
+    def exchange() -> None:
+        client.hdel(key, contract.artist_field(2))
+        client.hset(key, contract.artist_field(10**9), b'["x",null,null]')
 
+    after_loading(monkeypatch, exchange)
     with pytest.raises(ReleaseError, match=r"the artist key 2 has no record in Redis"):
-        publish(client, replace(release, batches=exchanging))
+        publish(client, sample_release())
     assert contents(client) == {}
 
 
-def test_a_user_of_a_country_without_a_list_is_found_before_the_flip(client: Redis) -> None:
-    release = sample_release()
-    key = contract.user_countries_key(plan_release(release).release)
-
-    def moving(slate: str) -> Iterator[SlateBatch]:
-        yield from release.batches(slate)
-        if client.exists(key):
-            client.hset(key, "new_3", "Atlantis")
-
+def test_a_user_of_a_country_without_a_list_is_found_before_the_flip(
+    client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = contract.user_countries_key(plan_release(sample_release()).release)
+    after_loading(monkeypatch, lambda: client.hset(key, "new_3", "Atlantis"))
     with pytest.raises(ReleaseError, match="a user is of Atlantis, which has no popular list"):
-        publish(client, replace(release, batches=moving))
+        publish(client, sample_release())
     assert contents(client) == {}
 
 
-def test_a_source_that_fails_in_mid_load_leaves_the_live_release_and_no_leftovers(client: Redis) -> None:
+def test_a_source_that_fails_leaves_the_live_release_and_no_leftovers(client: Redis) -> None:
     publish(client, sample_release())
     before = contents(client)
-    release = sample_release("second")
 
     def failing(slate: str) -> Iterator[SlateBatch]:
-        for batch in release.batches(slate):
-            yield batch
-            if client.exists(contract.slate_key(plan_release(release).release, slate)):
-                raise OSError("the warehouse went away")
+        yield next(sample_release("second").batches(slate))
+        raise OSError("the warehouse went away")
 
     with pytest.raises(OSError, match="the warehouse went away"):
-        publish(client, replace(release, batches=failing))
+        publish(client, replace(sample_release("second"), batches=failing))
+    assert contents(client) == before
+
+
+def test_a_disk_that_is_full_is_one_line_that_says_what_to_do(client: Redis) -> None:
+    """… which the largest size of a file that this process may write stands for."""
+    publish(client, sample_release())
+    before = contents(client)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, hard))
+        with pytest.raises(ReleaseError, match=r"no room for a release in .*; make some, or set TMPDIR"):
+            publish(client, sample_release("second", users=2000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert contents(client) == before
+
+
+def test_a_load_that_breaks_off_leaves_the_live_release_and_no_leftovers(
+    client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(client, sample_release())
+    before = contents(client)
+    written = []
+
+    def fail() -> None:
+        written.extend(release_ids(client))
+        raise OSError("the disk went away")
+
+    in_mid_load(monkeypatch, fail, 20)
+    with pytest.raises(OSError, match="the disk went away"):
+        publish(client, sample_release("second"))
+    assert len(written) == 2, "it broke off before anything was written"
     assert contents(client) == before
 
 

@@ -25,14 +25,23 @@ def json_answer(request: Request, document: dict[str, Any], *, visibility: Visib
     """
     if reason := document.get("fallback_reason"):
         note_fallback(request.scope, reason)
-    body = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
+    return bytes_answer(request, json_bytes(document), "application/json", visibility=visibility)
+
+
+def json_bytes(document: dict[str, Any]) -> bytes:
+    """A document as JSON: times in UTC, scores with the digits that they have."""
+    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
+
+
+def bytes_answer(request: Request, body: bytes, media_type: str, *, visibility: Visibility | None) -> Response:
+    """Answer with these bytes, or with 304 when the client already has them; `visibility` as in `json_answer`."""
     # Weak, because the same document may be sent gzipped or not.
     etag = f'W/"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
     headers = {"ETag": etag, "Cache-Control": _CACHE_CONTROL[visibility]}
     if _has(request.headers.get("if-none-match"), etag):
         # Of a whole answer, the middleware that may zip it says so.
         return Response(status_code=304, headers=headers | {"Vary": "Accept-Encoding"})
-    return Response(body, headers=headers, media_type="application/json")
+    return Response(body, headers=headers, media_type=media_type)
 
 
 def _has(if_none_match: str | None, etag: str) -> bool:

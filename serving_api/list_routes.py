@@ -2,9 +2,10 @@
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+import orjson
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from serving_api import models
 from serving_api.answers import ListAsked, Release, UserSlate
@@ -12,11 +13,12 @@ from serving_api.contract import NO_BLOCKS, Blocks
 from serving_api.documents import last_seen, next_link, nothing_popular, ranked_list, unavailable_list, user_list
 from serving_api.errors import ReleaseGoneError, SilentStoreError, StoreUnavailableError, UnreadableBlocksError
 from serving_api.home import home_of_last_seen, home_screen
-from serving_api.http_cache import json_answer
-from serving_api.observe.noted import note_cause
-from serving_api.pages import Window
+from serving_api.http_cache import Visibility, bytes_answer, json_answer, json_bytes
+from serving_api.observe.noted import note_cause, note_fallback
+from serving_api.pages import Cursor, Window
+from serving_api.playlists import MEDIA_TYPES, PlaylistFormat, playlist
 from serving_api.problems import documented
-from serving_api.queries import BatchBody, HomeQuery, ListQuery, RecommendationsQuery, UserId
+from serving_api.queries import BatchBody, HomeQuery, ListQuery, PlaylistQuery, RecommendationsQuery, UserId
 from serving_api.read_route import ReadRoute
 from serving_api.store import store_of
 
@@ -39,19 +41,36 @@ async def recommendations(
     That is what is popular in the country of the profile, of users who have not listened yet; where the release says
     none, in the `country` asked for; else overall. `country` in the answer says which.
     """
-    store = store_of(request)
     asked = ListAsked(user_id, query.slate, query.window, query.country, query.pinned)
-    try:
-        found = await store.user_slate(asked)
-    except StoreUnavailableError as error:
-        # Another list than the one before would show items twice, and skip others.
-        if query.cursor is not None:
-            raise
-        answer = unavailable_list(asked, *await _to_fall_back_on(request, user_id, error)) | {"next": None}
-        return json_answer(request, answer, visibility=None)
-    cursor = found.page.cursor(found.release.name, found.source == "personal")
-    answer = user_list(asked, found) | {"next": next_link(request, cursor)}
-    return json_answer(request, answer, visibility="private")
+    document, cursor = await _user_list(request, asked)
+    visibility: Visibility | None = None if document["fallback_reason"] == "store_unavailable" else "private"
+    return json_answer(request, document | {"next": next_link(request, cursor)}, visibility=visibility)
+
+
+@router.get(
+    "/v1/users/{user_id:path}/playlists/{slate}.{playlist_format}",
+    response_class=Response,
+    responses={200: {"content": {media: {} for media in MEDIA_TYPES.values()}}, **documented(410, 422, 500, 503)},
+    summary="Recommendations for a user as a playlist",
+)
+async def user_playlist(
+    request: Request,
+    user_id: UserId,
+    slate: Annotated[models.Slate, Path()],
+    playlist_format: Annotated[PlaylistFormat, Path()],
+    query: Annotated[PlaylistQuery, Query()],
+) -> Response:
+    """The user's list as JSPF, XSPF or M3U, or the popular list that stands in, as its `meta` says.
+
+    Tracks are identified by MusicBrainz recording and ISRC where they are known, and by their id here.
+    """
+    asked = ListAsked(user_id, slate, query.window, query.country, query.release)
+    document, _ = await _user_list(request, asked)
+    body = playlist(playlist_format, orjson.loads(json_bytes(document)))
+    if reason := document["fallback_reason"]:
+        note_fallback(request.scope, reason)
+    visibility: Visibility | None = None if reason == "store_unavailable" else "private"
+    return bytes_answer(request, body, MEDIA_TYPES[playlist_format], visibility=visibility)
 
 
 @router.get(
@@ -126,6 +145,18 @@ async def popular(request: Request, query: Annotated[ListQuery, Query()]) -> Res
     answer = ranked_list(release, page, "popular", nothing_popular(release, found.country), found.country)
     link = next_link(request, page.cursor(release.name, own=False))
     return json_answer(request, answer | {"next": link}, visibility="public")
+
+
+async def _user_list(request: Request, asked: ListAsked) -> tuple[dict[str, Any], Cursor | None]:
+    """A user's list as a document, or what stands in for it, and where the next page begins."""
+    try:
+        found = await store_of(request).user_slate(asked)
+    except StoreUnavailableError as error:
+        # Another list than that of the page before would show items twice, and skip others.
+        if asked.window.after is not None:
+            raise
+        return unavailable_list(asked, *await _to_fall_back_on(request, asked.user_id, error)), None
+    return user_list(asked, found), found.page.cursor(found.release.name, found.source == "personal")
 
 
 async def _to_fall_back_on(

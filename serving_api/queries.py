@@ -123,6 +123,20 @@ class RecommendationsQuery(ListQuery):
     slate: Slate = "for_you"
 
 
+class PlaylistQuery(BaseModel):
+    """What is in a playlist."""
+
+    limit: Limit = MAX_LIMIT
+    exclude: Exclude = ()
+    country: Country = None
+    release: Release = None
+
+    @property
+    def window(self) -> Window:
+        """The part of the list that is in the playlist."""
+        return Window(self.limit, exclude=ids(self.exclude))
+
+
 class HomeQuery(BaseModel):
     """Which shelves of a home screen."""
 

@@ -1,5 +1,6 @@
 """`audotics up`: servers, Dagster UI and daemon, read API, until Ctrl-C."""
 
+import os
 import signal
 import sys
 import time
@@ -46,7 +47,7 @@ def _run(stack: ExitStack, platform: Platform, ui_port: int, api_port: int, say:
     say("starting the Dagster UI and the read API ...")
     children = [
         stack.enter_context(dagster_child(platform, ui_port)),
-        stack.enter_context(api_child(platform, api_port)),
+        stack.enter_context(api_child(platform, api_port, os.environ.get("AUDOTICS_API_AUTH") or "off")),
     ]
     children[0].wait_for(f"http://127.0.0.1:{ui_port}/server_info", _START_SECONDS)
     children[1].wait_for(f"http://127.0.0.1:{api_port}/livez", _START_SECONDS)
@@ -71,9 +72,9 @@ def dagster_child(platform: Platform, port: int) -> Child:
     return Child("the Dagster UI", command, environment, platform.settings.home / "logs" / "dagster.log")
 
 
-def api_child(platform: Platform, port: int) -> Child:
-    """The read API, which needs to know Redis only."""
-    environment = {"AUDOTICS_REDIS_URL": platform.redis_url, "AUDOTICS_API_PORT": str(port)}
+def api_child(platform: Platform, port: int, auth: str = "off") -> Child:
+    """The read API, which needs to know Redis only; off means that it asks nobody who they are, on loopback."""
+    environment = {"AUDOTICS_REDIS_URL": platform.redis_url, "AUDOTICS_API_PORT": str(port), "AUDOTICS_API_AUTH": auth}
     command = [sys.executable, "-m", "serving_api"]
     return Child("the read API", command, environment, platform.settings.home / "logs" / "api.log")
 

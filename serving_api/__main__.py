@@ -7,4 +7,11 @@ from serving_api.settings import ServingSettings
 
 if __name__ == "__main__":
     settings = ServingSettings()
-    uvicorn.run(create_app(settings), host=settings.api_host, port=settings.api_port, log_config=None)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.api_host,
+        port=settings.api_port,
+        ssl_certfile=settings.api_tls_cert,
+        ssl_keyfile=settings.api_tls_key,
+        log_config=None,
+    )

@@ -16,6 +16,9 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving_api import list_routes, problems, routes
+from serving_api.access.guard import Access, require_rules
+from serving_api.access.hosts import HostMiddleware
+from serving_api.access.openapi import describe_access
 from serving_api.errors import StoreUnavailableError
 from serving_api.observe import install as observe
 from serving_api.observe.causes import text_of
@@ -45,7 +48,9 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        store = ReleaseStore(serving.redis_url, metrics.batch_sizes.observe)
+        access = app.state.access = Access(serving, serving.redis_address)
+        await access.start()
+        store = ReleaseStore(serving.redis_address, metrics.batch_sizes.observe)
         app.state.store = store
         async with observing(app):
             # So that a process has a popular list to fall back to from its first request on.
@@ -56,6 +61,7 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
             _collect_rarely()
             yield
         await store.close()
+        await access.close()
 
     # FastAPI's own /docs loads Swagger UI from the internet; this one serves it from the wheel.
     app = FastAPIOffline(
@@ -70,7 +76,10 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
     for router in (list_routes.router, list_routes.batch_router, routes.router):
         app.include_router(router)
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=GZIP_LEVEL)
+    app.add_middleware(HostMiddleware, settings=serving)
     metrics = observe.install(app)
+    require_rules(app)
+    describe_access(app)
     if serving.api_cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=serving.api_cors_origins, **_CORS)
     app.add_middleware(HeadMiddleware)

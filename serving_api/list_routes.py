@@ -8,6 +8,7 @@ import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from serving_api import models
+from serving_api.access.guard import GuardedRoute
 from serving_api.answers import ListAsked, Release, UserSlate
 from serving_api.contract import NO_BLOCKS, Blocks
 from serving_api.documents import last_seen, next_link, nothing_popular, ranked_list, unavailable_list, user_list
@@ -23,7 +24,7 @@ from serving_api.read_route import ReadRoute
 from serving_api.store import store_of
 
 router = APIRouter(route_class=ReadRoute, tags=["recommendations"])
-batch_router = APIRouter(tags=["recommendations"])
+batch_router = APIRouter(route_class=GuardedRoute, tags=["recommendations"])
 
 
 @router.get(

@@ -237,6 +237,12 @@ class Ready(Provenance):
     contract_version: int
 
 
+class ReadyShort(Document):
+    """Redis answers and there is a live release: what is told without the scope `operate`."""
+
+    status: Literal["ready"]
+
+
 class FieldError(Document):
     """One request parameter that is not as it must be."""
 

@@ -7,7 +7,9 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
+from serving_api.access.errors import AccessError, ForbiddenError, TooManyError, WhoError
 from serving_api.errors import ReleaseGoneError, StoreUnavailableError, UnknownItemError, UnknownTrackError
 from serving_api.models import Problem
 from serving_api.observe.noted import note_cause
@@ -27,6 +29,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(UnknownItemError, _unknown_item)
     app.add_exception_handler(ReleaseGoneError, _release_gone)
     app.add_exception_handler(StoreUnavailableError, _store_unavailable)
+    app.add_exception_handler(AccessError, _refused)
     app.add_exception_handler(Exception, _internal_error)
 
 
@@ -54,9 +57,12 @@ def documented(*statuses: int, unknown: type[UnknownItemError] = UnknownTrackErr
 
 def _example(status: int, unknown: type[UnknownItemError]) -> dict[str, Any]:
     slug, title, detail = {
+        401: _told(WhoError("missing")),
+        403: _told(ForbiddenError("lists:read", own=True)),
         404: (unknown.slug, unknown.title, str(unknown(f"{unknown.item[0]}-1"))),
         410: (ReleaseGoneError.slug, ReleaseGoneError.title, str(ReleaseGoneError("2026-11-20-5c1d77e2"))),
         422: (INVALID_SLUG, INVALID_TITLE, "query.limit: Input should be greater than or equal to 1"),
+        429: _told(TooManyError(42, {})),
         500: (None, HTTPStatus(500).phrase, INTERNAL_DETAIL),
         503: (StoreUnavailableError.slug, StoreUnavailableError.title, StoreUnavailableError.detail),
     }[status]
@@ -68,6 +74,10 @@ def _example(status: int, unknown: type[UnknownItemError]) -> dict[str, Any]:
         "instance": "/v1/popular",
         "request_id": "5f0c1e0a9d7b4f6f8a3e2b1c0d9e8f7a",
     }
+
+
+def _told(error: AccessError) -> tuple[str, str, str]:
+    return error.slug, error.title, str(error)
 
 
 def _urn(slug: str | None) -> str:
@@ -149,6 +159,16 @@ async def _store_unavailable(request: Request, error: Exception) -> Response:
     note_cause(request.scope, error)
     headers = {"Retry-After": RETRY_AFTER_SECONDS}
     return _problem(request, 503, error.detail, slug=error.slug, title=error.title, headers=headers)
+
+
+def refusal(scope: Scope, error: AccessError) -> Response:
+    """The answer to a request that is not let in."""
+    return _problem(Request(scope), error.status, str(error), slug=error.slug, title=error.title, headers=error.headers)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AccessError)
+    return refusal(request.scope, error)
 
 
 async def _internal_error(request: Request, error: Exception) -> Response:

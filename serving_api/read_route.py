@@ -6,12 +6,13 @@ from urllib.parse import parse_qsl
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError, create_model
 from starlette.types import Scope
 
+from serving_api.access.guard import GuardedRoute
 
-class ReadRoute(APIRoute):
+
+class ReadRoute(GuardedRoute):
     """A route of an endpoint `(request, *path parameters, query)`, where `query` is a model with `Query()`.
 
     FastAPI describes it as any other, and finds the same faults. Its own way of filling in an endpoint's parameters,

@@ -5,6 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from serving_api import models
+from serving_api.access.guard import may
+from serving_api.access.scopes import Scope
 from serving_api.catalogue import ARTISTS, TRACKS
 from serving_api.contract import CONTRACT_VERSION
 from serving_api.documents import provenance, record, similar_list
@@ -77,13 +79,15 @@ async def livez(request: Request, query: Annotated[NoQuery, Query()]) -> Respons
 
 @router.get(
     "/readyz",
-    response_model=models.Ready,
+    response_model=models.Ready | models.ReadyShort,
     responses=documented(500, 503),
     tags=["health"],
     summary="Redis answers and there is a live release",
 )
 async def readyz(request: Request, query: Annotated[NoQuery, Query()]) -> Response:
-    """Says which release is live, or, with status 503, what is missing."""
+    """Says which release is live, to those with the scope `operate`; or, with status 503, what is missing."""
     release = await store_of(request).live()
+    if not may(request, Scope.OPERATE):
+        return json_answer(request, {"status": "ready"}, visibility=None)
     document = {"status": "ready", "contract_version": CONTRACT_VERSION} | provenance(release)
     return json_answer(request, document, visibility=None)

@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     warehouse_url: str | None = Field(default=None, repr=False)
     redis_url: str | None = Field(default=None, repr=False)
     redis_timeout_seconds: float = Field(default=10.0, gt=0)
+    redis_ca: Path | None = None
     lake: Annotated[str, AfterValidator(_absolute_unless_remote)] = Field(default_factory=_default_lake)
     landing: Annotated[str, AfterValidator(_absolute_unless_remote)] = Field(default_factory=_default_landing)
     pg_port: Port | None = None

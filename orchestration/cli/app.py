@@ -5,6 +5,7 @@ import typer
 from orchestration.cli import (
     blocks,
     ingest,
+    keys,
     landing,
     migrations,
     models,
@@ -30,6 +31,7 @@ app.add_typer(ingest.app, name="ingest")
 app.add_typer(rejects.app, name="rejects")
 app.add_typer(blocks.app, name="blocks")
 app.add_typer(releases.app, name="releases")
+app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 for command in (
     pipeline.demo,

@@ -4,7 +4,15 @@
 Everything here is pure: no connection, no clock, no environment.
 """
 
+from serving_api.contract.api_keys import (
+    API_KEY_VERSION,
+    ApiKey,
+    ApiSecret,
+    pack_api_key,
+    unpack_api_key,
+)
 from serving_api.contract.keys import (
+    API_KEYS,
     BLOCKS,
     LIVE,
     PREVIOUS,
@@ -77,6 +85,8 @@ from serving_api.contract.version import (
 __all__ = [
     "ANCHOR_REASONS",
     "ANCHOR_REASON_TYPE",
+    "API_KEYS",
+    "API_KEY_VERSION",
     "BLOCKS",
     "CONTRACT_VERSION",
     "KEY_DTYPE",
@@ -93,6 +103,8 @@ __all__ = [
     "SCORE_DTYPE",
     "TRACK_FIELD",
     "UNTRAINED",
+    "ApiKey",
+    "ApiSecret",
     "Artist",
     "Blocks",
     "ContractError",
@@ -108,6 +120,7 @@ __all__ = [
     "artists_key",
     "country_popular_key",
     "meta_key",
+    "pack_api_key",
     "pack_artist",
     "pack_blocks",
     "pack_details",
@@ -126,6 +139,7 @@ __all__ = [
     "track_ids_key",
     "track_key",
     "tracks_key",
+    "unpack_api_key",
     "unpack_artist",
     "unpack_blocks",
     "unpack_details",

@@ -10,6 +10,7 @@ PREVIOUS = "audotics:previous"
 RELEASES = "audotics:releases"
 PUBLISH_LOCK = "audotics:publish-lock"
 BLOCKS = "audotics:blocks"
+API_KEYS = "audotics:api-keys"
 
 TRACK_FIELD = struct.Struct(">i")
 _RELEASE_NAME = re.compile(rb"\d{4}-\d\d-\d\d-[0-9a-f]{8}")

@@ -13,19 +13,19 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from serving_api.access.guard import GuardedRoute
 from serving_api.answers import Release
 from serving_api.contract import CONTRACT_VERSION
 from serving_api.errors import StoreUnavailableError
 from serving_api.observe.metrics import SHARED_FOLDER, Metrics, shares_folder
 from serving_api.store import ReleaseStore
 
-router = APIRouter()
+router = APIRouter(route_class=GuardedRoute)
 
 
 @router.get("/metrics", include_in_schema=False)
 async def metrics(request: Request) -> Response:
     """What this process counts, or all workers that share a folder, and which release is live, asked of Redis now."""
-    # The scope that it takes belongs into the one table of routes and scopes.
     state = request.app.state
     ready = await _is_ready(state.store)
     state.metrics.read(state.store, state.log)

@@ -50,7 +50,8 @@ def api_process(
 ) -> Iterator[ApiProcess]:
     """The API, answering; `{port}` in a command is its port."""
     port, errors = any_free_port(), folder / "errors.log"
-    own = {"AUDOTICS_REDIS_URL": redis_url, "AUDOTICS_API_PORT": str(port), **(environment or {})}
+    own = {"AUDOTICS_REDIS_URL": redis_url, "AUDOTICS_API_PORT": str(port), "AUDOTICS_API_AUTH": "off"}
+    own |= environment or {}
     url = f"http://127.0.0.1:{port}"
     with errors.open("wb") as output:
         process = subprocess.Popen(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from urllib.parse import quote
 
 import filelock
 
@@ -94,9 +95,17 @@ def _given_urls(settings: Settings) -> dict[str, str]:
     given = {}
     if settings.warehouse_url:
         given[LocalPostgres.name] = plain_url(settings.warehouse_url)
-    if settings.redis_url:
-        given[LocalRedis.name] = settings.redis_url
+    if redis_url := given_redis_url(settings):
+        given[LocalRedis.name] = redis_url
     return given
+
+
+def given_redis_url(settings: Settings) -> str | None:
+    """The Redis that the settings name, if they do, with who signs its certificate, as its client reads it."""
+    url, ca = settings.redis_url, settings.redis_ca
+    if not url or ca is None:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}ssl_ca_certs={quote(str(ca))}"
 
 
 def _servers(settings: Settings) -> list[LocalServer]:

@@ -9,6 +9,9 @@ from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+from serving_api.access.rules import RULES
+from serving_api.app import create_app
+from serving_api.settings import ServingSettings
 from tests.repository import ROOT
 
 # A package may import itself and what stands to its left.
@@ -133,6 +136,12 @@ def test_the_read_api_loads_no_data_platform_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_route_of_the_read_api_says_who_may() -> None:
+    # An app with a route that is not in the one table of rules is not built.
+    described = create_app(ServingSettings(redis_url="redis://127.0.0.1:1/0")).openapi()["paths"]
+    assert set(described) | {"/metrics"} == set(RULES)
 
 
 def test_no_package_is_a_drawer_for_everything() -> None:

@@ -24,6 +24,7 @@ _OPEN = Rule(None)
 RULES: dict[str, Rule] = {
     "/v1/users/{user_id}/recommendations": _LISTS,
     "/v1/users/{user_id}/home": _LISTS,
+    "/v1/users/{user_id}/playlists/{slate}.{playlist_format}": _LISTS,
     "/v1/recommendations:batchGet": Rule(Scope.LISTS_READ),
     "/v1/popular": _CATALOGUE,
     "/v1/tracks/{track_id}": _CATALOGUE,

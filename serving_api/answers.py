@@ -1,11 +1,13 @@
 """What is asked of the store, and what it answers."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 from serving_api.contract import NO_BLOCKS, Artist, Blocks, ReleaseMeta, Track
 from serving_api.pages import Item, Page, Window, page, positions
 from serving_api.records import Known, Records
+from serving_api.rules import Rules, arranged
 
 _Record = TypeVar("_Record", bound=Track | Artist)
 
@@ -26,10 +28,25 @@ class PopularList:
     country: str | None
     items: list[PopularItem]
 
-    def page(self, window: Window, blocks: Blocks = NO_BLOCKS) -> Page:
-        """A window of the list, for whoever has blocked these; needs no Redis."""
-        kept = positions(self.items, lambda each: each.track.track_id in window.exclude or blocks.hold(each.track))
-        return page(kept, window, lambda part: [self.items[position].item for position in part])
+    def page(self, window: Window, blocks: Blocks = NO_BLOCKS, pinned: Mapping[str, PopularItem] | None = None) -> Page:
+        """A window of the list, for whoever has blocked these; needs no Redis.
+
+        pinned: what pins of the rules name, by the id that they name it by; without it, those in the list.
+        """
+        items = self.items if window.rules is None else _arranged(self.items, window, window.rules, pinned)
+        kept = positions(items, lambda each: each.track.track_id in window.exclude or blocks.hold(each.track))
+        return page(kept, window, lambda part: [items[position].item for position in part])
+
+
+def _arranged(
+    items: Sequence[PopularItem], window: Window, rules: Rules, pinned: Mapping[str, PopularItem] | None
+) -> list[PopularItem]:
+    if pinned is None:
+        pinned = {item.track.track_id: item for item in items if item.track.track_id in rules.pins}
+    by_key = {item.track.track_key: item for item in (*pinned.values(), *items)}
+    tracks = [item.track for item in items if item.track.track_id not in window.exclude]
+    pins = {track_id: item.track for track_id, item in pinned.items() if item.track.track_id not in window.exclude}
+    return [by_key[track.track_key] for track in arranged(tracks, rules, pins)]
 
 
 @dataclass(frozen=True)

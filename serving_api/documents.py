@@ -1,5 +1,6 @@
 """Answers as documents: a list with where it comes from, and why it is not the one that was asked for."""
 
+from datetime import date
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from serving_api.pages import Cursor, Page, Window
 from serving_api.records import Known
 
 # What a link to the next page replaces.
-_OF_THIS_PAGE = (b"cursor=", b"offset=", b"release=")
+_OF_THIS_PAGE = (b"cursor=", b"offset=", b"release=", b"rotate=")
 
 
 def provenance(release: Release) -> dict[str, Any]:
@@ -83,12 +84,13 @@ def page_of(page: Page) -> dict[str, Any]:
     return {"items": orjson.Fragment(page.json()), "next_offset": page.next_offset}
 
 
-def next_link(request: Request, cursor: Cursor | None) -> str | None:
-    """The path and query of the next page; None at the end of the list."""
+def next_link(request: Request, cursor: Cursor | None, rotated_on: date | None = None) -> str | None:
+    """The path and query of the next page, which is of the day of this one; None at the end of the list."""
     if cursor is None:
         return None
     path: bytes = request.scope["raw_path"]
     given: bytes = request.scope["query_string"]
     kept = [part for part in given.split(b"&") if part and not part.startswith(_OF_THIS_PAGE)]
-    query = b"&".join([*kept, b"cursor=%b" % str(cursor).encode()])
+    day = [b"rotate=%b" % rotated_on.isoformat().encode()] if rotated_on is not None else []
+    query = b"&".join([*kept, *day, b"cursor=%b" % str(cursor).encode()])
     return f"{path.decode('latin-1')}?{query.decode('latin-1')}"

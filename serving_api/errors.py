@@ -56,6 +56,17 @@ class ReleaseGoneError(Exception):
         super().__init__(f"the release {release} is not kept any more, or never was: begin again without naming one")
 
 
+class UnreadableScenarioError(StoreUnavailableError):
+    """A scenario that is stored, and is not what `audotics scenarios set` writes."""
+
+    slug = "contract-mismatch"
+    title = "The scenario cannot be read"
+    detail = "no list is shown under rules as long as it might hold what they keep out"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the scenario {name} is damaged; store it again with `audotics scenarios set`")
+
+
 class UnknownItemError(Exception):
     """The live release has nothing with this public id."""
 
@@ -65,6 +76,17 @@ class UnknownItemError(Exception):
 
     def __init__(self, public_id: str) -> None:
         super().__init__(f"the live release has no {self.item} with the id {public_id}")
+
+
+class UnknownScenarioError(UnknownItemError):
+    """No scenario is stored under this name."""
+
+    slug = "unknown-scenario"
+    title = "Unknown scenario"
+    item = "scenario"
+
+    def __init__(self, name: str) -> None:
+        Exception.__init__(self, f"no scenario is stored as {name}")
 
 
 class UnknownTrackError(UnknownItemError):

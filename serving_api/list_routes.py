@@ -12,7 +12,13 @@ from serving_api.access.guard import GuardedRoute
 from serving_api.answers import ListAsked, Release, UserSlate
 from serving_api.contract import NO_BLOCKS, Blocks
 from serving_api.documents import last_seen, next_link, nothing_popular, ranked_list, unavailable_list, user_list
-from serving_api.errors import ReleaseGoneError, SilentStoreError, StoreUnavailableError, UnreadableBlocksError
+from serving_api.errors import (
+    ReleaseGoneError,
+    SilentStoreError,
+    StoreUnavailableError,
+    UnknownScenarioError,
+    UnreadableBlocksError,
+)
 from serving_api.home import home_of_last_seen, home_screen
 from serving_api.http_cache import Visibility, bytes_answer, json_answer, json_bytes
 from serving_api.observe.noted import note_cause, note_fallback
@@ -21,6 +27,7 @@ from serving_api.playlists import MEDIA_TYPES, PlaylistFormat, playlist
 from serving_api.problems import documented
 from serving_api.queries import BatchBody, HomeQuery, ListQuery, PlaylistQuery, RecommendationsQuery, UserId
 from serving_api.read_route import ReadRoute
+from serving_api.scenarios import ruled
 from serving_api.store import store_of
 
 router = APIRouter(route_class=ReadRoute, tags=["recommendations"])
@@ -30,7 +37,7 @@ batch_router = APIRouter(route_class=GuardedRoute, tags=["recommendations"])
 @router.get(
     "/v1/users/{user_id:path}/recommendations",
     response_model=models.Recommendations,
-    responses=documented(410, 422, 500, 503),
+    responses=documented(404, 410, 422, 500, 503, unknown=UnknownScenarioError),
     summary="Recommendations for a user",
 )
 async def recommendations(
@@ -41,11 +48,17 @@ async def recommendations(
 
     That is what is popular in the country of the profile, of users who have not listened yet; where the release says
     none, in the `country` asked for; else overall. `country` in the answer says which.
+
+    Rules leave tracks out or order them in another way, in this order: what is excluded or filtered is left out; boosts
+    of the scenario move tracks; `rotate` shuffles; of an artist `max_per_artist` are left; pins of the scenario take
+    their ranks; what is blocked is left out. They hold for the whole list, so that its pages fit together.
     """
-    asked = ListAsked(user_id, query.slate, query.window, query.country, query.pinned)
+    window = await ruled(query.window, query, store_of(request).scenarios)
+    asked = ListAsked(user_id, query.slate, window, query.country, query.pinned)
     document, cursor = await _user_list(request, asked)
     visibility: Visibility | None = None if document["fallback_reason"] == "store_unavailable" else "private"
-    return json_answer(request, document | {"next": next_link(request, cursor)}, visibility=visibility)
+    link = next_link(request, cursor, window.rules.rotated_on if window.rules is not None else None)
+    return json_answer(request, document | {"next": link, "scenario": query.scenario}, visibility=visibility)
 
 
 @router.get(

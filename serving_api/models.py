@@ -56,10 +56,11 @@ class TrackInfo(Document):
 class Item(TrackInfo):
     """One recommended track."""
 
-    rank: int = Field(ge=1, description="Place in the list, after exclusions and blocks; from 1.", examples=[1])
-    score: float = Field(
-        description="Comparable within one list only. In a popular list: how many people heard the track in the last 30"
-        " days, of the country where the list is of one; 0 in the overall list where they are fewer than 3.",
+    rank: int = Field(ge=1, description="Place in the list, after exclusions, blocks and rules; from 1.", examples=[1])
+    score: float | None = Field(
+        description="Comparable within one list only; null for a track that is pinned and that the list lacks. In a"
+        " popular list: how many people heard the track in the last 30 days, of the country where the list is of one; 0"
+        " in the overall list where they are fewer than 3.",
         examples=[0.8125],
     )
     reason: Reason | None
@@ -89,12 +90,12 @@ class List(Provenance):
         examples=[None],
         description="Why this answers in place of a list that a model ranked for the user. `unknown_user`: the user has"
         " no list at all, and gets a popular one. `empty_slate`: they have none for this slate, or have blocked"
-        " everything in it, and get a popular one. `too_few_listeners`: so it is, and nothing was heard by 3 people, so"
-        " the popular list is empty. `no_model`: it is their own list, but no ranker serves the slate yet;"
-        " `model_version` says what it is ordered by. `store_unavailable`: the store does not answer, and the list is"
-        " the last overall popular one that this process saw. If the store is silent altogether, or has lost its data,"
-        " what the user has blocked is not known, and may be in the list: an app that would rather show nothing drops"
-        " lists with `store_unavailable`. Null without a fallback.",
+        " everything in it, or rules leave nothing of it, and they get a popular one. `too_few_listeners`: so it is,"
+        " and nothing was heard by 3 people, so the popular list is empty. `no_model`: it is their own list, but no"
+        " ranker serves the slate yet; `model_version` says what it is ordered by. `store_unavailable`: the store does"
+        " not answer, and the list is the last overall popular one that this process saw. If the store is silent"
+        " altogether, or has lost its data, what the user has blocked is not known, and may be in the list: an app that"
+        " would rather show nothing drops lists with `store_unavailable`. Null without a fallback.",
     )
     country: str | None = Field(
         examples=[None],
@@ -121,6 +122,7 @@ class Recommendations(UserList):
     """A page of one user's slate, or of a popular list where there is none, and where the next one is."""
 
     next: NextLink
+    scenario: str | None = Field(description="The scenario whose rules hold; null without one.", examples=[None])
 
 
 class Batch(Document):

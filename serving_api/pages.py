@@ -2,9 +2,11 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
+
+from serving_api.rules import Rules
 
 _Each = TypeVar("_Each")
 
@@ -46,6 +48,12 @@ class Window:
     offset: int = 0
     exclude: frozenset[str] = frozenset()
     after: Cursor | None = None
+    rules: Rules | None = None
+
+    @property
+    def named_ids(self) -> Set[str]:
+        """The public ids of tracks that the request, or a pin of its rules, names."""
+        return self.exclude if self.rules is None else self.exclude | self.rules.pins.keys()
 
 
 class Item(NamedTuple):

@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from serving_api import models
 from serving_api.pages import Cursor, Window
+from serving_api.rule_fields import RuledQuery
 
 MAX_LIMIT = 100
 MAX_OFFSET = 65_535
@@ -117,8 +118,8 @@ class ListQuery(PageQuery):
         return self
 
 
-class RecommendationsQuery(ListQuery):
-    """Which page of a list of a user."""
+class RecommendationsQuery(ListQuery, RuledQuery):
+    """Which page of a list of a user, and the rules that hold for it."""
 
     slate: Slate = "for_you"
 

@@ -34,6 +34,26 @@ def at(ranked: RankedList, places: Sequence[int]) -> RankedList:
     return ranked.take(np.array(places, np.intp))
 
 
+def tracks_of(ranked: RankedList, tracks: Mapping[int, Known[Track]]) -> list[Track]:
+    """The track of each item of a list."""
+    return [tracks[key].record for key in ranked.track_keys.tolist()]
+
+
+def picked(ranked: RankedList, keys: Sequence[int]) -> RankedList:
+    """A list of these tracks in this order; those that the list lacks come without a score and a reason."""
+    places = {key: place for place, key in enumerate(ranked.track_keys.tolist())}
+    # One item more, which is what a track gets that the list lacks.
+    chosen = np.array([places.get(key, len(places)) for key in keys], np.intp)
+    scores = np.append(ranked.scores, np.float32("nan"))
+    anchors = np.append(ranked.anchor_keys, np.int32(NO_ANCHOR))
+    return RankedList(np.array(keys, np.int32), scores[chosen], anchors[chosen])
+
+
+def unranked(track: Known[Track]) -> Item:
+    """How a track is shown in a list that lacks it."""
+    return next(shown_tracks(picked(NO_LIST, [track.record.track_key]), {track.record.track_key: track}))
+
+
 def blocked_keys(ranked: RankedList, tracks: Mapping[int, Known[Track]], blocks: Blocks) -> set[int]:
     """Which of the tracks that a list names are blocked; tracks: all that it names, by key."""
     return {key for key in named_keys(ranked) if blocks.hold(tracks[key].record)}

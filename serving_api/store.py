@@ -21,6 +21,7 @@ from serving_api.ranked import NO_LIST, at, shown_items
 from serving_api.reading import is_kept, is_shown, unavailable_on_redis_error, unpacked_blocks
 from serving_api.records import CacheUse, Known, Records, key_of, require
 from serving_api.releases import READ_ATTEMPTS, Releases
+from serving_api.scenarios import Scenarios
 from serving_api.user_lists import Read, user_lists
 
 REDIS_TIMEOUT_SECONDS = 0.5
@@ -54,6 +55,7 @@ class ReleaseStore:
             retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         )
         self._redis = Redis.from_pool(self._pool)
+        self.scenarios = Scenarios(self._redis)
         self._releases = Releases(self._redis)
         self._user_lists = Batches(self.user_slates, batch_seen)
 

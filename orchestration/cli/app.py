@@ -13,6 +13,7 @@ from orchestration.cli import (
     rejects,
     releases,
     replay,
+    scenarios,
     search,
     servers,
     suggest,
@@ -30,6 +31,7 @@ ingest.app.command()(suggest.suggest)
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(rejects.app, name="rejects")
 app.add_typer(blocks.app, name="blocks")
+app.add_typer(scenarios.app, name="scenarios")
 app.add_typer(releases.app, name="releases")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")

@@ -11,6 +11,7 @@ RELEASES = "audotics:releases"
 PUBLISH_LOCK = "audotics:publish-lock"
 BLOCKS = "audotics:blocks"
 API_KEYS = "audotics:api-keys"
+SCENARIOS = "audotics:scenarios"
 
 TRACK_FIELD = struct.Struct(">i")
 _RELEASE_NAME = re.compile(rb"\d{4}-\d\d-\d\d-[0-9a-f]{8}")

@@ -17,7 +17,13 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from serving_api.errors import NoLiveReleaseError, StoreUnavailableError, UnreadableBlocksError, UnreadableReleaseError
+from serving_api.errors import (
+    NoLiveReleaseError,
+    StoreUnavailableError,
+    UnreadableBlocksError,
+    UnreadableReleaseError,
+    UnreadableScenarioError,
+)
 from serving_api.observe.lines import printable
 
 # The first that fits anything along the chain of causes, so the more telling ones stand first.
@@ -38,6 +44,7 @@ _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (ResponseError, "redis_error"),
     (UnreadableBlocksError, "unreadable_blocks"),
     (UnreadableReleaseError, "unreadable_release"),
+    (UnreadableScenarioError, "unreadable_scenario"),
     (StoreUnavailableError, "store_unavailable"),
 )
 UNEXPECTED = "unexpected"

@@ -22,12 +22,24 @@ from sample_release import sample_release
 from assets.publish.release import publish
 from serving_api import models
 from serving_api.app import create_app
-from serving_api.errors import NoLiveReleaseError, StoreUnavailableError, UnreadableBlocksError, UnreadableReleaseError
+from serving_api.errors import (
+    NoLiveReleaseError,
+    StoreUnavailableError,
+    UnreadableBlocksError,
+    UnreadableReleaseError,
+    UnreadableScenarioError,
+)
 from serving_api.settings import ServingSettings
 
 TOLD_OF_THE_STORE = {
     (each.title, each.detail)
-    for each in (StoreUnavailableError, NoLiveReleaseError, UnreadableReleaseError, UnreadableBlocksError)
+    for each in (
+        StoreUnavailableError,
+        NoLiveReleaseError,
+        UnreadableReleaseError,
+        UnreadableBlocksError,
+        UnreadableScenarioError,
+    )
 }
 
 

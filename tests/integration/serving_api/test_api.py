@@ -65,6 +65,7 @@ def test_a_user_gets_their_own_list_with_where_it_comes_from(api: httpx.Client, 
         "items": expected_items("first", slate, 7),
         "next_offset": None,
         "next": None,
+        "scenario": None,
     }
 
 

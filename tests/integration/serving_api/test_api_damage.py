@@ -12,7 +12,7 @@ from redis import Redis
 from sample_release import sample_release
 
 from assets.publish.release import publish
-from serving_api import contract
+from serving_api import contract, scenarios
 
 pytestmark = pytest.mark.own_redis
 
@@ -45,6 +45,24 @@ RECORDS = {
     "a number in it": b'["t",5,null,null,null]',
     "no id": b"[null,null,null,null,null]",
     "text": b'"abcde"',
+}
+DETAILS = {
+    "empty": b"",
+    "not JSON": b"[",
+    "not UTF-8": b'["\xff",null,null,[],null,null]',
+    "too short": b"[null,null,null,[]]",
+    "tags that are text": b'[null,null,null,"pop",null,null]',
+    "a length that is text": b'[null,"1",null,[],null,null]',
+    "NaN": b"[null,NaN,null,[],null,null]",
+}
+SCENARIOS = {
+    "empty": b"",
+    "not JSON": b"{",
+    "not UTF-8": b'{"include_tag":["\xff"]}',
+    "an unknown rule": b'{"colour":1}',
+    "text for a list": b'{"include_tag":"pop"}',
+    "contradictory": b'{"include_tag":["pop"],"exclude_tag":["pop"]}',
+    "NaN": b'{"max_per_artist":NaN}',
 }
 FIELDS = {"empty": b"", "short": b"\x00\x01", "long": b"\x00" * 9, "of no record": b"\x00\xff\xff\xff"}
 METAS = {
@@ -98,6 +116,7 @@ def cases() -> Iterator[tuple[str, str]]:
     for key, table in [
         *((key, LISTS) for key in lists),
         ("tracks", RECORDS),
+        ("track-details", DETAILS),
         ("artists", RECORDS),
         ("track-ids", FIELDS),
         ("artist-ids", FIELDS),
@@ -105,6 +124,7 @@ def cases() -> Iterator[tuple[str, str]]:
         ("live", POINTERS),
         ("previous", POINTERS),
         ("blocks", BLOCKS),
+        ("scenarios", SCENARIOS),
         ("user-countries", {"not UTF-8": b"\xff", "without a list": b"Atlantis", "empty": b""}),
     ]:
         for how in (*table, "another type", "missing"):
@@ -120,6 +140,7 @@ def damage(client: Redis, release: str, key: str, how: str) -> None:
         "similar-tracks": (contract.similar_tracks_key(release), contract.track_field(17), LISTS),
         "similar-artists": (contract.similar_artists_key(release), contract.artist_field(3), LISTS),
         "tracks": (contract.tracks_key(release), None, RECORDS),
+        "track-details": (contract.track_details_key(release), None, DETAILS),
         "artists": (contract.artists_key(release), None, RECORDS),
         "track-ids": (contract.track_ids_key(release), TRACK, FIELDS),
         "artist-ids": (contract.artist_ids_key(release), ARTIST, FIELDS),
@@ -127,6 +148,7 @@ def damage(client: Redis, release: str, key: str, how: str) -> None:
         "live": (contract.LIVE, None, POINTERS),
         "previous": (contract.PREVIOUS, None, POINTERS),
         "blocks": (contract.BLOCKS, USER, BLOCKS),
+        "scenarios": (contract.SCENARIOS, "calm", SCENARIOS),
         "user-countries": (contract.user_countries_key(release), "new_0", {"not UTF-8": b"\xff", "empty": b""}),
     }[key]
     if how == "another type":
@@ -136,10 +158,10 @@ def damage(client: Redis, release: str, key: str, how: str) -> None:
         client.delete(name) if field is None else client.hdel(name, field)
     elif key == "meta" and METAS[how] is None:
         client.set(name, damaged_meta(client.get(name) or b"", how))
-    elif key in ("tracks", "artists"):
+    elif key in ("tracks", "track-details", "artists"):
         # Of every record, as requests read different ones.
         for each in client.hkeys(name):
-            client.hset(name, each, RECORDS[how])
+            client.hset(name, each, table[how])
     elif field is None:
         client.set(name, table[how])
     else:
@@ -151,6 +173,7 @@ def asked(release: str) -> dict[str, str]:
         "personal": f"/v1/users/{USER}/recommendations",
         "page": f"/v1/users/{USER}/recommendations?cursor={release}.o.4.4",
         "pinned": f"/v1/users/{USER}/recommendations?release={release}",
+        "ruled": f"/v1/users/{USER}/recommendations?scenario=calm",
         "home": f"/v1/users/{USER}/home",
         "newcomer": "/v1/users/new_0/recommendations",
         "unknown": f"/v1/users/nobody/recommendations?country={COUNTRY}",
@@ -161,6 +184,11 @@ def asked(release: str) -> dict[str, str]:
         "similar artists": f"/v1/artists/{ARTIST}/similar",
         "ready": "/readyz",
     }
+
+
+@pytest.fixture(autouse=True)
+def _read_scenarios_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenarios, "READ_AGAIN_AFTER_SECONDS", 0.0)
 
 
 KEYS = list(dict.fromkeys(key for key, _ in cases()))
@@ -174,6 +202,9 @@ def require_documented(found: dict[str, httpx.Response], whole: dict[str, httpx.
         if answer.status_code == 503:
             assert answer.json()["type"].startswith("urn:audotics:problem:"), case
             assert answer.headers["retry-after"] == "5"
+        elif (key, how) == ("track-details", "missing"):
+            # As in a release from before there were any; verification finds it, as it knows how many were published.
+            assert answer.status_code == 200, case
         elif answer.status_code == 200 and what in ("personal", "newcomer", "popular"):
             assert answer.json()["fallback_reason"] is not None or answer.content == whole[what].content, case
     if key == "slate" and how != "missing":
@@ -182,6 +213,9 @@ def require_documented(found: dict[str, httpx.Response], whole: dict[str, httpx.
     if key == "blocks" and how != "missing":
         assert found["personal"].status_code == 503
         assert found["popular"].content == whole["popular"].content
+    if key == "scenarios":
+        others = (what for what in found if what != "ruled")
+        assert all(found[what].content == whole[what].content for what in others)
 
 
 @contextmanager
@@ -201,6 +235,7 @@ def test_a_process_that_read_a_value_before_it_was_damaged_answers_as_documented
 ) -> None:
     publish(client, sample_release("before"))
     release = publish(client, sample_release()).meta.release
+    client.hset(contract.SCENARIOS, "calm", b'{"exclude_tag":["jazz"],"pins":[{"track_id":"t-1","rank":2}]}')
     paths = asked(release)
     with running_api(redis_url) as api:
         whole = {what: api.get(path) for what, path in paths.items()}
@@ -217,6 +252,7 @@ def test_a_process_that_read_a_value_before_it_was_damaged_answers_as_documented
 def test_a_process_that_finds_a_value_damaged_answers_as_documented(client: Redis, redis_url: str, key: str) -> None:
     publish(client, sample_release("before"))
     release = publish(client, sample_release()).meta.release
+    client.hset(contract.SCENARIOS, "calm", b'{"exclude_tag":["jazz"],"pins":[{"track_id":"t-1","rank":2}]}')
     paths = asked(release)
     with running_api(redis_url) as api:
         whole = {what: api.get(path) for what, path in paths.items()}

@@ -16,6 +16,7 @@ from sample_release import sample_release
 from assets.publish.release import publish
 from serving_api import models
 from serving_api.app import create_app
+from serving_api.rule_fields import RULE_NAMES
 from serving_api.settings import ServingSettings
 from tests.repository import ROOT
 
@@ -50,8 +51,8 @@ def test_the_documentation_shows_examples_and_every_error(api: httpx.Client) -> 
         "/readyz",
     }
     route = paths["/v1/users/{user_id}/recommendations"]["get"]
-    assert set(route["responses"]) == {"200", "401", "403", "410", "422", "429", "500", "503"}
-    for status in ("401", "403", "410", "422", "429", "500", "503"):
+    assert set(route["responses"]) == {"200", "401", "403", "404", "410", "422", "429", "500", "503"}
+    for status in ("401", "403", "404", "410", "422", "429", "500", "503"):
         ((media_type, error),) = route["responses"][status]["content"].items()
         assert media_type == "application/problem+json"
         models.Problem.model_validate(error["example"], strict=True)
@@ -60,7 +61,11 @@ def test_the_documentation_shows_examples_and_every_error(api: httpx.Client) -> 
     fields = described["components"]["schemas"]["Item"]["properties"]
     assert all("examples" in field or "$ref" in str(field) for field in fields.values())
     window = {"limit", "offset", "exclude", "country", "release", "cursor"}
-    assert {parameter["name"] for parameter in route["parameters"]} == window | {"user_id", "slate"}
+    assert {parameter["name"] for parameter in route["parameters"]} == window | RULE_NAMES | {
+        "user_id",
+        "slate",
+        "scenario",
+    }
     assert {parameter["name"] for parameter in paths["/v1/popular"]["get"]["parameters"]} == window
 
 

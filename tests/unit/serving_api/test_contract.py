@@ -16,6 +16,7 @@ from assets.public import LEAST_LISTENERS
 from serving_api import contract
 from serving_api.app import create_app
 from serving_api.contract import Artist, ContractError, ContractVersionError, ReleaseMeta, Track, TrackDetails
+from serving_api.rule_fields import Scenario
 from serving_api.settings import ServingSettings
 from tests.repository import ROOT
 
@@ -172,7 +173,7 @@ def test_the_release_pattern_matches_every_key_of_its_release_and_nothing_else()
 
     one, other = keys("2026-11-22-3f9a1c07"), keys("2026-11-22-3f9a1c08")
     shared = [contract.LIVE, contract.PREVIOUS, contract.RELEASES, contract.PUBLISH_LOCK, contract.BLOCKS]
-    shared += [contract.API_KEYS]
+    shared += [contract.API_KEYS, contract.SCENARIOS]
     everything = one + other + shared
     pattern = contract.release_key_pattern("2026-11-22-3f9a1c07")
     assert [key for key in everything if fnmatchcase(key, pattern)] == one
@@ -187,6 +188,7 @@ def test_the_page_lists_exactly_the_keys_of_the_code() -> None:
         contract.PUBLISH_LOCK,
         contract.BLOCKS,
         contract.API_KEYS,
+        contract.SCENARIOS,
         contract.meta_key("{release}"),
         contract.slate_key("{release}", "{slate}"),
         contract.tracks_key("{release}"),
@@ -203,7 +205,7 @@ def test_the_page_lists_exactly_the_keys_of_the_code() -> None:
     assert {row[0].strip("`") for row in table("Keys")} == in_code
     builders = {name for name in vars(contract) if name.endswith("_key")}
     builders -= {"track_key", "artist_key", "pack_api_key", "unpack_api_key"}
-    assert len(in_code) == len(builders) + 6, "a key builder is missing from this test"
+    assert len(in_code) == len(builders) + 7, "a key builder is missing from this test"
 
 
 @pytest.mark.parametrize("anchors", [None, i32(-1, 4, 9)])
@@ -241,6 +243,11 @@ def test_the_page_and_the_api_say_how_many_listeners_make_something_public() -> 
     assert f"fewer than {LEAST_LISTENERS} people gave" in described["TrackInfo"]["properties"]["tags"]["description"]
     models = yaml.safe_load((ROOT / "dbt_project" / "dbt_project.yml").read_text(encoding="utf-8"))
     assert models["vars"]["least_listeners"] == LEAST_LISTENERS
+
+
+def test_the_page_names_the_rules_of_a_scenario() -> None:
+    named = [name.strip("`") for row in table("Scenarios") for name in row[0].split(", ")]
+    assert named == list(Scenario.model_fields)
 
 
 def test_the_page_names_the_version_the_meta_fields_and_the_track_field() -> None:

@@ -16,6 +16,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving_api import list_routes, problems, routes
+from serving_api.access.bound import require_loopback_of_uvicorn
 from serving_api.access.guard import Access, require_rules
 from serving_api.access.hosts import HostMiddleware
 from serving_api.access.openapi import describe_access
@@ -45,6 +46,7 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
     It starts whether or not Redis answers: /readyz says what is missing.
     """
     serving = settings if settings is not None else ServingSettings()
+    require_loopback_of_uvicorn(serving)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

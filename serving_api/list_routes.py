@@ -121,6 +121,8 @@ async def batch_get(request: Request, body: BatchBody) -> Response:
     Each list says for itself why it is not the user's own, as the list of one user does. It is empty where what the
     user has blocked cannot be read.
     """
+    # For the audit.
+    request.state.whose = body.user_ids
     store = store_of(request)
     window = Window(body.limit)
     asks = [ListAsked(user_id, body.slate, window, body.country, body.release) for user_id in body.user_ids]

@@ -1,6 +1,7 @@
 """The read API as a process of its own, and what it logs."""
 
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -47,12 +48,14 @@ def api_process(
     folder: Path,
     environment: Mapping[str, str] | None = None,
     command: Sequence[str] = ("-m", "serving_api"),
+    certificate: Path | None = None,
 ) -> Iterator[ApiProcess]:
-    """The API, answering; `{port}` in a command is its port."""
+    """The API, answering; `{port}` in a command is its port. With a certificate, it is one of https that it shows."""
     port, errors = any_free_port(), folder / "errors.log"
     own = {"AUDOTICS_REDIS_URL": redis_url, "AUDOTICS_API_PORT": str(port), "AUDOTICS_API_AUTH": "off"}
     own |= environment or {}
-    url = f"http://127.0.0.1:{port}"
+    url = f"http{'s' if certificate else ''}://127.0.0.1:{port}"
+    trusted: ssl.SSLContext | bool = ssl.create_default_context(cafile=certificate) if certificate else True
     with errors.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *(part.replace("{port}", str(port)) for part in command)],
@@ -62,19 +65,19 @@ def api_process(
             stderr=output,
         )
         try:
-            _wait_for(f"{url}/livez", process)
+            _wait_for(f"{url}/livez", process, trusted)
             yield ApiProcess(process, url, errors)
         finally:
             process.kill()
             process.wait()
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+def _wait_for(url: str, process: subprocess.Popen[bytes], trusted: ssl.SSLContext | bool) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         assert process.poll() is None, "the API ended"
         try:
-            if httpx.get(url, timeout=5).status_code == 200:
+            if httpx.get(url, timeout=5, verify=trusted).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.05)

@@ -97,6 +97,7 @@ def test_a_revoked_key_is_refused_within_two_seconds(api: httpx.Client, client: 
     until(lambda: not opens(api, made), seconds=2)
 
 
+@pytest.mark.slow
 def test_a_rotated_key_opens_with_both_secrets_and_then_with_the_new_one(api: httpx.Client, client: Redis) -> None:
     first = create_key(client, "app", APP, None)
     until(lambda: opens(api, first))
@@ -146,6 +147,7 @@ def own_server() -> Iterator[tuple[Popen[bytes], str]]:
         yield running
 
 
+@pytest.mark.slow
 def test_keys_go_on_while_redis_is_silent(own_server: tuple[Popen[bytes], str]) -> None:
     server, url = own_server
     with Redis.from_url(url) as client, running_api(url, api_auth="keys") as api:

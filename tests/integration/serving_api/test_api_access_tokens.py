@@ -210,6 +210,7 @@ def test_unknown_key_ids_do_not_make_the_api_ask_again_and_again(
         assert provider.fetches == before
 
 
+@pytest.mark.slow
 def test_a_silent_provider_stops_nobody_whose_key_is_known(
     api: httpx.Client, client: Redis, redis_url: str, provider: KeyServer, signing: SigningKey
 ) -> None:
@@ -228,6 +229,7 @@ def test_a_silent_provider_stops_nobody_whose_key_is_known(
         assert get(begun_in_silence, OWN, provider.token(signing)).status_code == 200
 
 
+@pytest.mark.slow
 def test_clocks_may_differ_by_the_setting_and_a_token_ends_when_it_says(
     client: Redis, redis_url: str, provider: KeyServer, signing: SigningKey
 ) -> None:
@@ -263,6 +265,7 @@ def test_keys_and_tokens_open_only_what_the_setting_lets_in(
         problem(get(keys_only, OWN, provider.token(signing)), 401, "not-authenticated")
 
 
+@pytest.mark.slow
 def test_damaged_key_sets_open_nothing(redis_url: str, provider: KeyServer, signing: SigningKey) -> None:
     halves = [5, {"kty": "RSA", "kid": "first"}, {"kty": "EC", "crv": "P-256", "x": 5, "kid": "first"}]
     with running_api(redis_url, **provider.settings(api_oidc_refetch_seconds=1)) as api:

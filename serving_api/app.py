@@ -21,9 +21,9 @@ from serving_api.access.guard import Access, require_rules
 from serving_api.access.hosts import HostMiddleware
 from serving_api.access.openapi import describe_access
 from serving_api.errors import StoreUnavailableError
-from serving_api.observe import install as observe
+from serving_api.observe import scrape
 from serving_api.observe.causes import text_of
-from serving_api.observe.install import observing
+from serving_api.observe.install import Observation
 from serving_api.settings import ServingSettings
 from serving_api.store import ReleaseStore
 
@@ -47,14 +47,15 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
     """
     serving = settings if settings is not None else ServingSettings()
     require_loopback_of_uvicorn(serving)
+    observation = Observation(serving, API_VERSION)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         access = app.state.access = Access(serving, serving.redis_address)
         await access.start()
-        store = ReleaseStore(serving.redis_address, metrics.batch_sizes.observe)
+        store = ReleaseStore(serving.redis_address, observation.metrics.batch_sizes.observe)
         app.state.store = store
-        async with observing(app):
+        async with observation.running(app):
             # So that a process has a popular list to fall back to from its first request on.
             try:
                 await store.live()
@@ -73,18 +74,19 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
+        telemetry=observation.telemetry,
     )
     problems.install(app)
-    for router in (list_routes.router, list_routes.batch_router, routes.router):
+    for router in (list_routes.router, list_routes.batch_router, routes.router, scrape.router):
         app.include_router(router)
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=GZIP_LEVEL)
     app.add_middleware(HostMiddleware, settings=serving)
-    metrics = observe.install(app)
     require_rules(app)
     describe_access(app)
     if serving.api_cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=serving.api_cors_origins, **_CORS)
     app.add_middleware(HeadMiddleware)
+    observation.install(app)
     app.add_middleware(RequestIdMiddleware)
     return app
 
@@ -114,7 +116,12 @@ class HeadMiddleware:
         async def send_without_body(message: Message) -> None:
             await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
-        await self._app({**scope, "method": "GET"}, receive, send_without_body)
+        as_get = {**scope, "method": "GET"}
+        try:
+            await self._app(as_get, receive, send_without_body)
+        finally:
+            # For what stands around this one to see.
+            scope["route"] = as_get.get("route")
 
 
 class RequestIdMiddleware:

@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Self
 from urllib.parse import quote
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from serving_api.access.settings import AccessSettings
@@ -24,6 +24,13 @@ class ServingSettings(AccessSettings):
         default=(),
         description="Origins whose pages may call the API from a browser, separated by commas, such as"
         " https://app.example.org; `*` for all.",
+    )
+
+    api_traces_url: str | None = Field(
+        default=None, description="Where an OpenTelemetry collector takes traces over HTTP; none are made without."
+    )
+    api_sentry_dsn: SecretStr | None = Field(
+        default=None, description="The Sentry that unexpected errors are sent to; none are sent without."
     )
 
     @field_validator("api_cors_origins", mode="before")
@@ -54,4 +61,12 @@ class ServingSettings(AccessSettings):
     def _is_a_redis_url(cls, url: str) -> str:
         if not url.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must start with redis://, rediss:// or unix://")
+        return url
+
+    @field_validator("api_traces_url", "api_sentry_dsn")
+    @classmethod
+    def _is_an_http_url(cls, url: str | SecretStr | None) -> str | SecretStr | None:
+        told = url.get_secret_value() if isinstance(url, SecretStr) else url
+        if told is not None and not told.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
         return url

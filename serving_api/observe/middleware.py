@@ -11,11 +11,17 @@ from serving_api.observe.seen import Answered, answered
 
 
 class ObserveMiddleware:
-    """Tells `tell` of each request once it is answered. The request has its id already."""
+    """Tells `tell` of each request once it is answered, and `note` of its scope when the answer begins.
 
-    def __init__(self, app: ASGIApp, tell: Callable[[Answered], None]) -> None:
+    The request has its id already.
+    """
+
+    def __init__(
+        self, app: ASGIApp, tell: Callable[[Answered], None], note: Callable[[Scope], None] | None = None
+    ) -> None:
         self._app = app
         self._tell = tell
+        self._note = note
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -29,6 +35,8 @@ class ObserveMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if self._note is not None:
+                    self._note(scope)
             await send(message)
 
         started = perf_counter()
@@ -38,6 +46,8 @@ class ObserveMiddleware:
             # Whoever stands around this one answers with 500.
             status = 500
             note_cause(scope, error)
+            if self._note is not None:
+                self._note(scope)
             raise
         finally:
             self._tell(answered(scope, status, perf_counter() - started))

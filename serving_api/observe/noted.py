@@ -4,6 +4,7 @@ from starlette.types import Scope
 
 _FALLBACK = "fallback"
 _CAUSE = "cause"
+_TRACE = "trace"
 
 
 def note_fallback(scope: Scope, reason: str) -> None:
@@ -26,3 +27,14 @@ def cause_of(scope: Scope) -> Exception | None:
     """What `note_cause` noted."""
     error: Exception | None = scope["state"].get(_CAUSE)
     return error
+
+
+def note_trace(scope: Scope, trace_id: str) -> None:
+    """Note which trace the request belongs to."""
+    scope["state"][_TRACE] = trace_id
+
+
+def trace_of(scope: Scope) -> str | None:
+    """What `note_trace` noted."""
+    trace_id: str | None = scope["state"].get(_TRACE)
+    return trace_id

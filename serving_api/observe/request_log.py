@@ -8,7 +8,7 @@ from serving_api.observe.lines import LineWriter, packed
 from serving_api.observe.seen import Answered
 
 
-def log_request(writer: LineWriter, seen: Answered, trace_id: str | None = None) -> None:
+def log_request(writer: LineWriter, seen: Answered) -> None:
     """Write the line of a request."""
     told: dict[str, Any] = {
         "time": datetime.now(UTC),
@@ -23,8 +23,8 @@ def log_request(writer: LineWriter, seen: Answered, trace_id: str | None = None)
     }
     if seen.cause is not None:
         told |= {"cause": kind_of(seen.cause), "cause_text": text_of(seen.cause)}
-    if trace_id:
-        told["trace_id"] = trace_id
+    if seen.trace_id is not None:
+        told["trace_id"] = seen.trace_id
     writer.put(packed(told))
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
-from serving_api.observe.noted import cause_of, fallback_of
+from serving_api.observe.noted import cause_of, fallback_of, trace_of
 
 OTHER = "other"
 """The route of a request for what the API does not describe: paths without anything, files of the documentation."""
@@ -25,6 +25,8 @@ class Answered:
     """The `fallback_reason` of the answer."""
     cause: Exception | None
     """Why it failed, or fell back although a list is there."""
+    trace_id: str | None
+    """Of the OpenTelemetry trace that it belongs to, if it is traced."""
 
 
 def answered(scope: Scope, status: int, seconds: float) -> Answered:
@@ -38,4 +40,5 @@ def answered(scope: Scope, status: int, seconds: float) -> Answered:
         seconds,
         fallback_of(scope),
         cause_of(scope),
+        trace_of(scope),
     )

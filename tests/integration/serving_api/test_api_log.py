@@ -44,6 +44,7 @@ def test_every_request_is_one_line_soon_and_at_the_end_that_names_neither_user_n
             asking.get("/v1/users/user_7/recommendations", params={"exclude": "t-39"}, headers=headers)
             asking.get("/v1/users/planted-stranger/recommendations")
             asking.get("/planted-path/%0a{}")
+            asking.head("/v1/tracks/t-1")
             asking.post("/v1/popular")
             deadline = time.monotonic() + WAIT_SECONDS
             while not any(line["status"] == 405 for line in api.requests()):
@@ -70,6 +71,7 @@ def test_every_request_is_one_line_soon_and_at_the_end_that_names_neither_user_n
         assert [(each["method"], each["route"], each["status"], each["fallback"]) for each in requests[1:]] == [
             ("GET", "/v1/users/{user_id}/recommendations", 200, "unknown_user"),
             ("GET", "other", 404, None),
+            ("HEAD", "/v1/tracks/{track_id}", 200, None),
             ("POST", "/v1/popular", 405, None),
         ]
         text = api.errors.read_text()
@@ -108,8 +110,10 @@ def tls() -> Iterator[str]:
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Plain) as server:
         threading.Thread(target=server.serve_forever, args=[0.01]).start()
-        yield f"rediss://127.0.0.1:{server.server_address[1]}/0"
-        server.shutdown()
+        try:
+            yield f"rediss://127.0.0.1:{server.server_address[1]}/0"
+        finally:
+            server.shutdown()
 
 
 @contextmanager

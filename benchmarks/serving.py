@@ -113,6 +113,8 @@ def made_up_release(users: int, tracks: int) -> ReleaseInput:
         artists=lambda: iter([[Artist(key, f"a-{key:06d}", f"The Artists {key}", None) for key in range(1000)]]),
         other_ids=lambda item: iter(()),
         similar=lambda item: iter(()),
+        artist_tracks=lambda: iter(()),
+        trending=PopularTracks(np.empty(0, np.int32), np.empty(0, np.float32)),
         popular=PopularTracks(np.arange(LENGTH, dtype=np.int32), np.arange(LENGTH, 0, -1, dtype=np.float32)),
         country_popular={},
         user_countries=lambda: iter(()),

@@ -79,7 +79,8 @@ def _previous_release(client: redis.Redis, warehouse_url: str | None) -> Finding
 
 def _release(name: str, client: redis.Redis, release: str, warehouse_url: str | None) -> Finding:
     """Read all that Redis holds of a release: what its description says proves nothing."""
-    from assets.publish.verification import DamagedReleaseError, verify
+    from assets.publish.reading_back import DamagedReleaseError
+    from assets.publish.verification import verify
 
     on_record = _on_record(warehouse_url, release) if warehouse_url else None
     try:

@@ -40,7 +40,8 @@ class SlateBatch:
 
 @dataclass(frozen=True)
 class SimilarBatch:
-    """What is like some tracks or artists: list i belongs to keys[i] and is the slice offsets[i]:offsets[i + 1].
+    """What is like some tracks or artists, or is by some artists: list i belongs to keys[i] and is the slice
+    offsets[i]:offsets[i + 1].
 
     `keys` has shape (lists,), `offsets` (lists + 1,); the other arrays have shape (n,), best first within each list.
     """
@@ -68,8 +69,8 @@ class PopularTracks(NamedTuple):
 class ReleaseInput:
     """The content of a release.
 
-    `batches` (by slate), `tracks`, `artists`, `other_ids` and `similar` (by kind of item) and `user_countries` are
-    called once, and only one batch of each is held in memory at once; their order does not matter.
+    `batches` (by slate), `tracks`, `artists`, `artist_tracks`, `other_ids` and `similar` (by kind of item) and
+    `user_countries` are called once, and only one batch of each is held in memory at once; their order does not matter.
     """
 
     as_of: date
@@ -88,8 +89,12 @@ class ReleaseInput:
     before the two were found to be one. None is there twice, or is the id of a track or artist of the release."""
     similar: Callable[[str], Iterator[SimilarBatch]]
     """Of `track` and of `artist`; those that are like no other are left out."""
+    artist_tracks: Callable[[], Iterator[SimilarBatch]]
+    """The tracks of artists, by artist key; artists without one that may be shown are left out."""
     popular: PopularTracks
     """What is popular overall."""
+    trending: PopularTracks
+    """What more people hear than before."""
     country_popular: Mapping[str, PopularTracks]
     """By country, of those that have a list; empty where profiles name none."""
     user_countries: Callable[[], Iterator[Sequence[tuple[str, str]]]]

@@ -17,6 +17,8 @@ ARTIST = "artist"
 ARTIST_ID = "artist-id"
 SIMILAR = {"track": "similar-track", "artist": "similar-artist"}
 POPULAR = "popular"
+TRENDING = "trending"
+ARTIST_TRACKS = "artist-tracks"
 COUNTRY_POPULAR = "country-popular"
 USER_COUNTRY = "user-country"
 

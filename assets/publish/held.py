@@ -9,7 +9,8 @@ from redis.client import Pipeline
 
 from assets.publish.content import ReleaseError
 from assets.publish.failures import redis_errors
-from assets.publish.verification import DamagedReleaseError, read_meta, verify
+from assets.publish.reading_back import DamagedReleaseError
+from assets.publish.verification import read_meta, verify
 from serving_api.contract import LIVE, PREVIOUS, RELEASES, ContractError, ReleaseMeta
 
 

@@ -23,7 +23,8 @@ def load(client: Redis, spool: Spool, plan: Plan, name: str, beat: Callable[[], 
         connection.retry.call_with_retry(
             lambda: _write(connection, spool, name, beat), lambda _: connection.disconnect()
         )
-    client.mset({contract.popular_key(name): plan.popular, contract.meta_key(name): contract.pack_meta(plan.meta)})
+    lists = {key(name): packed for key, packed in plan.lists.items()}
+    client.mset({**lists, contract.meta_key(name): contract.pack_meta(plan.meta)})
 
 
 def _write(connection: Any, spool: Spool, name: str, beat: Callable[[], object]) -> None:

@@ -20,6 +20,9 @@ from warehouse.frames import fetch_frame
 
 POPULAR_DAYS = 30
 POPULAR_LENGTH = 100
+# As the candidate source of the same name has them; a test compares the two.
+TRENDING_DAYS = 7
+SMOOTHING = 5.0
 # A page, as the API answers without a `limit`. Where fewer tracks have so many listeners, the overall list says more.
 LEAST_TRACKS = 20
 
@@ -37,6 +40,26 @@ def popular(connection: dbapi.Connection, as_of: date) -> PopularTracks:
         f" order by recent desc, listeners desc, track_key limit {POPULAR_LENGTH}",
     )
     return _tracks(rows["track_key"], rows["recent"])
+
+
+def trending(connection: dbapi.Connection, as_of: date) -> PopularTracks:
+    """What more people heard in the 7 days before the date than in a week of the 30; of equals, what most heard.
+
+    Of the tracks that LEAST_LISTENERS people heard in the 7 days. The score is as that of the candidate source of the
+    same name: listeners of the week over those of the month's average week, both smoothed.
+    """
+    day = sql_date(as_of)
+    rows = fetch_frame(
+        connection,
+        "with heard as (select user_key, track_key, max(listened_on) as last_on from core.fct_listens"
+        f" where listened_on >= {day} - {POPULAR_DAYS} and listened_on < {day} group by user_key, track_key),"
+        " listeners as (select track_key, count(*) as month,"
+        f" count(*) filter (where last_on >= {day} - {TRENDING_DAYS}) as week from heard group by track_key)"
+        f" select track_key, (week + {SMOOTHING}) / (month * {TRENDING_DAYS}.0 / {POPULAR_DAYS} + {SMOOTHING}) as score"
+        f" from listeners where week >= {LEAST_LISTENERS}"
+        f" order by score desc, week desc, track_key limit {POPULAR_LENGTH}",
+    )
+    return _tracks(rows["track_key"], rows["score"])
 
 
 def country_popular(

@@ -21,8 +21,9 @@ from assets.publish.held import listed_names, meta_or_fault, pointers
 from assets.publish.loading import load
 from assets.publish.memory import require_memory
 from assets.publish.plan import Plan, ReleaseCounts, plan_release
+from assets.publish.reading_back import DamagedReleaseError
 from assets.publish.spool import Spool, new_spool
-from assets.publish.verification import DamagedReleaseError, VerifiedRelease, verify
+from assets.publish.verification import VerifiedRelease, verify
 from serving_api import contract
 from serving_api.contract import LIVE, PREVIOUS, PUBLISH_LOCK, RELEASES, ReleaseMeta
 

@@ -6,6 +6,7 @@ from datetime import date
 import numpy as np
 from adbc_driver_postgresql import dbapi
 
+from assets.public import LEAST_LISTENERS
 from assets.publish.content import SimilarBatch
 from assets.publish.fetching import fetch_in_batches, list_offsets
 from assets.similar.sources import Item
@@ -14,6 +15,7 @@ from warehouse.dates import sql_date
 from warehouse.errors import AudoticsError
 from warehouse.frames import fetch_frame
 
+ARTIST_TRACKS = 100
 _KEYS_PER_BATCH = 20_000
 
 
@@ -37,6 +39,36 @@ def heard_artists(connection: dbapi.Connection, as_of: date) -> Iterator[list[Ar
     )
     for batch in rows:
         yield [Artist(*row) for row in batch]
+
+
+def artist_tracks(connection: dbapi.Connection, as_of: date) -> Iterator[SimilarBatch]:
+    """The tracks of each artist as of the date, at most ARTIST_TRACKS of them: as popular tracks are ranked.
+
+    Of those that LEAST_LISTENERS people had heard by then; their score is the number of listeners in the last 30 days,
+    0 where these are fewer.
+    """
+    keys = fetch_frame(connection, "select coalesce(max(artist_key), -1) + 1 as keys from core.dim_artists")
+    end = int(keys["keys"].iloc[0])
+    for start in range(0, end, _KEYS_PER_BATCH):
+        rows = fetch_frame(
+            connection,
+            "with listed as (select artist_key, track_key, listeners,"
+            f" case when listeners_30d >= {LEAST_LISTENERS} then listeners_30d else 0 end as recent"
+            " from features.feat_track inner join core.dim_tracks using (track_key)"
+            f" where as_of = {sql_date(as_of)} and listeners >= {LEAST_LISTENERS}"
+            f" and artist_key >= {start} and artist_key < {start + _KEYS_PER_BATCH}),"
+            " ranked as (select artist_key, track_key, recent, row_number() over"
+            " (partition by artist_key order by recent desc, listeners desc, track_key) as rank from listed)"
+            f" select artist_key, track_key, recent from ranked where rank <= {ARTIST_TRACKS}"
+            " order by artist_key, rank",
+        )
+        offsets = list_offsets(rows["artist_key"])
+        yield SimilarBatch(
+            keys=rows["artist_key"].to_numpy(np.int32)[offsets[:-1]],
+            offsets=offsets,
+            similar_keys=rows["track_key"].to_numpy(np.int32),
+            scores=rows["recent"].to_numpy(np.float32),
+        )
 
 
 def similar_lists(connection: dbapi.Connection, as_of: date, item: str) -> Iterator[SimilarBatch]:

@@ -9,24 +9,23 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-import numpy as np
-from numpy.typing import NDArray
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from assets.publish import digest
-from assets.publish.connections import scanned
-from assets.publish.content import ReleaseError
-from assets.publish.digest import ContentDigest
-from assets.publish.known_keys import KnownKeys
 from assets.publish.plan import ReleaseCounts
+from assets.publish.reading_back import (
+    TRENDING,
+    DamagedReleaseError,
+    HandedOutTwiceError,
+    Reader,
+    packed_popular,
+    packed_trending,
+    unpacked,
+)
 from serving_api import contract
-from serving_api.contract import ContractError, ListedKeys, RankedList, ReleaseMeta
+from serving_api.contract import ContractError, ReleaseMeta
 
-ENTRIES_PER_READ = 1000
 READINGS = 3
-
-Keys = NDArray[np.int32]
 
 _COUNTED = {
     "tracks": "track records",
@@ -35,15 +34,13 @@ _COUNTED = {
     "artists": "artist records",
     "artist_ids": "public artist ids",
     "popular": "popular tracks",
+    "trending": "trending tracks",
+    "artist_tracks": "lists of artists' tracks",
     "similar_tracks": "lists of similar tracks",
     "similar_artists": "lists of similar artists",
     "countries": "popular lists of countries",
     "user_countries": "users with a country",
 }
-
-
-class DamagedReleaseError(ReleaseError):
-    """What Redis holds of a release is not what was published."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +118,7 @@ def _held_counts(client: Redis, name: str, slates: Sequence[str]) -> ReleaseCoun
         "track_ids": contract.track_ids_key,
         "artists": contract.artists_key,
         "artist_ids": contract.artist_ids_key,
+        "artist_tracks": contract.artist_tracks_key,
         "similar_tracks": contract.similar_tracks_key,
         "similar_artists": contract.similar_artists_key,
         "countries": contract.country_popular_key,
@@ -132,8 +130,10 @@ def _held_counts(client: Redis, name: str, slates: Sequence[str]) -> ReleaseCoun
         if (ids := held[f"{item}_ids"]) < (records := held[f"{item}s"]):
             raise DamagedReleaseError(f"Redis has {ids:,} public {item} ids and {records:,} {item} records")
     users = {slate: client.hlen(contract.slate_key(name, slate)) for slate in slates}
-    popular = _unpacked(_packed_popular(client, name), "the popular list")
-    return ReleaseCounts(users=users, popular=len(popular.track_keys), **held)
+    popular = len(unpacked(packed_popular(client, name), "the popular list").track_keys)
+    packed = packed_trending(client, name)
+    trending = len(unpacked(packed, TRENDING).track_keys) if packed is not None else 0
+    return ReleaseCounts(users=users, popular=popular, trending=trending, **held)
 
 
 def _require_counts(held: ReleaseCounts, expected: Mapping[str, Any]) -> None:
@@ -151,149 +151,9 @@ def _require_count(what: str, found: int, expected: int) -> None:
         raise DamagedReleaseError(f"Redis has {found:,} {what}, {expected:,} were published")
 
 
-def _packed_popular(client: Redis, name: str) -> bytes:
-    return cast(bytes, client.get(contract.popular_key(name)) or b"")
-
-
 def _read(client: Redis, stored: str, meta: ReleaseMeta, name: str, beat: Callable[[], object]) -> dict[str, int]:
     """Read all entries, from which the name follows; returns the number of different tracks in lists, per slate."""
     for _ in range(READINGS):
-        with suppress(_HandedOutTwiceError):
-            return _Reader(client, stored, beat).everything(meta, name)
+        with suppress(HandedOutTwiceError):
+            return Reader(client, stored, beat).everything(meta, name)
     raise DamagedReleaseError("its hashes change while they are read: something else writes to them")
-
-
-class _HandedOutTwiceError(Exception):
-    """Redis handed out more entries of a hash than it has, as it does where it makes a hash smaller meanwhile."""
-
-
-class _Reader:
-    """Reads the parts of a release one after the other, and adds them to its digest."""
-
-    def __init__(self, client: Redis, name: str, beat: Callable[[], object]) -> None:
-        self.digest = ContentDigest()
-        self._client = client
-        self._name = name
-        self._beat = beat
-
-    def everything(self, meta: ReleaseMeta, name: str) -> dict[str, int]:
-        """Read all entries; returns the number of different tracks in the lists, per slate."""
-        tracks = self.records(digest.TRACK, contract.tracks_key, contract.unpack_track)
-        self.details(tracks)
-        self.public_ids(digest.TRACK_ID, contract.track_ids_key, tracks, "track")
-        artists = self.records(digest.ARTIST, contract.artists_key, contract.unpack_artist)
-        self.public_ids(digest.ARTIST_ID, contract.artist_ids_key, artists, "artist")
-        self.similar("track", contract.similar_tracks_key, tracks)
-        self.similar("artist", contract.similar_artists_key, artists)
-        self.popular(tracks)
-        self.countries(tracks)
-        distinct_tracks = {slate: self.slate(slate, tracks) for slate in meta.slates}
-        if self.digest.release_name(meta.as_of, meta.models) != name:
-            raise DamagedReleaseError("its content is not the one that was published: entries were lost or changed")
-        return distinct_tracks
-
-    def records(self, kind: str, key: Callable[[str], str], unpack: Callable[[bytes, bytes], object]) -> KnownKeys:
-        """The keys of all records, which all can be read."""
-        keys = [np.empty(0, np.int32)]
-        for fields, records in self._entries(kind, key(self._name)):
-            keys.append(_keys(fields))
-            for field, record in zip(fields, records, strict=True):
-                unpack(field, record)
-        return KnownKeys(np.concatenate(keys))
-
-    def details(self, tracks: KnownKeys) -> None:
-        """Read what else is known of tracks, which all have a record."""
-        for fields, details in self._entries(digest.TRACK_DETAILS, contract.track_details_key(self._name)):
-            _require_known(_keys(fields), tracks, "details of tracks")
-            for field, packed in zip(fields, details, strict=True):
-                contract.unpack_details(field, packed)
-
-    def public_ids(self, kind: str, key: Callable[[str], str], records: KnownKeys, item: str) -> None:
-        """Read the public ids, which all stand for a record."""
-        for _, led_to in self._entries(kind, key(self._name)):
-            _require_known(_keys(led_to), records, f"public {item} ids", item)
-
-    def similar(self, item: str, key: Callable[[str], str], records: KnownKeys) -> None:
-        """Read the lists of similar tracks or artists."""
-        what = f"similar {item}s"
-        for fields, packed in self._entries(digest.SIMILAR[item], key(self._name)):
-            having = _keys(fields)
-            listed = _listed(packed, f"{what} of the {item} key", having.tolist())
-            _require_known(np.append(having, listed.track_keys), records, what, item)
-
-    def popular(self, tracks: KnownKeys) -> None:
-        """Read the popular list."""
-        packed = _packed_popular(self._client, self._name)
-        self.digest.add(digest.POPULAR, [b""], [packed])
-        _require_known(_unpacked(packed, "the popular list").track_keys, tracks, "popular list")
-
-    def countries(self, tracks: KnownKeys) -> None:
-        """Read the popular lists of countries, and the countries of users, which all have a list."""
-        countries: set[bytes] = set()
-        for names, lists in self._entries(digest.COUNTRY_POPULAR, contract.country_popular_key(self._name)):
-            for country, packed in zip(names, lists, strict=True):
-                what = f"the popular list of {_text(country)}"
-                _require_known(_unpacked(packed, what).track_keys, tracks, what)
-            countries.update(names)
-        for _, named in self._entries(digest.USER_COUNTRY, contract.user_countries_key(self._name)):
-            if unknown := set(named) - countries:
-                raise DamagedReleaseError(f"a user is of {_text(min(unknown))}, which has no popular list")
-
-    def slate(self, slate: str, tracks: KnownKeys) -> int:
-        """Read the lists of a slate; returns the number of different tracks in them."""
-        met = tracks.none_met()
-        for users, packed in self._entries(slate, contract.slate_key(self._name, slate)):
-            listed = _listed(packed, f"the {slate} list of the user", users)
-            for keys in listed:
-                _require_known(keys, tracks, f"slate {slate}")
-            tracks.meet(met, listed.track_keys)
-        return int(met.sum())
-
-    def _entries(self, kind: str, key: str) -> Iterator[tuple[list[bytes], list[bytes]]]:
-        """The fields and the payloads of a hash in chunks.
-
-        Raises _HandedOutTwiceError after the last one where they hold an entry twice. None of them is missing in them,
-        so their number tells, and what was read need not be kept.
-        """
-        handed_out = 0
-        for fields, payloads in scanned(self._client, key, ENTRIES_PER_READ):
-            handed_out += len(fields)
-            self.digest.add(kind, fields, payloads)
-            yield fields, payloads
-            self._beat()
-        if handed_out > self._client.hlen(key):
-            raise _HandedOutTwiceError
-
-
-def _keys(fields: list[bytes]) -> Keys:
-    """The keys that fields of tracks or artists stand for."""
-    if other := next((field for field in fields if len(field) != contract.TRACK_FIELD.size), None):
-        raise DamagedReleaseError(f"{other!r} is not the field of a track or an artist")
-    return np.frombuffer(b"".join(fields), ">i4").astype(np.int32)
-
-
-def _listed(packed: list[bytes], what: str, whose: Sequence[bytes | int]) -> ListedKeys:
-    """The keys in many lists; one that cannot be read is named by what it is and whose."""
-    try:
-        return contract.unpack_keys(packed)
-    except ContractError:
-        for owner, each in zip(whose, packed, strict=True):
-            _unpacked(each, f"{what} {_text(owner) if isinstance(owner, bytes) else owner}")
-        raise
-
-
-def _unpacked(packed: bytes, what: str) -> RankedList:
-    try:
-        return contract.unpack_list(packed)
-    except ContractError as error:
-        raise DamagedReleaseError(f"{what} cannot be read: {error}") from error
-
-
-def _text(field: bytes) -> str:
-    return field.decode(errors="replace")
-
-
-def _require_known(keys: Keys, records: KnownKeys, where: str, item: str = "track") -> None:
-    unknown = records.unknown(keys)
-    if len(unknown):
-        raise DamagedReleaseError(f"{where}: the {item} key {unknown[0]} has no record in Redis")

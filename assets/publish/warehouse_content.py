@@ -18,8 +18,8 @@ from assets.publish.fetching import fetch_in_batches, list_offsets
 from assets.publish.held import ListedRelease
 from assets.publish.left_out import left_out
 from assets.publish.plan import ReleaseCounts
-from assets.publish.popular_content import country_popular, popular, user_countries
-from assets.publish.similar_content import heard_artists, require_similar, similar_lists
+from assets.publish.popular_content import country_popular, popular, trending, user_countries
+from assets.publish.similar_content import artist_tracks, heard_artists, require_similar, similar_lists
 from assets.publish.track_content import heard_tracks
 from assets.publish.verification import described_counts
 from assets.slates import FORGOTTEN_AFTER_DAYS, Slate
@@ -63,7 +63,9 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
         artists=lambda: heard_artists(connection, as_of),
         other_ids=lambda item: _other_ids(connection, day, item),
         similar=lambda item: similar_lists(connection, as_of, item),
+        artist_tracks=lambda: artist_tracks(connection, as_of),
         popular=popular(connection, as_of),
+        trending=trending(connection, as_of),
         country_popular=by_country,
         user_countries=lambda: user_countries(connection, as_of, by_country),
         expected_users={slate: _expected_users(connection, day, slate) for slate in made["slate"]},

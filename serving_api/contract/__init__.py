@@ -23,6 +23,7 @@ from serving_api.contract.keys import (
     artist_field,
     artist_ids_key,
     artist_key,
+    artist_tracks_key,
     artists_key,
     country_popular_key,
     meta_key,
@@ -37,6 +38,7 @@ from serving_api.contract.keys import (
     track_ids_key,
     track_key,
     tracks_key,
+    trending_key,
     user_countries_key,
 )
 from serving_api.contract.lists import (
@@ -119,6 +121,7 @@ __all__ = [
     "artist_field",
     "artist_ids_key",
     "artist_key",
+    "artist_tracks_key",
     "artists_key",
     "country_popular_key",
     "meta_key",
@@ -141,6 +144,7 @@ __all__ = [
     "track_ids_key",
     "track_key",
     "tracks_key",
+    "trending_key",
     "unpack_api_key",
     "unpack_artist",
     "unpack_blocks",

@@ -77,6 +77,16 @@ def similar_artists_key(release: str) -> str:
     return f"audotics:{release}:similar-artists"
 
 
+def trending_key(release: str) -> str:
+    """Key of the packed list of what more people hear than before."""
+    return f"audotics:{release}:trending"
+
+
+def artist_tracks_key(release: str) -> str:
+    """Key of the hash from artist field to packed list of the artist's tracks."""
+    return f"audotics:{release}:artist-tracks"
+
+
 def release_key_pattern(release: str) -> str:
     """Glob that matches every key of one release and no other; `*` for the keys of all releases."""
     return f"audotics:{'????-??-??-????????' if release == '*' else release}:*"

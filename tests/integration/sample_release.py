@@ -55,7 +55,6 @@ def sample_release(
             keys = range(start, min(start + 15, count - 1))
             yield _similar_batch(keys, [sample_similar(marker, key, count) for key in keys])
 
-    popular = np.arange(tracks - 1, -1, -1, dtype=np.int32)[:25]
     return ReleaseInput(
         as_of=AS_OF,
         generated_at=GENERATED_AT,
@@ -66,7 +65,9 @@ def sample_release(
         artists=lambda: iter([[sample_artist(marker, key) for key in range(ARTISTS)]]),
         other_ids=lambda item: iter([[(f"{item}-of-before", 5), (f"{item}-of-long-ago", 5)]]),
         similar=similar,
-        popular=PopularTracks(popular, sample_scores(len(popular))),
+        artist_tracks=lambda: iter([_artist_tracks(tracks)]),
+        popular=_popular(tracks),
+        trending=_popular(tracks, backwards=True),
         country_popular={
             country: PopularTracks(np.array(sample_country(marker, country, tracks), np.int32), sample_scores(10))
             for country in COUNTRIES
@@ -86,6 +87,17 @@ def _slate_batch(user_ids: list[str], lists: list[tuple[list[int], list[int]]]) 
         scores=np.tile(sample_scores(keys.shape[1]), len(lists)),
         anchor_keys=anchors.ravel(),
     )
+
+
+def _popular(tracks: int, backwards: bool = False) -> PopularTracks:
+    keys = np.arange(tracks - 1, -1, -1, dtype=np.int32)[:25]
+    return PopularTracks(keys[::-1] if backwards else keys, sample_scores(len(keys)))
+
+
+def _artist_tracks(tracks: int) -> SimilarBatch:
+    """The tracks of each artist, as their records name them, the last one first."""
+    listed = [[key for key in range(tracks - 1, -1, -1) if key % 3 and key % 7 == artist] for artist in range(ARTISTS)]
+    return _similar_batch(range(ARTISTS), listed)
 
 
 def _similar_batch(keys: Sequence[int], lists: list[list[int]]) -> SimilarBatch:

@@ -13,8 +13,9 @@ from sample_release import AS_OF, contents, in_mid_load, sample_release
 from assets.publish.content import ReleaseError
 from assets.publish.held import list_releases, rollback
 from assets.publish.plan import plan_release
+from assets.publish.reading_back import DamagedReleaseError
 from assets.publish.release import NewerReleaseLiveError, publish
-from assets.publish.verification import DamagedReleaseError, verify
+from assets.publish.verification import verify
 from serving_api import contract
 from serving_api.contract import LIVE, RELEASES
 

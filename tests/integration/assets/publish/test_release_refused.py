@@ -20,8 +20,9 @@ from sample_release import (
 
 from assets.publish.content import PopularTracks, ReleaseError, ReleaseInput, SimilarBatch, SlateBatch
 from assets.publish.plan import plan_release
+from assets.publish.reading_back import DamagedReleaseError
 from assets.publish.release import publish
-from assets.publish.verification import DamagedReleaseError, verify
+from assets.publish.verification import verify
 from serving_api import contract
 
 pytestmark = pytest.mark.own_redis

@@ -163,6 +163,8 @@ async def _store_unavailable(request: Request, error: Exception) -> Response:
 
 def refusal(scope: Scope, error: AccessError) -> Response:
     """The answer to a request that is not let in."""
+    if error.status >= 500:
+        note_cause(scope, error)
     return _problem(Request(scope), error.status, str(error), slug=error.slug, title=error.title, headers=error.headers)
 
 

@@ -15,6 +15,7 @@ from serving_api.access.credentials import digest
 from serving_api.access.errors import CannotTellError, WhoError
 from serving_api.access.scopes import Caller, scopes_of
 from serving_api.contract import ApiKey, ContractError
+from serving_api.observe.causes import text_of
 
 READ_EVERY_SECONDS = 1.0
 
@@ -37,7 +38,7 @@ class KeyRing:
         self._redis = redis
         self._by_digest: dict[bytes, _Opens] | None = None
         self._packed: dict[bytes, bytes] = {}
-        self._silent = False
+        self._fault: RedisError | None = None
 
     async def keep_reading(self) -> None:
         """Read the keys again every second, until cancelled."""
@@ -50,11 +51,11 @@ class KeyRing:
         try:
             packed = await cast(Awaitable[dict[bytes, bytes]], self._redis.hgetall(contract.API_KEYS))
         except RedisError as error:
-            if not self._silent:
-                _log.warning("API keys cannot be read again, those known go on: %s", type(error).__name__)
-            self._silent = True
+            if self._fault is None:
+                _log.warning("API keys cannot be read again, those known go on: %s", text_of(error))
+            self._fault = error
             return
-        self._silent = False
+        self._fault = None
         if self._by_digest is None or packed != self._packed:
             self._by_digest = _opened_by(packed)
             self._packed = packed
@@ -65,7 +66,7 @@ class KeyRing:
         Found by its digest: how long that takes tells nothing of the secrets there are.
         """
         if self._by_digest is None:
-            raise CannotTellError("keys not read yet")
+            raise CannotTellError("keys not read yet") from self._fault
         opens = self._by_digest.get(digest(secret))
         if opens is None:
             raise WhoError("unknown key")

@@ -17,6 +17,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from serving_api.access.errors import AccessError
 from serving_api.errors import (
     NoLiveReleaseError,
     StoreUnavailableError,
@@ -46,6 +47,7 @@ _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (UnreadableReleaseError, "unreadable_release"),
     (UnreadableScenarioError, "unreadable_scenario"),
     (StoreUnavailableError, "store_unavailable"),
+    (AccessError, "access_unavailable"),
 )
 UNEXPECTED = "unexpected"
 KINDS = (*dict.fromkeys(kind for _, kind in _KINDS), UNEXPECTED)
@@ -69,7 +71,9 @@ def text_of(error: BaseException) -> str:
 
 
 def _told(error: BaseException) -> str:
-    name, text = type(error).__name__, " ".join(_GIVEN.sub(r"\1 ...\2", str(error)).split())
+    # What somebody is told who is not let in says no more than it must.
+    said = error.cause if isinstance(error, AccessError) else str(error)
+    name, text = type(error).__name__, " ".join(_GIVEN.sub(r"\1 ...\2", said).split())
     return f"{name}: {printable(text)}" if text else name
 
 

@@ -151,6 +151,17 @@ def test_what_keeps_redis_from_answering_is_told_apart_in_the_log_and_not_to_cal
     assert "planted-secret" not in str(lines)
 
 
+def test_what_keeps_keys_from_being_read_is_told_apart_as_well(capfd: pytest.CaptureFixture[str]) -> None:
+    with wrong_password() as url, running_api(url, api_auth="keys") as api:
+        refused = api.get("/v1/popular", headers={"Authorization": "Bearer aud_planted"})
+    problem(refused, 503, "access-unavailable")
+    lines = logged(capfd)
+    (line,) = requests_of(lines)
+    assert (line["route"], line["status"], line["cause"]) == ("/v1/popular", 503, "wrong_password")
+    assert line["cause_text"].startswith("CannotTellError: keys not read yet <- AuthenticationError")
+    assert "planted" not in str(lines)
+
+
 def test_a_fallback_says_why_and_an_error_of_ours_has_its_traceback(
     api: httpx.Client, client: Redis, redis_url: str, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -103,9 +103,11 @@ async def home(request: Request, user_id: UserId, query: Annotated[HomeQuery, Qu
     except StoreUnavailableError as error:
         release, blocks = await _to_fall_back_on(request, user_id, error)
         answer = home_of_last_seen(release, query, blocks)
+        note_fallback(request.scope, "store_unavailable")
         return json_answer(request, {"user_id": user_id} | answer, visibility=None)
     if fault is not None:
         note_cause(request.scope, fault)
+        note_fallback(request.scope, "store_unavailable")
     return json_answer(request, {"user_id": user_id} | answer, visibility="private")
 
 
@@ -138,6 +140,8 @@ async def batch_get(request: Request, body: BatchBody) -> Response:
             answers.append(unavailable_list(replace(asked, window=Window(0)), store.last_seen, NO_BLOCKS))
         else:
             answers.append(unavailable_list(asked, *await _to_fall_back_on(request, asked.user_id, found)))
+    if any(answer["fallback_reason"] == "store_unavailable" for answer in answers):
+        note_fallback(request.scope, "store_unavailable")
     return json_answer(request, {"lists": answers}, visibility=None)
 
 

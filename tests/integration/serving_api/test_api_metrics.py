@@ -16,6 +16,7 @@ from redis import Redis
 from sample_release import AS_OF, sample_release
 
 from assets.publish.release import publish
+from serving_api import contract
 
 pytestmark = pytest.mark.own_redis
 
@@ -107,6 +108,31 @@ def test_a_scrape_says_why_redis_does_not_answer() -> None:
         scraped = Scraped(fresh)
         assert scraped.value("audotics_api_ready") == 0
         assert "audotics_api_release_info" not in scraped.names()
+
+
+def test_a_home_screen_and_a_batch_count_as_fallbacks_where_a_part_of_them_is_one(
+    api: httpx.Client, client: Redis
+) -> None:
+    asked = {"user_ids": ["user_7", "user_8"]}
+
+    def ask() -> Scraped:
+        assert api.get("/v1/users/user_7/home").status_code == 200
+        assert api.post("/v1/recommendations:batchGet", json=asked).status_code == 200
+        return Scraped(api)
+
+    reason = {"reason": "store_unavailable"}
+    assert ask().value("audotics_api_fallbacks_total", **reason) == 0
+    client.set(contract.slate_key((client.get(contract.LIVE) or b"").decode(), "for_you"), "x")
+    scraped = ask()
+    assert scraped.value("audotics_api_fallbacks_total", **reason) == 2
+    assert scraped.value("audotics_api_failures_total", cause="redis_error") == 2
+    client.set(contract.LIVE, "2026-12-31-00000000")
+    scraped = ask()
+    assert scraped.value("audotics_api_fallbacks_total", **reason) == 4
+    count = "audotics_api_request_duration_seconds_count"
+    for route in ("/v1/users/{user_id}/home", "/v1/recommendations:batchGet"):
+        assert scraped.value(count, route=route, outcome="ok") == 1
+        assert scraped.value(count, route=route, outcome="fallback") == 2
 
 
 WORKERS = ("-m", "uvicorn", "--factory", "serving_api.app:create_app", "--port", "{port}", "--workers", "2")

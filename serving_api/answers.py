@@ -60,6 +60,9 @@ class Release:
     countries: dict[str, PopularList] = field(default_factory=dict)
     """The lists of countries that were asked for so far; a country without a list is never among them."""
 
+    trending: list[PopularList] = field(default_factory=list)
+    """What is trending, once that was asked for."""
+
     @property
     def name(self) -> str:
         return self.meta.release

@@ -7,11 +7,20 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from serving_api import models
+from serving_api import models, public_models
 from serving_api.access.guard import GuardedRoute
 from serving_api.answers import ListAsked, Release, UserSlate
 from serving_api.contract import NO_BLOCKS, Blocks
-from serving_api.documents import last_seen, next_link, nothing_popular, ranked_list, unavailable_list, user_list
+from serving_api.documents import (
+    last_seen,
+    next_link,
+    nothing_popular,
+    page_of,
+    provenance,
+    ranked_list,
+    unavailable_list,
+    user_list,
+)
 from serving_api.errors import (
     ReleaseGoneError,
     SilentStoreError,
@@ -25,9 +34,10 @@ from serving_api.observe.noted import note_cause, note_fallback
 from serving_api.pages import Cursor, Window
 from serving_api.playlists import MEDIA_TYPES, PlaylistFormat, playlist
 from serving_api.problems import documented
-from serving_api.queries import BatchBody, HomeQuery, ListQuery, PlaylistQuery, RecommendationsQuery, UserId
+from serving_api.queries import BatchBody, HomeQuery, ListQuery, PlaylistQuery, RecommendationsQuery, SeedsBody, UserId
 from serving_api.read_route import ReadRoute
 from serving_api.scenarios import ruled
+from serving_api.seed_lists import SeedsAsked
 from serving_api.store import store_of
 
 router = APIRouter(route_class=ReadRoute, tags=["recommendations"])
@@ -143,6 +153,29 @@ async def batch_get(request: Request, body: BatchBody) -> Response:
     if any(answer["fallback_reason"] == "store_unavailable" for answer in answers):
         note_fallback(request.scope, "store_unavailable")
     return json_answer(request, {"lists": answers}, visibility=None)
+
+
+@batch_router.post(
+    "/v1/recommendations:fromSeeds",
+    response_model=public_models.FromSeeds,
+    responses=documented(422, 500, 503),
+    summary="A list for somebody new",
+)
+async def from_seeds(request: Request, body: SeedsBody) -> Response:
+    """A page of what follows from artists and tracks that somebody chose: what is by them and similar to them.
+
+    Where nothing follows from them, what is popular answers, as `fallback_reason` says.
+    """
+    window = Window(body.limit, body.offset, frozenset(body.exclude))
+    found = await store_of(request).from_seeds(SeedsAsked(body.artists, body.tracks, window))
+    page, source, reason = found.page, "seeds", None
+    if found.empty:
+        release = found.release
+        page, source = release.popular.page(window), "popular"
+        known = len(found.unknown_ids) < len({*body.artists, *body.tracks})
+        reason = nothing_popular(release, None) or ("nothing_similar" if known else "unknown_seeds")
+    told = {"source": source, "fallback_reason": reason, "unknown_ids": found.unknown_ids}
+    return json_answer(request, provenance(found.release) | told | page_of(page), visibility=None)
 
 
 @router.get(

@@ -28,17 +28,38 @@ async def popular_in(redis: Redis, release: Release, country: str | None) -> Pop
         return None
     if packed is None:
         return release.popular
-    popular = await popular_list(redis, release.name, release.tracks, country, packed)
+    where = f"the popular list of {country}"
+    popular = await popular_list(redis, release.name, release.tracks, country, packed, where)
     if popular is not None:
         release.countries[country] = popular
     return popular
 
 
+async def trending(redis: Redis, release: Release) -> PopularList | None:
+    """What is trending; None when the release is not kept (any more). Raises UnreadableReleaseError.
+
+    Empty in a release that was published before there was such a list.
+    """
+    if release.trending:
+        return release.trending[0]
+    async with redis.pipeline(transaction=True) as pipe:
+        pipe.mget(contract.LIVE, contract.PREVIOUS)
+        pipe.get(contract.trending_key(release.name))
+        pointers, packed = await pipe.execute()
+    if not is_shown(pointers, release.name, pinned=True):
+        return None
+    if packed is None:
+        return PopularList(None, [])
+    found = await popular_list(redis, release.name, release.tracks, None, packed, "the list of what is trending")
+    if found is not None:
+        release.trending.append(found)
+    return found
+
+
 async def popular_list(
-    redis: Redis, release: str, tracks: Records[Track], country: str | None, packed: bytes
+    redis: Redis, release: str, tracks: Records[Track], country: str | None, packed: bytes, where: str
 ) -> PopularList | None:
-    """A popular list with its tracks; None when the release is not kept (any more). Raises UnreadableReleaseError."""
-    where = "the popular list" if country is None else f"the popular list of {country}"
+    """A public list with its tracks; None when the release is not kept (any more). Raises UnreadableReleaseError."""
     try:
         ranked = contract.unpack_list(packed)
     except ContractError as error:

@@ -12,6 +12,7 @@ from serving_api.rule_fields import RuledQuery
 MAX_LIMIT = 100
 MAX_OFFSET = 65_535
 MAX_BATCH = 500
+MAX_SEEDS = 50
 # Longer than any country's full name.
 MAX_COUNTRY_LENGTH = 100
 _RELEASE = r"^\d{4}-\d\d-\d\d-[0-9a-f]{8}$"
@@ -151,6 +152,27 @@ class HomeQuery(BaseModel):
     def excluded(self) -> frozenset[str]:
         """The tracks to leave out."""
         return ids(self.exclude)
+
+
+_Ids = list[Annotated[str, Field(min_length=1, max_length=2048)]]
+
+
+class SeedsBody(BaseModel):
+    """What somebody chose, for instance while they registered."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    artists: _Ids = Field(default=[], max_length=MAX_SEEDS, examples=[["a-000117", "a-000042"]])
+    tracks: _Ids = Field(default=[], max_length=MAX_SEEDS, examples=[["t-004711"]])
+    exclude: _Ids = Field(default=[], max_length=MAX_BATCH, description="Ids of tracks to leave out.", examples=[[]])
+    limit: Limit = 20
+    offset: Offset = 0
+
+    @model_validator(mode="after")
+    def _something_is_chosen(self) -> Self:
+        if not self.artists and not self.tracks:
+            raise ValueError("give at least one artist or track")
+        return self
 
 
 class BatchBody(BaseModel):

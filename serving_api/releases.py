@@ -93,5 +93,5 @@ class Releases:
         if meta.release != name:
             raise UnreadableReleaseError(f"the release {name} says that it is {meta.release}")
         tracks = Records(TRACKS, name, use=self._use)
-        popular = await popular_list(self._redis, name, tracks, None, packed_popular)
+        popular = await popular_list(self._redis, name, tracks, None, packed_popular, "the popular list")
         return Release(meta, popular, tracks, Records(ARTISTS, name, use=self._use)) if popular is not None else None

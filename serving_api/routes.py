@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from serving_api import models
+from serving_api import models, public_models
 from serving_api.access.guard import may
 from serving_api.access.scopes import Scope
 from serving_api.catalogue import ARTISTS, TRACKS
 from serving_api.contract import CONTRACT_VERSION
-from serving_api.documents import provenance, record, similar_list
+from serving_api.documents import page_of, provenance, record, similar_list
 from serving_api.errors import UnknownArtistError
 from serving_api.http_cache import json_answer
 from serving_api.problems import documented
@@ -53,6 +53,9 @@ async def similar_artists(request: Request, artist_id: ArtistId, query: Annotate
 
     `artist` has another id than was asked for where that one was found to be the same artist.
     """
+    if not request.scope["raw_path"].endswith(b"/similar"):
+        # The slash came as %2F: it belongs to an id.
+        return await artist(request, f"{artist_id}/similar", query)
     found = await store_of(request).similar(ARTISTS, artist_id, query.window)
     answer = provenance(found.release) | {"artist": record(found.item)} | similar_list(found)
     return json_answer(request, answer, visibility="public")
@@ -69,6 +72,38 @@ async def track(request: Request, track_id: TrackId, query: Annotated[NoQuery, Q
     """What the live release knows of a track, under another id where this one was found to be the same track."""
     release, found = await store_of(request).track(track_id)
     return json_answer(request, provenance(release) | {"track": record(found)}, visibility="public")
+
+
+@router.get(
+    "/v1/artists/{artist_id:path}",
+    response_model=public_models.ArtistTracks,
+    responses=documented(404, 422, 500, 503, unknown=UnknownArtistError),
+    tags=["catalogue"],
+    summary="An artist and their tracks",
+)
+async def artist(request: Request, artist_id: ArtistId, query: Annotated[PageQuery, Query()]) -> Response:
+    """What the live release knows of an artist, and a page of their tracks, in the order in which they are popular.
+
+    `artist` has another id than was asked for where that one was found to be the same artist.
+    """
+    found = await store_of(request).artist(artist_id, query.window)
+    answer = provenance(found.release) | {"artist": record(found.item)} | similar_list(found)
+    return json_answer(request, answer, visibility="public")
+
+
+@router.get(
+    "/v1/trending",
+    response_model=public_models.Trending,
+    responses=documented(422, 500, 503),
+    tags=["recommendations"],
+    summary="What more people hear than before",
+)
+async def trending(request: Request, query: Annotated[PageQuery, Query()]) -> Response:
+    """A page of the tracks that more people heard in the last seven days than in an average week of the last thirty."""
+    release, found = await store_of(request).trending()
+    page = found.page(query.window)
+    reason = "too_few_listeners" if not found.items else None
+    return json_answer(request, provenance(release) | {"fallback_reason": reason} | page_of(page), visibility="public")
 
 
 @router.get("/livez", response_model=models.Alive, tags=["health"], summary="The process answers")

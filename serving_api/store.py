@@ -13,15 +13,16 @@ from serving_api import contract
 from serving_api.answers import ListAsked, PopularList, Release, Similar, UserSlate
 from serving_api.batches import Batches
 from serving_api.catalogue import TRACKS, Kind
-from serving_api.contract import Artist, Blocks, ContractError, Track
-from serving_api.errors import ReleaseGoneError, StoreUnavailableError, UnreadableReleaseError
-from serving_api.pages import Window, page, part
-from serving_api.popular_lists import popular_in
-from serving_api.ranked import NO_LIST, at, shown_items
-from serving_api.reading import is_kept, is_shown, unavailable_on_redis_error, unpacked_blocks
-from serving_api.records import CacheUse, Known, Records, key_of, require
+from serving_api.contract import Artist, Blocks, Track
+from serving_api.errors import ReleaseGoneError, StoreUnavailableError
+from serving_api.pages import Window
+from serving_api.popular_lists import popular_in, trending
+from serving_api.reading import is_kept, unavailable_on_redis_error, unpacked_blocks
+from serving_api.records import CacheUse, Known, key_of, require
 from serving_api.releases import READ_ATTEMPTS, Releases
 from serving_api.scenarios import Scenarios
+from serving_api.seed_lists import SeedList, SeedsAsked, seed_list
+from serving_api.similar_lists import artist_list, similar_list
 from serving_api.user_lists import Read, user_lists
 
 REDIS_TIMEOUT_SECONDS = 0.5
@@ -128,9 +129,26 @@ class ReleaseStore:
         """A track of the live release by its public id. Raises UnknownTrackError."""
         return await self._of(None, lambda release: self._read_track(release, track_id))
 
+    async def trending(self) -> tuple[Release, PopularList]:
+        """What is trending; empty where nothing is."""
+
+        async def read(release: Release) -> tuple[Release, PopularList] | None:
+            found = await trending(self._redis, release) if release is await self.live() else None
+            return (release, found) if found is not None else None
+
+        return await self._of(None, read)
+
     async def similar(self, kind: Kind[_Record], public_id: str, window: Window) -> Similar[_Record]:
         """A window of what is most like a track or an artist. Raises UnknownTrackError or UnknownArtistError."""
-        return await self._of(None, lambda release: self._read_similar(release, kind, public_id, window))
+        return await self._of(None, lambda release: similar_list(self._redis, release, kind, public_id, window))
+
+    async def artist(self, artist_id: str, window: Window) -> Similar[Artist]:
+        """An artist, and a window of their tracks. Raises UnknownArtistError."""
+        return await self._of(None, lambda release: artist_list(self._redis, release, artist_id, window))
+
+    async def from_seeds(self, asked: SeedsAsked) -> SeedList:
+        """A window of what follows from some artists and tracks."""
+        return await self._of(None, lambda release: seed_list(self._redis, release, asked))
 
     async def _of(self, name: str | None, read: Callable[[Release], Awaitable[_Found | None]]) -> _Found:
         """What is read of the live release, or of the one of that name, which may be the previous one.
@@ -169,31 +187,3 @@ class ReleaseStore:
             return None
         tracks = await require(self._redis, release.name, release.tracks, [key], f"the track {track_id}")
         return (release, tracks[key]) if tracks is not None else None
-
-    async def _read_similar(
-        self, release: Release, kind: Kind[_Record], public_id: str, window: Window
-    ) -> Similar[_Record] | None:
-        """The answer from this release; None when it is not the live one (any more)."""
-        key = await key_of(self._redis, kind, release.name, public_id)
-        if key is None:
-            return None
-        # Asked again with the list: of a release that is being removed, a list may be missing that there was.
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.mget(contract.LIVE, contract.PREVIOUS)
-            pipe.hget(kind.similar_key(release.name), contract.track_field(key))
-            pointers, packed = await pipe.execute()
-        if not is_shown(pointers, release.name, pinned=False):
-            return None
-        where = f"what is similar to {public_id}"
-        try:
-            ranked = contract.unpack_list(packed) if packed is not None else NO_LIST
-        except ContractError as error:
-            raise UnreadableReleaseError(f"{where}: {error}") from error
-        places = range(len(ranked.track_keys))
-        shown = at(ranked, part(places, window))
-        records = cast(Records[_Record], release.tracks if kind is TRACKS else release.artists)
-        known = await require(self._redis, release.name, records, [key, *shown.track_keys.tolist()], where)
-        if known is None:
-            return None
-        shown_page = page(places, window, lambda part_of: shown_items(at(ranked, part_of), known))
-        return Similar(release, known[key], shown_page, alone=not places)

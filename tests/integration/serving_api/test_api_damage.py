@@ -112,7 +112,7 @@ def damaged_meta(packed: bytes, how: str) -> bytes:
 
 
 def cases() -> Iterator[tuple[str, str]]:
-    lists = ("slate", "popular", "country-popular", "similar-tracks", "similar-artists")
+    lists = ("slate", "popular", "trending", "country-popular", "similar-tracks", "similar-artists", "artist-tracks")
     for key, table in [
         *((key, LISTS) for key in lists),
         ("tracks", RECORDS),
@@ -139,6 +139,8 @@ def damage(client: Redis, release: str, key: str, how: str) -> None:
         "country-popular": (contract.country_popular_key(release), COUNTRY, LISTS),
         "similar-tracks": (contract.similar_tracks_key(release), contract.track_field(17), LISTS),
         "similar-artists": (contract.similar_artists_key(release), contract.artist_field(3), LISTS),
+        "artist-tracks": (contract.artist_tracks_key(release), contract.artist_field(3), LISTS),
+        "trending": (contract.trending_key(release), None, LISTS),
         "tracks": (contract.tracks_key(release), None, RECORDS),
         "track-details": (contract.track_details_key(release), None, DETAILS),
         "artists": (contract.artists_key(release), None, RECORDS),
@@ -181,6 +183,8 @@ def asked(release: str) -> dict[str, str]:
         "popular in a country": f"/v1/popular?country={COUNTRY}",
         "track": f"/v1/tracks/{TRACK}",
         "similar tracks": f"/v1/tracks/{TRACK}/similar",
+        "an artist": f"/v1/artists/{ARTIST}",
+        "trending": "/v1/trending",
         "similar artists": f"/v1/artists/{ARTIST}/similar",
         "ready": "/readyz",
     }

@@ -36,6 +36,7 @@ COMPUTING_LIBRARIES = {
     "pandas": ("pandas",),
     "pyarrow": ("pyarrow",),
     "scipy": ("scipy",),
+    "tantivy": ("tantivy",),
 }
 
 # It says where things are and how many threads work: what is computed is the same with other settings, and with more.

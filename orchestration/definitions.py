@@ -7,6 +7,7 @@ from assets.candidates import assets as candidates
 from assets.evaluation import assets as evaluation
 from assets.features import assets as features
 from assets.ingest import assets as ingest
+from assets.lookup import assets as lookup
 from assets.publish import assets as publish
 from assets.ranker import assets as ranker
 from assets.recommendations import assets as recommendations
@@ -33,6 +34,7 @@ defs = dg.Definitions(
         similar.similar_tracks,
         similar.similar_artists,
         similar.similarity_evaluations,
+        lookup.search_index,
         publish.blocks_in_redis,
         publish.release,
         replay.replayed_recommendations,

@@ -1,11 +1,12 @@
 """The release: recommendations go live by one pointer flip."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 
 import dagster as dg
 
+from assets.lookup.store import stored_index
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.publish.blocks import publish_blocks
 from assets.publish.held import list_releases
@@ -14,7 +15,7 @@ from assets.publish.release import NewerReleaseLiveError, PublishedRelease, publ
 from assets.publish.warehouse_content import note_lists, record_releases, release_content
 from assets.staleness import code_digest
 from warehouse.engine import adbc_connect, create_engine
-from warehouse.resource import PostgresResource, RedisResource
+from warehouse.resource import LakeResource, PostgresResource, RedisResource
 from warehouse.roles import Role
 
 _CHECK = "is_live"
@@ -44,6 +45,7 @@ def blocks_in_redis(warehouse: PostgresResource, redis: RedisResource) -> Materi
         "recommendations",
         "similar_tracks",
         "similar_artists",
+        "search_index",
         dg.AssetKey(["core", "dim_users"]),
         dg.AssetKey(["core", "dim_blocks"]),
         dg.AssetKey(["core", "dim_tracks"]),
@@ -65,7 +67,9 @@ def blocks_in_redis(warehouse: PostgresResource, redis: RedisResource) -> Materi
         )
     ],
 )
-def release(context: dg.AssetExecutionContext, warehouse: PostgresResource, redis: RedisResource) -> Materialized:
+def release(
+    context: dg.AssetExecutionContext, warehouse: PostgresResource, redis: RedisResource, lake: LakeResource
+) -> Materialized:
     """The lists as of this date in Redis, verified and then made live; the release before is kept for rollback.
 
     While a release of a later date is live, none is published, which the check `is_live` warns of. What users have
@@ -77,7 +81,7 @@ def release(context: dg.AssetExecutionContext, warehouse: PostgresResource, redi
     blocks = {"users_with_blocks": publish_blocks(create_engine(warehouse.url, Role.LOADER), client)}
     engine = create_engine(warehouse.url, Role.SERVICE)
     with adbc_connect(warehouse.url, Role.SERVICE) as reader:
-        content = release_content(reader, as_of)
+        content = replace(release_content(reader, as_of), search=lambda: stored_index(lake.open(), as_of))
         try:
             published = publish(client, content)
         except NewerReleaseLiveError as newer:

@@ -1,7 +1,7 @@
 """What goes into a release."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -101,3 +101,5 @@ class ReleaseInput:
     """User id and country of users without listens; each country has a list."""
     expected_users: Mapping[str, int]
     """Users per slate who should have a list; coverage is measured against it."""
+    search: Callable[[], Iterator[tuple[bytes, bytes]]] = field(default=lambda: iter(()))
+    """The fields of the search index and what is in them, as contract.search_entries makes them; none without one."""

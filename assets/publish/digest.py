@@ -21,6 +21,7 @@ TRENDING = "trending"
 ARTIST_TRACKS = "artist-tracks"
 COUNTRY_POPULAR = "country-popular"
 USER_COUNTRY = "user-country"
+SEARCH = "search"
 
 _WORDS = 8
 _BITS = 32

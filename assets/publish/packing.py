@@ -233,6 +233,15 @@ def add_user_countries(content: Content, release: ReleaseInput) -> int:
     return users
 
 
+def add_search(content: Content, release: ReleaseInput) -> int:
+    """Add the search index; returns the number of its fields."""
+    fields = 0
+    for field, part in release.search():
+        content.add(digest.SEARCH, contract.search_key, [field], [part])
+        fields += 1
+    return fields
+
+
 def _require_known(keys: NDArray[np.int32], catalogue: KnownKeys, where: str, item: str = "track") -> None:
     unknown = catalogue.unknown(keys)
     if len(unknown):

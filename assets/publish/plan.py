@@ -10,6 +10,7 @@ from assets.publish.packing import (
     add_other_ids,
     add_public_lists,
     add_records,
+    add_search,
     add_similar,
     add_slate,
     add_tracks,
@@ -47,6 +48,8 @@ class ReleaseCounts:
     """Countries with a popular list."""
     user_countries: int
     """Users whose country the release says."""
+    search: int
+    """Fields of the search index, 0 without one."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ def plan_release(release: ReleaseInput, spool: Spool | None = None) -> Plan:
         similar_artists=similar["artist"],
         countries=len(release.country_popular),
         user_countries=add_user_countries(content, release),
+        search=add_search(content, release),
     )
     meta = ReleaseMeta(
         release=content.digest.release_name(release.as_of, release.model_versions),

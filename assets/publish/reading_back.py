@@ -61,6 +61,7 @@ class Reader:
         self.popular(tracks)
         self.trending(tracks)
         self.countries(tracks)
+        self.search()
         distinct_tracks = {slate: self.slate(slate, tracks) for slate in meta.slates}
         if self.digest.release_name(meta.as_of, meta.models) != name:
             raise DamagedReleaseError("its content is not the one that was published: entries were lost or changed")
@@ -122,6 +123,16 @@ class Reader:
         for _, named in self._entries(digest.USER_COUNTRY, contract.user_countries_key(self._name)):
             if unknown := set(named) - countries:
                 raise DamagedReleaseError(f"a user is of {_text(min(unknown))}, which has no popular list")
+
+    def search(self) -> None:
+        """Read the search index, where there is one: field by field, for each of them is megabytes."""
+        key = contract.search_key(self._name)
+        for field in cast(list[bytes], self._client.hkeys(key)):
+            value = cast(bytes, self._client.hget(key, cast(str, field)) or b"")
+            if field == contract.SEARCH_DESCRIPTION_FIELD:
+                contract.unpack_search_description(value)
+            self.digest.add(digest.SEARCH, [field], [value])
+            self._beat()
 
     def slate(self, slate: str, tracks: KnownKeys) -> int:
         """Read the lists of a slate; returns the number of different tracks in them."""

@@ -7,17 +7,18 @@ a release that is neither the live nor the previous one is a leftover, and is re
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 
 from redis import Redis
 from redis.client import Pipeline
+from redis.exceptions import LockNotOwnedError
+from redis.lock import Lock
 
 from assets.publish.content import ReleaseError, ReleaseInput
 from assets.publish.failures import SILENT, redis_errors
-from assets.publish.held import faults, kept_names, listed, meta_or_fault, pointers
+from assets.publish.held import listed_names, meta_or_fault, pointers
 from assets.publish.loading import load
-from assets.publish.lock import PublishLock
 from assets.publish.memory import require_memory
 from assets.publish.plan import Plan, ReleaseCounts, plan_release
 from assets.publish.reading_back import DamagedReleaseError
@@ -94,15 +95,15 @@ def _publish(
     client: Redis, spool: Spool, plan: Plan, coverage: dict[str, float], lock_seconds: float
 ) -> PublishedRelease:
     with redis_errors(client), _publishing(client, lock_seconds) as lock:
-        live, _ = pointers(client)
-        held = plan.release in kept_names(client)
+        live, previous = pointers(client)
+        held = plan.release in (live, previous)
         newer = _newer_live(client, live, plan.meta)
         if newer and not held:
             raise NewerReleaseLiveError(plan.release, newer)
         verified, repaired = _make_whole(client, lock, spool, plan, held)
         if newer:
             raise NewerReleaseLiveError(plan.release, newer, repaired)
-        if plan.release != live or faults(client):
+        if plan.release != live or not {live, previous} - {None} <= listed_names(client):
             _flip(client, lock, plan.meta)
         return PublishedRelease(
             meta=plan.meta,
@@ -128,22 +129,20 @@ def _coverage(plan: Plan, expected_users: Mapping[str, int], min_coverage: float
     return coverage
 
 
-def _make_whole(
-    client: Redis, lock: PublishLock, spool: Spool, plan: Plan, held: bool
-) -> tuple[VerifiedRelease, str | None]:
+def _make_whole(client: Redis, lock: Lock, spool: Spool, plan: Plan, held: bool) -> tuple[VerifiedRelease, str | None]:
     """See to it that Redis holds the release as it should be; what was damaged before, if anything was."""
     published = asdict(plan.counts)
     repaired = None
     if held:
         try:
-            return verify(client, plan.release, published, beat=lock.beat), None
+            return verify(client, plan.release, published, beat=lock.reacquire), None
         except DamagedReleaseError as damage:
             repaired = str(damage)
     require_memory(client, plan)
     stored_as = _beside(plan.release, _LOADING_AGAIN) if held else plan.release
-    load(client, spool, plan, stored_as, lock.beat)
+    load(client, spool, plan, stored_as, lock.reacquire)
     try:
-        verified = verify(client, plan.release, published, stored_as=stored_as, beat=lock.beat)
+        verified = verify(client, plan.release, published, stored_as=stored_as, beat=lock.reacquire)
     except DamagedReleaseError as damage:
         raise ReleaseError(f"{damage}; the live release stays, publish again") from damage
     if held:
@@ -151,14 +150,15 @@ def _make_whole(
     return verified, repaired
 
 
-def _exchange(client: Redis, lock: PublishLock, name: str, stored_as: str) -> None:
+def _exchange(client: Redis, lock: Lock, name: str, stored_as: str) -> None:
     """Put the keys of a release that was loaded again in their place, all at once; those there become leftovers."""
 
     def keys_of(release: str) -> list[bytes]:
         return list(client.scan_iter(match=contract.release_key_pattern(release), count=1000))
 
     def exchange(pipe: Pipeline) -> None:
-        lock.require()
+        if not lock.owned():
+            raise LockNotOwnedError("the publish lock ran out")
         pipe.multi()
         for old, new, keys in ((name, _beside(name, _REPLACED), damaged), (stored_as, name, loaded)):
             for key in keys:
@@ -180,10 +180,12 @@ def _newer_live(client: Redis, live: str | None, meta: ReleaseMeta) -> str | Non
 
 
 @contextmanager
-def _publishing(client: Redis, seconds: float) -> Iterator[PublishLock]:
+def _publishing(client: Redis, seconds: float) -> Iterator[Lock]:
     """Hold the publish lock; leftovers are removed at the beginning and at the end."""
-    lock = PublishLock(client, seconds)
-    lock.acquire()
+    lock = client.lock(PUBLISH_LOCK, timeout=seconds)
+    # The lock of a publisher that was killed runs out by itself, so wait for as long as that can take.
+    if not lock.acquire(blocking_timeout=seconds + 1):
+        raise ReleaseError(f"another publisher holds the lock {PUBLISH_LOCK}; publish again when it has finished")
     silent = False
     try:
         _remove_leftovers(client, lock)
@@ -195,43 +197,47 @@ def _publishing(client: Redis, seconds: float) -> Iterator[PublishLock]:
     finally:
         if not silent:
             _remove_leftovers(client, lock)
-            lock.release()
+            # One that ran out is not ours to release; whoever holds it now keeps it.
+            with suppress(LockNotOwnedError):
+                lock.release()
 
 
-def _remove_leftovers(client: Redis, lock: PublishLock) -> None:
-    """Remove every release key that belongs neither to the live nor to the previous release, nor to one of them whose
-    pointer was lost.
-    """
+def _remove_leftovers(client: Redis, lock: Lock) -> None:
+    """Remove every release key that belongs neither to the live nor to the previous release."""
     if not lock.owned():
         return
-    kept = [f"audotics:{name}:".encode() for name in kept_names(client)]
+    kept = [f"audotics:{name}:".encode() for name in pointers(client) if name]
     keys = client.scan_iter(match=contract.release_key_pattern("*"), count=1000)
     # At once: of a record, a reader finds all that belongs to it or nothing.
     if leftovers := [key for key in keys if not key.startswith(tuple(kept))]:
         client.unlink(*leftovers)
 
 
-def _flip(client: Redis, lock: PublishLock, meta: ReleaseMeta) -> None:
+def _flip(client: Redis, lock: Lock, meta: ReleaseMeta) -> None:
     """Make the release live and the live one previous, in one transaction."""
     name = meta.release
 
     def flip(pipe: Pipeline) -> None:
-        lock.require()
-        live, _ = pointers(pipe)
+        if not lock.owned():
+            raise LockNotOwnedError("the publish lock ran out")
+        live, previous = pointers(pipe)
         # A rollback does not take the lock, and may have brought a later date back.
         if newer := _newer_live(pipe, live, meta):
             raise NewerReleaseLiveError(name, newer)
-        before = next((each for each in kept_names(pipe) if each != name), None)
+        before = next((each for each in (live, previous) if each and each != name), None)
+        gone = listed_names(pipe) - {name, before}
         now = time.time()
-        # One that is listed keeps the instant at which it first went live.
-        since = {each.release: each.published_at.timestamp() for each in listed(pipe) if each.published_at}
         pipe.multi()
         pipe.set(LIVE, name)
+        # One that is listed keeps the instant at which it first went live.
+        pipe.zadd(RELEASES, {name: now}, nx=True)
         if before:
             pipe.set(PREVIOUS, before)
+            # Listed already, unless the list was lost.
+            pipe.zadd(RELEASES, {before: now}, nx=True)
         else:
             pipe.delete(PREVIOUS)
-        pipe.delete(RELEASES)
-        pipe.zadd(RELEASES, {each: since.get(each, now) for each in (name, before) if each})
+        if gone:
+            pipe.zrem(RELEASES, *gone)
 
     client.transaction(flip, LIVE, PREVIOUS, RELEASES, PUBLISH_LOCK)

@@ -40,6 +40,7 @@ _COUNTED = {
     "similar_artists": "lists of similar artists",
     "countries": "popular lists of countries",
     "user_countries": "users with a country",
+    "search": "fields of the search index",
 }
 
 
@@ -123,6 +124,7 @@ def _held_counts(client: Redis, name: str, slates: Sequence[str]) -> ReleaseCoun
         "similar_artists": contract.similar_artists_key,
         "countries": contract.country_popular_key,
         "user_countries": contract.user_countries_key,
+        "search": contract.search_key,
     }
     held = {what: client.hlen(key(name)) for what, key in hashes.items()}
     for item in ("track", "artist"):

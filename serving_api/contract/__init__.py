@@ -30,6 +30,7 @@ from serving_api.contract.keys import (
     popular_key,
     release_key_pattern,
     release_name,
+    search_key,
     similar_artists_key,
     similar_tracks_key,
     slate_key,
@@ -63,6 +64,7 @@ from serving_api.contract.meta import (
     pack_meta,
     unpack_meta,
 )
+from serving_api.contract.names import joined_words, whole_name, words
 from serving_api.contract.records import (
     NO_BLOCKS,
     NO_DETAILS,
@@ -78,6 +80,15 @@ from serving_api.contract.records import (
     unpack_blocks,
     unpack_details,
     unpack_track,
+)
+from serving_api.contract.search import (
+    SEARCH_DESCRIPTION_FIELD,
+    SearchDescription,
+    SearchField,
+    SearchKind,
+    search_entries,
+    search_part_field,
+    unpack_search_description,
 )
 from serving_api.contract.version import (
     CONTRACT_VERSION,
@@ -105,6 +116,7 @@ __all__ = [
     "RELEASES",
     "SCENARIOS",
     "SCORE_DTYPE",
+    "SEARCH_DESCRIPTION_FIELD",
     "TRACK_FIELD",
     "UNTRAINED",
     "ApiKey",
@@ -116,6 +128,9 @@ __all__ = [
     "ListedKeys",
     "RankedList",
     "ReleaseMeta",
+    "SearchDescription",
+    "SearchField",
+    "SearchKind",
     "Track",
     "TrackDetails",
     "artist_field",
@@ -124,6 +139,7 @@ __all__ = [
     "artist_tracks_key",
     "artists_key",
     "country_popular_key",
+    "joined_words",
     "meta_key",
     "pack_api_key",
     "pack_artist",
@@ -136,6 +152,9 @@ __all__ = [
     "popular_key",
     "release_key_pattern",
     "release_name",
+    "search_entries",
+    "search_key",
+    "search_part_field",
     "similar_artists_key",
     "similar_tracks_key",
     "slate_key",
@@ -152,6 +171,9 @@ __all__ = [
     "unpack_keys",
     "unpack_list",
     "unpack_meta",
+    "unpack_search_description",
     "unpack_track",
     "user_countries_key",
+    "whole_name",
+    "words",
 ]

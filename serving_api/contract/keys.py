@@ -87,6 +87,11 @@ def artist_tracks_key(release: str) -> str:
     return f"audotics:{release}:artist-tracks"
 
 
+def search_key(release: str) -> str:
+    """Key of the hash that the search index of the release is in, in parts."""
+    return f"audotics:{release}:search"
+
+
 def release_key_pattern(release: str) -> str:
     """Glob that matches every key of one release and no other; `*` for the keys of all releases."""
     return f"audotics:{'????-??-??-????????' if release == '*' else release}:*"

@@ -39,6 +39,7 @@ ASSET_KEYS = [
     "recommendations",
     "release",
     "replayed_recommendations",
+    "search_index",
     *(f"similar_{name}" for name in ("artists", "tracks")),
     "similarity_evaluations",
     *(f"snapshots/{name}_history" for name in ("artists", "tracks", "users")),
@@ -81,6 +82,7 @@ def test_an_asset_asks_for_the_servers_and_the_lake_that_it_uses_and_for_no_othe
     }
     assert {key for key, resources in asked.items() if "redis" in resources} == {"blocks_in_redis", "release"}
     files = {"candidates", "training_set", "ranker_search", "rankers", "recommendations", "replayed_recommendations"}
+    files |= {"search_index", "release"}
     assert {key for key, resources in asked.items() if "lake" in resources} == files
     assert {key for key, resources in asked.items() if "warehouse" in resources} == set(ASSET_KEYS)
     for key, check in repository.asset_checks_defs_by_key.items():
@@ -117,6 +119,7 @@ def test_everything_hangs_together_from_raw_listens_to_the_release() -> None:
     [
         ("nightly", {"raw/listens", "features/feat_user", "release", "ml/recommendation_outcomes"}, {"rankers"}),
         ("nightly", {"similar_tracks", "similar_artists", "ml/similar_tracks_named"}, {"similarity_evaluations"}),
+        ("nightly", {"search_index"}, {"ranker_search"}),
         ("training", {"raw/listens", "features/feat_user", "training_set", "rankers"}, {"release", "ranker_search"}),
         ("search", {"features/feat_user", "training_set", "ranker_search"}, {"raw/listens", "rankers"}),
         ("training_and_release", {"raw/listens", "rankers", "release"}, {"model_evaluations"}),

@@ -204,6 +204,7 @@ def test_the_page_lists_exactly_the_keys_of_the_code() -> None:
         contract.user_countries_key("{release}"),
         contract.trending_key("{release}"),
         contract.artist_tracks_key("{release}"),
+        contract.search_key("{release}"),
     }
     assert {row[0].strip("`") for row in table("Keys")} == in_code
     builders = {name for name in vars(contract) if name.endswith("_key")}

@@ -1,0 +1,1 @@
+"""The search index of a release: its tracks and artists by name."""

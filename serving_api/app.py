@@ -24,6 +24,8 @@ from serving_api.errors import StoreUnavailableError
 from serving_api.observe import scrape
 from serving_api.observe.causes import text_of
 from serving_api.observe.install import Observation
+from serving_api.search import routes as search_routes
+from serving_api.search.indexes import searching
 from serving_api.settings import ServingSettings
 from serving_api.store import ReleaseStore
 
@@ -61,8 +63,9 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
                 await store.live()
             except StoreUnavailableError as error:
                 _log.warning("there is no release to fall back to yet: %s", text_of(error))
-            _collect_rarely()
-            yield
+            async with searching(app, store):
+                _collect_rarely()
+                yield
         await store.close()
         await access.close()
 
@@ -77,7 +80,7 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
         telemetry=observation.telemetry,
     )
     problems.install(app)
-    for router in (list_routes.router, list_routes.batch_router, routes.router, scrape.router):
+    for router in (list_routes.router, list_routes.batch_router, search_routes.router, routes.router, scrape.router):
         app.include_router(router)
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=GZIP_LEVEL)
     app.add_middleware(HostMiddleware, settings=serving)

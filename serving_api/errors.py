@@ -38,6 +38,14 @@ class UnreadableReleaseError(StoreUnavailableError):
         super().__init__(f"{fault}; {advice}")
 
 
+class SearchNotReadyError(StoreUnavailableError):
+    """Nothing can be searched at the moment: there is no index of the live release, or it is not open yet."""
+
+    slug = "search-not-ready"
+    title = "There is nothing to search in yet"
+    detail = "the search index of what was published last is not open, or there is none"
+
+
 class UnreadableBlocksError(StoreUnavailableError):
     """What a user has blocked is damaged, written by another version of the contract, or refused by Redis."""
 

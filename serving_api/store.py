@@ -76,6 +76,11 @@ class ReleaseStore:
         counts = {told["db.client.connection.state"]: count for count, told in self._pool.get_connection_count()}
         return counts["used"], counts["idle"]
 
+    @property
+    def redis(self) -> Redis:
+        """The client that all of the process reads with."""
+        return self._redis
+
     async def close(self) -> None:
         """Close the connections."""
         await self._redis.aclose()

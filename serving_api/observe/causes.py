@@ -20,6 +20,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from serving_api.access.errors import AccessError
 from serving_api.errors import (
     NoLiveReleaseError,
+    SearchNotReadyError,
     StoreUnavailableError,
     UnreadableBlocksError,
     UnreadableReleaseError,
@@ -46,6 +47,7 @@ _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (UnreadableBlocksError, "unreadable_blocks"),
     (UnreadableReleaseError, "unreadable_release"),
     (UnreadableScenarioError, "unreadable_scenario"),
+    (SearchNotReadyError, "search_not_ready"),
     (StoreUnavailableError, "store_unavailable"),
     (AccessError, "access_unavailable"),
 )

@@ -24,6 +24,7 @@ from serving_api import models
 from serving_api.app import create_app
 from serving_api.errors import (
     NoLiveReleaseError,
+    SearchNotReadyError,
     StoreUnavailableError,
     UnreadableBlocksError,
     UnreadableReleaseError,
@@ -39,6 +40,7 @@ TOLD_OF_THE_STORE = {
         UnreadableReleaseError,
         UnreadableBlocksError,
         UnreadableScenarioError,
+        SearchNotReadyError,
     )
 }
 

@@ -1,0 +1,1 @@
+"""Search over the tracks and artists of a release by name."""

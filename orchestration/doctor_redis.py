@@ -18,18 +18,20 @@ if TYPE_CHECKING:
     from assets.publish.verification import VerifiedRelease
 
 REDIS_FULL_AT = 0.9
+_PUBLISH_AGAIN = "`audotics run` publishes again, which puts it right"
 
 
 def redis_findings(url: str | None, warehouse_url: str | None, timeout_seconds: float) -> Iterator[Finding]:
     """Read what is in Redis, and compare it with the warehouse; None for a server that does not answer."""
     if url is None:
-        for name in ("Redis memory", "live release", "previous release", "blocks"):
+        for name in ("Redis memory", "live release", "previous release", "list of releases", "blocks"):
             yield Finding(name, False, "unknown", "start Redis first")
         return
     with redis_client(url, timeout_seconds) as client:
         yield _checked("Redis memory", lambda: _memory(client))
         yield _checked("live release", lambda: _live_release(client, warehouse_url))
         yield _checked("previous release", lambda: _previous_release(client, warehouse_url))
+        yield _checked("list of releases", lambda: _list_of_releases(client))
         if warehouse_url is None:
             yield Finding("blocks", False, "unknown", "start PostgreSQL first")
         else:
@@ -64,17 +66,33 @@ def _memory(client: redis.Redis) -> Finding:
 
 
 def _live_release(client: redis.Redis, warehouse_url: str | None) -> Finding:
-    release = cast(bytes | None, client.get(contract.LIVE))
-    if release is None:
-        return Finding("live release", False, "none", "publish one: `audotics run`")
-    return _release("live release", client, release.decode(), warehouse_url)
+    return _pointed_to("live release", client, contract.LIVE, warehouse_url) or Finding(
+        "live release", False, "none", "publish one: `audotics run`"
+    )
 
 
 def _previous_release(client: redis.Redis, warehouse_url: str | None) -> Finding:
-    release = cast(bytes | None, client.get(contract.PREVIOUS))
-    if release is None:
-        return Finding("previous release", True, "none yet, so nothing to roll back to")
-    return _release("previous release", client, release.decode(), warehouse_url)
+    return _pointed_to("previous release", client, contract.PREVIOUS, warehouse_url) or Finding(
+        "previous release", True, "none yet, so nothing to roll back to"
+    )
+
+
+def _pointed_to(name: str, client: redis.Redis, key: str, warehouse_url: str | None) -> Finding | None:
+    """What is found of the release that a pointer names; None where there is no pointer."""
+    from assets.publish.held import pointer_fault
+
+    if wrong := pointer_fault(client, key):
+        return Finding(name, False, wrong, _PUBLISH_AGAIN)
+    pointer = cast(bytes | None, client.get(key))
+    return None if pointer is None else _release(name, client, contract.release_name(pointer), warehouse_url)
+
+
+def _list_of_releases(client: redis.Redis) -> Finding:
+    from assets.publish.held import faults
+
+    wrong = faults(client)
+    name = "list of releases"
+    return Finding(name, False, "; ".join(wrong), _PUBLISH_AGAIN) if wrong else Finding(name, True, "as it should be")
 
 
 def _release(name: str, client: redis.Redis, release: str, warehouse_url: str | None) -> Finding:

@@ -24,6 +24,8 @@ BLOCKS_PER_BATCH = 5000
 FIELDS_PER_BATCH = 1000
 USERS_PER_BATCH = 500
 USERS_COMPARED = 1000
+# Where blocks are written while readers must not see half of them.
+_LOADING = f"{BLOCKS}:loading"
 
 
 @dataclass(frozen=True)
@@ -81,20 +83,20 @@ def remove_block(engine: Engine, client: Redis, user_id: str, kind: ItemKind, it
 def publish_blocks(engine: Engine, client: Redis, blocks_per_batch: int = BLOCKS_PER_BATCH) -> int:
     """Make Redis say what every user has blocked, batch by batch; returns the number of users who have.
 
-    Readers see a user's blocks of before or of now. Killed and run again, it ends the same. `client` must not decode
-    responses. Raises ReleaseError when Redis fails, AudoticsError when others had the lock of blocks for too long.
+    Readers see a user's blocks of before or of now; where the key is not of a hash, they show nobody a list until all
+    are there. Killed and run again, it ends the same. `client` must not decode responses.
+
+    Raises ReleaseError when Redis fails, AudoticsError when others had the lock of blocks for too long.
     """
-    users, last = 0, -1
-    while True:
-        with engine.begin() as connection:
-            acquire(connection.connection.cursor(), LOCK)
-            found = _batch(connection, last, blocks_per_batch)
-            if found is None:
-                break
-            packed, last = found
-            with redis_errors(client):
-                client.hset(BLOCKS, mapping=cast(Any, packed))
-            users += len(packed)
+    with redis_errors(client):
+        client.unlink(_LOADING)
+        damaged = _is_of_another_type(client)
+    if damaged:
+        _write_all(engine, client, _LOADING, blocks_per_batch)
+        with redis_errors(client):
+            client.rename(_LOADING, BLOCKS) if client.exists(_LOADING) else client.unlink(BLOCKS)
+    # Others may have been told of blocks that came or went meanwhile.
+    users = _write_all(engine, client, BLOCKS, blocks_per_batch)
     for fields in _fields(client):
         with engine.begin() as connection:
             acquire(connection.connection.cursor(), LOCK)
@@ -102,6 +104,25 @@ def publish_blocks(engine: Engine, client: Redis, blocks_per_batch: int = BLOCKS
                 with redis_errors(client):
                     client.hdel(BLOCKS, *stale)
     return users
+
+
+def _write_all(engine: Engine, client: Redis, key: str, blocks_per_batch: int) -> int:
+    """Write what every user has blocked into a hash; returns the number of users who have."""
+    users, last = 0, -1
+    while True:
+        with engine.begin() as connection:
+            acquire(connection.connection.cursor(), LOCK)
+            found = _batch(connection, last, blocks_per_batch)
+            if found is None:
+                return users
+            packed, last = found
+            with redis_errors(client):
+                client.hset(key, mapping=cast(Any, packed))
+            users += len(packed)
+
+
+def _is_of_another_type(client: Redis) -> bool:
+    return client.type(BLOCKS) not in (b"hash", b"none")
 
 
 def publish_users(engine: Engine, client: Redis, user_ids: Sequence[str]) -> None:
@@ -130,6 +151,8 @@ def compare_blocks(engine: Engine, client: Redis, sample: int = USERS_COMPARED) 
         users = connection.scalar(_USERS) or 0
         packed = packed_blocks(connection, list(connection.scalars(_RANDOM_USERS, {"users": sample})))
     with redis_errors(client):
+        if _is_of_another_type(client):
+            raise ReleaseError(f"{BLOCKS} is not a hash in Redis; `audotics blocks publish` writes it again")
         fields = client.hlen(BLOCKS)
         held = cast(list[bytes | None], client.hmget(BLOCKS, list(packed))) if packed else []
     differing = [user_id for user_id, other in zip(packed, held, strict=True) if packed[user_id] != other]

@@ -7,18 +7,17 @@ a release that is neither the live nor the previous one is a leftover, and is re
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from redis import Redis
 from redis.client import Pipeline
-from redis.exceptions import LockNotOwnedError
-from redis.lock import Lock
 
 from assets.publish.content import ReleaseError, ReleaseInput
 from assets.publish.failures import SILENT, redis_errors
-from assets.publish.held import listed_names, meta_or_fault, pointers
+from assets.publish.held import faults, kept_names, listed, meta_or_fault, pointers
 from assets.publish.loading import load
+from assets.publish.lock import PublishLock
 from assets.publish.memory import require_memory
 from assets.publish.plan import Plan, ReleaseCounts, plan_release
 from assets.publish.reading_back import DamagedReleaseError
@@ -95,15 +94,15 @@ def _publish(
     client: Redis, spool: Spool, plan: Plan, coverage: dict[str, float], lock_seconds: float
 ) -> PublishedRelease:
     with redis_errors(client), _publishing(client, lock_seconds) as lock:
-        live, previous = pointers(client)
-        held = plan.release in (live, previous)
+        live, _ = pointers(client)
+        held = plan.release in kept_names(client)
         newer = _newer_live(client, live, plan.meta)
         if newer and not held:
             raise NewerReleaseLiveError(plan.release, newer)
         verified, repaired = _make_whole(client, lock, spool, plan, held)
         if newer:
             raise NewerReleaseLiveError(plan.release, newer, repaired)
-        if plan.release != live or not {live, previous} - {None} <= listed_names(client):
+        if plan.release != live or faults(client):
             _flip(client, lock, plan.meta)
         return PublishedRelease(
             meta=plan.meta,
@@ -129,20 +128,22 @@ def _coverage(plan: Plan, expected_users: Mapping[str, int], min_coverage: float
     return coverage
 
 
-def _make_whole(client: Redis, lock: Lock, spool: Spool, plan: Plan, held: bool) -> tuple[VerifiedRelease, str | None]:
+def _make_whole(
+    client: Redis, lock: PublishLock, spool: Spool, plan: Plan, held: bool
+) -> tuple[VerifiedRelease, str | None]:
     """See to it that Redis holds the release as it should be; what was damaged before, if anything was."""
     published = asdict(plan.counts)
     repaired = None
     if held:
         try:
-            return verify(client, plan.release, published, beat=lock.reacquire), None
+            return verify(client, plan.release, published, beat=lock.beat), None
         except DamagedReleaseError as damage:
             repaired = str(damage)
     require_memory(client, plan)
     stored_as = _beside(plan.release, _LOADING_AGAIN) if held else plan.release
-    load(client, spool, plan, stored_as, lock.reacquire)
+    load(client, spool, plan, stored_as, lock.beat)
     try:
-        verified = verify(client, plan.release, published, stored_as=stored_as, beat=lock.reacquire)
+        verified = verify(client, plan.release, published, stored_as=stored_as, beat=lock.beat)
     except DamagedReleaseError as damage:
         raise ReleaseError(f"{damage}; the live release stays, publish again") from damage
     if held:
@@ -150,15 +151,14 @@ def _make_whole(client: Redis, lock: Lock, spool: Spool, plan: Plan, held: bool)
     return verified, repaired
 
 
-def _exchange(client: Redis, lock: Lock, name: str, stored_as: str) -> None:
+def _exchange(client: Redis, lock: PublishLock, name: str, stored_as: str) -> None:
     """Put the keys of a release that was loaded again in their place, all at once; those there become leftovers."""
 
     def keys_of(release: str) -> list[bytes]:
         return list(client.scan_iter(match=contract.release_key_pattern(release), count=1000))
 
     def exchange(pipe: Pipeline) -> None:
-        if not lock.owned():
-            raise LockNotOwnedError("the publish lock ran out")
+        lock.require()
         pipe.multi()
         for old, new, keys in ((name, _beside(name, _REPLACED), damaged), (stored_as, name, loaded)):
             for key in keys:
@@ -180,12 +180,10 @@ def _newer_live(client: Redis, live: str | None, meta: ReleaseMeta) -> str | Non
 
 
 @contextmanager
-def _publishing(client: Redis, seconds: float) -> Iterator[Lock]:
+def _publishing(client: Redis, seconds: float) -> Iterator[PublishLock]:
     """Hold the publish lock; leftovers are removed at the beginning and at the end."""
-    lock = client.lock(PUBLISH_LOCK, timeout=seconds)
-    # The lock of a publisher that was killed runs out by itself, so wait for as long as that can take.
-    if not lock.acquire(blocking_timeout=seconds + 1):
-        raise ReleaseError(f"another publisher holds the lock {PUBLISH_LOCK}; publish again when it has finished")
+    lock = PublishLock(client, seconds)
+    lock.acquire()
     silent = False
     try:
         _remove_leftovers(client, lock)
@@ -197,47 +195,43 @@ def _publishing(client: Redis, seconds: float) -> Iterator[Lock]:
     finally:
         if not silent:
             _remove_leftovers(client, lock)
-            # One that ran out is not ours to release; whoever holds it now keeps it.
-            with suppress(LockNotOwnedError):
-                lock.release()
+            lock.release()
 
 
-def _remove_leftovers(client: Redis, lock: Lock) -> None:
-    """Remove every release key that belongs neither to the live nor to the previous release."""
+def _remove_leftovers(client: Redis, lock: PublishLock) -> None:
+    """Remove every release key that belongs neither to the live nor to the previous release, nor to one of them whose
+    pointer was lost.
+    """
     if not lock.owned():
         return
-    kept = [f"audotics:{name}:".encode() for name in pointers(client) if name]
+    kept = [f"audotics:{name}:".encode() for name in kept_names(client)]
     keys = client.scan_iter(match=contract.release_key_pattern("*"), count=1000)
     # At once: of a record, a reader finds all that belongs to it or nothing.
     if leftovers := [key for key in keys if not key.startswith(tuple(kept))]:
         client.unlink(*leftovers)
 
 
-def _flip(client: Redis, lock: Lock, meta: ReleaseMeta) -> None:
+def _flip(client: Redis, lock: PublishLock, meta: ReleaseMeta) -> None:
     """Make the release live and the live one previous, in one transaction."""
     name = meta.release
 
     def flip(pipe: Pipeline) -> None:
-        if not lock.owned():
-            raise LockNotOwnedError("the publish lock ran out")
-        live, previous = pointers(pipe)
+        lock.require()
+        live, _ = pointers(pipe)
         # A rollback does not take the lock, and may have brought a later date back.
         if newer := _newer_live(pipe, live, meta):
             raise NewerReleaseLiveError(name, newer)
-        before = next((each for each in (live, previous) if each and each != name), None)
-        gone = listed_names(pipe) - {name, before}
+        before = next((each for each in kept_names(pipe) if each != name), None)
         now = time.time()
+        # One that is listed keeps the instant at which it first went live.
+        since = {each.release: each.published_at.timestamp() for each in listed(pipe) if each.published_at}
         pipe.multi()
         pipe.set(LIVE, name)
-        # One that is listed keeps the instant at which it first went live.
-        pipe.zadd(RELEASES, {name: now}, nx=True)
         if before:
             pipe.set(PREVIOUS, before)
-            # Listed already, unless the list was lost.
-            pipe.zadd(RELEASES, {before: now}, nx=True)
         else:
             pipe.delete(PREVIOUS)
-        if gone:
-            pipe.zrem(RELEASES, *gone)
+        pipe.delete(RELEASES)
+        pipe.zadd(RELEASES, {each: since.get(each, now) for each in (name, before) if each})
 
     client.transaction(flip, LIVE, PREVIOUS, RELEASES, PUBLISH_LOCK)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from warehouse.errors import AudoticsError
 from warehouse.frames import fetch_frame
 
 _USERS_PER_BATCH = 5000
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
@@ -100,7 +101,7 @@ def record_releases(
     verified = {release: asdict(counts) for release, counts in (published or {}).items()}
     connection.execute(text("update ml.releases set status = 'retired'"))
     for release in listed:
-        if release.meta is None:
+        if release.meta is None or release.published_at is None:
             connection.execute(_UPDATE_STATUS, {"release": release.release, "status": release.status})
             continue
         connection.execute(
@@ -136,7 +137,8 @@ def read_releases(connection: Connection, listed: Sequence[ListedRelease]) -> li
     """The releases on record and those that Redis holds, latest published first, as plain data.
 
     `unreadable` says why Redis' description of a release cannot be read, null where it can; a release like that which
-    is not on record has null for what only its description says. `left_out` says what it does not hold.
+    is not on record has null for what only its description says. When it was published is null if neither says it.
+    `left_out` says what a release does not hold.
     """
     rows = connection.execute(
         text("select release, as_of, models, counts, published_at, status from ml.releases")
@@ -149,12 +151,12 @@ def read_releases(connection: Connection, listed: Sequence[ListedRelease]) -> li
             unknown = dict.fromkeys(("as_of", "models", "counts"))
             known = {"release": each.release, "published_at": each.published_at, "status": each.status}
             releases.append({**known, **unknown, "unreadable": each.fault})
-    releases.sort(key=lambda release: release["published_at"], reverse=True)
+    releases.sort(key=lambda release: release["published_at"] or _NEVER, reverse=True)
     return [
         {
             **each,
             "as_of": each["as_of"] and each["as_of"].isoformat(),
-            "published_at": each["published_at"].isoformat(timespec="seconds"),
+            "published_at": each["published_at"] and each["published_at"].isoformat(timespec="seconds"),
             "left_out": left_out(each["models"], each["counts"]) if each["models"] is not None else [],
         }
         for each in releases

@@ -20,14 +20,17 @@ def list_(as_json: AsJson = False) -> None:
 
     Example: `audotics releases list`
     """
+    from assets.publish.held import faults
     from assets.publish.warehouse_content import read_releases
-    from orchestration.cli.rendering import print_json, print_table, say
+    from orchestration.cli.rendering import note, print_json, print_table, say
     from orchestration.platform import open_platform
 
     platform = open_platform()
     listed = _record(platform)
     with platform.transaction() as connection:
         releases = read_releases(connection, listed)
+    for fault in faults(platform.redis()):
+        note(f"{fault}; publish again, which puts it right")
     if as_json:
         print_json(releases)
         return
@@ -35,7 +38,7 @@ def list_(as_json: AsJson = False) -> None:
         (
             each["release"],
             each["status"],
-            f"{datetime.fromisoformat(each['published_at']).astimezone(UTC):%Y-%m-%d %H:%M}",
+            each["published_at"] and f"{datetime.fromisoformat(each['published_at']).astimezone(UTC):%Y-%m-%d %H:%M}",
             sum(each["counts"]["users"].values()) if each["counts"] else None,
         )
         for each in releases

@@ -57,7 +57,10 @@ def unpack_meta(packed: bytes) -> ReleaseMeta:
         fault = error.errors()[0]
         where = ".".join(map(str, fault["loc"]))
         raise ContractError(f"a release has a damaged meta document: {where}: {fault['msg']}") from error
-    return replace(meta, generated_at=meta.generated_at.astimezone(UTC))
+    try:
+        return replace(meta, generated_at=meta.generated_at.astimezone(UTC))
+    except OverflowError as error:
+        raise ContractError(f"a release has a damaged meta document: generated_at: {error}") from error
 
 
 _META = TypeAdapter(ReleaseMeta)

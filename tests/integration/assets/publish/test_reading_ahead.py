@@ -1,5 +1,7 @@
 """Reading hashes whole: Redis is asked for the next chunk before the last one is used."""
 
+from typing import cast
+
 import pytest
 from redis import Redis
 from sample_release import in_mid_load, sample_release
@@ -52,41 +54,46 @@ def test_what_was_under_way_when_a_connection_was_closed_is_written_all_the_same
     verify(client, name)
 
 
-class _Resizing:
+class Resizing(Redis):
     """Makes a hash larger and smaller in turn, so that Redis hands out some of it twice."""
 
-    def __init__(self, client: Redis, key: str, payload: bytes, beats: int) -> None:
-        self._client, self._key, self._beats = client, key, beats
-        self._more = {f"more_{number}": payload for number in range(3000)}
-        self._larger = False
+    def __call__(self, key: str, payload: bytes) -> None:
+        more = {f"more_{number}": payload for number in range(3000)}
+        if self.hexists(key, "more_0"):
+            self.hdel(key, *more)
+        else:
+            self.hset(key, mapping=more)  # type: ignore[arg-type]
 
-    def __call__(self) -> None:
-        self._beats -= 1
-        if self._beats >= 0 or self._larger:
-            self._larger = not self._larger
-            if self._larger:
-                self._client.hset(self._key, mapping=self._more)  # type: ignore[arg-type]
-            else:
-                self._client.hdel(self._key, *self._more)
+    def hlen(self, name: str) -> int:  # type: ignore[override]
+        """The length without what this has added."""
+        if self.hexists(name, "more_0"):
+            self(name, b"")
+        return int(super().hlen(name))
 
 
 def test_a_hash_that_is_made_smaller_while_it_is_read_is_read_again(
-    client: Redis, monkeypatch: pytest.MonkeyPatch
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name = publish(client, sample_release(users=300)).meta.release
-    key = contract.slate_key(name, "for_you")
-    payload = client.hget(key, "user_7")
-    assert isinstance(payload, bytes)
-    monkeypatch.setattr("assets.publish.reading_back.ENTRIES_PER_READ", 10)
-    found: list[bytes] = []
-    resize = _Resizing(client, key, payload, 40)
-    for fields, _ in scanned(client, key, 10):
-        found += [field for field in fields if field.startswith(b"user")]
-        resize()
-    assert set(found) == {b"user_%d" % number for number in range(300)}
-    assert len(found) > 300, "Redis handed nothing out twice"
-    assert client.hlen(key) == 300
+    with Resizing.from_url(redis_url) as client:
+        name = publish(client, sample_release(users=300)).meta.release
+        key = contract.slate_key(name, "for_you")
+        payload = cast(bytes, client.hget(key, "user_7"))
+        monkeypatch.setattr("assets.publish.reading_back.ENTRIES_PER_READ", 10)
+        found: list[bytes] = []
+        for fields, _ in scanned(client, key, 10):
+            found += [field for field in fields if field.startswith(b"user")]
+            client(key, payload)
+        assert set(found) == {b"user_%d" % number for number in range(300)}
+        assert len(found) > 300, "Redis handed nothing out twice"
+        assert client.hlen(key) == 300
 
-    assert verify(client, name, beat=_Resizing(client, key, payload, 101)).counts.users["for_you"] == 300
-    with pytest.raises(DamagedReleaseError, match="change while they are read"):
-        verify(client, name, beat=_Resizing(client, key, payload, 10**6))
+        left = [100]
+
+        def for_a_while() -> None:
+            left[0] -= 1
+            if left[0] > 0:
+                client(key, payload)
+
+        assert verify(client, name, beat=for_a_while).counts.users["for_you"] == 300
+        with pytest.raises(DamagedReleaseError, match="change while they are read"):
+            verify(client, name, beat=lambda: client(key, payload))

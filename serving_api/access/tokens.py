@@ -97,8 +97,11 @@ class Tokens:
 
     def _caller(self, claims: dict[str, Any]) -> Caller:
         """Whoever the token is about: a listener, unless a scope or a role makes it more."""
-        user_id = claims.get(self._settings.api_oidc_user_claim)
-        listener = user_id if isinstance(user_id, str) and user_id else None
+        claim = self._settings.api_oidc_user_claim
+        user_id = claims.get(claim)
+        # A service's own token has its client id as its subject (RFC 9068), and somebody may be called like that.
+        service = claim == "sub" and claims.get("client_id", claims.get("azp")) == user_id
+        listener = user_id if isinstance(user_id, str) and user_id and not service else None
         roles = set(_words(claims.get(self._settings.api_oidc_roles_claim)))
         if listener is not None:
             roles.add("listener")

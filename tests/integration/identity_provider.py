@@ -34,6 +34,12 @@ class SigningKey:
         made: Any = ECAlgorithm if self.algorithm == "ES256" else RSAAlgorithm
         return made.to_jwk(public, as_dict=True) | {"kid": self.key_id, "use": "sig"}
 
+    @property
+    def private_jwk(self) -> dict[str, Any]:
+        """The whole key, for a provider that signs by itself."""
+        made: Any = ECAlgorithm if self.algorithm == "ES256" else RSAAlgorithm
+        return made.to_jwk(self.private, as_dict=True) | {"kid": self.key_id, "use": "sig", "alg": self.algorithm}
+
 
 class KeyServer:
     """Shows what `keys` holds as a provider would, counts how often, and may be silent."""

@@ -1,0 +1,126 @@
+"""How good lists are that follow from the first artists of people who are new, beside what is popular.
+
+People whose first listen came after the date of the live release are held out: nothing of theirs is in it. Of each
+the first three artists are the seeds, and relevant is what they heard in the 14 days after the third of these began,
+except what they had heard by then. The read API's own store makes the lists. Example, with a home that has the history:
+
+    audotics run --as-of 2014-11-01
+    python -m benchmarks.from_seeds --days 60
+"""
+
+import argparse
+import asyncio
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from adbc_driver_postgresql import dbapi
+
+from assets.metrics.intervals import mean_with_interval, paired_difference
+from assets.metrics.protocol import HEADLINE, per_user_metrics
+from assets.slates import HORIZON_DAYS, LIST_LENGTH
+from orchestration.cli.rendering import print_json, print_table
+from orchestration.platform import open_platform
+from serving_api.pages import Window
+from serving_api.seed_lists import SeedsAsked
+from serving_api.store import ReleaseStore
+from warehouse.engine import adbc_connect
+from warehouse.frames import fetch_frame
+
+Shown = dict[str, dict[Any, list[str]]]
+"""By kind of list and user key the ids of tracks, best first."""
+
+SEEDS = 3
+SEED = 7
+# The first listen of each new person to each of their first artists, and what they heard afterwards.
+NEWCOMERS = """
+    with listens as (
+        select user_key, track_key, artist_key, artist_id, listened_at
+        from core.fct_listens inner join core.dim_tracks using (track_key)
+        where user_key in (
+            select user_key from core.fct_listens group by user_key
+            having min(listened_at) >= date '{as_of}' and min(listened_at) < date '{as_of}' + {days}
+        )
+    ),
+    artists as (
+        select user_key, artist_id, min(listened_at) as first_at from listens
+        where artist_id is not null group by user_key, artist_id
+    ),
+    seeds as (
+        select user_key, artist_id, first_at,
+            row_number() over (partition by user_key order by first_at, artist_id) as place
+        from artists
+    )
+"""
+
+
+def newcomers(connection: dbapi.Connection, as_of: str, days: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Seeds (user_key, artist_id) and relevant tracks (user_key, track_key, track_id) of people who are new."""
+    query = NEWCOMERS.format(as_of=as_of, days=days)
+    seeds = fetch_frame(connection, f"{query} select user_key, artist_id from seeds where place <= {SEEDS}")
+    relevant = fetch_frame(
+        connection,
+        f"{query}, chosen as (select user_key, first_at as at from seeds where place = {SEEDS})"
+        " select distinct listens.user_key, listens.track_key from listens inner join chosen using (user_key)"
+        f" where listened_at > at and listened_at <= at + interval '{HORIZON_DAYS} days' and not exists ("
+        " select from listens as before where before.user_key = listens.user_key"
+        " and before.track_key = listens.track_key and before.listened_at <= at)",
+    )
+    return seeds[seeds["user_key"].isin(relevant["user_key"])], relevant
+
+
+async def lists(store: ReleaseStore, seeds: pd.DataFrame) -> Shown:
+    """The ids of the tracks that each person is shown, from seeds and from what is popular."""
+    window = Window(LIST_LENGTH)
+    release = await store.live()
+    popular = [item.public_id for item in release.popular.page(window).items]
+    shown: Shown = {"from seeds": {}, "popular": {}}
+    for user, chosen in seeds.groupby("user_key")["artist_id"].agg(list).items():
+        found = await store.from_seeds(SeedsAsked(chosen, (), window))
+        listed = [item.public_id for item in found.page.items]
+        # Who has nothing similar to their seeds is shown what is popular, as the API does.
+        shown["from seeds"][user] = listed or popular
+        shown["popular"][user] = popular
+    return shown
+
+
+def main() -> None:
+    """One line for each kind of list, and the difference."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--days", type=int, default=60, help="How long after the release somebody counts as new.")
+    parser.add_argument("--json", action="store_true")
+    chosen = parser.parse_args()
+    platform = open_platform()
+
+    async def read() -> tuple[str, Shown, pd.DataFrame, pd.DataFrame]:
+        store = ReleaseStore(platform.redis_url)
+        release = await store.live()
+        with adbc_connect(platform.warehouse_url) as connection:
+            seeds, relevant = newcomers(connection, str(release.meta.as_of), chosen.days)
+            tracks = fetch_frame(connection, "select track_id, track_key from core.dim_tracks")
+        shown = await lists(store, seeds)
+        await store.close()
+        return release.name, shown, relevant, tracks
+
+    release, shown, relevant, tracks = asyncio.run(read())
+    keys = dict(zip(tracks["track_id"], tracks["track_key"], strict=True))
+    values = {}
+    for name, of_users in shown.items():
+        rows = [(user, rank, keys[each]) for user, ids in of_users.items() for rank, each in enumerate(ids, 1)]
+        listed = pd.DataFrame(rows, columns=["user_key", "rank", "track_key"]).astype(np.int32)
+        values[name] = per_user_metrics(listed, relevant)[1][HEADLINE]
+    difference = paired_difference(values["from seeds"], values["popular"], "popular", HEADLINE, SEED)
+    people = len(relevant["user_key"].unique())
+    if chosen.json:
+        means = {name: mean_with_interval(each, SEED) for name, each in values.items()}
+        print_json({"release": release, "people": people, "metric": HEADLINE, **means, "difference": difference})
+        return
+    print_table(
+        f"{people:,} people new in the {chosen.days} days after {release}, {HEADLINE}",
+        ("list", "mean"),
+        [(name, f"{each.mean():.4f}") for name, each in values.items()] + [("difference", str(difference))],
+    )
+
+
+if __name__ == "__main__":
+    main()

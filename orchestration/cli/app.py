@@ -44,6 +44,7 @@ for command in (
     search.search,
     migrations.migrate,
     servers.up,
+    servers.serve,
     servers.down,
     servers.doctor,
     servers.env,

@@ -25,6 +25,23 @@ def up(ui_port: UiPort = 3000, api_port: ApiPort = 8080) -> None:
     run_until_interrupted(ui_port, api_port, say)
 
 
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on, in place of AUDOTICS_API_HOST.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port, in place of AUDOTICS_API_PORT (8080); 0 takes a free one."),
+    ] = None,
+) -> None:
+    """Run the read API alone until Ctrl-C; it needs nothing but Redis.
+
+    Example: `AUDOTICS_API_AUTH=off audotics serve --port 8081`
+    """
+    from orchestration.cli.rendering import note
+    from orchestration.serve import serve_alone
+
+    serve_alone(host, port, note)
+
+
 def down(
     force: Annotated[bool, typer.Option("--force", help="Also under runs, which then fail.")] = False,
     as_json: AsJson = False,

@@ -48,13 +48,23 @@ def ensure_running(settings: Settings) -> Endpoints:
 
     Raises AudoticsError when the home cannot be written, a fixed port is taken, or a server does not start.
     """
+    urls = _urls(settings, _servers(settings))
+    return Endpoints(warehouse_url=urls[LocalPostgres.name], redis_url=urls[LocalRedis.name])
+
+
+def ensure_redis(settings: Settings) -> str:
+    """As `ensure_running`, of Redis alone; returns its URL."""
+    return _urls(settings, [server for server in _servers(settings) if server.name == LocalRedis.name])[LocalRedis.name]
+
+
+def _urls(settings: Settings, wanted: list[LocalServer]) -> dict[str, str]:
+    """The URLs of the wanted servers by name, started if need be."""
     given = _given_urls(settings)
-    servers = [server for server in _servers(settings) if server.name not in given]
+    servers = [server for server in wanted if server.name not in given]
     state = read_state(settings.home) if servers else {}
     if not all(_answers(server, state.get(server.name), _fixed_port(settings, server)) for server in servers):
         state = _start(settings, servers)
-    urls = given | {server.name: server.url(state[server.name]) for server in servers}
-    return Endpoints(warehouse_url=urls[LocalPostgres.name], redis_url=urls[LocalRedis.name])
+    return given | {server.name: server.url(state[server.name]) for server in servers}
 
 
 def stop(settings: Settings) -> list[str]:

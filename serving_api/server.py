@@ -1,0 +1,18 @@
+"""Runs the read API until it is told to stop."""
+
+import uvicorn
+
+from serving_api.app import create_app
+from serving_api.settings import ServingSettings
+
+
+def serve(settings: ServingSettings) -> None:
+    """Serve on the address of the settings, until SIGINT or SIGTERM."""
+    uvicorn.run(
+        create_app(settings),
+        host=settings.api_host,
+        port=settings.api_port,
+        ssl_certfile=settings.api_tls_cert,
+        ssl_keyfile=settings.api_tls_key,
+        log_config=None,
+    )

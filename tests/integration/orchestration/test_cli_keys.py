@@ -27,7 +27,7 @@ def printed(redis_url: str, *arguments: str) -> Any:
 
 
 def test_a_key_from_its_making_to_its_end(client: Redis, redis_url: str) -> None:
-    made = printed(redis_url, "create", "mobile backend", "--role", "reader", "--scope", "operate", "--days", "30")
+    made = printed(redis_url, "create", "backend", "--role", "reader", "--scope", "operate", "--days", "30")
     assert made["scopes"] == ["catalogue:read", "lists:read", "operate"]
     assert made["state"] == "valid"
     expires = datetime.fromisoformat(made["expires_at"])
@@ -35,7 +35,7 @@ def test_a_key_from_its_making_to_its_end(client: Redis, redis_url: str) -> None
     (held,) = list_keys(client).keys
     assert held.secrets[0].sha256 == digest(made["secret"]).hex()
     listed = keys(redis_url, "list")
-    assert made["id"] in listed.stdout and "mobile backend" in listed.stdout
+    assert made["id"] in listed.stdout and "backend" in listed.stdout
     assert made["secret"] not in listed.stdout and held.secrets[0].sha256 not in listed.stdout
     rotated = keys(redis_url, "rotate", made["id"], "--overlap-hours", "2")
     # The secret alone, to be passed on.

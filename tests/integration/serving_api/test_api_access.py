@@ -120,6 +120,7 @@ def test_preflights_and_methods_tell_nothing(released: str) -> None:
         problem(api.delete(LISTS), 405, "about:blank")
 
 
+@pytest.mark.slow
 def test_off_answers_loopback_only_whatever_started_it(released: str, tmp_path: Path) -> None:
     command = ("-m", "uvicorn", "--factory", "serving_api.app:create_app", "--port", "{port}")
     with api_process(released, tmp_path, command=command) as api, httpx.Client(base_url=api.url) as connected:

@@ -1,7 +1,9 @@
 """API keys: what they open, and from when to when."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from subprocess import Popen
 
@@ -10,11 +12,14 @@ import orjson
 import pytest
 from api_client import document, problem, running_api, running_redis
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 from sample_release import sample_release
 
 from assets.publish.release import publish
 from serving_api import contract, models
+from serving_api.access.errors import WhoError
 from serving_api.access.key_admin import MadeKey, create_key, list_keys, revoke_key, rotate_key
+from serving_api.access.key_ring import KeyRing
 from serving_api.access.scopes import ROLES, Scope
 
 pytestmark = pytest.mark.own_redis
@@ -164,3 +169,27 @@ def test_keys_go_on_while_redis_is_silent(own_server: tuple[Popen[bytes], str]) 
         problem(refused, 503, "access-unavailable")
         assert refused.headers["retry-after"] == "5"
         problem(api.get(LISTS), 401, "not-authenticated")
+
+
+def test_finding_out_takes_as_long_whatever_is_shared_with_a_good_secret(client: Redis, redis_url: str) -> None:
+    good = create_key(client, "app", APP, None).secret
+
+    async def work() -> dict[str, float]:
+        async with AsyncRedis.from_url(redis_url) as connected:
+            ring = KeyRing(connected)
+            await ring.read()
+            assert ring.caller(good).who.startswith("key:")
+        tried = {"nothing": "aud_" + "#" * (len(good) - 4), "all but the last letter": good[:-1] + "#"}
+        rounds: dict[str, list[float]] = {name: [] for name in tried}
+        for _ in range(300):
+            for name, secret in tried.items():
+                started = time.perf_counter()
+                for _ in range(30):
+                    with suppress(WhoError):
+                        ring.caller(secret)
+                rounds[name].append(time.perf_counter() - started)
+        # The shortest is what nothing else on the machine held up.
+        return {name: min(taken) for name, taken in rounds.items()}
+
+    taken = asyncio.run(work())
+    assert max(taken.values()) < 1.15 * min(taken.values()), taken

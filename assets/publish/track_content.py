@@ -10,16 +10,13 @@ from assets.publish.fetching import fetch_in_batches
 from serving_api.contract import NO_DETAILS, Track
 from warehouse.dates import sql_date
 
-# A track that has more is known well enough by these.
-MOST_TAGS = 10
-
 
 def heard_tracks(connection: dbapi.Connection, as_of: date) -> Iterator[list[Track]]:
     """The tracks that had been heard by then, in batches, by key; their details are those of now."""
     rows = fetch_in_batches(
         connection,
         "with tags as (select track_key, array_agg(tag order by position) as tags from core.dim_track_tags"
-        f" where position <= {MOST_TAGS} group by track_key)"
+        " group by track_key)"
         " select track_key, track_id, title, artist_name, artist_id, recording_mbid, duration_ms, isrc, tags"
         " from core.dim_tracks inner join features.feat_track using (track_key)"
         " left join core.dim_track_details using (track_key) left join tags using (track_key)"

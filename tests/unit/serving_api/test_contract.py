@@ -247,6 +247,8 @@ def test_the_page_and_the_api_say_how_many_listeners_make_something_public() -> 
     assert f"fewer than {LEAST_LISTENERS} people gave" in described["TrackInfo"]["properties"]["tags"]["description"]
     models = yaml.safe_load((ROOT / "dbt_project" / "dbt_project.yml").read_text(encoding="utf-8"))
     assert models["vars"]["least_listeners"] == LEAST_LISTENERS
+    most = f"t most {models['vars']['most_tags']}"
+    assert most in PAGE and most in described["TrackInfo"]["properties"]["tags"]["description"]
 
 
 def test_the_page_names_the_rules_of_a_scenario() -> None:

@@ -154,8 +154,10 @@ class SearchIndexes:
             keys[hit.kind].add(hit.key)
         shown: dict[tuple[SearchKind, int], bytes] = {}
         with unavailable_on_redis_error():
-            tracks = await release.tracks.of(self._redis, keys[SearchKind.TRACK])
-            artists = await release.artists.of(self._redis, keys[SearchKind.ARTIST])
+            tracks, artists = await asyncio.gather(
+                release.tracks.of(self._redis, keys[SearchKind.TRACK]),
+                release.artists.of(self._redis, keys[SearchKind.ARTIST]),
+            )
         shown |= {(SearchKind.TRACK, key): known.shown for key, known in tracks.items()}
         shown |= {(SearchKind.ARTIST, key): known.shown for key, known in artists.items()}
         return [(hit, shown[hit.kind, hit.key]) for hit in hits if (hit.kind, hit.key) in shown]

@@ -3,8 +3,10 @@
 import re
 import struct
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
+from io import BytesIO
 
 import numpy as np
 import orjson
@@ -269,3 +271,28 @@ def test_the_page_names_the_version_the_meta_fields_and_the_track_field() -> Non
     assert len(RECORDS["details"]) == len(TrackDetails._fields)
     assert len(RECORDS["artist"]) == len(Artist._fields) - 1
     assert contract.ANCHOR_REASON_TYPE in PAGE
+
+
+def test_the_page_describes_the_search_index_as_the_code_has_it() -> None:
+    described = [row[0].strip("`") for row in table("Search index")]
+    assert sorted(described) == sorted(
+        [*(field.name for field in fields(contract.SearchDescription)), "field", "---", *contract.SearchField]
+    )
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [b"", b"[]", b"\xff", b'{"names": 1}', b'{"names":"1","listed":1,"size":1,"sha256":"","engine":"","format":1}'],
+)
+def test_a_description_of_an_index_that_cannot_be_read_is_refused(packed: bytes) -> None:
+    with pytest.raises(ContractError):
+        contract.unpack_search_description(packed)
+
+
+def test_an_index_comes_back_from_its_parts_as_it_was() -> None:
+    archive = bytes(range(256)) * 40_000
+    description = contract.SearchDescription(3, 2, len(archive), "0" * 64, "tantivy 1")
+    entries = dict(contract.search_entries(description, BytesIO(archive)))
+    assert contract.unpack_search_description(entries[contract.SEARCH_DESCRIPTION_FIELD]) == description
+    assert b"".join(entries[contract.search_part_field(part)] for part in range(description.parts)) == archive
+    assert len(entries) == description.parts + 1 == 4

@@ -33,4 +33,6 @@ def redis_errors(client: Redis) -> Iterator[None]:
             " overloaded, or raise AUDOTICS_REDIS_TIMEOUT_SECONDS"
         ) from error
     except RedisError as error:
-        raise ReleaseError(f"Redis at {where} failed: {error}; check it and AUDOTICS_REDIS_URL") from error
+        another_type = str(error).startswith("WRONGTYPE")
+        advice = "`audotics doctor` names the key" if another_type else "check it and AUDOTICS_REDIS_URL"
+        raise ReleaseError(f"Redis at {where} failed: {error}; {advice}") from error

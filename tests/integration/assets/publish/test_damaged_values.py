@@ -4,6 +4,9 @@ The table is key by damage, over every key of docs/contract.md; `test_api_damage
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+from io import BytesIO
 
 import numpy as np
 import orjson
@@ -11,15 +14,15 @@ import pytest
 from redis import Redis
 from sample_release import contents, sample_release
 
-from assets.publish.blocks import compare_blocks, publish_blocks
-from assets.publish.content import ReleaseError
+from assets.publish.blocks import compare_blocks, publish_blocks, publish_users
+from assets.publish.content import ReleaseError, ReleaseInput
 from assets.publish.held import faults, list_releases, rollback
 from assets.publish.release import publish
 from assets.publish.warehouse_content import read_releases, record_releases
 from orchestration.doctor_redis import redis_findings
 from orchestration.findings import Finding
 from serving_api import contract
-from serving_api.contract import BLOCKS, LIVE, PREVIOUS, PUBLISH_LOCK, RELEASES
+from serving_api.contract import BLOCKS, LIVE, PREVIOUS, PUBLISH_LOCK, RELEASES, SearchDescription, search_entries
 from warehouse.engine import create_engine
 
 _LIST = contract.pack_list(np.array([3, 1], np.int32), np.array([2, 1], np.float32))
@@ -94,6 +97,7 @@ BY_KEY = {
     "track-ids": (contract.track_ids_key, FIELDS),
     "artist-ids": (contract.artist_ids_key, FIELDS),
     "user-countries": (contract.user_countries_key, COUNTRY),
+    "search": (contract.search_key, {"empty": b"", "not JSON": b"{", "of another part": b"x" * 100}),
     "meta": (contract.meta_key, METAS),
 }
 TYPES = ("string", "hash", "list", "set", "zset", "stream")
@@ -144,10 +148,17 @@ def findings(redis_url: str, warehouse_url: str) -> dict[str, Finding]:
     return {each.name: each for each in redis_findings(redis_url, warehouse_url, 10)}
 
 
+def with_search(marker: str) -> ReleaseInput:
+    """A sample release with a search index."""
+    archive = marker.encode() * 1000
+    description = SearchDescription(40, 40, len(archive), sha256(archive).hexdigest(), "an engine 1.0")
+    return replace(sample_release(marker), search=lambda: search_entries(description, BytesIO(archive)))
+
+
 @pytest.fixture
 def held(client: Redis, warehouse_url: str) -> tuple[str, str]:
     """The names of a live and of a previous release, on record."""
-    published = [publish(client, sample_release(marker)) for marker in ("a", "b")]
+    published = [publish(client, with_search(marker)) for marker in ("a", "b")]
     with create_engine(warehouse_url).begin() as connection:
         record_releases(connection, list_releases(client), {each.meta.release: each.counts for each in published})
     return published[1].meta.release, published[0].meta.release
@@ -167,7 +178,7 @@ def test_a_value_of_a_release_that_is_damaged(
     for how in damages(client, key_of(live), table):
         assert not findings(redis_url, warehouse_url)["live release"].ok, how
         assert {each.status for each in list_releases(client)} == {"live", "previous"}
-        assert publish(client, sample_release("b")).repaired, how
+        assert publish(client, with_search("b")).repaired, how
         assert contents(client) == whole, how
     for how in damages(client, key_of(previous), table):
         assert not findings(redis_url, warehouse_url)["previous release"].ok, how
@@ -192,7 +203,7 @@ def test_a_pointer_that_is_damaged(
         assert len(list_releases(client)) == 1
         with pytest.raises(ReleaseError, match="publish again"):
             rollback(client)
-        again = publish(client, sample_release("b"))
+        again = publish(client, with_search("b"))
         assert (again.repaired, contents(client)) == (None, whole), how
 
 
@@ -216,7 +227,7 @@ def test_a_list_of_releases_that_is_damaged(
         with create_engine(warehouse_url).begin() as connection:
             record_releases(connection, listed)
             assert {each["status"] for each in read_releases(connection, listed)} == {"live", "previous"}
-        publish(client, sample_release("b"))
+        publish(client, with_search("b"))
         assert faults(client) == [], how
         assert contents(client) == whole, how
         client.restore(RELEASES, 0, dumped, replace=True)
@@ -226,7 +237,7 @@ def test_a_list_of_releases_that_is_damaged(
         assert {each.release for each in list_releases(client)} == {live, previous}
         assert rollback(client) == previous
         assert rollback(client) == live
-        publish(client, sample_release("b"))
+        publish(client, with_search("b"))
         assert contents(client) == whole, kind
 
 
@@ -250,5 +261,7 @@ def test_blocks_that_are_damaged_are_written_again(client: Redis, warehouse_url:
         of_type(client, BLOCKS, kind)
         with pytest.raises(ReleaseError, match="is not a hash in Redis; `audotics blocks publish`"):
             compare_blocks(engine, client)
+        with pytest.raises(ReleaseError, match="`audotics doctor` names the key"):
+            publish_users(engine, client, ["user_1"])
         publish_blocks(engine, client)
         assert client.exists(BLOCKS) == 0

@@ -1,6 +1,7 @@
 """`audotics up`: servers, Dagster and the read API come up together and go down together."""
 
 import httpx
+import orjson
 from up_process import nothing_left, processes_of, running
 
 from warehouse.settings import Settings
@@ -17,6 +18,10 @@ def test_up_brings_everything_up_and_an_interrupt_brings_everything_down(fresh_h
             assert len(location["schedules"]) == 4
             assert location["sensors"] == [{"name": "landing_sensor", "sensorState": {"status": "RUNNING"}}]
             assert httpx.get(f"{up.api}/readyz").status_code == 503
+            ready = httpx.get(f"{up.api}/metrics")
+            assert "\naudotics_api_ready 0.0\n" in ready.text
             output, _ = up.stop()
-        assert up.ui in output
+        assert up.ui in output and str(ready.url) in output
+        lines = [orjson.loads(line) for line in (home / "logs" / "api.log").read_bytes().splitlines()]
+        assert [line["cause"] for line in lines if line.get("route") == "/readyz"] == ["no_live_release"]
         assert processes_of(home) == {}

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
+from itertools import islice
 from multiprocessing import get_context
 from statistics import median
 from typing import Any, cast
@@ -190,8 +191,10 @@ def _bare_seconds(client: Redis, release: str) -> float:
                 pipe.set(b"bare:" + key + field, payload)
             pipe.execute()
             seconds += time.perf_counter() - started
-            if entries:
-                client.unlink(*(b"bare:" + key + field for field in entries))
+    # Not before: Redis would write all of it into the same few pages, where a release grows.
+    bare = client.scan_iter(match="bare:*", count=ENTRIES_PER_COMMAND)
+    while keys := list(islice(bare, ENTRIES_PER_COMMAND)):
+        client.unlink(*keys)
     return seconds
 
 

@@ -20,6 +20,7 @@ from serving_api.access.bound import require_loopback_of_uvicorn
 from serving_api.access.guard import Access, require_rules
 from serving_api.access.hosts import HostMiddleware
 from serving_api.access.openapi import describe_access
+from serving_api.description import describe_common, method_name
 from serving_api.errors import StoreUnavailableError
 from serving_api.observe import scrape
 from serving_api.observe.causes import text_of
@@ -74,11 +75,19 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
         title="Audotics",
         summary="Music recommendations, precomputed, with where they come from.",
         version=API_VERSION,
+        license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
+        generate_unique_id_function=method_name,
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
         telemetry=observation.telemetry,
     )
+    _assemble(app, serving, observation)
+    return app
+
+
+def _assemble(app: FastAPI, serving: ServingSettings, observation: Observation) -> None:
+    """Put errors, routes, the description and the middleware together; what is added later stands around the rest."""
     problems.install(app)
     for router in (list_routes.router, list_routes.batch_router, search_routes.router, routes.router, scrape.router):
         app.include_router(router)
@@ -86,12 +95,12 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
     app.add_middleware(HostMiddleware, settings=serving)
     require_rules(app)
     describe_access(app)
+    describe_common(app)
     if serving.api_cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=serving.api_cors_origins, **_CORS)
     app.add_middleware(HeadMiddleware)
     observation.install(app)
     app.add_middleware(RequestIdMiddleware)
-    return app
 
 
 def _collect_rarely() -> None:

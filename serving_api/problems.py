@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from serving_api.access.errors import AccessError, ForbiddenError, TooManyError, WhoError
+from serving_api.description import PROBLEM
 from serving_api.errors import ReleaseGoneError, StoreUnavailableError, UnknownItemError, UnknownTrackError
-from serving_api.models import Problem
 from serving_api.observe.noted import note_cause
 
 MEDIA_TYPE = "application/problem+json"
@@ -38,15 +38,12 @@ def documented(*statuses: int, unknown: type[UnknownItemError] = UnknownTrackErr
 
     `unknown` is what the route raises for an id that there is not.
     """
-    schema = Problem.model_json_schema()
-    # FastAPI collects no definitions from hand-written responses, so the one nested schema goes inline.
-    schema["properties"]["errors"]["anyOf"][0]["items"] = schema.pop("$defs")["FieldError"]
     return {
         status: {
             "description": HTTPStatus(status).phrase,
             "content": {
                 MEDIA_TYPE: {
-                    "schema": schema,
+                    "schema": PROBLEM,
                     "example": _example(status, unknown),
                 }
             },

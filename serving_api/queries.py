@@ -41,7 +41,7 @@ Exclude = Annotated[
     Field(
         description="Ids of tracks to leave out, as answers name them, separated by commas; may be repeated."
         " Give the same ones for every page.",
-        examples=["t-000001,t-000002"],
+        examples=[["t-000001,t-000002"]],
     ),
 ]
 Slate = Annotated[

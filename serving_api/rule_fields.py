@@ -28,25 +28,25 @@ class RuleFields(BaseModel):
     """Rules that requests and scenarios state alike."""
 
     include_artist: tuple[Id, ...] = Field(
-        default=(), max_length=MOST_VALUES, description="Only tracks of these artists, by id.", examples=["a-000117"]
+        default=(), max_length=MOST_VALUES, description="Only tracks of these artists, by id.", examples=[["a-000117"]]
     )
     exclude_artist: tuple[Id, ...] = Field(
-        default=(), max_length=MOST_VALUES, description="No tracks of these artists, by id.", examples=["a-000117"]
+        default=(), max_length=MOST_VALUES, description="No tracks of these artists, by id.", examples=[["a-000117"]]
     )
     include_tag: tuple[Tag, ...] = Field(
-        default=(), max_length=MOST_VALUES, description="Only tracks with one of these tags.", examples=["dream pop"]
+        default=(), max_length=MOST_VALUES, description="Only tracks with one of these tags.", examples=[["dream pop"]]
     )
     exclude_tag: tuple[Tag, ...] = Field(
-        default=(), max_length=MOST_VALUES, description="No tracks with one of these tags.", examples=["christmas"]
+        default=(), max_length=MOST_VALUES, description="No tracks with one of these tags.", examples=[["christmas"]]
     )
     include_year: tuple[YearRange, ...] = Field(
         default=(),
         max_length=MOST_VALUES,
         description="Only tracks of these years, such as 1994 or 1990-1999; none whose year is not known.",
-        examples=["1990-1999"],
+        examples=[["1990-1999"]],
     )
     exclude_year: tuple[YearRange, ...] = Field(
-        default=(), max_length=MOST_VALUES, description="No tracks of these years.", examples=["1990-1999"]
+        default=(), max_length=MOST_VALUES, description="No tracks of these years.", examples=[["1990-1999"]]
     )
     include_explicit: bool | None = Field(
         default=None,

@@ -1,9 +1,6 @@
 """npm's `oidc-provider`, a certified OpenID provider, on loopback, and its users logging in."""
 
-import hashlib
 import json
-import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
-from filelock import FileLock
 from identity_provider import SigningKey
+from npm_tools import installed
 
 from tests.repository import ROOT
 
@@ -22,27 +18,6 @@ _SOURCE = ROOT / "tests" / "integration" / "oidc"
 _CALLBACK = "http://127.0.0.1:1/callback"
 # What tokens are for must be a URI here.
 RESOURCE = "urn:audotics"
-
-
-def installed() -> Path:
-    """The folder of the provider with what npm installs beside it, once for each lock file; needs node and npm."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        missing = "the certified OpenID provider needs node and npm"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    of = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(_SOURCE.iterdir()))).hexdigest()[:12]
-    folder = ROOT / ".venv" / f"oidc-provider-{of}"
-    with FileLock(f"{folder}.lock"):
-        if not folder.is_dir():
-            with tempfile.TemporaryDirectory(dir=folder.parent) as beside:
-                made = Path(beside) / "made"
-                shutil.copytree(_SOURCE, made)
-                command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-                done = subprocess.run(command, cwd=made, capture_output=True, text=True)
-                assert done.returncode == 0, done.stderr
-                made.rename(folder)
-    return folder
 
 
 class CertifiedProvider:
@@ -78,7 +53,7 @@ class CertifiedProvider:
 @contextmanager
 def certified_provider(port: int, *keys: SigningKey) -> Iterator[CertifiedProvider]:
     """The provider, signing with the first of the keys."""
-    folder = installed()
+    folder = installed(_SOURCE, "the certified OpenID provider")
     with tempfile.TemporaryDirectory() as own:
         shown = Path(own) / "keys.json"
         shown.write_text(json.dumps({"keys": [key.private_jwk for key in keys]}))

@@ -1,11 +1,13 @@
-"""How good lists are that follow from the first artists of people who are new, beside what is popular.
+"""How good lists are that follow from the first artists or tracks of people who are new, beside what is popular.
 
 People whose first listen came after the date of the live release are held out: nothing of theirs is in it. Of each
-the first three artists are the seeds, and relevant is what they heard in the 14 days after the third of these began,
-except what they had heard by then. The read API's own store makes the lists. Example, with a home that has the history:
+the first three artists, or tracks, are the seeds, and relevant is what they heard in the 14 days after the third of
+these began, except what they had heard by then. The read API's own store makes the lists. With a home that has the
+history:
 
     audotics run --as-of 2014-11-01
     python -m benchmarks.from_seeds --days 60
+    python -m benchmarks.from_seeds --days 60 --seeds tracks     where the history names no artists
 """
 
 import argparse
@@ -32,32 +34,32 @@ Shown = dict[str, dict[Any, list[str]]]
 
 SEEDS = 3
 SEED = 7
-# The first listen of each new person to each of their first artists, and what they heard afterwards.
+# What new people listened to, and when each of them first heard each artist or track.
 NEWCOMERS = """
     with listens as (
-        select user_key, track_key, artist_key, artist_id, listened_at
-        from core.fct_listens inner join core.dim_tracks using (track_key)
-        where user_key in (
+        select heard.user_key, track_key, dim_tracks.{seed}_id as seed_id, heard.listened_at
+        from core.fct_listens as heard inner join core.dim_tracks using (track_key)
+        where heard.user_key in (
             select user_key from core.fct_listens group by user_key
             having min(listened_at) >= date '{as_of}' and min(listened_at) < date '{as_of}' + {days}
         )
     ),
-    artists as (
-        select user_key, artist_id, min(listened_at) as first_at from listens
-        where artist_id is not null group by user_key, artist_id
+    firsts as (
+        select user_key, seed_id, min(listened_at) as first_at from listens
+        where seed_id is not null group by user_key, seed_id
     ),
     seeds as (
-        select user_key, artist_id, first_at,
-            row_number() over (partition by user_key order by first_at, artist_id) as place
-        from artists
+        select user_key, seed_id, first_at,
+            row_number() over (partition by user_key order by first_at, seed_id) as place
+        from firsts
     )
 """
 
 
-def newcomers(connection: dbapi.Connection, as_of: str, days: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Seeds (user_key, artist_id) and relevant tracks (user_key, track_key, track_id) of people who are new."""
-    query = NEWCOMERS.format(as_of=as_of, days=days)
-    seeds = fetch_frame(connection, f"{query} select user_key, artist_id from seeds where place <= {SEEDS}")
+def newcomers(connection: dbapi.Connection, as_of: str, days: int, seed: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Seeds (user_key, seed_id) and relevant tracks (user_key, track_key, track_id) of people who are new."""
+    query = NEWCOMERS.format(as_of=as_of, days=days, seed=seed)
+    seeds = fetch_frame(connection, f"{query} select user_key, seed_id from seeds where place <= {SEEDS}")
     relevant = fetch_frame(
         connection,
         f"{query}, chosen as (select user_key, first_at as at from seeds where place = {SEEDS})"
@@ -69,14 +71,16 @@ def newcomers(connection: dbapi.Connection, as_of: str, days: int) -> tuple[pd.D
     return seeds[seeds["user_key"].isin(relevant["user_key"])], relevant
 
 
-async def lists(store: ReleaseStore, seeds: pd.DataFrame) -> Shown:
+async def lists(store: ReleaseStore, seeds: pd.DataFrame, seed: str) -> Shown:
     """The ids of the tracks that each person is shown, from seeds and from what is popular."""
     window = Window(LIST_LENGTH)
     release = await store.live()
     popular = [item.public_id for item in release.popular.page(window).items]
     shown: Shown = {"from seeds": {}, "popular": {}}
-    for user, chosen in seeds.groupby("user_key")["artist_id"].agg(list).items():
-        found = await store.from_seeds(SeedsAsked(chosen, (), window))
+    for user, chosen in seeds.groupby("user_key")["seed_id"].agg(list).items():
+        found = await store.from_seeds(
+            SeedsAsked(chosen if seed == "artist" else (), chosen if seed == "track" else (), window)
+        )
         listed = [item.public_id for item in found.page.items]
         # Who has nothing similar to their seeds is shown what is popular, as the API does.
         shown["from seeds"][user] = listed or popular
@@ -88,17 +92,19 @@ def main() -> None:
     """One line for each kind of list, and the difference."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--days", type=int, default=60, help="How long after the release somebody counts as new.")
+    parser.add_argument("--seeds", choices=("artists", "tracks"), default="artists")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
+    seed = chosen.seeds.removesuffix("s")
     platform = open_platform()
 
     async def read() -> tuple[str, Shown, pd.DataFrame, pd.DataFrame]:
         store = ReleaseStore(platform.redis_url)
         release = await store.live()
         with adbc_connect(platform.warehouse_url) as connection:
-            seeds, relevant = newcomers(connection, str(release.meta.as_of), chosen.days)
+            seeds, relevant = newcomers(connection, str(release.meta.as_of), chosen.days, seed)
             tracks = fetch_frame(connection, "select track_id, track_key from core.dim_tracks")
-        shown = await lists(store, seeds)
+        shown = await lists(store, seeds, seed)
         await store.close()
         return release.name, shown, relevant, tracks
 
@@ -109,7 +115,9 @@ def main() -> None:
         rows = [(user, rank, keys[each]) for user, ids in of_users.items() for rank, each in enumerate(ids, 1)]
         listed = pd.DataFrame(rows, columns=["user_key", "rank", "track_key"]).astype(np.int32)
         values[name] = per_user_metrics(listed, relevant)[1][HEADLINE]
-    difference = paired_difference(values["from seeds"], values["popular"], "popular", HEADLINE, SEED)
+    if not len(relevant):
+        parser.error(f"nobody new in the {chosen.days} days after {release} had {SEEDS} {chosen.seeds} and went on")
+    difference: dict[str, Any] = paired_difference(values["from seeds"], values["popular"], "popular", HEADLINE, SEED)
     people = len(relevant["user_key"].unique())
     if chosen.json:
         means = {name: mean_with_interval(each, SEED) for name, each in values.items()}
@@ -118,7 +126,10 @@ def main() -> None:
     print_table(
         f"{people:,} people new in the {chosen.days} days after {release}, {HEADLINE}",
         ("list", "mean"),
-        [(name, f"{each.mean():.4f}") for name, each in values.items()] + [("difference", str(difference))],
+        [
+            *((name, f"{each.mean():.4f}") for name, each in values.items()),
+            ("difference", f"{difference['delta']:.4f}, 95 % {[round(end, 4) for end in difference['ci95']]}"),
+        ],
     )
 
 

@@ -24,6 +24,7 @@ def test_prometheus_accepts_its_files_and_each_alert_fires_when_it_should() -> N
     assert fired == {rule["alert"] for rule in alerts()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [rule["alert"] for rule in alerts()])
 def test_an_alert_that_never_fired_would_be_noticed(name: str, tmp_path: Path) -> None:
     shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)

@@ -9,6 +9,7 @@ Debian packages. The routes take turns, so that all meet the same machine; media
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ from typing import Any, cast
 from unittest.mock import patch
 
 import numpy as np
+import psutil
 from redis import Redis
 
 from assets.publish.content import PopularTracks, ReleaseInput, SlateBatch
@@ -35,6 +37,8 @@ from benchmarks.pipeline import own_home
 from orchestration.cli.rendering import print_json, print_table, say
 from orchestration.platform import Platform
 from orchestration.up import api_child
+from serving_api.access.key_admin import create_key
+from serving_api.access.scopes import Scope
 from serving_api.contract import NO_ANCHOR, Artist, Track, release_key_pattern
 from warehouse.local.server import any_free_port
 
@@ -54,6 +58,7 @@ ROUTES = {
 # Of each thread the numbers of users are drawn by wrk itself; what was answered otherwise than with 200 is counted.
 SCRIPT = """
 local path, users = "{path}", {users}
+wrk.headers["Authorization"] = "Bearer {secret}"
 request = function() return wrk.format("GET", (path:gsub("{{}}", tostring(math.random(0, users - 1))))) end
 done = function(summary, latency, requests)
   local failed = summary.errors
@@ -74,6 +79,15 @@ class Served:
     p50_ms: float
     p99_ms: float
     failed: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Resident memory of the process before and after so many requests."""
+
+    requests: int
+    before_mb: float
+    after_mb: float
 
 
 @dataclass(frozen=True)
@@ -198,10 +212,10 @@ def _bare_seconds(client: Redis, release: str) -> float:
     return seconds
 
 
-def ask(url: str, route: str, users: int, seconds: int) -> dict[str, float]:
+def ask(url: str, route: str, users: int, seconds: int, secret: str) -> dict[str, float]:
     """What wrk reports of one round."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(SCRIPT.format(path=ROUTES[route], users=users))
+        script.write(SCRIPT.format(path=ROUTES[route], users=users, secret=secret))
         script.flush()
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", script.name, url]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -209,20 +223,31 @@ def ask(url: str, route: str, users: int, seconds: int) -> dict[str, float]:
     return found
 
 
-def measure_api(platform: Platform, users: int, rounds: int, seconds: int) -> list[Served]:
-    """The routes in turn, `rounds` times `seconds` seconds each, after one round that counts for nothing."""
+def measure_api(platform: Platform, users: int, rounds: int, seconds: int) -> tuple[list[Served], Memory]:
+    """The routes in turn, `rounds` times `seconds` seconds each, after one round that counts for nothing.
+
+    Callers have a key, are counted for its limit, and every request is logged and measured, as in service.
+    """
     port = any_free_port()
     url = f"http://127.0.0.1:{port}"
-    with api_child(platform, port) as api:
+    # Of a limit that lets everything through, each request is counted all the same.
+    os.environ["AUDOTICS_API_RATE_LIMIT"] = "1000000000/minute"
+    with platform.redis() as client:
+        secret = create_key(client, "benchmark", [Scope.LISTS_READ, Scope.CATALOGUE_READ], None).secret
+    with api_child(platform, port, "keys") as api:
         api.wait_for(f"{url}/readyz", 60)
         for route in ROUTES:
-            ask(url, route, users, 2)
+            ask(url, route, users, 2, secret)
+        before = psutil.Process(api.pid).memory_info().rss
         found: dict[str, list[dict[str, float]]] = {route: [] for route in ROUTES}
         for _ in range(rounds):
             for route in ROUTES:
-                found[route].append(ask(url, route, users, seconds))
+                found[route].append(ask(url, route, users, seconds, secret))
+        after = psutil.Process(api.pid).memory_info().rss
+    requests = int(sum(each["requests"] for rounds_of in found.values() for each in rounds_of))
+    memory = Memory(requests, before / 2**20, after / 2**20)
     rates = {route: [each["requests"] / each["microseconds"] * 1e6 for each in found[route]] for route in ROUTES}
-    return [
+    served = [
         Served(
             route,
             median(rates[route]),
@@ -233,6 +258,7 @@ def measure_api(platform: Platform, users: int, rounds: int, seconds: int) -> li
         )
         for route in ROUTES
     ]
+    return served, memory
 
 
 def main() -> None:
@@ -249,9 +275,9 @@ def main() -> None:
     with own_home() as platform:
         with platform.redis() as client:
             published = measure_publish(client, chosen.users, chosen.tracks)
-        served = measure_api(platform, chosen.users, chosen.rounds, chosen.seconds) if chosen.rounds else []
+        measured = measure_api(platform, chosen.users, chosen.rounds, chosen.seconds) if chosen.rounds else None
     if chosen.json:
-        print_json({"published": asdict(published), "served": [asdict(each) for each in served]})
+        print_json({"published": asdict(published), "served": measured and [asdict(each) for each in measured[0]]})
         return
     say(
         f"published {published.users:,} users x {len(SLATES)} slates x {LENGTH} tracks in {published.seconds:.1f} s"
@@ -261,7 +287,11 @@ def main() -> None:
         f" {published.bytes_per_list:,.0f} bytes in Redis per user and slate;"
         f" memory of the publisher {published.peak_mb:,.0f} MB"
     )
-    if served:
+    if measured is not None:
+        served, memory = measured
+        say(
+            f"memory of the API {memory.before_mb:,.0f} MB, and {memory.after_mb:,.0f} after {memory.requests:,} requests"
+        )
         print_table(
             f"read API, one process, {CONNECTIONS} connections",
             ("route", "requests/s", "of the no-op", "p50 ms", "p99 ms", "failed"),

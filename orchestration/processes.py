@@ -62,6 +62,11 @@ class Child:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
+    @property
+    def pid(self) -> int:
+        """Of the running child."""
+        return self._process.pid
+
     def require_alive(self) -> None:
         """Raise AudoticsError, with the end of its log, when the child has ended."""
         if self._process.poll() is not None:

@@ -289,9 +289,7 @@ def main() -> None:
     )
     if measured is not None:
         served, memory = measured
-        say(
-            f"memory of the API {memory.before_mb:,.0f} MB, and {memory.after_mb:,.0f} after {memory.requests:,} requests"
-        )
+        say(f"memory of the API {memory.before_mb:,.0f} MB; {memory.after_mb:,.0f} after {memory.requests:,} requests")
         print_table(
             f"read API, one process, {CONNECTIONS} connections",
             ("route", "requests/s", "of the no-op", "p50 ms", "p99 ms", "failed"),

@@ -149,6 +149,7 @@ def test_a_changed_definition_is_rebuilt_from_the_first_day_on_and_views_that_di
     )
 
 
+@pytest.mark.slow
 def test_views_that_read_what_a_killed_build_left_read_the_view_that_stands_after_the_next(dbt: Dbt) -> None:
     # dbt dies before it drops the view that it has replaced.
     dbt.query(

@@ -4,6 +4,7 @@ import json
 from datetime import date, timedelta
 from pathlib import Path
 
+import pytest
 from dbt_process import WITHOUT_TESTS, Dbt
 
 UNTIL = date(2026, 6, 1)
@@ -37,6 +38,7 @@ def failing(dbt: Dbt, target: Path, **environment: str) -> set[str]:
     return {next((short for short in OF_COLUMNS if name.startswith(f"{short}_")), name) for name in tests}
 
 
+@pytest.mark.slow
 def test_faults_of_older_rows_are_found_by_a_test_of_every_row(own_sample: Dbt, tmp_path: Path) -> None:
     dbt = own_sample
     dbt("build", *WITHOUT_TESTS, "--select", "marts.features", AUDOTICS_AS_OF_DATES=f"{BEFORE},{UNTIL}")

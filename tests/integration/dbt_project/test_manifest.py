@@ -18,6 +18,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_manifest_is_parsed_again_when_a_model_comes_or_goes(project: Path) -> None:
     assert "model.audotics.first" in manifest_path(project).read_text()
     with manifest_path(project).open() as before:

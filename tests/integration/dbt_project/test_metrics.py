@@ -13,6 +13,9 @@ from dbt_process import Dbt
 
 from assets.dbt_project import PROJECT, dbt_environment, prepare_metrics
 
+# MetricFlow takes 15 s to start.
+pytestmark = pytest.mark.slow
+
 # One row per listen: the month, who and where, and whether the listen is the first of its listener and track.
 LISTENS = """
 with firsts as (

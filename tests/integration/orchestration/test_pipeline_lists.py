@@ -118,6 +118,7 @@ def test_a_replay_in_dagster_finds_the_lists_of_then_until_a_block_comes_and_the
     assert pipeline.query("select slate, users, model_version from ml.recommendation_batches order by slate") == made
 
 
+@pytest.mark.slow
 def test_a_replay_of_another_date_builds_its_features_and_stores_no_list(pipeline: Pipeline) -> None:
     earlier = (date.fromisoformat(AS_OF) - timedelta(days=3)).isoformat()
     ((version,),) = pipeline.query("select model_version from ml.models where slate = 'for_you'")

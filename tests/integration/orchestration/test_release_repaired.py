@@ -10,13 +10,13 @@ from sample_release import contents
 
 from assets.publish.assets import release
 from serving_api import contract
-from warehouse.resource import PostgresResource, RedisResource
+from warehouse.resource import LakeResource, PostgresResource, RedisResource
 
 
 def run_again(pipeline: Pipeline, as_of: str) -> dict[str, object]:
     """Materialise the release of the date again; the plain values of its metadata."""
     with patch.dict(os.environ, pipeline.environment):
-        resources = {"warehouse": PostgresResource(), "redis": RedisResource()}
+        resources = {"warehouse": PostgresResource(), "redis": RedisResource(), "lake": LakeResource()}
         done = dg.materialize([release], partition_key=as_of, resources=resources)
     (event,) = done.asset_materializations_for_node("release")
     return {name: value.value for name, value in event.metadata.items()}

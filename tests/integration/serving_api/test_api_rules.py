@@ -142,6 +142,7 @@ def test_rotation_gives_one_order_a_day(api: httpx.Client) -> None:
     assert sorted(ids(today)) == sorted(listed)
 
 
+@pytest.mark.slow
 def test_a_scenario_is_read_again_a_second_later_and_kept_while_redis_is_away() -> None:
     with running_redis() as (server, url), Redis.from_url(url) as client, running_api(url) as api:
         store(client, "calm", max_per_artist=1)

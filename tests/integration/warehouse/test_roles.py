@@ -284,6 +284,7 @@ def test_what_was_made_belongs_to_the_role_that_made_it(platform: Pipeline) -> N
     assert {owner for (owner,) in platform.query(partitions + " and relkind in ('r', 'p')")} == {SERVICE}
 
 
+@pytest.mark.slow
 def test_a_full_refresh_and_a_failed_model_change_no_owner_and_no_grant(platform: Pipeline) -> None:
     dbt = Dbt(platform.warehouse_url)
     before = dict(platform.query(OWNERS)), sorted(platform.query(READABLE))

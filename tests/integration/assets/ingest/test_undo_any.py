@@ -147,6 +147,7 @@ def _check_world(seed: int, folder: Path, url: str, rest: str) -> None:
         assert found[table] == rows, (seed, table)
 
 
+@pytest.mark.slow
 def test_undoing_leaves_what_loading_only_the_rest_gives(new_warehouse: Callable[[], str], tmp_path: Path) -> None:
     _check_worlds(range(5), tmp_path, new_warehouse)
 

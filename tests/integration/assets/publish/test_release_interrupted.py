@@ -124,6 +124,7 @@ def durable_redis(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
         server.wait()
 
 
+@pytest.mark.slow
 def test_a_redis_that_is_killed_in_mid_load_has_the_live_release_when_it_is_started_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -28,8 +28,9 @@ from redis import Redis
 
 from assets.lookup.index import Name, built_index
 from assets.publish.release import publish
+from benchmarks.made_up import made_up_release
 from benchmarks.pipeline import own_home
-from benchmarks.serving import NO_OP, made_up_release
+from benchmarks.serving import NO_OP
 from orchestration.cli.rendering import print_json, print_table, say
 from orchestration.platform import Platform
 from orchestration.up import api_child

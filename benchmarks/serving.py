@@ -15,37 +15,30 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
 from itertools import islice
 from multiprocessing import get_context
 from statistics import median
 from typing import Any, cast
 from unittest.mock import patch
 
-import numpy as np
 import psutil
 from redis import Redis
 
-from assets.publish.content import PopularTracks, ReleaseInput, SlateBatch
 from assets.publish.loading import load
 from assets.publish.release import publish
 from assets.publish.spool import ENTRIES_PER_COMMAND
+from benchmarks.made_up import LENGTH, SLATES, made_up_release
 from benchmarks.pipeline import own_home
 from orchestration.cli.rendering import print_json, print_table, say
 from orchestration.platform import Platform
 from orchestration.up import api_child
 from serving_api.access.key_admin import create_key
 from serving_api.access.scopes import Scope
-from serving_api.contract import NO_ANCHOR, Artist, Track, release_key_pattern
+from serving_api.contract import release_key_pattern
 from warehouse.local.server import any_free_port
 
-SLATES = ("for_you", "discover")
-LENGTH = 100
-USERS_PER_BATCH = 5_000
-TRACKS_PER_ARTIST = 12
 CONNECTIONS = 16
 NO_OP = "/livez"
 ROUTES = {
@@ -106,52 +99,6 @@ class Published:
     peak_mb: float
     """Memory of the publisher, which is a process of its own."""
     bytes_per_list: float
-
-
-def made_up_release(users: int, tracks: int) -> ReleaseInput:
-    """Lists of 100 of `tracks` tracks, the popular ones in more lists; every other item has a reason."""
-
-    def batches(slate: str) -> Iterator[SlateBatch]:
-        for start in range(0, users, USERS_PER_BATCH):
-            count = min(USERS_PER_BATCH, users - start)
-            draw = np.random.default_rng([SLATES.index(slate), start])
-            keys = (draw.random((count, LENGTH)) ** 3 * tracks).astype(np.int32)
-            anchors = np.where(np.arange(LENGTH) % 2, NO_ANCHOR, (keys + 1) % tracks).astype(np.int32)
-            yield SlateBatch(
-                user_ids=[f"user_{number}" for number in range(start, start + count)],
-                offsets=np.arange(0, count * LENGTH + 1, LENGTH),
-                track_keys=keys.ravel(),
-                scores=-np.sort(-draw.random((count, LENGTH)).astype(np.float32)).ravel(),
-                anchor_keys=anchors.ravel(),
-            )
-
-    def catalogue() -> Iterator[Sequence[Track]]:
-        for start in range(0, tracks, USERS_PER_BATCH):
-            yield [_track(key) for key in range(start, min(start + USERS_PER_BATCH, tracks))]
-
-    return ReleaseInput(
-        as_of=date(2026, 11, 22),
-        generated_at=datetime(2026, 11, 22, 4, tzinfo=UTC),
-        lists_made_at=datetime(2026, 11, 22, 3, tzinfo=UTC),
-        model_versions={slate: f"{slate}-2026-11-16-9b1e44d0" for slate in SLATES},
-        batches=batches,
-        tracks=catalogue,
-        artists=lambda: iter([[Artist(key, f"a-{key:06d}", f"The Artists {key}", None) for key in range(1000)]]),
-        other_ids=lambda item: iter(()),
-        similar=lambda item: iter(()),
-        artist_tracks=lambda: iter(()),
-        trending=PopularTracks(np.empty(0, np.int32), np.empty(0, np.float32)),
-        popular=PopularTracks(np.arange(LENGTH, dtype=np.int32), np.arange(LENGTH, 0, -1, dtype=np.float32)),
-        country_popular={},
-        user_countries=lambda: iter(()),
-        expected_users=dict.fromkeys(SLATES, users),
-    )
-
-
-def _track(key: int) -> Track:
-    artist = key // TRACKS_PER_ARTIST
-    mbid = f"8f3471b5-7e6a-48da-86a9-{key:012x}"
-    return Track(key, f"t-{key:06d}", f"Song of number {key}", f"The Artists {artist}", f"a-{artist:06d}", mbid)
 
 
 def measure_publish(client: Redis, users: int, tracks: int) -> Published:

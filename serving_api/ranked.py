@@ -6,9 +6,9 @@ from typing import TypeVar
 import numpy as np
 import orjson
 
-from serving_api.contract import ANCHOR_REASON_TYPE, NO_ANCHOR, Artist, Blocks, RankedList, Track
+from serving_api.contract import NO_ANCHOR, Artist, Blocks, RankedList, Track
 from serving_api.pages import Item, positions
-from serving_api.records import Known, public_id
+from serving_api.records import Known
 
 _Record = TypeVar("_Record", bound=Track | Artist)
 
@@ -63,20 +63,20 @@ def shown_tracks(
     ranked: RankedList, tracks: Mapping[int, Known[Track]], blocked: Set[int] = frozenset()
 ) -> Iterator[Item]:
     """The tracks of a list, each with its score and its reason, unless that names a blocked track."""
-    anchors = ranked.anchor_keys.tolist()
-    for item, anchor in zip(shown_items(ranked, tracks), anchors, strict=True):
-        reason = _reason(tracks[anchor].record) if anchor != NO_ANCHOR and anchor not in blocked else b"null"
-        yield Item(item.public_id, b'%b,"reason":%b' % (item.shown, reason))
+    listed = zip(ranked.track_keys.tolist(), _score_texts(ranked), ranked.anchor_keys.tolist(), strict=False)
+    for key, score, anchor in listed:
+        track = tracks[key]
+        reason = tracks[anchor].reason if anchor != NO_ANCHOR and anchor not in blocked else b"null"
+        yield Item(track.public_id, b'%b,"score":%b,"reason":%b' % (track.shown, score, reason))
 
 
 def shown_items(ranked: RankedList, known: Mapping[int, Known[_Record]]) -> Iterator[Item]:
     """The tracks or artists of a list, each with its score."""
-    # As float32, so that JSON shows their shortest text rather than the digits of a double.
-    scores = orjson.dumps(np.ascontiguousarray(ranked.scores), option=orjson.OPT_SERIALIZE_NUMPY)
-    for key, score in zip(ranked.track_keys.tolist(), scores[1:-1].split(b","), strict=False):
-        record, shown = known[key]
-        yield Item(public_id(record), b'%b,"score":%b' % (shown, score))
+    for key, score in zip(ranked.track_keys.tolist(), _score_texts(ranked), strict=False):
+        each = known[key]
+        yield Item(each.public_id, b'%b,"score":%b' % (each.shown, score))
 
 
-def _reason(anchor: Track) -> bytes:
-    return orjson.dumps({"type": ANCHOR_REASON_TYPE, "track_id": anchor.track_id, "title": anchor.title})
+def _score_texts(ranked: RankedList) -> list[bytes]:
+    """The scores as JSON, of an empty list one empty text; as float32, with the shortest digits that say which."""
+    return orjson.dumps(np.ascontiguousarray(ranked.scores), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")

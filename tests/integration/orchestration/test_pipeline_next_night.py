@@ -12,7 +12,7 @@ from assets.publish.assets import release
 from orchestration.definitions import defs
 from orchestration.jobs import nightly_evaluation
 from serving_api.contract import BLOCKS
-from warehouse.resource import PostgresResource, RedisResource
+from warehouse.resource import LakeResource, PostgresResource, RedisResource
 
 
 def test_the_nightly_evaluation_has_nothing_to_ask_for_once_the_lists_are_judged(
@@ -67,7 +67,7 @@ def test_the_next_night_is_served_by_the_same_champions_can_be_repeated_and_roll
     with monkeypatch.context() as patch:
         for name in ("AUDOTICS_WAREHOUSE_URL", "AUDOTICS_REDIS_URL", "AUDOTICS_HOME"):
             patch.setenv(name, own_pipeline.environment[name])
-        resources = {"warehouse": PostgresResource(), "redis": RedisResource()}
+        resources = {"warehouse": PostgresResource(), "redis": RedisResource(), "lake": LakeResource()}
         older = dg.materialize([release], partition_key=AS_OF, resources=resources)
     (event,) = older.asset_materializations_for_node("release")
     assert event.metadata["published"].value is False

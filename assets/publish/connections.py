@@ -1,7 +1,7 @@
 """Connections on which more than one command is under way, so that Redis and the publisher work at the same time."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -17,10 +17,10 @@ def own_connection(client: Redis) -> Iterator[Any]:
     pool: Any = client.connection_pool
     connection = pool.get_connection()
     try:
-        yield connection
-    except BaseException:
-        connection.disconnect()
-        raise
+        with ExitStack() as unfinished:
+            unfinished.callback(connection.disconnect)
+            yield connection
+            unfinished.pop_all()
     finally:
         pool.release(connection)
 

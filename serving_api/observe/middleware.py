@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from time import perf_counter
+from types import TracebackType
+from typing import Self
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,25 +31,41 @@ class ObserveMiddleware:
             await self._app(scope, receive, send)
             return
         REQUEST_ID.set(scope["state"]["request_id"])
-        status = 500
+        with _Request(scope, self._tell, self._note) as request:
 
-        async def send_seen(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                if self._note is not None:
-                    self._note(scope)
-            await send(message)
+            async def send_seen(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    request.begins(message["status"])
+                await send(message)
 
-        started = perf_counter()
-        try:
             await self._app(scope, receive, send_seen)
-        except Exception as error:
-            # Whoever stands around this one answers with 500.
-            status = 500
-            note_cause(scope, error)
-            if self._note is not None:
-                self._note(scope)
-            raise
-        finally:
-            self._tell(answered(scope, status, perf_counter() - started))
+
+
+class _Request:
+    """A request while it is answered, told of at the end, however that comes."""
+
+    def __init__(self, scope: Scope, tell: Callable[[Answered], None], note: Callable[[Scope], None] | None) -> None:
+        self._scope = scope
+        self._tell = tell
+        self._note = note
+        # Of an answer that never began.
+        self._status = 500
+
+    def begins(self, status: int) -> None:
+        """The answer begins, with this status."""
+        self._status = status
+        if self._note is not None:
+            self._note(self._scope)
+
+    def __enter__(self) -> Self:
+        self._started = perf_counter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Whoever stands around the app answers an error with 500; a request that is given up is none.
+        if isinstance(error, Exception):
+            note_cause(self._scope, error)
+            self.begins(500)
+        self._tell(answered(self._scope, self._status, perf_counter() - self._started))

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-import numpy as np
 import orjson
 import pytest
+import redis_damage
 from api_client import running_api
 from redis import Redis
+from redis_damage import DETAILS, FIELDS, LISTS, RECORDS, USER_COUNTRIES
 from sample_release import sample_release
 
 from assets.publish.release import publish
@@ -20,41 +21,6 @@ USER = "user_7"
 TRACK, ARTIST = "t-17", "a-3"
 COUNTRY = "Finland"
 
-_LIST = contract.pack_list(np.array([3, 1], np.int32), np.array([2, 1], np.float32))
-LISTS = {
-    "empty": b"",
-    "another version": b"\x02" + _LIST[1:],
-    "another layout": b"\x01\x09" + _LIST[2:],
-    "cut": _LIST[:-3],
-    "longer": _LIST + b"\x00",
-    "a wrong count": _LIST[:2] + b"\xff\xff" + _LIST[4:],
-    "a score that is NaN": _LIST[:-4] + np.float32("nan").tobytes(),
-    "a score without end": _LIST[:-4] + np.float32("inf").tobytes(),
-    "a negative key": _LIST[:4] + np.int32(-5).tobytes() + _LIST[8:],
-    "a key without a record": _LIST[:4] + np.int32(999_999).tobytes() + _LIST[8:],
-    "text": b"not a list",
-}
-RECORDS = {
-    "empty": b"",
-    "not JSON": b"{damaged",
-    "not UTF-8": b'["\xff\xfe",null,null,null,null]',
-    "an object": b'{"track_id":"t"}',
-    "too short": b'["t"]',
-    "too long": orjson.dumps(["t"] * 60),
-    "a number": b"17",
-    "a number in it": b'["t",5,null,null,null]',
-    "no id": b"[null,null,null,null,null]",
-    "text": b'"abcde"',
-}
-DETAILS = {
-    "empty": b"",
-    "not JSON": b"[",
-    "not UTF-8": b'["\xff",null,null,[],null,null]',
-    "too short": b"[null,null,null,[]]",
-    "tags that are text": b'[null,null,null,"pop",null,null]',
-    "a length that is text": b'[null,"1",null,[],null,null]',
-    "NaN": b"[null,NaN,null,[],null,null]",
-}
 SCENARIOS = {
     "empty": b"",
     "not JSON": b"{",
@@ -64,7 +30,6 @@ SCENARIOS = {
     "contradictory": b'{"include_tag":["pop"],"exclude_tag":["pop"]}',
     "NaN": b'{"max_per_artist":NaN}',
 }
-FIELDS = {"empty": b"", "short": b"\x00\x01", "long": b"\x00" * 9, "of no record": b"\x00\xff\xff\xff"}
 METAS = {
     "empty": b"",
     "not JSON": b"{",
@@ -79,14 +44,7 @@ METAS = {
     "another name": None,
     "version NaN": b'{"contract_version":NaN}',
 }
-POINTERS = {
-    "empty": b"",
-    "not UTF-8": b"\xff\xfe\x00",
-    "a pattern": b"*",
-    "of no release": b"2026-12-31-00000000",
-    "long": b"x" * 100_000,
-    "with a line break": b"2026-11-22-00000000\r\n",
-}
+POINTERS = {**redis_damage.POINTERS, "of no release": b"2026-12-31-00000000"}
 BLOCKS = {
     "not JSON": b"{damaged",
     "not UTF-8": b'[1,["\xff"],[]]',
@@ -125,7 +83,7 @@ def cases() -> Iterator[tuple[str, str]]:
         ("previous", POINTERS),
         ("blocks", BLOCKS),
         ("scenarios", SCENARIOS),
-        ("user-countries", {"not UTF-8": b"\xff", "without a list": b"Atlantis", "empty": b""}),
+        ("user-countries", USER_COUNTRIES),
     ]:
         for how in (*table, "another type", "missing"):
             yield key, how
@@ -151,7 +109,7 @@ def damage(client: Redis, release: str, key: str, how: str) -> None:
         "previous": (contract.PREVIOUS, None, POINTERS),
         "blocks": (contract.BLOCKS, USER, BLOCKS),
         "scenarios": (contract.SCENARIOS, "calm", SCENARIOS),
-        "user-countries": (contract.user_countries_key(release), "new_0", {"not UTF-8": b"\xff", "empty": b""}),
+        "user-countries": (contract.user_countries_key(release), "new_0", USER_COUNTRIES),
     }[key]
     if how == "another type":
         client.delete(name)
@@ -167,7 +125,7 @@ def damage(client: Redis, release: str, key: str, how: str) -> None:
     elif field is None:
         client.set(name, table[how])
     else:
-        client.hset(name, field, table.get(how, b"Atlantis"))
+        client.hset(name, field, table[how])
 
 
 def asked(release: str) -> dict[str, str]:

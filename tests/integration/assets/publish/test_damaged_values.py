@@ -8,10 +8,11 @@ from dataclasses import replace
 from hashlib import sha256
 from io import BytesIO
 
-import numpy as np
 import orjson
 import pytest
+import redis_damage
 from redis import Redis
+from redis_damage import DETAILS, FIELDS, POINTERS, RECORDS, USER_COUNTRIES
 from sample_release import contents, sample_release
 
 from assets.publish.blocks import compare_blocks, publish_blocks, publish_users
@@ -25,33 +26,6 @@ from serving_api import contract
 from serving_api.contract import BLOCKS, LIVE, PREVIOUS, PUBLISH_LOCK, RELEASES, SearchDescription, search_entries
 from warehouse.engine import create_engine
 
-_LIST = contract.pack_list(np.array([3, 1], np.int32), np.array([2, 1], np.float32))
-LISTS = {
-    "empty": b"",
-    "of another version": b"\x02" + _LIST[1:],
-    "of another layout": b"\x01\x09" + _LIST[2:],
-    "cut": _LIST[:-3],
-    "longer": _LIST + b"\x00",
-    "with a wrong count": _LIST[:2] + b"\xff\xff" + _LIST[4:],
-    "with a score that is NaN": _LIST[:-4] + np.float32("nan").tobytes(),
-    "with a score without end": _LIST[:-4] + np.float32("-inf").tobytes(),
-    "with a negative key": _LIST[:4] + np.int32(-5).tobytes() + _LIST[8:],
-    "with a key without a record": _LIST[:4] + np.int32(999_999).tobytes() + _LIST[8:],
-    "another list": _LIST,
-}
-RECORDS = {
-    "empty": b"",
-    "not JSON": b"{damaged",
-    "not UTF-8": b'["\xff\xfe",null,null,null,null]',
-    "an object": b'{"track_id":"t"}',
-    "too short": b"[]",
-    "a number": b"17",
-    "nested without end": b"[" * 100_000,
-    "with a number in it": b'["t",5,null,null,null]',
-    "without an id": b"[null,null,null,null,null]",
-}
-DETAILS = {**RECORDS, "with tags that are text": b'[null,null,null,"rock",null,null]'}
-FIELDS = {"empty": b"", "short": b"\x00\x01", "long": b"\x00" * 9, "of no record": b"\x00\xff\xff\xff"}
 METAS = {
     "empty": b"",
     "not JSON": b"{",
@@ -74,15 +48,8 @@ METAS = {
         for value in values
     },
 }
-POINTERS = {
-    "empty": b"",
-    "not UTF-8": b"\xff\xfe\x00",
-    "a pattern": b"*",
-    "with a zero byte": b"2026-11-22-00000000\x00",
-    "long": b"x" * 100_000,
-    "with a line break": b"2026-11-22-00000000\n",
-}
-COUNTRY = {"not UTF-8": b"\xff", "without a list": b"Atlantis", "empty": b""}
+# The digest alone can tell that it is not the one that was published.
+LISTS = {**redis_damage.LISTS, "another list": redis_damage.ANOTHER_LIST}
 BY_KEY = {
     "slate": (lambda name: contract.slate_key(name, "for_you"), LISTS),
     "popular": (contract.popular_key, LISTS),
@@ -96,7 +63,7 @@ BY_KEY = {
     "artists": (contract.artists_key, RECORDS),
     "track-ids": (contract.track_ids_key, FIELDS),
     "artist-ids": (contract.artist_ids_key, FIELDS),
-    "user-countries": (contract.user_countries_key, COUNTRY),
+    "user-countries": (contract.user_countries_key, USER_COUNTRIES),
     "search": (contract.search_key, {"empty": b"", "not JSON": b"{", "of another part": b"x" * 100}),
     "meta": (contract.meta_key, METAS),
 }

@@ -153,6 +153,13 @@ def _read_scenarios_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scenarios, "READ_AGAIN_AFTER_SECONDS", 0.0)
 
 
+# Which request reads a list that no other does: it fails, or the process has it from before.
+OF_LIST = {
+    "similar-tracks": "similar tracks",
+    "similar-artists": "similar artists",
+    "artist-tracks": "an artist",
+    "trending": "trending",
+}
 KEYS = list(dict.fromkeys(key for key, _ in cases()))
 
 
@@ -172,6 +179,10 @@ def require_documented(found: dict[str, httpx.Response], whole: dict[str, httpx.
     if key == "slate" and how != "missing":
         assert found["personal"].json()["fallback_reason"] == "store_unavailable"
         assert found["similar tracks"].content == whole["similar tracks"].content
+    if key in OF_LIST and how != "missing":
+        of_list = found[OF_LIST[key]]
+        assert of_list.status_code == 503 or of_list.content == whole[OF_LIST[key]].content, (key, how)
+        assert found["personal"].content == whole["personal"].content
     if key == "blocks" and how != "missing":
         assert found["personal"].status_code == 503
         assert found["popular"].content == whole["popular"].content

@@ -45,9 +45,11 @@ def test_people_and_services_with_tokens_of_a_certified_provider(client: Redis, 
         problem(get(api, "/v1/users/backend/recommendations", provider.service("catalogue:read")), 403, "forbidden")
         for foreign in (tokens["id_token"], provider.login("user_7", "urn:another")["access_token"]):
             problem(get(api, OWN, foreign), 401, "not-authenticated")
-    # The provider ends and comes back: first with another key, then without the old one.
+    # The provider is not there, comes, ends and comes back: first with another key, then without the old one. What it
+    # did not answer is asked again after a second.
     with running_api(redis_url, **settings) as api:
         with certified_provider(port, first) as provider:
+            time.sleep(1.1)
             old = provider.login("user_7")["access_token"]
             assert get(api, OWN, old).status_code == 200
         assert get(api, OWN, old).status_code == 200

@@ -12,6 +12,7 @@ from loading import load, query, state_of, tabular, write_csv
 
 from assets.ingest.files import InputFile
 from assets.ingest.load import load_files
+from assets.ingest.places import Place
 from assets.ingest.records import Progress, RawBatch
 from assets.ingest.tabular import Tabular
 from warehouse.errors import AudoticsError
@@ -182,16 +183,23 @@ def test_a_damaged_file_that_goes_away_holds_up_no_other(
 
 
 def test_a_connection_that_is_lost_as_well_does_not_hide_why_a_file_is_refused(
-    warehouse_url: str, tmp_path: Path
+    warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good, bad = (write_csv(tmp_path, "ada,1400000000,x", name=name) for name in ("a.csv", "b.csv"))
     bad.write_text(bad.read_text() + "bob,1400000001,y\n")
+    require_unchanged = Place.require_unchanged
 
-    def append_and_cut(progress: Progress) -> None:
+    def append(progress: Progress) -> None:
         if (progress.file.name, progress.stage) == (bad.name, "reading"):
             bad.write_text(bad.read_text() + "cid,1400000002,z\n")
-            cut_others(warehouse_url)
 
+    def cut_and_require(place: Place) -> None:
+        # By then all of the file has been written: a thread does so while the next batch is read.
+        if place.file.name == bad.name:
+            cut_others(warehouse_url)
+        require_unchanged(place)
+
+    monkeypatch.setattr(Place, "require_unchanged", cut_and_require)
     with pytest.raises(AudoticsError, match=r"b\.csv changed while it was being read"):
-        load_files(warehouse_url, tabular(), [tmp_path], append_and_cut)
+        load_files(warehouse_url, tabular(), [tmp_path], append)
     assert query(warehouse_url, "SELECT path FROM raw.ingest_files") == [(str(good),)]

@@ -22,6 +22,7 @@ from warehouse.resource import LakeResource, PostgresResource, RedisResource
 defs = dg.Definitions(
     assets=[
         ingest.raw_tables,
+        publish.raw_blocks,
         dbt.core_models,
         features.feature_models,
         dbt.ml_models,

@@ -24,7 +24,7 @@ _PUBLISH_AGAIN = "`audotics run` publishes again, which puts it right"
 def redis_findings(url: str | None, warehouse_url: str | None, timeout_seconds: float) -> Iterator[Finding]:
     """Read what is in Redis, and compare it with the warehouse; None for a server that does not answer."""
     if url is None:
-        for name in ("Redis memory", "live release", "previous release", "list of releases", "blocks"):
+        for name in ("Redis memory", "live release", "previous release", "list of releases", "blocks", "block changes"):
             yield Finding(name, False, "unknown", "start Redis first")
         return
     with redis_client(url, timeout_seconds) as client:
@@ -36,6 +36,7 @@ def redis_findings(url: str | None, warehouse_url: str | None, timeout_seconds: 
             yield Finding("blocks", False, "unknown", "start PostgreSQL first")
         else:
             yield _checked("blocks", lambda: _blocks(warehouse_url, client))
+        yield _checked("block changes", lambda: _block_changes(client))
 
 
 def _checked(name: str, check: Callable[[], Finding]) -> Finding:
@@ -144,3 +145,19 @@ def _blocks(warehouse_url: str, client: redis.Redis) -> Finding:
     if not found.differing and found.fields == found.users:
         return Finding("blocks", True, value)
     return Finding("blocks", False, value, "`audotics blocks publish` writes them again, as the next release does")
+
+
+def _block_changes(client: redis.Redis) -> Finding:
+    """Whether what users have blocked over HTTP can be read, and is safe until the warehouse is told."""
+    from assets.publish.pulled_blocks import pending_changes
+
+    users, unreadable = pending_changes(client)
+    value = f"{counted(users, 'user')} changed their blocks since the last load"
+    if unreadable:
+        advice = f"put the field right in {contract.BLOCK_CHANGES} or delete it: no list is shown to them until then"
+        value += f"; those of {counted(len(unreadable), 'user')}, such as {unreadable[0]}, cannot be read"
+        return Finding("block changes", False, value, advice)
+    if users and not client.info("persistence")["aof_enabled"]:
+        value += ", and Redis would lose that with its memory"
+        return Finding("block changes", False, value, "`audotics blocks pull` saves it; set Redis' appendonly to yes")
+    return Finding("block changes", True, value)

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar, cast
 
+from serving_api.catalogue import TRACKS, Kind
 from serving_api.contract import NO_BLOCKS, Artist, Blocks, ReleaseMeta, Track
 from serving_api.pages import Item, Page, Window, page, positions
 from serving_api.records import Known, Records
@@ -66,6 +67,10 @@ class Release:
     @property
     def name(self) -> str:
         return self.meta.release
+
+    def records_of(self, kind: Kind[_Record]) -> Records[_Record]:
+        """The records of tracks or of artists."""
+        return cast(Records[_Record], self.tracks if kind is TRACKS else self.artists)
 
 
 @dataclass(frozen=True)

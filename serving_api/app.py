@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving_api import list_routes, problems, routes
+from serving_api import block_routes, list_routes, problems, routes
 from serving_api.access.bound import require_loopback_of_uvicorn
 from serving_api.access.guard import Access, require_rules
 from serving_api.access.hosts import HostMiddleware
@@ -89,7 +89,8 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
 def _assemble(app: FastAPI, serving: ServingSettings, observation: Observation) -> None:
     """Put errors, routes, the description and the middleware together; what is added later stands around the rest."""
     problems.install(app)
-    for router in (list_routes.router, list_routes.batch_router, search_routes.router, routes.router, scrape.router):
+    lists = (list_routes.router, list_routes.batch_router)
+    for router in (*lists, block_routes.router, search_routes.router, routes.router, scrape.router):
         app.include_router(router)
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=GZIP_LEVEL)
     app.add_middleware(HostMiddleware, settings=serving)

@@ -30,6 +30,7 @@ _OF_STATUS: dict[str, tuple[str, ...]] = {
 }
 _TAGS = {
     "recommendations": "Lists: of users, for somebody new, and what is popular.",
+    "blocks": "What users never want to be recommended.",
     "catalogue": "Tracks and artists, and what is similar to them.",
     "health": "Whether the process answers, and what from.",
 }

@@ -54,6 +54,16 @@ class UnreadableBlocksError(StoreUnavailableError):
     detail = "no list is shown to a user as long as it might hold what they have blocked"
 
 
+class TooManyChangesError(Exception):
+    """So many blocks of a user were changed that no more are taken until the warehouse has been told."""
+
+    slug: ClassVar[str] = "too-many-changes"
+    title: ClassVar[str] = "Too many changes of blocks"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most:,} changes of this user's blocks wait for the next load: try again after it")
+
+
 class ReleaseGoneError(Exception):
     """A release that is asked for by name is neither the live nor the previous one."""
 

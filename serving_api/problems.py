@@ -7,11 +7,19 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from serving_api.access.errors import AccessError, ForbiddenError, TooManyError, WhoError
+from serving_api.access.guard import routes_of
 from serving_api.description import PROBLEM
-from serving_api.errors import ReleaseGoneError, StoreUnavailableError, UnknownItemError, UnknownTrackError
+from serving_api.errors import (
+    ReleaseGoneError,
+    StoreUnavailableError,
+    TooManyChangesError,
+    UnknownItemError,
+    UnknownTrackError,
+)
 from serving_api.observe.noted import note_cause
 
 MEDIA_TYPE = "application/problem+json"
@@ -28,6 +36,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(UnknownItemError, _unknown_item)
     app.add_exception_handler(ReleaseGoneError, _release_gone)
+    app.add_exception_handler(TooManyChangesError, _too_many_changes)
     app.add_exception_handler(StoreUnavailableError, _store_unavailable)
     app.add_exception_handler(AccessError, _refused)
     app.add_exception_handler(Exception, _internal_error)
@@ -57,6 +66,7 @@ def _example(status: int, unknown: type[UnknownItemError]) -> dict[str, Any]:
         401: _told(WhoError("missing")),
         403: _told(ForbiddenError("lists:read", own=True)),
         404: (unknown.slug, unknown.title, str(unknown(f"{unknown.item[0]}-1"))),
+        409: (TooManyChangesError.slug, TooManyChangesError.title, str(TooManyChangesError(1000))),
         410: (ReleaseGoneError.slug, ReleaseGoneError.title, str(ReleaseGoneError("2026-11-20-5c1d77e2"))),
         422: (INVALID_SLUG, INVALID_TITLE, "query.limit: Input should be greater than or equal to 1"),
         429: _told(TooManyError(42, {})),
@@ -115,7 +125,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     if error.status_code == 405:
-        headers["Allow"] = _allowed(headers["Allow"])
+        headers["Allow"] = _allowed(request)
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": headers["Allow"], "Cache-Control": "no-store"})
     detail = {
@@ -125,9 +135,14 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return _problem(request, error.status_code, detail, headers=headers)
 
 
-def _allowed(methods: str) -> str:
-    """The methods of a path, with those that every path has."""
-    routed = set(methods.split(", "))
+def _allowed(request: Request) -> str:
+    """The methods of a path, whatever route each has, with those that every path has."""
+    routed = {
+        method
+        for route in routes_of(request.app.routes)
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
     return ", ".join(sorted(routed | {"OPTIONS"} | ({"HEAD"} if "GET" in routed else set())))
 
 
@@ -149,6 +164,11 @@ async def _unknown_item(request: Request, error: Exception) -> Response:
 async def _release_gone(request: Request, error: Exception) -> Response:
     assert isinstance(error, ReleaseGoneError)
     return _problem(request, 410, str(error), slug=error.slug, title=error.title)
+
+
+async def _too_many_changes(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TooManyChangesError)
+    return _problem(request, 409, str(error), slug=error.slug, title=error.title)
 
 
 async def _store_unavailable(request: Request, error: Exception) -> Response:

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from serving_api import contract
-from serving_api.contract import NO_BLOCKS, Blocks, ContractError
+from serving_api.contract import NO_BLOCKS, BlockChange, Blocks, ContractError
 from serving_api.errors import SilentStoreError, StoreUnavailableError, UnreadableBlocksError
 
 # Of a transaction some commands may fail, and the others have their answers.
@@ -29,17 +29,36 @@ def replies(reply: Any, count: int) -> Sequence[Reply]:
     return [reply] * count if isinstance(reply, RedisError) else cast(Sequence[Reply], reply)
 
 
-def unpacked_blocks(packed: Reply) -> Blocks:
-    """What a user has blocked. Raises UnreadableBlocksError: nothing is shown to whoever may have blocked it."""
+def unpacked_blocks(packed: Reply, packed_changes: Reply) -> Blocks:
+    """What a user has blocked: what the warehouse said, changed by what they asked for since.
+
+    Raises UnreadableBlocksError: nothing is shown to whoever may have blocked it.
+    """
     try:
         found = value(packed)
-        return contract.unpack_blocks(found) if found is not None else NO_BLOCKS
+        blocks = contract.unpack_blocks(found) if found is not None else NO_BLOCKS
     except ContractError as error:
         raise UnreadableBlocksError(f"{error}; `audotics blocks publish` writes all of them again") from error
     except RedisError as error:
         raise UnreadableBlocksError(
             f"Redis answers, but refuses to read {contract.BLOCKS}: allow it to the API or, if it is not a hash,"
             " delete it and run `audotics blocks publish`"
+        ) from error
+    changes = unpacked_changes(packed_changes)
+    return contract.changed_blocks(blocks, changes) if changes else blocks
+
+
+def unpacked_changes(packed: Reply) -> list[BlockChange]:
+    """What a user has changed of their blocks since the warehouse was told. Raises UnreadableBlocksError."""
+    try:
+        found = value(packed)
+        return contract.unpack_block_changes(found) if found is not None else []
+    except ContractError as error:
+        raise UnreadableBlocksError(f"{error}; `audotics doctor` says whose they are, and what to do") from error
+    except RedisError as error:
+        raise UnreadableBlocksError(
+            f"Redis answers, but refuses to read {contract.BLOCK_CHANGES}: allow it to the API or, if it is not a hash,"
+            " rename it"
         ) from error
 
 

@@ -1,13 +1,13 @@
 """Reads what is listed of a track or an artist: what is similar, and whose tracks are."""
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from redis.asyncio import Redis
 
 from serving_api import contract
 from serving_api.answers import Release, Similar
-from serving_api.catalogue import ARTISTS, TRACKS, Kind
+from serving_api.catalogue import ARTISTS, Kind
 from serving_api.contract import Artist, ContractError, Track
 from serving_api.errors import UnreadableReleaseError
 from serving_api.pages import Item, Window, page, part
@@ -26,9 +26,10 @@ async def similar_list(
 
     Raises UnknownItemError, UnreadableReleaseError.
     """
-    records = cast(Records[_Record], release.tracks if kind is TRACKS else release.artists)
     where = f"what is similar to {public_id}"
-    return await _listed_of(redis, release, kind, public_id, kind.similar_key(release.name), records, window, where)
+    return await _listed_of(
+        redis, release, kind, public_id, kind.similar_key(release.name), release.records_of(kind), window, where
+    )
 
 
 async def artist_list(redis: Redis, release: Release, artist_id: str, window: Window) -> Similar[Artist] | None:
@@ -66,8 +67,7 @@ async def _listed_of(
     except ContractError as error:
         raise UnreadableReleaseError(f"{where}: {error}") from error
     places = range(len(ranked.track_keys))
-    owners = cast(Records[_Record], release.tracks if kind is TRACKS else release.artists)
-    owner = await require(redis, release.name, owners, [key], where)
+    owner = await require(redis, release.name, release.records_of(kind), [key], where)
     known = await require(redis, release.name, listed, at(ranked, part(places, window)).track_keys.tolist(), where)
     if owner is None or known is None:
         return None

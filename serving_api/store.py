@@ -12,9 +12,10 @@ from starlette.requests import Request
 from serving_api import contract
 from serving_api.answers import ListAsked, PopularList, Release, Similar, UserSlate
 from serving_api.batches import Batches
-from serving_api.catalogue import TRACKS, Kind
-from serving_api.contract import Artist, Blocks, Track
-from serving_api.errors import ReleaseGoneError, StoreUnavailableError
+from serving_api.block_changes import BlockChanges
+from serving_api.catalogue import ARTISTS, TRACKS, Kind
+from serving_api.contract import Artist, BlockKind, Blocks, Track
+from serving_api.errors import ReleaseGoneError, StoreUnavailableError, UnknownItemError
 from serving_api.pages import Window
 from serving_api.popular_lists import popular_in, trending
 from serving_api.reading import is_kept, unavailable_on_redis_error, unpacked_blocks
@@ -57,6 +58,7 @@ class ReleaseStore:
         )
         self._redis = Redis.from_pool(self._pool)
         self.scenarios = Scenarios(self._redis)
+        self.block_changes = BlockChanges(self._redis)
         self._releases = Releases(self._redis)
         self._user_lists = Batches(self.user_slates, batch_seen)
 
@@ -122,9 +124,10 @@ class ReleaseStore:
         """
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hget(contract.BLOCKS, user_id)
+            pipe.hget(contract.BLOCK_CHANGES, user_id)
             with unavailable_on_redis_error():
-                (packed,) = await pipe.execute(raise_on_error=False)
-        return unpacked_blocks(packed)
+                packed = await pipe.execute(raise_on_error=False)
+        return unpacked_blocks(*packed)
 
     async def popular(self, country: str | None, release: str | None = None) -> tuple[Release, PopularList]:
         """The popular list of a country, the overall one where it has none. Raises ReleaseGoneError."""
@@ -132,7 +135,18 @@ class ReleaseStore:
 
     async def track(self, track_id: str) -> tuple[Release, Known[Track]]:
         """A track of the live release by its public id. Raises UnknownTrackError."""
-        return await self._of(None, lambda release: self._read_track(release, track_id))
+        return await self._of(None, lambda release: self._read_item(release, TRACKS, track_id))
+
+    async def listed_id(self, kind: BlockKind, public_id: str) -> str:
+        """The id that lists have for a track or an artist; the same one where no release can say."""
+        try:
+            if kind == "track":
+                _, track = await self.track(public_id)
+                return track.public_id
+            _, artist = await self._of(None, lambda release: self._read_item(release, ARTISTS, public_id))
+            return artist.public_id
+        except (UnknownItemError, StoreUnavailableError):
+            return public_id
 
     async def trending(self) -> tuple[Release, PopularList]:
         """What is trending; empty where nothing is."""
@@ -185,10 +199,13 @@ class ReleaseStore:
         popular = await popular_in(self._redis, release, country)
         return (release, popular) if popular is not None else None
 
-    async def _read_track(self, release: Release, track_id: str) -> tuple[Release, Known[Track]] | None:
-        """A track of this release; None when it is not the live one (any more)."""
-        key = await key_of(self._redis, TRACKS, release.name, track_id)
+    async def _read_item(
+        self, release: Release, kind: Kind[_Record], public_id: str
+    ) -> tuple[Release, Known[_Record]] | None:
+        """A track or an artist of this release; None when it is not the live one (any more)."""
+        key = await key_of(self._redis, kind, release.name, public_id)
         if key is None:
             return None
-        tracks = await require(self._redis, release.name, release.tracks, [key], f"the track {track_id}")
-        return (release, tracks[key]) if tracks is not None else None
+        where = f"the {kind.unknown.item} {public_id}"
+        found = await require(self._redis, release.name, release.records_of(kind), [key], where)
+        return (release, found[key]) if found is not None else None

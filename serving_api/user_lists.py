@@ -121,27 +121,28 @@ async def _own_lists(
     named = list(dict.fromkeys(track_id for asked in asks for track_id in asked.window.named_ids))
     async with redis.pipeline(transaction=True) as pipe:
         pipe.mget(contract.LIVE, contract.PREVIOUS)
-        pipe.hmget(contract.BLOCKS, [asked.user_id for asked in asks])
-        for slate, users in of_slate.items():
-            pipe.hmget(contract.slate_key(release.name, slate), users)
+        pipe.hmget(contract.BLOCKS, users := [asked.user_id for asked in asks])
+        pipe.hmget(contract.BLOCK_CHANGES, users)
+        for slate, having in of_slate.items():
+            pipe.hmget(contract.slate_key(release.name, slate), having)
         if named:
             pipe.hmget(contract.track_ids_key(release.name), named)
-        pointers, blocks, *rest = await pipe.execute(raise_on_error=False)
+        pointers, blocks, changes, *rest = await pipe.execute(raise_on_error=False)
     if not is_shown(pointers, release.name, pinned):
         return None
     lists = {slate: iter(replies(reply, len(of_slate[slate]))) for slate, reply in zip(of_slate, rest, strict=False)}
     fields = dict(zip(named, replies(rest[-1], len(named)), strict=True)) if named else {}
     return [
         _own_list(asked, packed_blocks, next(lists[asked.slate]) if asked.slate is not None else None, fields)
-        for asked, packed_blocks in zip(asks, replies(blocks, len(asks)), strict=True)
+        for asked, *packed_blocks in zip(asks, replies(blocks, len(asks)), replies(changes, len(asks)), strict=True)
     ]
 
 
 def _own_list(
-    asked: ListAsked, packed_blocks: Reply, packed: Reply, fields: Mapping[str, Reply]
+    asked: ListAsked, packed_blocks: Sequence[Reply], packed: Reply, fields: Mapping[str, Reply]
 ) -> _OwnList | StoreUnavailableError:
     try:
-        blocks = unpacked_blocks(packed_blocks)
+        blocks = unpacked_blocks(*packed_blocks)
         ranked = contract.unpack_list(found) if (found := value(packed)) is not None else NO_LIST
         window = asked.window
         named = {track_id: field for track_id in window.named_ids if (field := value(fields[track_id])) is not None}

@@ -5,12 +5,15 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
+from sqlalchemy import text
 
 from assets.lookup.store import stored_index
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.publish.blocks import publish_blocks
+from assets.publish.content import ReleaseError
 from assets.publish.held import list_releases
 from assets.publish.left_out import left_out
+from assets.publish.pulled_blocks import pull_blocks
 from assets.publish.release import NewerReleaseLiveError, PublishedRelease, publish
 from assets.publish.warehouse_content import note_lists, record_releases, release_content
 from assets.staleness import code_digest
@@ -19,13 +22,56 @@ from warehouse.resource import LakeResource, PostgresResource, RedisResource
 from warehouse.roles import Role
 
 _CHECK = "is_live"
+_TOLD = "app_changes_read"
+
+
+@dg.asset(
+    name="blocks",
+    key_prefix="raw",
+    group_name="raw",
+    kinds={"python", "postgres", "redis"},
+    owners=OWNERS,
+    metadata={"dagster/table_name": "raw.blocks"},
+    # A load may bring the users and tracks that changes are about.
+    deps=[dg.AssetKey(["raw", "ingest_files"])],
+    check_specs=[
+        dg.AssetCheckSpec(
+            _TOLD,
+            asset=dg.AssetKey(["raw", "blocks"]),
+            description="What users have blocked or taken back over HTTP has been read from Redis. Where it has not, it"
+            " holds on in Redis, and the next run makes up for it.",
+        )
+    ],
+)
+def raw_blocks(context: dg.AssetExecutionContext, warehouse: PostgresResource, redis: RedisResource) -> Materialized:
+    """What users never want to be recommended: with what they have blocked, or taken back, over HTTP since."""
+    engine = create_engine(warehouse.url, Role.LOADER)
+    metadata: dict[str, Any] = {}
+    fault = None
+    try:
+        pulled = pull_blocks(engine, redis.client())
+        metadata = {**vars(pulled), "waiting": len(pulled.waiting), "unreadable": len(pulled.unreadable)}
+        pulled.require_readable()
+    except ReleaseError as error:
+        # Nobody's night need stop for it: nothing is lost, and readers know of it already.
+        context.log.warning(str(error))
+        fault = str(error)
+    with engine.begin() as connection:
+        metadata["dagster/row_count"] = connection.scalar(text("select count(*) from raw.blocks"))
+    check = dg.AssetCheckResult(
+        check_name=_TOLD,
+        passed=fault is None,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=fault or "the warehouse has been told",
+    )
+    return dg.MaterializeResult(metadata=metadata, check_results=[check])
 
 
 @dg.asset(
     group_name="release",
     kinds={"python", "redis"},
     owners=OWNERS,
-    deps=[dg.AssetKey(["raw", "ingest_files"])],
+    deps=[dg.AssetKey(["raw", "ingest_files"]), dg.AssetKey(["raw", "blocks"])],
 )
 def blocks_in_redis(warehouse: PostgresResource, redis: RedisResource) -> Materialized:
     """What users have blocked, in Redis, where it holds from their next request on; what has landed included."""

@@ -15,7 +15,8 @@ from sqlalchemy import Connection, Engine, text
 from assets.blocks import LOCK, ItemKind, block, unblock
 from assets.publish.content import ReleaseError
 from assets.publish.failures import redis_errors
-from assets.publish.packed_blocks import packed_blocks
+from assets.publish.packed_blocks import packed_blocks, write_blocks
+from assets.publish.pulled_blocks import pull_blocks
 from serving_api.contract import BLOCKS
 from warehouse.locks import acquire
 
@@ -54,9 +55,10 @@ def add_block(engine: Engine, client: Redis, user_id: str, kind: ItemKind, item_
         AudoticsError: the warehouse knows no such user or item, others had the lock of blocks for too long.
         ReleaseError: Redis failed; the warehouse is as it was.
     """
+    _pull(engine, client, user_id)
     with engine.begin() as connection:
         added = block(connection, user_id, kind, item_id)
-        _publish_user(connection, client, user_id)
+        write_blocks(connection, client, [user_id])
     return added
 
 
@@ -68,13 +70,14 @@ def remove_block(engine: Engine, client: Redis, user_id: str, kind: ItemKind, it
         AudoticsError: the warehouse knows no such user or item, others had the lock of blocks for too long.
         ReleaseError: Redis failed; the warehouse has the block no longer, and the same again tells Redis.
     """
+    _pull(engine, client, user_id)
     with engine.begin() as connection:
         removed = unblock(connection, user_id, kind, item_id)
     with engine.begin() as connection:
         # What is written is read under the lock, so a block that came since the commit is in it.
         acquire(connection.connection.cursor(), LOCK)
         try:
-            _publish_user(connection, client, user_id)
+            write_blocks(connection, client, [user_id])
         except ReleaseError as error:
             raise ReleaseError(f"{error}; {kind} {item_id} is hidden from {user_id} until this is run again") from error
     return removed
@@ -134,12 +137,7 @@ def publish_users(engine: Engine, client: Redis, user_ids: Sequence[str]) -> Non
         batch = list(user_ids[start : start + USERS_PER_BATCH])
         with engine.begin() as connection:
             acquire(connection.connection.cursor(), LOCK)
-            packed = packed_blocks(connection, list(connection.scalars(_KEYS, {"ids": batch})))
-            with redis_errors(client):
-                if packed:
-                    client.hset(BLOCKS, mapping=cast(Any, packed))
-                if gone := [user_id for user_id in batch if user_id not in packed]:
-                    client.hdel(BLOCKS, *gone)
+            write_blocks(connection, client, batch)
 
 
 def compare_blocks(engine: Engine, client: Redis, sample: int = USERS_COMPARED) -> BlocksInRedis:
@@ -159,15 +157,9 @@ def compare_blocks(engine: Engine, client: Redis, sample: int = USERS_COMPARED) 
     return BlocksInRedis(users, fields, len(packed), len(differing), min(differing, default=None))
 
 
-def _publish_user(connection: Connection, client: Redis, user_id: str) -> None:
-    """Make Redis say what a user has blocked, as the connection's transaction, which has the lock, sees it."""
-    key = connection.scalar(text("select user_key from raw.users where user_id = :id"), {"id": user_id})
-    packed = packed_blocks(connection, [key])
-    with redis_errors(client):
-        if packed:
-            client.hset(BLOCKS, mapping=cast(Any, packed))
-        else:
-            client.hdel(BLOCKS, user_id)
+def _pull(engine: Engine, client: Redis, user_id: str) -> None:
+    """What the user asked for over HTTP came before what is asked for now, and must not stay on top of it."""
+    pull_blocks(engine, client, [user_id]).require_readable()
 
 
 def _batch(connection: Connection, after: int, blocks: int) -> tuple[dict[str, bytes], int] | None:
@@ -199,7 +191,6 @@ def _user_id(field: bytes) -> str | None:
         return None
 
 
-_KEYS = text("select user_key from raw.users where user_id = any(:ids)")
 _USERS = text("select count(distinct user_key) from raw.blocks")
 _RANDOM_USERS = text(
     "select user_key from (select distinct user_key from raw.blocks) as users order by random() limit :users"

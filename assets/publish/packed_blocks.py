@@ -2,13 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any, cast
 
 import pandas as pd
+from redis import Redis
 from sqlalchemy import Connection, text
 
 from assets.blocks import ItemKind
+from assets.publish.failures import redis_errors
 from assets.recordings import recordings
-from serving_api.contract import Blocks, pack_blocks
+from serving_api.contract import BLOCKS, Blocks, pack_blocks
 
 
 def packed_blocks(connection: Connection, user_keys: Sequence[int]) -> dict[str, bytes]:
@@ -31,6 +34,19 @@ def packed_blocks(connection: Connection, user_keys: Sequence[int]) -> dict[str,
         else:
             track_ids.update(versions.get(row.item_key, ()), (row.item_id,))
     return {user_id: pack_blocks(Blocks(*map(frozenset, ids))) for user_id, ids in users.items()}
+
+
+def write_blocks(connection: Connection, client: Redis, user_ids: Sequence[str]) -> None:
+    """Make Redis say what these users have blocked, as the connection's transaction, which has the lock, sees it.
+
+    Raises ReleaseError when Redis fails.
+    """
+    packed = packed_blocks(connection, list(connection.scalars(_KEYS, {"ids": list(user_ids)})))
+    with redis_errors(client):
+        if packed:
+            client.hset(BLOCKS, mapping=cast(Any, packed))
+        if gone := [user_id for user_id in user_ids if user_id not in packed]:
+            client.hdel(BLOCKS, *gone)
 
 
 def _versions(connection: Connection, track_keys: Sequence[int], identities: dict[str, str]) -> dict[int, list[str]]:
@@ -56,6 +72,7 @@ def _identities(connection: Connection) -> dict[str, str]:
     return {f"{kind}_identities": nothing.format(kind) for kind in ("track", "artist")}
 
 
+_KEYS = text("select user_key from raw.users where user_id = any(:ids)")
 # Of an artist, `artist_id` is the one that lists name.
 _BLOCKED = """
 select

@@ -92,6 +92,35 @@ def remove(user_id: UserId, track: Track = None, artist: Artist = None, as_json:
 
 
 @app.command()
+def pull(as_json: AsJson = False) -> None:
+    """Tell the warehouse what users have blocked, or taken back, over HTTP, as every load and every night do.
+
+    What the warehouse does not know waits in Redis, and is left out of lists all the same.
+
+    Example: `audotics blocks pull`
+    """
+    from assets.publish.pulled_blocks import pull_blocks
+    from orchestration.cli.rendering import print_json, say
+    from orchestration.platform import open_platform
+    from warehouse.engine import create_engine
+    from warehouse.roles import Role
+
+    platform = open_platform()
+    pulled = pull_blocks(create_engine(platform.warehouse_url, Role.LOADER), platform.redis())
+    waiting = [{"user_id": user_id, each.kind: each.item_id} for user_id, each in pulled.waiting]
+    if as_json:
+        print_json({**vars(pulled), "waiting": waiting})
+    else:
+        say(
+            f"{counted(pulled.users, 'user')}: {counted(pulled.blocked, 'new block')},"
+            f" {counted(pulled.unblocked, 'block')} taken back"
+        )
+        for user_id, each in pulled.waiting:
+            say(f"{each.kind} {each.item_id} waits for the warehouse to know it, blocked by {user_id}")
+    pulled.require_readable()
+
+
+@app.command()
 def publish(as_json: AsJson = False) -> None:
     """Write all blocks to Redis again, as every release does; `audotics doctor` says when they differ.
 

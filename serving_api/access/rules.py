@@ -25,6 +25,7 @@ RULES: dict[str, Rule] = {
     "/v1/users/{user_id}/recommendations": _LISTS,
     "/v1/users/{user_id}/home": _LISTS,
     "/v1/users/{user_id}/playlists/{slate}.{playlist_format}": _LISTS,
+    "/v1/users/{user_id}/blocks/{kind}/{item_id}": Rule(Scope.BLOCKS_WRITE, own=True),
     "/v1/recommendations:batchGet": Rule(Scope.LISTS_READ),
     "/v1/recommendations:fromSeeds": _CATALOGUE,
     "/v1/popular": _CATALOGUE,

@@ -10,6 +10,7 @@ PREVIOUS = "audotics:previous"
 RELEASES = "audotics:releases"
 PUBLISH_LOCK = "audotics:publish-lock"
 BLOCKS = "audotics:blocks"
+BLOCK_CHANGES = "audotics:block-changes"
 API_KEYS = "audotics:api-keys"
 SCENARIOS = "audotics:scenarios"
 

@@ -156,6 +156,25 @@ def test_blocks_that_redis_does_not_have_are_red(given: Settings, warehouse_url:
     assert "`audotics blocks publish`" in blocks.advice
 
 
+def test_changes_of_blocks_that_wait_are_counted_and_red_where_they_cannot_be_read_or_would_be_lost(
+    given: Settings, redis_url: str
+) -> None:
+    def changes() -> Finding:
+        return findings_of(given)["block changes"]
+
+    assert (changes().ok, changes().value) == (True, "0 users changed their blocks since the last load")
+    with redis.Redis.from_url(redis_url) as client:
+        client.hset(contract.BLOCK_CHANGES, "user_1", b'[1,["track","t-1",true,"t-1"]]')
+        assert not changes().ok and "`audotics blocks pull`" in changes().advice
+        client.config_set("appendonly", "yes")
+        try:
+            assert (changes().ok, changes().value) == (True, "1 user changed their blocks since the last load")
+        finally:
+            client.config_set("appendonly", "no")
+        client.hset(contract.BLOCK_CHANGES, "user_2", b"{damaged")
+        assert not changes().ok and "user_2, cannot be read" in changes().value
+
+
 def test_a_load_that_rejected_every_row_is_red(given: Settings, warehouse_url: str) -> None:
     load(warehouse_url, "/data/wrong.tsv", 50, 0, "2026-02-01 10:00:00+00")
     last = findings_of(given)["last load"]

@@ -7,12 +7,13 @@ from typing import cast
 
 import dagster as dg
 import pytest
+from api_client import running_api
 from loading import query
 from redis import Redis
 
 from orchestration.definitions import defs
 from orchestration.sensors import landing_sensor
-from serving_api.contract import BLOCKS, unpack_blocks
+from serving_api.contract import BLOCK_CHANGES, BLOCKS, unpack_blocks
 from warehouse.resource import PostgresResource
 
 ROWS = "uts,artist,track\n"
@@ -69,7 +70,7 @@ def test_two_of_three_load_the_broken_one_turns_the_check_red_until_it_is_repair
     (request,), _ = ticks.tick()
     done = ticks.run(request)
     assert done.success, "a bad file fails no run"
-    assert checks(done) == {"raw_listens_suite": True, "landed_files_loaded": False}
+    assert checks(done) == {"raw_listens_suite": True, "landed_files_loaded": False, "app_changes_read": True}
     (red,) = [each for each in done.get_asset_check_evaluations() if not each.passed]
     assert (red.severity, red.blocking) == (dg.AssetCheckSeverity.ERROR, False)
     assert f"1 file has a fault: {broken} is damaged" in str(red.description)
@@ -80,7 +81,7 @@ def test_two_of_three_load_the_broken_one_turns_the_check_red_until_it_is_repair
     assert ticks.tick()[0] == []
     (request,), _ = ticks.tick()
     done = ticks.run(request)
-    assert checks(done) == {"raw_listens_suite": True, "landed_files_loaded": True}
+    assert checks(done) == {"raw_listens_suite": True, "landed_files_loaded": True, "app_changes_read": True}
     assert query(warehouse_url, "select count(*) from raw.listens") == [(3,)]
     assert ticks.tick() == ([], "nothing new has landed")
 
@@ -106,6 +107,29 @@ def test_blocks_that_land_are_in_redis_before_the_next_release(
     assert packed is not None and len(unpack_blocks(cast(bytes, packed)).artist_ids) == 1
 
 
+def test_what_users_blocked_over_http_is_in_the_warehouse_after_a_load(
+    ticks: Ticks, client: Redis, redis_url: str, warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUDOTICS_REDIS_URL", redis_url)
+    write(tmp_path, "listens.csv", 1)
+    ticks.tick()
+    (request,), _ = ticks.tick()
+    assert ticks.run(request).success
+    ((track_id,),) = query(warehouse_url, "select min(track_id) from raw.tracks")
+    with running_api(redis_url) as api:
+        assert api.put(f"/v1/users/came%20just%20now/blocks/track/{track_id}").status_code == 204
+    write(tmp_path, "more.csv", 2)
+    ticks.tick()
+    (request,), _ = ticks.tick()
+    told = ticks.run(request)
+    assert told.success and checks(told)["app_changes_read"]
+    blocked = "select user_id, track_id from raw.blocks inner join raw.users using (user_key)"
+    assert query(warehouse_url, f"{blocked} inner join raw.tracks on item_key = track_key") == [
+        ("came just now", track_id)
+    ]
+    assert client.hexists(BLOCKS, "came just now") and not client.exists(BLOCK_CHANGES)
+
+
 def test_a_redis_that_fails_is_named_holds_up_no_load_and_is_told_by_the_same_run_again(
     ticks: Ticks,
     client: Redis,
@@ -121,7 +145,7 @@ def test_a_redis_that_fails_is_named_holds_up_no_load_and_is_told_by_the_same_ru
     (request,), _ = ticks.tick()
     failed = ticks.run(request)
     assert [event.step_key for event in failed.get_step_failure_events()] == ["blocks_in_redis"]
-    assert checks(failed) == {"raw_listens_suite": True, "landed_files_loaded": True}
+    assert checks(failed) == {"raw_listens_suite": True, "landed_files_loaded": True, "app_changes_read": False}
     assert query(warehouse_url, "select count(*) from raw.blocks") == [(1,)]
     monkeypatch.setenv("AUDOTICS_REDIS_URL", redis_url)
     assert ticks.run(request).success

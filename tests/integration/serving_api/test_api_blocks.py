@@ -192,10 +192,10 @@ def test_a_list_takes_one_round_trip_with_or_without_blocks_and_one_that_stands_
         recommendations(api, user_id)
         return {name: count - before[name] for name, count in calls().items()}
 
-    # The pointers, and the fields of blocks and list: all of the transaction, and nothing beside it.
-    once = {"exec": 1, "mget": 1, "hmget": 2, "get": 0, "hget": 0}
+    # The pointers, and the fields of blocks, of changes and of the list: all of the transaction, and nothing beside it.
+    once = {"exec": 1, "mget": 1, "hmget": 3, "get": 0, "hget": 0}
     assert asked("user_8") == asked("user_7") == once
-    twice = {"exec": 2, "mget": 2, "hmget": 3, "get": 0, "hget": 0}
+    twice = {"exec": 2, "mget": 2, "hmget": 4, "get": 0, "hget": 0}
     assert asked("nobody") == asked("new_0") == twice
 
 

@@ -54,6 +54,17 @@ BLOCKS = {
     "null": b"null",
     "empty": b"",
 }
+BLOCK_CHANGES = {
+    "not JSON": b"{damaged",
+    "not UTF-8": b'[1,["track","\xff",true,"t"]]',
+    "another version": b'[2,["track","t-1",true,"t-1"]]',
+    "another kind": b'[1,["album","t-1",true,"t-1"]]',
+    "text for a change": b'[1,"track"]',
+    "a number for true": b'[1,["track","t-1",1,"t-1"]]',
+    "null": b"null",
+    "empty": b"",
+    "nested without end": b"[" * 100_000,
+}
 
 
 def damaged_meta(packed: bytes, how: str) -> bytes:
@@ -82,6 +93,7 @@ def cases() -> Iterator[tuple[str, str]]:
         ("live", POINTERS),
         ("previous", POINTERS),
         ("blocks", BLOCKS),
+        ("block-changes", BLOCK_CHANGES),
         ("scenarios", SCENARIOS),
         ("user-countries", USER_COUNTRIES),
     ]:
@@ -108,6 +120,7 @@ def damage(client: Redis, release: str, key: str, how: str) -> None:
         "live": (contract.LIVE, None, POINTERS),
         "previous": (contract.PREVIOUS, None, POINTERS),
         "blocks": (contract.BLOCKS, USER, BLOCKS),
+        "block-changes": (contract.BLOCK_CHANGES, USER, BLOCK_CHANGES),
         "scenarios": (contract.SCENARIOS, "calm", SCENARIOS),
         "user-countries": (contract.user_countries_key(release), "new_0", USER_COUNTRIES),
     }[key]
@@ -183,7 +196,7 @@ def require_documented(found: dict[str, httpx.Response], whole: dict[str, httpx.
         of_list = found[OF_LIST[key]]
         assert of_list.status_code == 503 or of_list.content == whole[OF_LIST[key]].content, (key, how)
         assert found["personal"].content == whole["personal"].content
-    if key == "blocks" and how != "missing":
+    if key in ("blocks", "block-changes") and how != "missing":
         assert found["personal"].status_code == 503
         assert found["popular"].content == whole["popular"].content
     if key == "scenarios":

@@ -41,6 +41,7 @@ def test_the_documentation_shows_examples_and_every_error(api: httpx.Client) -> 
     assert set(paths) == {
         "/v1/users/{user_id}/recommendations",
         "/v1/users/{user_id}/home",
+        "/v1/users/{user_id}/blocks/{kind}/{item_id}",
         "/v1/users/{user_id}/playlists/{slate}.{playlist_format}",
         "/v1/recommendations:batchGet",
         "/v1/recommendations:fromSeeds",

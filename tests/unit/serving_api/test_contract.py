@@ -176,7 +176,7 @@ def test_the_release_pattern_matches_every_key_of_its_release_and_nothing_else()
 
     one, other = keys("2026-11-22-3f9a1c07"), keys("2026-11-22-3f9a1c08")
     shared = [contract.LIVE, contract.PREVIOUS, contract.RELEASES, contract.PUBLISH_LOCK, contract.BLOCKS]
-    shared += [contract.API_KEYS, contract.SCENARIOS]
+    shared += [contract.BLOCK_CHANGES, contract.API_KEYS, contract.SCENARIOS]
     everything = one + other + shared
     pattern = contract.release_key_pattern("2026-11-22-3f9a1c07")
     assert [key for key in everything if fnmatchcase(key, pattern)] == one
@@ -190,6 +190,7 @@ def test_the_page_lists_exactly_the_keys_of_the_code() -> None:
         contract.RELEASES,
         contract.PUBLISH_LOCK,
         contract.BLOCKS,
+        contract.BLOCK_CHANGES,
         contract.API_KEYS,
         contract.SCENARIOS,
         contract.meta_key("{release}"),
@@ -211,7 +212,7 @@ def test_the_page_lists_exactly_the_keys_of_the_code() -> None:
     assert {row[0].strip("`") for row in table("Keys")} == in_code
     builders = {name for name in vars(contract) if name.endswith("_key")}
     builders -= {"track_key", "artist_key", "pack_api_key", "unpack_api_key"}
-    assert len(in_code) == len(builders) + 7, "a key builder is missing from this test"
+    assert len(in_code) == len(builders) + 8, "a key builder is missing from this test"
 
 
 @pytest.mark.parametrize("anchors", [None, i32(-1, 4, 9)])

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC
 
 import pytest
+from blocked_items import ARTIST, NO_COMMIT, TRACK, held
 from loading import query, until_somebody_waits
 from redis import Redis
 from sqlalchemy import Engine, text
@@ -19,16 +21,6 @@ from warehouse.engine import adbc_connect, create_engine
 from warehouse.roles import Role
 
 WAIT_SECONDS = 60.0
-CATALOGUE = """
-insert into raw.users (user_key, user_id, listener_key) select n, 'user_' || n, n from generate_series(0, 5) as n;
-insert into raw.artists (artist_key, natural_key, artist_id) select n, 'source:' || n, 'a-' || n
-from generate_series(0, 2) as n;
-insert into raw.tracks (track_key, natural_key, track_id, artist_key, title) values
-(0, 'source:0', 't-0', 0, 'Slow River'), (1, 'source:1', 't-1', 0, 'SLOW RIVER - 2011 Remaster'),
-(2, 'source:2', 't-2', 0, 'Slow River (Live at the Mill)'), (3, 'source:3', 't-3', 0, 'Slow River (Remix)'),
-(4, 'source:4', 't-4', 1, 'Slow River'), (5, 'source:5', 't-5', null, 'Slow River'),
-(6, 'source:6', 't-6', null, 'Slow River')
-"""
 # As dbt builds them: artist 1 is artist 0 by another name, so that track 4 is track 0.
 IDENTITIES = """
 create table core.dim_artist_identities as select 1 as artist_key, 0 as canonical_artist_key;
@@ -36,33 +28,11 @@ create table core.dim_track_identities as
 select 4 as track_key, 0 as canonical_track_key, 0 as song_key, 0 as artist_key;
 grant select on core.dim_artist_identities, core.dim_track_identities to audotics_loader
 """
-NO_COMMIT = """
-create function raw.die() returns trigger language plpgsql as $$ begin raise 'died before the commit'; end $$;
-create constraint trigger die after insert or delete on raw.blocks deferrable initially deferred
-for each row execute function raw.die()
-"""
-TRACK, ARTIST = ItemKind.TRACK, ItemKind.ARTIST
-
-
-@pytest.fixture
-def loader(warehouse_url: str) -> Iterator[Engine]:
-    """The warehouse with seven tracks, as the role that changes blocks."""
-    engine = create_engine(warehouse_url, Role.LOADER)
-    with engine.begin() as connection:
-        connection.execute(text(CATALOGUE))
-    yield engine
-    engine.dispose()
 
 
 def change(loader: Engine, client: Redis, user_id: str, kind: ItemKind, item_id: str, *, add: bool = True) -> None:
     """As the command line does it."""
     assert (add_block if add else remove_block)(loader, client, user_id, kind, item_id)
-
-
-def held(client: Redis) -> dict[str, tuple[list[str], list[str]]]:
-    """Sorted track ids and artist ids of each user in Redis."""
-    blocks = {user_id.decode(): contract.unpack_blocks(packed) for user_id, packed in client.hgetall(BLOCKS).items()}
-    return {user_id: (sorted(each.track_ids), sorted(each.artist_ids)) for user_id, each in blocks.items()}
 
 
 def test_a_block_is_in_redis_with_every_version_of_the_recording_and_goes_again(loader: Engine, client: Redis) -> None:
@@ -146,7 +116,19 @@ def test_a_commit_that_fails_leaves_redis_with_a_block_too_many_and_never_one_to
     assert held(client) == {"user_1": ([], ["a-0"])}
 
 
-def test_without_redis_nothing_is_blocked_and_what_is_taken_back_stays_hidden_until_the_same_again(
+@contextmanager
+def reading_only(client: Redis) -> Iterator[Redis]:
+    """A client of the same Redis that may not write hashes."""
+    client.acl_setuser("reading", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-hset", "-hdel"])
+    pool = client.connection_pool.connection_kwargs
+    try:
+        with Redis(host=pool["host"], port=pool["port"], db=pool["db"], username="reading", password="any") as reader:
+            yield reader
+    finally:
+        client.acl_deluser("reading")
+
+
+def test_without_redis_nothing_changes_and_what_is_taken_back_while_it_fails_stays_hidden_until_the_same_again(
     loader: Engine, client: Redis, warehouse_url: str
 ) -> None:
     with Redis.from_url("redis://127.0.0.1:1/0") as nobody:
@@ -154,8 +136,13 @@ def test_without_redis_nothing_is_blocked_and_what_is_taken_back_stays_hidden_un
             change(loader, nobody, "user_1", ARTIST, "a-0")
         assert query(warehouse_url, "select count(*) from raw.blocks") == [(0,)]
         change(loader, client, "user_1", ARTIST, "a-0")
-        with pytest.raises(ReleaseError, match=r"failed: .*; artist a-0 is hidden from user_1 until this is run again"):
+        # What the user asked for over HTTP meanwhile, nobody could know.
+        with pytest.raises(ReleaseError, match=r"127\.0\.0\.1:1 failed"):
             change(loader, nobody, "user_1", ARTIST, "a-0", add=False)
+    assert query(warehouse_url, "select count(*) from raw.blocks") == [(1,)]
+    hidden = r"failed: .*; artist a-0 is hidden from user_1 until this is run again"
+    with reading_only(client) as reader, pytest.raises(ReleaseError, match=hidden):
+        change(loader, reader, "user_1", ARTIST, "a-0", add=False)
     assert query(warehouse_url, "select count(*) from raw.blocks") == [(0,)]
     assert held(client) == {"user_1": ([], ["a-0"])}
     assert not remove_block(loader, client, "user_1", ARTIST, "a-0")

@@ -43,7 +43,7 @@ def method_name(route: APIRoute) -> str:
 
 
 def describe_common(app: FastAPI) -> None:
-    """Add to the description what every route has: one schema of problems, the headers, 304 and 405."""
+    """Add to the description what every route has: the schema of problems, headers, 304, what is refused anywhere."""
     describe = app.openapi
 
     def described() -> dict[str, Any]:
@@ -61,13 +61,14 @@ def _complete(document: dict[str, Any]) -> None:
     components["schemas"] |= schemas["$defs"]
     components["headers"] = HEADERS
     used = set()
-    for method, operation in _operations(document):
+    for path, method, operation in _operations(document):
         used.update(operation.get("tags", ()))
         # Said to be open, rather than not said.
         operation.setdefault("security", [])
         responses = operation["responses"]
-        problem = {"description": HTTPStatus(405).phrase, "content": {"application/problem+json": {"schema": PROBLEM}}}
-        responses.setdefault("405", problem)
+        for status in _common(path, operation):
+            told = {"description": HTTPStatus(int(status)).phrase}
+            responses.setdefault(status, told | {"content": {"application/problem+json": {"schema": PROBLEM}}})
         if method == "get":
             responses.setdefault("304", {"description": "The caller has this answer already."})
         for status, response in responses.items():
@@ -80,6 +81,13 @@ def _complete(document: dict[str, Any]) -> None:
     document["servers"] = [{"url": "/"}]
 
 
-def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for methods in document["paths"].values():
-        yield from methods.items()
+def _common(path: str, operation: dict[str, Any]) -> tuple[str, ...]:
+    """The statuses of what is refused whatever the route."""
+    own = ("404",) * ("{" in path) + ("413",) * ("requestBody" in operation)
+    return ("400", "405", "421", "431", *own)
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation

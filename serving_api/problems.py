@@ -27,6 +27,9 @@ REQUEST_ID_HEADER = "X-Request-ID"
 RETRY_AFTER_SECONDS = "5"
 INVALID_SLUG = "invalid-request"
 INVALID_TITLE = "The request is not valid"
+# Of what is wrong with a request: how many faults are told, and how much of names and values that it gave itself.
+MOST_FAULTS = 20
+LONGEST_TOLD = 300
 INTERNAL_DETAIL = "the request failed on our side; the server log names it by its request id"
 
 
@@ -148,12 +151,18 @@ def _allowed(request: Request) -> str:
 
 async def _invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    faults = error.errors()
     errors = [
-        {"field": ".".join(str(part) for part in fault["loc"]), "message": str(fault["msg"])}
-        for fault in error.errors()
+        {"field": _short(".".join(str(part) for part in fault["loc"])), "message": _short(str(fault["msg"]))}
+        for fault in faults[:MOST_FAULTS]
     ]
-    detail = "; ".join(f"{fault['field']}: {fault['message']}" for fault in errors)
+    told = [f"{fault['field']}: {fault['message']}" for fault in errors]
+    detail = "; ".join(told if len(faults) <= MOST_FAULTS else [*told, f"and {len(faults) - MOST_FAULTS} more"])
     return _problem(request, 422, detail, slug=INVALID_SLUG, title=INVALID_TITLE, errors=errors)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_TOLD else f"{text[: LONGEST_TOLD - 1]}…"
 
 
 async def _unknown_item(request: Request, error: Exception) -> Response:

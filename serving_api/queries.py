@@ -1,6 +1,6 @@
 """What requests ask for, as their queries and bodies say it."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
@@ -154,13 +154,25 @@ class HomeQuery(BaseModel):
         return ids(self.exclude)
 
 
+class _Body(BaseModel):
+    """A body with the fields that are described, and with no others."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_fields(cls, given: Any) -> Any:
+        # To list a hundred thousand unknown ones takes a second.
+        if isinstance(given, dict) and len(given) > 2 * len(cls.model_fields):
+            raise ValueError(f"there are {len(given)} fields, and {len(cls.model_fields)} are described")
+        return given
+
+
 _Ids = list[Annotated[str, Field(min_length=1, max_length=2048)]]
 
 
-class SeedsBody(BaseModel):
+class SeedsBody(_Body):
     """What somebody chose, for instance while they registered."""
-
-    model_config = ConfigDict(extra="forbid")
 
     artists: _Ids = Field(default=[], max_length=MAX_SEEDS, examples=[["a-000117", "a-000042"]])
     tracks: _Ids = Field(default=[], max_length=MAX_SEEDS, examples=[["t-004711"]])
@@ -175,10 +187,8 @@ class SeedsBody(BaseModel):
         return self
 
 
-class BatchBody(BaseModel):
+class BatchBody(_Body):
     """Whose lists are asked for at once."""
-
-    model_config = ConfigDict(extra="forbid")
 
     user_ids: list[Annotated[str, Field(min_length=1, max_length=512)]] = Field(
         min_length=1, max_length=MAX_BATCH, examples=[["user_000042", "user_000043"]]

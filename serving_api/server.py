@@ -1,9 +1,15 @@
 """Runs the read API until it is told to stop."""
 
+from typing import Any
+
 import uvicorn
 
 from serving_api.app import create_app
+from serving_api.connections import BoundedProtocol
 from serving_api.settings import ServingSettings
+
+# Nothing here reads what proxies add or speaks WebSocket, and nobody need know which server it is.
+SERVER: dict[str, Any] = {"http": BoundedProtocol, "ws": "none", "proxy_headers": False, "server_header": False}
 
 
 def serve(settings: ServingSettings) -> None:
@@ -15,4 +21,5 @@ def serve(settings: ServingSettings) -> None:
         ssl_certfile=settings.api_tls_cert,
         ssl_keyfile=settings.api_tls_key,
         log_config=None,
+        **SERVER,
     )

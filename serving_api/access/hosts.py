@@ -1,15 +1,18 @@
-"""What is refused before it is routed: other hosts, oversized headers, and addresses that must not be reached."""
+"""What is refused whatever the route: other hosts, oversized headers and bodies, addresses that must not be reached."""
 
 import logging
 import re
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving_api.access.errors import AccessError, HostError, OversizedError
 from serving_api.access.settings import AccessSettings, is_loopback
 from serving_api.problems import refusal
 
 MAX_HEADER_BYTES = 32_768
+# More than any body that is valid, unless it escapes what need not be.
+MAX_BODY_BYTES = 2 * 1024 * 1024
 _MAX_REMEMBERED = 1_000
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:@/\s]+)(?::\d+)?")
 
@@ -38,6 +41,7 @@ class HostMiddleware:
             except AccessError as error:
                 await refusal(scope, error)(scope, receive, send)
                 return
+            receive = _limited(receive)
         await self._app(scope, receive, send)
 
     def _require(self, scope: Scope) -> None:
@@ -70,3 +74,21 @@ class HostMiddleware:
         if served and len(self._served) < _MAX_REMEMBERED:
             self._served.add(header)
         return served
+
+
+def _limited(receive: Receive) -> Receive:
+    """Receive a body, which is read by the routes that have one, up to MAX_BODY_BYTES; then it raises HTTPException.
+
+    Starlette's own limit answers in plain text, and in place of whatever else would be answered.
+    """
+    size = 0
+
+    async def receive_limited() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > MAX_BODY_BYTES:
+            raise HTTPException(413, f"at most {MAX_BODY_BYTES} bytes are read")
+        return message
+
+    return receive_limited

@@ -30,6 +30,7 @@ from serving_api.errors import (
     UnreadableReleaseError,
     UnreadableScenarioError,
 )
+from serving_api.server import SERVER
 from serving_api.settings import ServingSettings
 
 TOLD_OF_THE_STORE = {
@@ -59,7 +60,7 @@ def running_api(
     """
     app = create_app(ServingSettings(**{"redis_url": redis_url, "api_port": 0, "api_auth": "off"} | settings))
     change(app)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level=log_level))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level=log_level, **SERVER))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

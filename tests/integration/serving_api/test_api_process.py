@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import httpx
+import orjson
 import pytest
 from api_client import recommendations
 from pydantic import ValidationError
@@ -75,6 +76,14 @@ def test_the_documentation_shows_examples_and_every_error(api: httpx.Client) -> 
         "scenario",
     }
     assert {parameter["name"] for parameter in paths["/v1/popular"]["get"]["parameters"]} == window
+
+
+def test_the_description_that_is_printed_is_the_one_that_is_served(api: httpx.Client) -> None:
+    # Settings that need others do not stand in its way.
+    environment = os.environ | {"AUDOTICS_API_AUTH": "oidc", "AUDOTICS_API_HOST": "0.0.0.0"}
+    command = [sys.executable, "-m", "serving_api.openapi"]
+    printed = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True).stdout
+    assert orjson.loads(printed) == api.get("/openapi.json").json()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])

@@ -12,7 +12,7 @@ CODE := warehouse serving_api quality assets orchestration tests benchmarks
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-slow coverage up down debian lint format bench docs lock clean
+.PHONY: help setup demo test test-unit test-slow coverage up down debian lint format bench docs client lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 11
@@ -96,6 +96,9 @@ docs: $(RUNTIME)  ## Build the docs site of the warehouse: models, columns, metr
 # Apart from the manifest that Dagster and mf read.
 DOCS := $(CURDIR)/dbt_project/target/docs
 
+client: $(RUNTIME)  ## Build the client for TypeScript, with npm; clients/typescript/README.md says how an app uses it
+	cd clients/typescript && npm ci --no-audit --no-fund && npm run build
+
 lock: $(DEV)  ## Resolve requirements again, with hashes and without download addresses
 	$(BIN)/uv pip compile pyproject.toml --extra dev -o requirements/dev.txt $(LOCK_OPTIONS)
 	$(BIN)/uv pip compile pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt $(LOCK_OPTIONS)
@@ -104,5 +107,5 @@ lock: $(DEV)  ## Resolve requirements again, with hashes and without download ad
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-header --quiet
 
 clean:  ## Remove caches and build results; .venv and .audotics stay
-	rm -rf dbt_project/target dbt_project/logs build *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage*
+	rm -rf dbt_project/target dbt_project/logs build clients/typescript/dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage*
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -49,9 +49,13 @@ def api_process(
     environment: Mapping[str, str] | None = None,
     command: Sequence[str] = ("-m", "serving_api"),
     certificate: Path | None = None,
+    port: int | None = None,
 ) -> Iterator[ApiProcess]:
-    """The API, answering; `{port}` in a command is its port. With a certificate, it is one of https that it shows."""
-    port, errors = any_free_port(), folder / "errors.log"
+    """The API, answering; `{port}` in a command is its port. With a certificate, it is one of https that it shows.
+
+    port: a free one unless told.
+    """
+    port, errors = port or any_free_port(), folder / "errors.log"
     own = {"AUDOTICS_REDIS_URL": redis_url, "AUDOTICS_API_PORT": str(port), "AUDOTICS_API_AUTH": "off"}
     own |= environment or {}
     url = f"http{'s' if certificate else ''}://127.0.0.1:{port}"

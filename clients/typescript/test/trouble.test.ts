@@ -1,0 +1,218 @@
+import assert from "node:assert/strict";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { before, test } from "node:test";
+import { AudoticsClient, memoryStorage, NoAnswerError, problemOf, ProblemError } from "audotics";
+import { API, KEY, LIMITED_API, stage, watched } from "./stage.js";
+
+before(async () => void (await stage("publish?marker=first")));
+
+test("what Redis does not answer is asked again as long after as the API says", async () => {
+  await stage("redis/pause");
+  const { client, events, statuses } = watched({ retry: { retries: 6 } }, () => void stage("redis/resume"));
+  assert.equal((await client.track("t-1")).data.track.track_id, "t-1");
+  assert.equal(statuses.at(-1), 200);
+  const [first] = events;
+  assert.ok(first?.kind === "retry");
+  assert.deepEqual([first.attempt, first.status], [1, 503]);
+  assert.ok(first.waitMs >= 5000 && first.waitMs <= 5250, `${first.waitMs}`);
+});
+
+test("a read by POST is asked again as well", async () => {
+  await stage("redis/pause");
+  const { client, events } = watched({ retry: { retries: 6 } }, () => void stage("redis/resume"));
+  assert.equal((await client.fromSeeds({ tracks: ["t-17"] })).data.source, "seeds");
+  assert.equal(events[0]?.kind, "retry");
+});
+
+test("beyond the limit it waits until there is room", async () => {
+  const { client, events, statuses } = watched({ baseUrl: LIMITED_API });
+  for (let number = 0; number < 4; number++) await client.livez().then(() => client.track(`t-${number}`));
+  assert.ok(statuses.includes(429));
+  assert.equal(statuses.at(-1), 200);
+  const retries = events.filter((event) => event.kind === "retry");
+  assert.ok(retries.length > 0 && retries.every((event) => event.status === 429 && event.waitMs >= 1000));
+});
+
+test("who has no patience is told how long it would take", async () => {
+  const { client, events } = watched({ baseUrl: LIMITED_API, retry: { patienceMs: 500 } });
+  const error = await (async () => {
+    for (let number = 0; number < 5; number++) await client.track(`t-${number}`);
+  })().then(
+    () => assert.fail(),
+    (thrown: unknown) => thrown,
+  );
+  const problem = problemOf("track", error);
+  assert.equal(problem?.status, 429);
+  assert.ok((problem.retryAfterSeconds ?? 0) >= 1);
+  assert.deepEqual(events, []);
+});
+
+test("a request takes no longer than it may, and ends when its caller says so", async () => {
+  const aborted = new AbortController();
+  const { client, events } = watched({}, (event) => event.kind === "retry" && aborted.abort(new Error("enough")));
+  const known = await client.track("t-2");
+  await stage("redis/pause");
+  try {
+    await assert.rejects(
+      client.track("t-1", { timeoutMs: 50, retries: 0 }),
+      (error) => error instanceof NoAnswerError && /in time/.test(error.message),
+    );
+    const stale = await client.track("t-2", { timeoutMs: 50, retries: 0 });
+    assert.deepEqual([stale.stale, stale.data], [true, known.data]);
+    await assert.rejects(client.track("t-1", { signal: aborted.signal }), /enough/);
+    assert.deepEqual(
+      events.map((event) => event.kind),
+      ["stale", "retry"],
+    );
+    await assert.rejects(client.track("t-2", { signal: AbortSignal.abort(new Error("before")) }), /before/);
+  } finally {
+    await stage("redis/resume");
+  }
+});
+
+test("offline there is the last known list, which says so", async () => {
+  const storage = memoryStorage();
+  const { client, events } = watched({ storage, retry: { retries: 1, baseMs: 10 } });
+  const known = await client.recommendations("user_7");
+  await stage("api/stop");
+  try {
+    const offline = await client.recommendations("user_7");
+    assert.deepEqual([offline.stale, offline.data, offline.requestId], [true, known.data, undefined]);
+    assert.ok(offline.ageSeconds >= 0);
+    assert.deepEqual(
+      events.map((event) => event.kind),
+      ["retry", "stale"],
+    );
+    // The app is started again.
+    const later = watched({ storage, retry: { retries: 0 } });
+    assert.deepEqual((await later.client.recommendations("user_7")).data, known.data);
+    await assert.rejects(client.recommendations("user_8"), NoAnswerError, "of which nothing is known");
+    await assert.rejects(client.batchGet({ user_ids: ["user_7"] }), NoAnswerError);
+    await client.forget("user_7");
+    await assert.rejects(client.recommendations("user_7"), NoAnswerError);
+  } finally {
+    await stage("api/start");
+  }
+  assert.equal((await client.recommendations("user_7")).stale, false);
+});
+
+test("what one user was given is never given to another, nor to another credential", async () => {
+  const storage = memoryStorage();
+  const tokens = { one: await stage("token?sub=user_7"), other: await stage("token?sub=user_8") };
+  const quick = { storage, retry: { retries: 0 } };
+  const one = watched({ ...quick, credential: tokens.one });
+  const other = watched({ ...quick, credential: tokens.other });
+  await one.client.recommendations("user_7");
+  await one.client.popular();
+  await other.client.recommendations("user_8");
+  // The other has no ETag of what the first was given, and is told that it may not.
+  await assert.rejects(
+    other.client.recommendations("user_7"),
+    (error) => problemOf("recommendations", error)?.status === 403,
+  );
+  await stage("api/stop");
+  try {
+    await assert.rejects(other.client.recommendations("user_7"), NoAnswerError);
+    await assert.rejects(other.client.popular(), NoAnswerError);
+    await assert.rejects(watched({ ...quick, credential: KEY }).client.recommendations("user_7"), NoAnswerError);
+    await assert.rejects(new AudoticsClient({ baseUrl: API, ...quick }).recommendations("user_7"), NoAnswerError);
+    assert.equal((await one.client.recommendations("user_7")).data.user_id, "user_7");
+    assert.equal((await other.client.recommendations("user_8")).data.user_id, "user_8");
+  } finally {
+    await stage("api/start");
+  }
+});
+
+test("an account's lists outlive its tokens, and are gone once it may not read them", async () => {
+  const tokens = [await stage("token?sub=user_7&id=1"), await stage("token?sub=user_7&id=2")];
+  let signedOut = false;
+  const { client, statuses } = watched({
+    account: "user_7",
+    retry: { retries: 0 },
+    credential: () => {
+      const token = tokens.shift();
+      if (token === undefined) throw new Error("the identity provider cannot be reached");
+      return signedOut ? "aud_wrong" : token;
+    },
+  });
+  await client.recommendations("user_7");
+  await client.recommendations("user_7");
+  assert.deepEqual(statuses, [200, 304]);
+  assert.equal((await client.recommendations("user_7")).stale, true);
+  signedOut = true;
+  tokens.push("any", "other");
+  await assert.rejects(
+    client.recommendations("user_7"),
+    (error) => problemOf("recommendations", error)?.status === 401,
+  );
+  tokens.length = 0;
+  await assert.rejects(client.recommendations("user_7"), /identity provider/);
+});
+
+/** Something between the client and the API. */
+async function between(answer: RequestListener, use: (url: string) => Promise<void>): Promise<void> {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  } finally {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+test("a proxy's page and a network that wants a login are no answers of the API", async () => {
+  for (const [status, headers] of [
+    [200, { "Content-Type": "text/html" }],
+    [302, { Location: `${API}/docs` }],
+    [502, { "Content-Type": "text/html" }],
+    [503, { "Content-Type": "text/html" }],
+  ] as const) {
+    await between(
+      (_, response) => response.writeHead(status, headers).end("<p>Welcome"),
+      async (url) => {
+        const storage = memoryStorage();
+        let known = false;
+        const moved: typeof fetch = (input, init) => fetch(known ? String(input).replace(API, url) : input, init);
+        const { client } = watched({ storage, fetch: moved, retry: { retries: 1, baseMs: 1 } });
+        await client.popular();
+        known = true;
+        assert.equal((await client.popular()).stale, true, `${status}`);
+        await assert.rejects(client.trending(), NoAnswerError);
+      },
+    );
+  }
+});
+
+test("a list that the API holds back, as it might hold what is blocked, is not given either", async () => {
+  const { client } = watched({ retry: { retries: 0 } });
+  await client.recommendations("user_7");
+  await stage("blocks/damage?user=user_7");
+  try {
+    await assert.rejects(client.recommendations("user_7"), (error) => {
+      assert.ok(error instanceof ProblemError);
+      return error.status === 503 && error.type === "urn:audotics:problem:contract-mismatch";
+    });
+  } finally {
+    await stage("blocks/clear");
+  }
+});
+
+test("while the store is silent the popular list answers, and the last known list is not lost to it", async () => {
+  const { client } = watched({ retry: { retries: 0 } });
+  const known = await client.recommendations("user_7");
+  await stage("redis/pause");
+  try {
+    const fallback = await client.recommendations("user_7");
+    assert.deepEqual([fallback.data.fallback_reason, fallback.stale], ["store_unavailable", false]);
+  } finally {
+    await stage("redis/resume");
+  }
+  await stage("api/stop");
+  try {
+    assert.deepEqual((await client.recommendations("user_7")).data, known.data);
+  } finally {
+    await stage("api/start");
+  }
+});

@@ -1,0 +1,1 @@
+"""What `make bench` and ADRs measure with: programs, run as `python -m benchmarks.NAME`."""

@@ -19,6 +19,8 @@ export class Calls {
   readonly #tell: (event: ClientEvent) => void;
   /** Counts what makes answers that are on their way unfit to be kept. */
   #changes = 0;
+  /** The changes that are on their way, by their path. */
+  readonly #writing = new Map<string, Promise<void>>();
 
   constructor(
     baseUrl: string,
@@ -80,10 +82,38 @@ export class Calls {
     return { data: read(received.text), stale: false, ageSeconds: 0, requestId: idOf(received) };
   }
 
+  /**
+   * Change what lists of a user may hold. Of two changes at one path the second waits for the first, and what is repeated
+   * of it: else the first one could be the last to arrive. What is kept for the user may show what was changed.
+   */
+  async change(request: Request, userPath: string, options: CallOptions): Promise<void> {
+    const before = this.#writing.get(request.path) ?? Promise.resolve();
+    const mine = before.then(async () => {
+      try {
+        await this.#forgetSafely(userPath);
+        await this.send(request, () => undefined, options);
+      } finally {
+        await this.#forgetSafely(userPath);
+      }
+    });
+    const done = mine.catch(() => undefined);
+    this.#writing.set(request.path, done);
+    void done.then(() => this.#writing.get(request.path) === done && this.#writing.delete(request.path));
+    await mine;
+  }
+
   /** Forget what is kept, about one user or of everything; what is on its way is not kept either. */
   async forget(userPath?: string): Promise<void> {
     this.#changes++;
     await this.#kept.forget(this.#baseUrl, userPath);
+  }
+
+  async #forgetSafely(userPath: string): Promise<void> {
+    try {
+      await this.forget(userPath);
+    } catch (error) {
+      this.#tell({ kind: "storage", error });
+    }
   }
 
   /** Do something as whoever the credential is, and once more where the API refuses it and there is another one. */

@@ -13,6 +13,7 @@ export type Query<Op extends Operation> = NonNullable<operations[Op]["parameters
 export type ListQuery<Op extends "recommendations" | "popular"> = Omit<Query<Op>, "cursor" | "offset">;
 export type Slate = operations["userPlaylist"]["parameters"]["path"]["slate"];
 export type PlaylistFormat = operations["userPlaylist"]["parameters"]["path"]["playlist_format"];
+export type BlockKind = operations["block"]["parameters"]["path"]["kind"];
 export type Item = Schemas["Item"];
 
 const JSON_TYPE = "application/json";
@@ -101,6 +102,16 @@ export class AudoticsClient {
   /** A list for somebody new, from artists and tracks that they chose. */
   fromSeeds(body: Schemas["SeedsBody"], options?: CallOptions): Promise<Answer<Schemas["FromSeeds"]>> {
     return this.#post("fromSeeds", "/v1/recommendations:fromSeeds", body, options);
+  }
+
+  /** Never recommend this to the user again, from the next request on. */
+  async block(userId: string, kind: BlockKind, itemId: string, options: CallOptions = {}): Promise<void> {
+    await this.#calls.change(request("block", "PUT", blockPath(userId, kind, itemId)), user(userId), options);
+  }
+
+  /** Take a block back. */
+  async unblock(userId: string, kind: BlockKind, itemId: string, options: CallOptions = {}): Promise<void> {
+    await this.#calls.change(request("unblock", "DELETE", blockPath(userId, kind, itemId)), user(userId), options);
   }
 
   /** What is popular, overall or in a country. */
@@ -209,6 +220,10 @@ function request(operation: Operation, method: Request["method"], path: string, 
 
 function user(userId: string): string {
   return `/v1/users/${segment(userId)}/`;
+}
+
+function blockPath(userId: string, kind: BlockKind, itemId: string): string {
+  return `${user(userId)}blocks/${kind}/${segment(itemId)}`;
 }
 
 /** An id as a part of a path, whatever is in it. */

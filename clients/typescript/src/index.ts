@@ -1,4 +1,12 @@
-export { AudoticsClient, type Item, type ListQuery, type PlaylistFormat, type Query, type Slate } from "./client.js";
+export {
+  AudoticsClient,
+  type BlockKind,
+  type Item,
+  type ListQuery,
+  type PlaylistFormat,
+  type Query,
+  type Slate,
+} from "./client.js";
 export {
   AudoticsError,
   NoAnswerError,

@@ -12,6 +12,8 @@ const methods: Record<Operation, (client: AudoticsClient) => unknown> = {
   userPlaylist: (client) => client.userPlaylist,
   batchGet: (client) => client.batchGet,
   fromSeeds: (client) => client.fromSeeds,
+  block: (client) => client.block,
+  unblock: (client) => client.unblock,
   popular: (client) => client.popular,
   trending: (client) => client.trending,
   search: (client) => client.search,
@@ -124,6 +126,25 @@ test("no more is kept than there may be, and what was used last stays", async ()
   assert.ok(![...items.keys(), ...items.values()].some((text) => text.includes(KEY)), "no key is stored");
   await client.forget();
   assert.equal(items.size, 1);
+});
+
+test("what is blocked is gone from the next list, until the block is taken back", async () => {
+  const { client, statuses } = watched();
+  const list = async (): Promise<string[]> => {
+    const { data } = await client.recommendations("user_9", { limit: 100 });
+    return data.items.map((item) => item.track_id);
+  };
+  const whole = await list();
+  const [first = "", second = ""] = whole;
+  await client.block("user_9", "track", first);
+  assert.deepEqual(await list(), whole.slice(1));
+  // Whichever is sent first is also the first to arrive.
+  await Promise.all([client.block("user_9", "track", second), client.unblock("user_9", "track", second)]);
+  await client.unblock("user_9", "track", first);
+  assert.deepEqual(await list(), whole);
+  assert.deepEqual(statuses, [200, 204, 200, 204, 204, 204, 200]);
+  await client.block("user_9", "artist", "a/b & c?");
+  await client.unblock("user_9", "artist", "a/b & c?");
 });
 
 test("a storage that is full holds up nobody", async () => {

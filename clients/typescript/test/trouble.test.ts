@@ -185,6 +185,27 @@ test("a proxy's page and a network that wants a login are no answers of the API"
   }
 });
 
+test("a list from before a block is never given, whether or not the API could be told", async () => {
+  const { client } = watched({ retry: { retries: 0 } });
+  await client.recommendations("user_7");
+  await client.recommendations("user_8");
+  await stage("api/stop");
+  try {
+    await assert.rejects(client.block("user_7", "track", "t-1"), NoAnswerError);
+    await assert.rejects(client.recommendations("user_7"), NoAnswerError);
+    assert.equal((await client.recommendations("user_8")).stale, true);
+  } finally {
+    await stage("api/start");
+  }
+});
+
+test("what waits to be told again of a block does not come after what was said later", async () => {
+  await stage("redis/pause");
+  const { client, statuses } = watched({ retry: { retries: 6 } }, () => void stage("redis/resume"));
+  await Promise.all([client.block("user_9", "track", "t-1"), client.unblock("user_9", "track", "t-1")]);
+  assert.deepEqual([statuses[0], ...statuses.slice(-2)], [503, 204, 204]);
+});
+
 test("a list that the API holds back, as it might hold what is blocked, is not given either", async () => {
   const { client } = watched({ retry: { retries: 0 } });
   await client.recommendations("user_7");

@@ -1,5 +1,6 @@
 """A home screen: several lists of one release, no track twice."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -19,15 +20,17 @@ POPULAR = "popular"
 
 
 async def home_screen(
-    store: ReleaseStore, user_id: str, query: HomeQuery
+    store: ReleaseStore, user_id: str, query: HomeQuery, window: Window
 ) -> tuple[dict[str, Any], StoreUnavailableError | ReleaseGoneError | None]:
     """The shelves of a user, and what kept one from being read, if something did.
+
+    window: a shelf, as a part of its list, and the rules for that.
 
     Raises StoreUnavailableError where not one list can be read, UnreadableBlocksError, ReleaseGoneError.
     """
     asks = [
         # So many that a shelf is full, whatever of it stands in those before.
-        ListAsked(user_id, slate, Window(query.limit * number, exclude=query.excluded), query.country, query.release)
+        ListAsked(user_id, slate, replace(window, limit=window.limit * number), query.country, query.release)
         for number, slate in enumerate((*SLATES, None), 1)
     ]
     lists = await store.user_slates(asks)
@@ -42,13 +45,13 @@ async def home_screen(
     return provenance(release) | shelves, next(iter(faults), None)
 
 
-def home_of_last_seen(release: Release, query: HomeQuery, blocks: Blocks) -> dict[str, Any]:
+def home_of_last_seen(release: Release, query: HomeQuery, window: Window, blocks: Blocks) -> dict[str, Any]:
     """The home screen while the store does not answer: what was popular when it did."""
     screen = _Screen(query)
     for slate in SLATES:
         screen.leave_out(slate, "store_unavailable")
-    page = release.popular.page(Window(query.limit, exclude=query.excluded), blocks)
-    screen.add(ListAsked("", None, Window(query.limit)), UserSlate(release, page, "popular", known=False, country=None))
+    page = release.popular.page(window, blocks)
+    screen.add(ListAsked("", None, window), UserSlate(release, page, "popular", known=False, country=None))
     return provenance(release) | {"shelves": screen.shelves, "left_out": screen.left_out}
 
 

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from datetime import date
 from typing import Annotated, Any
 
 import orjson
@@ -31,14 +32,22 @@ from serving_api.errors import (
 from serving_api.home import home_of_last_seen, home_screen
 from serving_api.http_cache import Visibility, bytes_answer, json_answer, json_bytes
 from serving_api.observe.noted import note_cause, note_fallback
-from serving_api.pages import Cursor, Window
+from serving_api.pages import Cursor, Page, Window
 from serving_api.playlists import MEDIA_TYPES, PlaylistFormat, playlist
 from serving_api.problems import documented
-from serving_api.queries import BatchBody, HomeQuery, ListQuery, PlaylistQuery, RecommendationsQuery, SeedsBody, UserId
+from serving_api.queries import (
+    BatchBody,
+    HomeQuery,
+    PlaylistQuery,
+    RecommendationsQuery,
+    RuledListQuery,
+    SeedsBody,
+    UserId,
+)
 from serving_api.read_route import ReadRoute
 from serving_api.scenarios import ruled
 from serving_api.seed_lists import SeedsAsked
-from serving_api.store import store_of
+from serving_api.store import ReleaseStore, store_of
 
 router = APIRouter(route_class=ReadRoute, tags=["recommendations"])
 batch_router = APIRouter(route_class=GuardedRoute, tags=["recommendations"])
@@ -67,14 +76,17 @@ async def recommendations(
     asked = ListAsked(user_id, query.slate, window, query.country, query.pinned)
     document, cursor = await _user_list(request, asked)
     visibility: Visibility | None = None if document["fallback_reason"] == "store_unavailable" else "private"
-    link = next_link(request, cursor, window.rules.rotated_on if window.rules is not None else None)
+    link = next_link(request, cursor, _day_of(window))
     return json_answer(request, document | {"next": link, "scenario": query.scenario}, visibility=visibility)
 
 
 @router.get(
     "/v1/users/{user_id:path}/playlists/{slate}.{playlist_format}",
     response_class=Response,
-    responses={200: {"content": {media: {} for media in MEDIA_TYPES.values()}}, **documented(410, 422, 500, 503)},
+    responses={
+        200: {"content": {media: {} for media in MEDIA_TYPES.values()}},
+        **documented(404, 410, 422, 500, 503, unknown=UnknownScenarioError),
+    },
     summary="Recommendations for a user as a playlist",
 )
 async def user_playlist(
@@ -88,7 +100,8 @@ async def user_playlist(
 
     Tracks are identified by MusicBrainz recording and ISRC where they are known, and by their id here.
     """
-    asked = ListAsked(user_id, slate, query.window, query.country, query.release)
+    window = await ruled(query.window, query, store_of(request).scenarios)
+    asked = ListAsked(user_id, slate, window, query.country, query.release)
     document, _ = await _user_list(request, asked)
     body = playlist(playlist_format, orjson.loads(json_bytes(document)))
     if reason := document["fallback_reason"]:
@@ -100,7 +113,7 @@ async def user_playlist(
 @router.get(
     "/v1/users/{user_id:path}/home",
     response_model=models.Home,
-    responses=documented(410, 422, 500, 503),
+    responses=documented(404, 410, 422, 500, 503, unknown=UnknownScenarioError),
     summary="Several lists for a user, no track twice",
 )
 async def home(request: Request, user_id: UserId, query: Annotated[HomeQuery, Query()]) -> Response:
@@ -108,11 +121,12 @@ async def home(request: Request, user_id: UserId, query: Annotated[HomeQuery, Qu
     in the first shelf that has it. `left_out` says which shelves are not there, and why.
     """
     store = store_of(request)
+    window = await ruled(query.window, query, store.scenarios)
     try:
-        answer, fault = await home_screen(store, user_id, query)
+        answer, fault = await home_screen(store, user_id, query, window)
     except StoreUnavailableError as error:
         release, blocks = await _to_fall_back_on(request, user_id, error)
-        answer = home_of_last_seen(release, query, blocks)
+        answer = home_of_last_seen(release, query, window, blocks)
         note_fallback(request.scope, "store_unavailable")
         return json_answer(request, {"user_id": user_id} | answer, visibility=None)
     if fault is not None:
@@ -124,7 +138,7 @@ async def home(request: Request, user_id: UserId, query: Annotated[HomeQuery, Qu
 @batch_router.post(
     "/v1/recommendations:batchGet",
     response_model=models.Batch,
-    responses=documented(410, 422, 500, 503),
+    responses=documented(404, 410, 422, 500, 503, unknown=UnknownScenarioError),
     summary="Recommendations for many users",
 )
 async def batch_get(request: Request, body: BatchBody) -> Response:
@@ -136,7 +150,7 @@ async def batch_get(request: Request, body: BatchBody) -> Response:
     # For the audit.
     request.state.whose = body.user_ids
     store = store_of(request)
-    window = Window(body.limit)
+    window = await ruled(Window(body.limit), body, store.scenarios)
     asks = [ListAsked(user_id, body.slate, window, body.country, body.release) for user_id in body.user_ids]
     lists = await store.user_slates(asks)
     if isinstance(lists[0], ReleaseGoneError):
@@ -181,23 +195,40 @@ async def from_seeds(request: Request, body: SeedsBody) -> Response:
 @router.get(
     "/v1/popular",
     response_model=models.Popular,
-    responses=documented(410, 422, 500, 503),
+    responses=documented(404, 410, 422, 500, 503, unknown=UnknownScenarioError),
     summary="What is popular, overall or in a country",
 )
-async def popular(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
-    """A page of what is popular overall, or in a country; `country` in the answer says which."""
+async def popular(request: Request, query: Annotated[RuledListQuery, Query()]) -> Response:
+    """A page of what is popular overall, or in a country; `country` in the answer says which. Rules hold as for the
+    list of a user.
+    """
     store = store_of(request)
+    window = await ruled(query.window, query, store.scenarios)
     try:
-        release, found = await store.popular(query.country, query.pinned)
+        release, page, country = await _popular_page(store, query, window)
     except StoreUnavailableError as error:
         if store.last_seen is None or query.cursor is not None:
             raise
         note_cause(request.scope, error)
-        return json_answer(request, last_seen(store.last_seen, query.window) | {"next": None}, visibility=None)
-    page = found.page(query.window)
-    answer = ranked_list(release, page, "popular", nothing_popular(release, found.country), found.country)
-    link = next_link(request, page.cursor(release.name, own=False))
+        return json_answer(request, last_seen(store.last_seen, window) | {"next": None}, visibility=None)
+    answer = ranked_list(release, page, "popular", nothing_popular(release, country), country)
+    link = next_link(request, page.cursor(release.name, own=False), _day_of(window))
     return json_answer(request, answer | {"next": link}, visibility="public")
+
+
+async def _popular_page(store: ReleaseStore, query: RuledListQuery, window: Window) -> tuple[Release, Page, str | None]:
+    """A page of what is popular, where it is from, and the country that it is of."""
+    if window.rules is None:
+        release, found = await store.popular(query.country, query.pinned)
+        return release, found.page(window), found.country
+    # As for somebody without a list: rules may pin what the popular list lacks.
+    nobody = await store.user_slate(ListAsked("", None, window, query.country, query.pinned))
+    return nobody.release, nobody.page, nobody.country
+
+
+def _day_of(window: Window) -> date | None:
+    """The day whose shuffle holds for all pages of a list."""
+    return window.rules.rotated_on if window.rules is not None else None
 
 
 async def _user_list(request: Request, asked: ListAsked) -> tuple[dict[str, Any], Cursor | None]:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from serving_api import models
 from serving_api.pages import Cursor, Window
-from serving_api.rule_fields import RuledQuery
+from serving_api.rule_fields import Ruled, RuledQuery
 
 MAX_LIMIT = 100
 MAX_OFFSET = 65_535
@@ -119,13 +119,17 @@ class ListQuery(PageQuery):
         return self
 
 
-class RecommendationsQuery(ListQuery, RuledQuery):
+class RuledListQuery(ListQuery, RuledQuery):
+    """Which page of a list of tracks, and the rules that hold for it."""
+
+
+class RecommendationsQuery(RuledListQuery):
     """Which page of a list of a user, and the rules that hold for it."""
 
     slate: Slate = "for_you"
 
 
-class PlaylistQuery(BaseModel):
+class PlaylistQuery(RuledQuery):
     """What is in a playlist."""
 
     limit: Limit = MAX_LIMIT
@@ -139,7 +143,7 @@ class PlaylistQuery(BaseModel):
         return Window(self.limit, exclude=ids(self.exclude))
 
 
-class HomeQuery(BaseModel):
+class HomeQuery(RuledQuery):
     """Which shelves of a home screen."""
 
     limit: Annotated[int, Field(ge=1, le=50, description="Most items of a shelf.")] = 10
@@ -149,9 +153,9 @@ class HomeQuery(BaseModel):
     release: Release = None
 
     @property
-    def excluded(self) -> frozenset[str]:
-        """The tracks to leave out."""
-        return ids(self.exclude)
+    def window(self) -> Window:
+        """A shelf, as a part of its list."""
+        return Window(self.limit, exclude=ids(self.exclude))
 
 
 class _Body(BaseModel):
@@ -187,7 +191,7 @@ class SeedsBody(_Body):
         return self
 
 
-class BatchBody(_Body):
+class BatchBody(_Body, Ruled):
     """Whose lists are asked for at once."""
 
     user_ids: list[Annotated[str, Field(min_length=1, max_length=512)]] = Field(

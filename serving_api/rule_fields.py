@@ -149,8 +149,8 @@ class Scenario(RuleFields):
         return pins
 
 
-class RuledQuery(RuleFields):
-    """The part of a query that states rules; values of one kind are separated by commas."""
+class Ruled(RuleFields):
+    """Rules that a request states, by itself and by the scenario that it names."""
 
     scenario: str | None = Field(
         default=None,
@@ -159,6 +159,10 @@ class RuledQuery(RuleFields):
         description="Rules that an operator has stored under this name. They hold beside those of the request.",
         examples=["focus"],
     )
+
+
+class RuledQuery(Ruled):
+    """The part of a query that states rules; values of one kind are separated by commas."""
 
     @field_validator(*LISTED_RULES, mode="before")
     @classmethod

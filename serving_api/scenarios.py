@@ -14,23 +14,24 @@ from serving_api import contract
 from serving_api.errors import StoreUnavailableError, UnknownScenarioError, UnreadableScenarioError
 from serving_api.pages import Window
 from serving_api.reading import unavailable_on_redis_error
-from serving_api.rule_fields import RULE_NAMES, ContradictionError, RuledQuery, Scenario, rules_of
+from serving_api.rule_fields import RULE_NAMES, ContradictionError, Ruled, RuledQuery, Scenario, rules_of
 
 READ_AGAIN_AFTER_SECONDS = 1.0
 
 
-async def ruled(window: Window, query: RuledQuery, scenarios: "Scenarios") -> Window:
-    """The window with the rules that a query states.
+async def ruled(window: Window, asked: Ruled, scenarios: "Scenarios") -> Window:
+    """The window with the rules that a request states.
 
     Raises RequestValidationError where nothing could pass them, and what `Scenarios.of` raises.
     """
-    if query.scenario is None and RULE_NAMES.isdisjoint(query.model_fields_set):
+    if asked.scenario is None and RULE_NAMES.isdisjoint(asked.model_fields_set):
         return window
-    scenario = await scenarios.of(query.scenario) if query.scenario is not None else None
+    scenario = await scenarios.of(asked.scenario) if asked.scenario is not None else None
     try:
-        rules = rules_of(query, query.scenario, scenario)
+        rules = rules_of(asked, asked.scenario, scenario)
     except ContradictionError as error:
-        fault = {"type": "value_error", "loc": ("query", error.field), "msg": str(error)}
+        place = "query" if isinstance(asked, RuledQuery) else "body"
+        fault = {"type": "value_error", "loc": (place, error.field), "msg": str(error)}
         raise RequestValidationError([fault]) from error
     return replace(window, rules=rules)
 

@@ -131,6 +131,62 @@ def test_rules_hold_for_popular_lists_that_stand_in(api: httpx.Client, client: R
     assert recommendations(api, "user_7", include_year="1950")["items"] == []
 
 
+POPULAR = [sample_track("first", key) for key in range(39, 14, -1)]
+
+
+def lists_of(api: httpx.Client, rules: dict[str, Any]) -> dict[str, list[str]]:
+    """Ids in each list that is not `/recommendations`, under the rules of a request."""
+    found = {"popular": ids(api.get("/v1/popular", params={"limit": 100, **rules}).json())}
+    listed = api.get("/v1/users/user_7/playlists/for_you.jspf", params=rules).json()["playlist"]["track"]
+    found["playlist"] = [each["identifier"][-1].rsplit(":", 1)[1] for each in listed]
+    shelves = api.get("/v1/users/user_7/home", params={"limit": 50, "at_least": 1, **rules}).json()["shelves"]
+    found |= {f"home {shelf['slate']}": ids(shelf) for shelf in shelves}
+    body = {"user_ids": ["user_7"], "limit": 100, **rules}
+    (found["batch"],) = map(ids, api.post("/v1/recommendations:batchGet", json=body).json()["lists"])
+    return found
+
+
+def test_rules_hold_in_every_list(api: httpx.Client, client: Redis) -> None:
+    listed = sample_list("first", "for_you", 7)[0]
+    clean = [key for key in range(15) if not sample_track("first", key).details.explicit]
+    outside = next(key for key in clean if key not in listed)
+    store(client, "pinned", pins=[{"track_id": f"t-{outside}", "rank": 1}], max_per_artist=2)
+    rules = {"scenario": "pinned", "exclude_explicit": True}
+    scenario = Scenario.model_validate({"pins": [{"track_id": f"t-{outside}", "rank": 1}], "max_per_artist": 2})
+    ruled = rules_of(RuleFields(exclude_explicit=True), "pinned", scenario)
+    pins = {f"t-{outside}": sample_track("first", outside)}
+    expected = {
+        name: [track.track_id for track in arranged(tracks, ruled, pins)]
+        for name, tracks in (("popular", POPULAR), ("own", own()), ("discover", own(slate="discover")))
+    }
+    assert len(expected["popular"]) < len(POPULAR) and f"t-{outside}" == expected["popular"][0]
+    found = lists_of(api, rules)
+    assert found["popular"] == expected["popular"]
+    assert found["playlist"] == found["batch"] == found["home for_you"] == expected["own"]
+    assert found["home discover"] == [each for each in expected["discover"] if each not in expected["own"]]
+    assert f"t-{outside}" not in found["home popular"], "it is on a shelf before"
+    paged_popular: list[str] = []
+    link = f"/v1/popular?limit=4&scenario=pinned&exclude_explicit=true&rotate=2026-11-{3:02d}"
+    while link:
+        page = api.get(link).json()
+        paged_popular += ids(page)
+        link = page["next"]
+    assert sorted(paged_popular) == sorted(expected["popular"])
+    client.hset(contract.BLOCKS, "user_7", contract.pack_blocks(Blocks(frozenset({f"t-{outside}"}), frozenset())))
+    blocked = lists_of(api, rules)
+    assert [name for name, listed in blocked.items() if f"t-{outside}" in listed] == ["popular"], "which is nobody's"
+
+
+def test_every_list_refuses_rules_that_cannot_hold(api: httpx.Client) -> None:
+    for path in ("/v1/popular", "/v1/users/user_7/home", "/v1/users/user_7/playlists/for_you.m3u8"):
+        problem(api.get(path, params={"scenario": "nothing"}), 404, "unknown-scenario")
+        refused = problem(api.get(path, params={"include_tag": "pop", "exclude_tag": "pop"}), 422, "invalid-request")
+        assert [error["field"] for error in refused["errors"]] == ["query.exclude_tag"]
+    body = {"user_ids": ["user_7"], "include_tag": ["pop"], "exclude_tag": ["pop"]}
+    refused = problem(api.post("/v1/recommendations:batchGet", json=body), 422, "invalid-request")
+    assert [error["field"] for error in refused["errors"]] == ["body.exclude_tag"]
+
+
 def test_rotation_gives_one_order_a_day(api: httpx.Client) -> None:
     listed = [track.track_id for track in own()]
     days = [paged(api, "user_7", 5, rotate=f"2026-11-{day:02d}") for day in range(1, 8)]

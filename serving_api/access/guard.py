@@ -24,6 +24,7 @@ from serving_api.access.settings import AccessSettings
 from serving_api.access.tokens import Tokens
 
 REDIS_TIMEOUT_SECONDS = 0.5
+CANCEL_AGAIN_SECONDS = 0.1
 
 _log = logging.getLogger(__name__)
 
@@ -75,9 +76,7 @@ class Access:
 
     async def close(self) -> None:
         """Tell Redis of the last hits, and close what is open."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _end(self._tasks)
         await self._limits.tell()
         if self._tokens:
             await self._tokens.provider.close()
@@ -199,6 +198,19 @@ class _Entry:
             status=self.status,
             request_id=state["request_id"],
         )
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks that ask Redis again and again, and wait until they have ended.
+
+    Cancelled once, one might go on for ever, and the process with it: its client sends each command through
+    `asyncio.wait_for`, which before Python 3.12 drops a cancellation that comes just as the command is sent.
+    """
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
 
 
 def may(request: Request, scope: AccessScope) -> bool:

@@ -88,7 +88,8 @@ class SearchIndexes:
 
     async def close(self) -> None:
         """Stop watching for releases; waits for Redis where it is being read."""
-        # Not cancelled: the client of Redis may keep that to itself, and the process would never end.
+        # Not cancelled: before Python 3.12 the client of Redis drops a cancellation that comes just as it has sent a
+        # command (`asyncio.wait_for`), and the process would never end.
         self._closing = True
         self._hurry.set()
         await self._watching

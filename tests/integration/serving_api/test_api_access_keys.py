@@ -17,10 +17,13 @@ from sample_release import sample_release
 
 from assets.publish.release import publish
 from serving_api import contract, models
+from serving_api.access import key_ring
 from serving_api.access.errors import WhoError
+from serving_api.access.guard import Access
 from serving_api.access.key_admin import MadeKey, create_key, list_keys, revoke_key, rotate_key
 from serving_api.access.key_ring import KeyRing
 from serving_api.access.scopes import ROLES, Scope
+from serving_api.settings import ServingSettings
 
 pytestmark = pytest.mark.own_redis
 
@@ -169,6 +172,28 @@ def test_keys_go_on_while_redis_is_silent(own_server: tuple[Popen[bytes], str]) 
         problem(refused, 503, "access-unavailable")
         assert refused.headers["retry-after"] == "5"
         problem(api.get(LISTS), 401, "not-authenticated")
+
+
+def test_reading_keys_ends_at_whatever_instant_it_is_told_to(
+    client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before Python 3.12, one that comes between a command being sent and its sender hearing of it has no effect."""
+    monkeypatch.setattr(key_ring, "READ_EVERY_SECONDS", 0.0)
+
+    async def ended(turns: int) -> bool:
+        access = Access(ServingSettings(redis_url=redis_url, api_auth="keys"), redis_url)
+        await access.start()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        done, _ = await asyncio.wait([asyncio.create_task(access.close())], timeout=1)
+        while not done and (others := asyncio.all_tasks() - {asyncio.current_task()}):
+            # Or the test would not end either.
+            for task in others:
+                task.cancel()
+            await asyncio.wait(others, timeout=0.1)
+        return bool(done)
+
+    assert [turns for turns in range(30) if not asyncio.run(ended(turns))] == []
 
 
 def test_finding_out_takes_as_long_whatever_is_shared_with_a_good_secret(client: Redis, redis_url: str) -> None:

@@ -1,0 +1,35 @@
+"""What clients of the read API see while faults happen, printed: `make faults`, in about two minutes."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from faults.all_faults import ALL
+from faults.campaign import run
+from faults.report import COLUMNS, rows_of
+from orchestration.cli.rendering import note, print_table, say
+
+
+def main() -> int:
+    """The table, what the faults have to say, and whatever was not right; 1 where anything was not."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="Only faults with this in their name.")
+    only = parser.parse_args().only
+    chosen = [fault for fault in ALL if only in fault.name]
+    with TemporaryDirectory(prefix="audotics-faults-") as folder:
+        phases = asyncio.run(run(Path(folder), chosen, note))
+    rows = rows_of(chosen, phases)
+    print_table("What clients saw", COLUMNS, [row.cells for row in rows])
+    for phase in phases:
+        for line in phase.notes:
+            say(f"{phase.name}: {line}")
+    for row in rows:
+        for fault in (*row.faults[:20], *(f"nobody saw {what}" for what in sorted(row.unseen))):
+            say(f"{row.fault}: {fault}")
+    return int(any(row.faults or row.unseen for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""What clients saw, in a row for each fault."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import quantiles
+
+from faults.campaign import Fault, Phase
+from faults.judge import faults_of
+
+COLUMNS = (
+    "fault", "seconds", "requests", "personal", "popular, search", "fell back", "refused", "ready / not",
+    "wrong", "mixed", "unexpected 5xx", "longest without s", "p50 ms", "p99 ms",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was seen of one fault. Of `right` answers, kinds; of the others, what they were."""
+
+    fault: str
+    seconds: float
+    requests: int
+    personal: int
+    others: int
+    fell_back: Counter[str]
+    refused: Counter[str]
+    ready: int
+    not_ready: int
+    wrong: int
+    mixtures: int
+    unexpected: int
+    longest_without: float
+    """Seconds from one right answer, of any client, to the next; /readyz does not count."""
+    p50_ms: float
+    p99_ms: float
+    faults: tuple[str, ...]
+    """What was not right, in words."""
+    unseen: frozenset[str]
+    """What should have been seen, and was not: the fault did not happen, or nobody met it."""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """As a table shows it."""
+        return (
+            self.fault,
+            f"{self.seconds:.1f}",
+            f"{self.requests:,}",
+            f"{self.personal:,}",
+            f"{self.others:,}",
+            _counts(self.fell_back),
+            _counts(self.refused),
+            f"{self.ready} / {self.not_ready}",
+            str(self.wrong),
+            str(self.mixtures),
+            str(self.unexpected),
+            f"{self.longest_without:.2f}",
+            f"{self.p50_ms:.0f}",
+            f"{self.p99_ms:.0f}",
+        )
+
+
+def row_of(fault: Fault, phase: Phase) -> Row:
+    """The row of a fault."""
+    lists = [seen for seen in phase.seen if seen.kind != "ready"]
+    probes = [seen for seen in phase.seen if seen.kind == "ready"]
+    words = Counter(seen.verdict.word for seen in phase.seen)
+    right = [seen for seen in lists if seen.verdict.word == "right"]
+    personal = sum(seen.kind in ("personal", "home", "batch", "page") for seen in right)
+    hits = [phase.begun, *sorted(seen.ended for seen in right), phase.ended]
+    took = quantiles([(seen.ended - seen.begun) * 1000 for seen in lists], n=100)
+    seen_words = {seen.verdict.what for seen in phase.seen}
+    return Row(
+        fault=phase.name,
+        seconds=phase.ended - phase.begun,
+        requests=len(lists),
+        personal=personal,
+        others=len(right) - personal,
+        fell_back=Counter(seen.verdict.what for seen in lists if seen.verdict.word == "fallback"),
+        refused=Counter(seen.verdict.what for seen in lists if seen.verdict.word == "refused"),
+        ready=sum(seen.verdict.word == "right" for seen in probes),
+        not_ready=sum(seen.verdict.word == "refused" for seen in probes),
+        wrong=words["wrong"],
+        mixtures=words["mixture"],
+        unexpected=words["unexpected"],
+        longest_without=max(later - earlier for earlier, later in pairwise(hits)),
+        p50_ms=took[49],
+        p99_ms=took[98],
+        faults=tuple(faults_of(seen.verdict for seen in phase.seen)),
+        unseen=fault.leaves - seen_words,
+    )
+
+
+def rows_of(faults: Sequence[Fault], phases: Iterable[Phase]) -> list[Row]:
+    """The rows of all."""
+    return [row_of(fault, phase) for fault, phase in zip(faults, phases, strict=True)]
+
+
+def _counts(found: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {what}" for what, count in found.most_common()) or "0"

@@ -7,7 +7,7 @@ from serving_api.answers import PopularItem, PopularList, Release
 from serving_api.contract import ContractError, Track
 from serving_api.errors import UnreadableReleaseError
 from serving_api.ranked import named_keys, shown_tracks
-from serving_api.reading import is_shown
+from serving_api.reading import is_shown, reads
 from serving_api.records import Records, require
 
 
@@ -20,10 +20,10 @@ async def popular_in(redis: Redis, release: Release, country: str | None) -> Pop
         return release.popular
     if country in release.countries:
         return release.countries[country]
-    async with redis.pipeline(transaction=True) as pipe:
-        pipe.mget(contract.LIVE, contract.PREVIOUS)
+    async with reads(redis) as pipe:
         pipe.hget(contract.country_popular_key(release.name), country)
-        pointers, packed = await pipe.execute()
+        pipe.mget(contract.LIVE, contract.PREVIOUS)
+        packed, pointers = await pipe.execute()
     if not is_shown(pointers, release.name, pinned=True):
         return None
     if packed is None:
@@ -42,10 +42,10 @@ async def trending(redis: Redis, release: Release) -> PopularList | None:
     """
     if release.trending:
         return release.trending[0]
-    async with redis.pipeline(transaction=True) as pipe:
-        pipe.mget(contract.LIVE, contract.PREVIOUS)
+    async with reads(redis) as pipe:
         pipe.get(contract.trending_key(release.name))
-        pointers, packed = await pipe.execute()
+        pipe.mget(contract.LIVE, contract.PREVIOUS)
+        packed, pointers = await pipe.execute()
     if not is_shown(pointers, release.name, pinned=True):
         return None
     if packed is None:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -13,7 +14,7 @@ from serving_api import contract
 from serving_api.contract import NO_BLOCKS, BlockChange, Blocks, ContractError
 from serving_api.errors import SilentStoreError, StoreUnavailableError, UnreadableBlocksError
 
-# Of a transaction some commands may fail, and the others have their answers.
+# Of commands that go together some may fail, and the others have their answers.
 Reply = bytes | RedisError | None
 
 
@@ -60,6 +61,16 @@ def unpacked_changes(packed: Reply) -> list[BlockChange]:
             f"Redis answers, but refuses to read {contract.BLOCK_CHANGES}: allow it to the API or, if it is not a hash,"
             " rename it"
         ) from error
+
+
+def reads(redis: Redis) -> Pipeline:
+    """What goes to Redis together, one command after the other, and nothing but reads.
+
+    Not in a `MULTI`: in one, a Redis that is at its `maxmemory` refuses reads as well. Other clients may come in
+    between, so the pointers are read after all else: a release that they show then has lost nothing before. Changes of
+    blocks are read before the blocks that they go into.
+    """
+    return redis.pipeline(transaction=False)
 
 
 def is_shown(pointers: Any, release: str, pinned: bool) -> bool:

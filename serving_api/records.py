@@ -13,7 +13,7 @@ from serving_api import contract
 from serving_api.catalogue import Kind
 from serving_api.contract import Artist, Track
 from serving_api.errors import UnreadableReleaseError
-from serving_api.reading import is_kept
+from serving_api.reading import is_kept, reads
 
 _Record = TypeVar("_Record", bound=Track | Artist)
 
@@ -68,11 +68,12 @@ class Records(Generic[_Record]):
 
     async def _read(self, redis: Redis, keys: Sequence[int]) -> dict[int, Known[_Record]]:
         fields = [contract.track_field(key) for key in keys]
-        # In one transaction: a release that is being removed is there with all of its hashes, or with none.
-        async with redis.pipeline(transaction=True) as pipe:
-            for name in self._hashes:
+        # A release is removed with all of its hashes at once: where the records are still there, what belongs to them
+        # was there before.
+        async with reads(redis) as pipe:
+            for name in reversed(self._hashes):
                 pipe.hmget(name, fields)
-            columns = await pipe.execute()
+            columns = reversed(await pipe.execute())
         found = {}
         for key, field, record, *rest in zip(keys, fields, *columns, strict=True):
             # A record that cannot be read is missing to the lists that name it, and to no other.
@@ -135,10 +136,10 @@ async def key_of(redis: Redis, kind: Kind[_Record], release: str, public_id: str
 
     Raises UnknownItemError, or UnreadableReleaseError.
     """
-    async with redis.pipeline(transaction=True) as pipe:
-        pipe.get(contract.LIVE)
+    async with reads(redis) as pipe:
         pipe.hget(kind.ids_key(release), public_id)
-        live, field = await pipe.execute()
+        pipe.get(contract.LIVE)
+        field, live = await pipe.execute()
     if live != release.encode():
         return None
     if field is None:

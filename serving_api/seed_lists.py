@@ -12,7 +12,7 @@ from serving_api.contract import Artist, ContractError, RankedList, Track
 from serving_api.errors import UnreadableReleaseError
 from serving_api.pages import Item, Page, Window, page
 from serving_api.ranked import NO_LIST, at, shown_items
-from serving_api.reading import is_shown
+from serving_api.reading import is_shown, reads
 from serving_api.records import require
 from serving_api.seeds import Support, of_artist, of_similar_tracks, ranked, spread
 
@@ -75,15 +75,15 @@ async def _seed_keys(
     """The keys of artists and tracks, the ids that are not known, and the keys of tracks to leave out."""
     excluded = list(asked.window.exclude)
     track_ids = [*asked.track_ids, *excluded]
-    async with redis.pipeline(transaction=True) as pipe:
-        pipe.mget(contract.LIVE, contract.PREVIOUS)
+    async with reads(redis) as pipe:
         for key, ids in (
             (contract.artist_ids_key(release.name), asked.artist_ids),
             (contract.track_ids_key(release.name), track_ids),
         ):
             if ids:
                 pipe.hmget(key, list(ids))
-        pointers, *replies = await pipe.execute()
+        pipe.mget(contract.LIVE, contract.PREVIOUS)
+        *replies, pointers = await pipe.execute()
     if not is_shown(pointers, release.name, pinned=False):
         return None
     fields = [field for reply in replies for field in reply]
@@ -130,10 +130,10 @@ async def _lists(redis: Redis, release: Release, hash_key: str, keys: Sequence[i
     """Of a hash the lists of these keys that have one; None when the release is not live any more."""
     if not keys:
         return {}
-    async with redis.pipeline(transaction=True) as pipe:
-        pipe.mget(contract.LIVE, contract.PREVIOUS)
+    async with reads(redis) as pipe:
         pipe.hmget(hash_key, [contract.track_field(key) for key in keys])
-        pointers, packed = await pipe.execute()
+        pipe.mget(contract.LIVE, contract.PREVIOUS)
+        packed, pointers = await pipe.execute()
     if not is_shown(pointers, release.name, pinned=False):
         return None
     try:

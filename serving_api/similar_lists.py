@@ -12,7 +12,7 @@ from serving_api.contract import Artist, ContractError, Track
 from serving_api.errors import UnreadableReleaseError
 from serving_api.pages import Item, Window, page, part
 from serving_api.ranked import NO_LIST, at, shown_items
-from serving_api.reading import is_shown
+from serving_api.reading import is_shown, reads
 from serving_api.records import Records, key_of, require
 
 _Record = TypeVar("_Record", bound=Track | Artist)
@@ -56,10 +56,10 @@ async def _listed_of(
     if key is None:
         return None
     # Asked again with the list: of a release that is being removed, a list may be missing that there was.
-    async with redis.pipeline(transaction=True) as pipe:
-        pipe.mget(contract.LIVE, contract.PREVIOUS)
+    async with reads(redis) as pipe:
         pipe.hget(lists, contract.track_field(key))
-        pointers, packed = await pipe.execute()
+        pipe.mget(contract.LIVE, contract.PREVIOUS)
+        packed, pointers = await pipe.execute()
     if not is_shown(pointers, release.name, pinned=False):
         return None
     try:

@@ -18,7 +18,7 @@ from serving_api.contract import Artist, BlockKind, Blocks, Track
 from serving_api.errors import ReleaseGoneError, StoreUnavailableError, UnknownItemError
 from serving_api.pages import Window
 from serving_api.popular_lists import popular_in, trending
-from serving_api.reading import is_kept, unavailable_on_redis_error, unpacked_blocks
+from serving_api.reading import is_kept, reads, unavailable_on_redis_error, unpacked_blocks
 from serving_api.records import CacheUse, Known, key_of, require
 from serving_api.releases import READ_ATTEMPTS, Releases
 from serving_api.scenarios import Scenarios
@@ -122,12 +122,12 @@ class ReleaseStore:
 
         Raises UnreadableBlocksError, or SilentStoreError where Redis does not answer at all.
         """
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hget(contract.BLOCKS, user_id)
+        async with reads(self._redis) as pipe:
             pipe.hget(contract.BLOCK_CHANGES, user_id)
+            pipe.hget(contract.BLOCKS, user_id)
             with unavailable_on_redis_error():
-                packed = await pipe.execute(raise_on_error=False)
-        return unpacked_blocks(*packed)
+                changes, blocks = await pipe.execute(raise_on_error=False)
+        return unpacked_blocks(blocks, changes)
 
     async def popular(self, country: str | None, release: str | None = None) -> tuple[Release, PopularList]:
         """The popular list of a country, the overall one where it has none. Raises ReleaseGoneError."""

@@ -22,7 +22,7 @@ from serving_api.ranked import (
     tracks_of,
     unranked,
 )
-from serving_api.reading import Reply, is_kept, is_shown, refused, replies, unpacked_blocks, value
+from serving_api.reading import Reply, is_kept, is_shown, reads, refused, replies, unpacked_blocks, value
 from serving_api.records import Known, no_record
 from serving_api.rules import arranged
 
@@ -92,8 +92,8 @@ async def user_lists(redis: Redis, release: Release, pinned: bool, asks: Sequenc
 
     None when it is not live any more; of one that is pinned, when it is not even kept.
 
-    Everybody's list and blocks come in one transaction, so that all of it, and that the release is there, are of one
-    instant. Users without a list cost a second one.
+    Everybody's list and blocks come in one round trip, with the word that the release is there. Users without a list
+    cost a second one.
     """
     own = await _own_lists(redis, release, pinned, asks)
     if own is None:
@@ -119,15 +119,15 @@ async def _own_lists(
         if asked.slate is not None:
             of_slate.setdefault(asked.slate, []).append(asked.user_id)
     named = list(dict.fromkeys(track_id for asked in asks for track_id in asked.window.named_ids))
-    async with redis.pipeline(transaction=True) as pipe:
-        pipe.mget(contract.LIVE, contract.PREVIOUS)
-        pipe.hmget(contract.BLOCKS, users := [asked.user_id for asked in asks])
-        pipe.hmget(contract.BLOCK_CHANGES, users)
+    async with reads(redis) as pipe:
+        pipe.hmget(contract.BLOCK_CHANGES, users := [asked.user_id for asked in asks])
+        pipe.hmget(contract.BLOCKS, users)
         for slate, having in of_slate.items():
             pipe.hmget(contract.slate_key(release.name, slate), having)
         if named:
             pipe.hmget(contract.track_ids_key(release.name), named)
-        pointers, blocks, changes, *rest = await pipe.execute(raise_on_error=False)
+        pipe.mget(contract.LIVE, contract.PREVIOUS)
+        changes, blocks, *rest, pointers = await pipe.execute(raise_on_error=False)
     if not is_shown(pointers, release.name, pinned):
         return None
     lists = {slate: iter(replies(reply, len(of_slate[slate]))) for slate, reply in zip(of_slate, rest, strict=False)}
@@ -165,13 +165,13 @@ async def _stand_ins(
 ) -> list[Read] | None:
     """The popular lists that answer those of whose own list nothing is left; None when the release is not kept."""
     slates = release.meta.slates
-    async with redis.pipeline(transaction=True) as pipe:
-        pipe.mget(contract.LIVE, contract.PREVIOUS)
+    async with reads(redis) as pipe:
         pipe.hmget(contract.user_countries_key(release.name), [each.asked.user_id for each in listless])
         for each in listless:
             for slate in slates:
                 pipe.hexists(contract.slate_key(release.name, slate), each.asked.user_id)
-        pointers, stated, *having = await pipe.execute(raise_on_error=False)
+        pipe.mget(contract.LIVE, contract.PREVIOUS)
+        stated, *having, pointers = await pipe.execute(raise_on_error=False)
     if not is_shown(pointers, release.name, pinned=True):
         return None
     answers: list[Read] = []

@@ -13,6 +13,7 @@ import orjson
 import pytest
 from api_client import document, problem, recommendations, running_api, running_redis
 from redis import Redis
+from redis.exceptions import OutOfMemoryError
 from sample_release import sample_release
 
 from assets.publish.release import publish
@@ -176,3 +177,37 @@ def test_a_redis_that_hangs_is_not_waited_for_and_comes_back() -> None:
         problem(api.get("/readyz"), 503, "store-unavailable")
         server.send_signal(signal.SIGCONT)
         assert recommendations(api, "user_7")["source"] == "personal"
+
+
+def test_a_redis_without_memory_left_answers_every_read(client: Redis, redis_url: str) -> None:
+    publish(client, sample_release())
+    paths = (
+        "/v1/users/user_7/recommendations",
+        "/v1/users/user_0/recommendations?slate=discover",
+        "/v1/users/new_0/recommendations",
+        "/v1/users/user_7/recommendations?exclude=t-1",
+        "/v1/users/user_7/home",
+        "/v1/popular?country=Finland",
+        "/v1/trending",
+        "/v1/tracks/t-1",
+        "/v1/tracks/t-1/similar",
+        "/v1/artists/a-1",
+        "/v1/artists/a-1/similar",
+    )
+    posts = {
+        "/v1/recommendations:batchGet": {"user_ids": ["user_1", "user_2"]},
+        "/v1/recommendations:fromSeeds": {"artists": ["a-1"], "tracks": ["t-5"]},
+    }
+    with running_api(redis_url) as api:
+        whole = [api.get(path).content for path in paths] + [api.post(path, json=posts[path]).content for path in posts]
+    # A process that has kept nothing from before.
+    with running_api(redis_url) as api:
+        client.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(OutOfMemoryError):
+                client.set("one-more", "value")
+            answers = [api.get(path) for path in paths] + [api.post(path, json=posts[path]) for path in posts]
+        finally:
+            client.config_set("maxmemory", 0)
+    assert [answer.content for answer in answers] == whole
+    assert {answer.status_code for answer in answers} == {200}

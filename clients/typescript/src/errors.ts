@@ -6,12 +6,11 @@ export type Problem = components["schemas"]["Problem"];
 /** The name of an operation, as the API's description has it; methods of the client are called the same. */
 export type Operation = keyof operations;
 
-/** What any route may answer to a request that is not quite right: two credentials, a host that is not served, headers that are too large. */
-type OfAnyRoute = 400 | 421 | 431;
-
 /** The statuses of the errors of an operation. */
-export type ErrorStatus<Op extends Operation> =
-  Extract<Exclude<keyof operations[Op]["responses"], 200 | 204 | 304>, number> | OfAnyRoute;
+export type ErrorStatus<Op extends Operation> = Extract<
+  Exclude<keyof operations[Op]["responses"], 200 | 204 | 304>,
+  number
+>;
 
 /** Any error of this client but a mistake in a call, which is a TypeError, and what the caller aborts. */
 export class AudoticsError extends Error {

@@ -4,6 +4,7 @@ A release of made-up lists is published to a Redis of its own, and one process o
 Debian packages. The routes take turns, so that all meet the same machine; medians of their rounds are printed.
 
     python -m benchmarks.serving
+    python -m benchmarks.serving --feast FOLDER                 Feast's server with the same lists in the same run
     python -m benchmarks.serving --users 1000000 --rounds 0     only what publishing costs
 """
 
@@ -16,9 +17,11 @@ import subprocess
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import islice
 from multiprocessing import get_context
+from pathlib import Path
 from statistics import median
 from typing import Any, cast
 from unittest.mock import patch
@@ -29,6 +32,7 @@ from redis import Redis
 from assets.publish.loading import load
 from assets.publish.release import publish
 from assets.publish.spool import ENTRIES_PER_COMMAND
+from benchmarks.feast_peer import FEAST_BODY, feast_server
 from benchmarks.made_up import LENGTH, SLATES, made_up_release
 from benchmarks.pipeline import own_home
 from orchestration.cli.rendering import print_json, print_table, say
@@ -41,18 +45,34 @@ from warehouse.local.server import any_free_port
 
 CONNECTIONS = 16
 NO_OP = "/livez"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What wrk sends; {} stands for the number of a user."""
+
+    path: str
+    body: str = ""
+    url: str | None = None
+    """Who is asked; the read API without."""
+
+
 ROUTES = {
-    "no-op": NO_OP,
-    "personal, 20 items": "/v1/users/user_{}/recommendations?limit=20",
-    "personal, 100 items": "/v1/users/user_{}/recommendations?limit=100",
-    "unknown user": "/v1/users/nobody_{}/recommendations?limit=20",
-    "popular": "/v1/popular?limit=20",
+    "no-op": Request(NO_OP),
+    "personal, 20 items": Request("/v1/users/user_{}/recommendations?limit=20"),
+    "personal, 100 items": Request("/v1/users/user_{}/recommendations?limit=100"),
+    "unknown user": Request("/v1/users/nobody_{}/recommendations?limit=20"),
+    "popular": Request("/v1/popular?limit=20"),
 }
 # Of each thread the numbers of users are drawn by wrk itself; what was answered otherwise than with 200 is counted.
 SCRIPT = """
-local path, users = "{path}", {users}
+local method, path, body, users = "{method}", "{path}", '{body}', {users}
 wrk.headers["Authorization"] = "Bearer {secret}"
-request = function() return wrk.format("GET", (path:gsub("{{}}", tostring(math.random(0, users - 1))))) end
+wrk.headers["Content-Type"] = "application/json"
+request = function()
+  local user = tostring(math.random(0, users - 1))
+  return wrk.format(method, (path:gsub("{{}}", user)), nil, body ~= "" and (body:gsub("{{}}", user)) or nil)
+end
 done = function(summary, latency, requests)
   local failed = summary.errors
   io.write(string.format('JSON {{"requests": %d, "microseconds": %d, "p50": %d, "p99": %d, "failed": %d}}\\n',
@@ -159,21 +179,26 @@ def _bare_seconds(client: Redis, release: str) -> float:
     return seconds
 
 
-def ask(url: str, route: str, users: int, seconds: int, secret: str) -> dict[str, float]:
+def ask(url: str, request: Request, users: int, seconds: int, secret: str) -> dict[str, float]:
     """What wrk reports of one round."""
+    method = "POST" if request.body else "GET"
+    filled = SCRIPT.format(method=method, path=request.path, body=request.body, users=users, secret=secret)
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(SCRIPT.format(path=ROUTES[route], users=users, secret=secret))
+        script.write(filled)
         script.flush()
-        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", script.name, url]
+        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", script.name, request.url or url]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found: dict[str, float] = json.loads(said.split("JSON ")[1])
     return found
 
 
-def measure_api(platform: Platform, users: int, rounds: int, seconds: int) -> tuple[list[Served], Memory]:
+def measure_api(
+    platform: Platform, users: int, rounds: int, seconds: int, feast: Path | None
+) -> tuple[list[Served], Memory]:
     """The routes in turn, `rounds` times `seconds` seconds each, after one round that counts for nothing.
 
-    Callers have a key, are counted for its limit, and every request is logged and measured, as in service.
+    Callers have a key, are counted for its limit, and every request is logged and measured, as in service. With a
+    folder for `feast`, its server takes turns with them, which asks nobody who they are, and logs nothing.
     """
     port = any_free_port()
     url = f"http://127.0.0.1:{port}"
@@ -181,19 +206,25 @@ def measure_api(platform: Platform, users: int, rounds: int, seconds: int) -> tu
     os.environ["AUDOTICS_API_RATE_LIMIT"] = "1000000000/minute"
     with platform.redis() as client:
         secret = create_key(client, "benchmark", [Scope.LISTS_READ, Scope.CATALOGUE_READ], None).secret
-    with api_child(platform, port, "keys") as api:
+    routes = dict(ROUTES)
+    with ExitStack() as running:
+        api = running.enter_context(api_child(platform, port, "keys"))
         api.wait_for(f"{url}/readyz", 60)
-        for route in ROUTES:
-            ask(url, route, users, 2, secret)
+        if feast is not None:
+            client = running.enter_context(platform.redis())
+            peer = running.enter_context(feast_server(feast, client, url, secret, users))
+            routes["Feast, 20 items"] = Request("/get-online-features", FEAST_BODY, peer)
+        for request in routes.values():
+            ask(url, request, users, 2, secret)
         before = psutil.Process(api.pid).memory_info().rss
-        found: dict[str, list[dict[str, float]]] = {route: [] for route in ROUTES}
+        found: dict[str, list[dict[str, float]]] = {route: [] for route in routes}
         for _ in range(rounds):
-            for route in ROUTES:
-                found[route].append(ask(url, route, users, seconds, secret))
+            for route, request in routes.items():
+                found[route].append(ask(url, request, users, seconds, secret))
         after = psutil.Process(api.pid).memory_info().rss
-    requests = int(sum(each["requests"] for rounds_of in found.values() for each in rounds_of))
+    requests = int(sum(each["requests"] for route in ROUTES for each in found[route]))
     memory = Memory(requests, before / 2**20, after / 2**20)
-    rates = {route: [each["requests"] / each["microseconds"] * 1e6 for each in found[route]] for route in ROUTES}
+    rates = {route: [each["requests"] / each["microseconds"] * 1e6 for each in found[route]] for route in routes}
     served = [
         Served(
             route,
@@ -203,7 +234,7 @@ def measure_api(platform: Platform, users: int, rounds: int, seconds: int) -> tu
             median(each["p99"] for each in found[route]) / 1000,
             int(sum(each["failed"] for each in found[route])),
         )
-        for route in ROUTES
+        for route in routes
     ]
     return served, memory
 
@@ -215,6 +246,7 @@ def main() -> None:
     parser.add_argument("--tracks", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=5, help="Rounds of requests; none with 0.")
     parser.add_argument("--seconds", type=int, default=5, help="Seconds of a round for each route.")
+    parser.add_argument("--feast", type=Path, help="Where Feast is installed, if it is not yet, and kept.")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     if chosen.rounds and shutil.which("wrk") is None:
@@ -222,7 +254,9 @@ def main() -> None:
     with own_home() as platform:
         with platform.redis() as client:
             published = measure_publish(client, chosen.users, chosen.tracks)
-        measured = measure_api(platform, chosen.users, chosen.rounds, chosen.seconds) if chosen.rounds else None
+        measured = (
+            measure_api(platform, chosen.users, chosen.rounds, chosen.seconds, chosen.feast) if chosen.rounds else None
+        )
     if chosen.json:
         print_json({"published": asdict(published), "served": measured and [asdict(each) for each in measured[0]]})
         return

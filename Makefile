@@ -12,7 +12,7 @@ CODE := warehouse serving_api quality assets orchestration tests benchmarks
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-slow coverage up down debian lint format bench docs client lock clean
+.PHONY: help setup demo test test-unit test-slow faults coverage up down debian lint format bench docs client lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 11
@@ -53,6 +53,9 @@ test-unit: $(DEV)  ## The tests that need no server
 
 test-slow: $(DEV)  ## Kills, nights in a row, long histories and other proofs that take long
 	$(BIN)/pytest -m slow
+
+faults: $(DEV)  ## What clients of the read API see while releases, Redis and callers go wrong, in two minutes
+	PYTHONPATH=tests/integration $(BIN)/python -m faults
 
 coverage: $(DEV)  ## How much of the code all tests run, by folder; processes that they start count
 	$(BIN)/coverage erase

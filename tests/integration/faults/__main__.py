@@ -22,9 +22,9 @@ def main() -> int:
         phases = asyncio.run(run(Path(folder), chosen, note))
     rows = rows_of(chosen, phases)
     print_table("What clients saw", COLUMNS, [row.cells for row in rows])
-    for phase in phases:
-        for line in phase.notes:
-            say(f"{phase.name}: {line}")
+    for row, phase in zip(rows, phases, strict=True):
+        for line in filter(None, (row.reasons, *phase.notes)):
+            say(f"{row.fault}: {line}")
     for row in rows:
         for fault in (*row.faults[:20], *(f"nobody saw {what}" for what in sorted(row.unseen))):
             say(f"{row.fault}: {fault}")

@@ -152,18 +152,32 @@ class Campaign:
         self.note(f"well again after {time.monotonic() - begun:.1f} s")
 
     async def block_and_unblock(self) -> None:
-        """Change what users have blocked, again and again, until cancelled."""
+        """Change what users have blocked, again and again, until cancelled: half of them as the warehouse does, half as
+        apps do.
+        """
         draw = random.Random(1)
         with self.redis.client as client:
             while True:
                 async with self.writing:
-                    user_id = f"user_{draw.randrange(MAY_BLOCK)}"
-                    tracks = {f"t-{draw.randrange(TRACKS)}" for _ in range(draw.randrange(12))}
-                    artists = {f"a-{draw.randrange(7)}" for _ in range(draw.randrange(2))}
-                    blocked = Blocked(frozenset(tracks), frozenset(artists))
-                    with self.judge.blocked[user_id].changing(blocked):
-                        await asyncio.to_thread(_write_blocks, client, user_id, blocked)
+                    number = draw.randrange(MAY_BLOCK)
+                    if number % 2:
+                        await self._change_block(f"user_{number}", f"t-{draw.randrange(TRACKS)}")
+                    else:
+                        tracks = {f"t-{draw.randrange(TRACKS)}" for _ in range(draw.randrange(12))}
+                        artists = {f"a-{draw.randrange(7)}" for _ in range(draw.randrange(2))}
+                        blocked = Blocked(frozenset(tracks), frozenset(artists))
+                        with self.judge.blocked[f"user_{number}"].changing(blocked):
+                            await asyncio.to_thread(_write_blocks, client, f"user_{number}", blocked)
                 await asyncio.sleep(BLOCK_EVERY_SECONDS)
+
+    async def _change_block(self, user_id: str, track_id: str) -> None:
+        """Block a track over HTTP, or take the block back; what fails may have been done, and is asked for again."""
+        timeline = self.judge.blocked[user_id]
+        method = "DELETE" if track_id in timeline.now.tracks else "PUT"
+        with timeline.changing(Blocked(timeline.now.tracks ^ {track_id})):
+            async with self.clients.connection() as http:
+                while not await self.clients.change(http, method, user_id, track_id):
+                    await asyncio.sleep(BLOCK_EVERY_SECONDS)
 
 
 def _write_blocks(client: Redis, user_id: str, blocked: Blocked) -> None:

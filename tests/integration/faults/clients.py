@@ -14,7 +14,7 @@ from faults.judge import WRONG, Answer, Asked, Judge, Kind, Verdict
 from faults.known import NEWCOMERS, TRACKS, USERS
 
 # Few enough that two processors serve them, this process and Redis.
-CLIENTS = 6
+CLIENTS = 8
 PAUSE_SECONDS = 0.01
 REQUESTS_PER_CONNECTION = 20
 READY_EVERY_SECONDS = 0.1
@@ -58,21 +58,28 @@ class Clients:
         """Who asks: an app with its key, or the listener with a token."""
         return {"Authorization": f"Bearer {self._secret if asked.with_key else self._token(asked.users[0])}"}
 
-    async def ask(self, http: httpx.AsyncClient, asked: Asked) -> tuple[Answer | None, Verdict]:
+    async def ask(
+        self, http: httpx.AsyncClient, asked: Asked, method: str | None = None
+    ) -> tuple[Answer | None, Verdict]:
         """One answer, judged; None where there came none."""
         begun = time.monotonic()
         try:
-            came = await http.request(
-                "POST" if asked.body else "GET", asked.path, json=asked.body, headers=self.headers(asked)
-            )
+            chosen = method or ("POST" if asked.body else "GET")
+            came = await http.request(chosen, asked.path, json=asked.body, headers=self.headers(asked))
         except httpx.TransportError as error:
             answer, verdict = None, Verdict("unexpected", f"{asked.path}: {type(error).__name__}")
         else:
-            answer = Answer(came.status_code, orjson.loads(came.content), begun, time.monotonic())
+            answer = Answer(came.status_code, orjson.loads(came.content or b"{}"), begun, time.monotonic())
             verdict = self._judge.verdict(asked, answer)
         release = answer.body.get("release") if answer is not None else None
         self._note(Seen(asked.kind, verdict, release, begun, time.monotonic()))
         return answer, verdict
+
+    async def change(self, http: httpx.AsyncClient, method: str, user_id: str, track_id: str) -> bool:
+        """Block a track, or take the block back; whether that was done."""
+        asked = Asked("block", f"/v1/users/{user_id}/blocks/track/{track_id}", (user_id,))
+        answer, _ = await self.ask(http, asked, method)
+        return answer is not None and answer.status == 204
 
     def end(self) -> None:
         """Let everybody come to an end."""

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 from faults.known import NOTHING, Blocked, Expected, KnownRelease, markers_of, shown_of
 from faults.timeline import Disturbance, History, Timeline
 
-Kind = Literal["personal", "list", "popular", "home", "batch", "search", "page", "ready"]
+Kind = Literal["personal", "list", "popular", "home", "batch", "search", "page", "block", "ready"]
 Word = Literal["right", "fallback", "refused", "wrong", "mixture", "unexpected"]
 WRONG = frozenset({"wrong", "mixture", "unexpected"})
 
@@ -18,6 +18,7 @@ SILENT = frozenset({"store-unavailable", "no-live-release"})
 WITHOUT_FALLBACK: dict[Kind, frozenset[str]] = {
     "search": SILENT | {"search-not-ready"},
     "page": SILENT,
+    "block": SILENT,
     "ready": SILENT,
 }
 
@@ -76,7 +77,7 @@ class Judge:
     def verdict(self, asked: Asked, answer: Answer) -> Verdict:
         """Whether an answer is one of those that may be."""
         met = self.history.disturbance(answer.begun, answer.ended)
-        if answer.status != 200:
+        if answer.status != (204 if asked.kind == "block" else 200):
             return self._of_refusal(asked, answer, met)
         found = self._of_content(asked, answer, met)
         if found.word == "right" and met is not None and met.covers(answer.begun, answer.ended):
@@ -102,8 +103,8 @@ class Judge:
 
     def _of_content(self, asked: Asked, answer: Answer, met: Disturbance | None) -> Verdict:
         body = answer.body
-        if asked.kind == "ready":
-            return Verdict("right", "ready")
+        if asked.kind in ("ready", "block"):
+            return Verdict("right", asked.kind)
         documents = body["lists"] if asked.kind == "batch" else [body]
         if len({document["release"] for document in documents}) > 1 or len(markers_of(body)) > 1:
             return Verdict("mixture", f"{asked.path}: of {sorted(markers_of(body))}")

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from unittest.mock import patch
 
@@ -67,18 +68,20 @@ async def rollbacks(campaign: Campaign) -> None:
     for _ in range(ROLLBACKS):
         await campaign.roll_back()
         await asyncio.sleep(0.3)
-    assert len({seen.release for seen in campaign.phases[-1].seen if seen.verdict.word == "right"} - {None}) == 2
+    assert len({seen.release for seen in campaign.phases[-1].seen if seen.verdict.word == "right"} - {None}) > 1
 
 
 async def out_of_memory(campaign: Campaign) -> None:
     """Redis reaches its limit in the middle of a load: the publisher says so, and the live release goes on."""
     release = campaign.another()
     held = {name for name in campaign.pointers.now if name}
-    for attempt in range(3):
-        refused = await asyncio.to_thread(_publish_without_memory, campaign, release)
-        campaign.note(f"the publisher said: {refused}") if attempt == 0 else None
+    for _ in range(3):
+        # Nobody can block either.
+        async with campaign.writing:
+            refused = await asyncio.to_thread(_publish_without_memory, campaign, release)
         assert held == await asyncio.to_thread(_held, campaign), "a load that was refused leaves nothing behind"
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.3)
+    campaign.note(f"the publisher said: {refused}")
     await campaign.flip()
 
 
@@ -90,6 +93,8 @@ def _publish_without_memory(campaign: Campaign, release: KnownRelease) -> str:
             if number == COMMANDS_BEFORE:
                 with campaign.redis.client as other:
                     other.config_set("maxmemory", 1_000_000)
+                # For clients to meet it.
+                time.sleep(0.3)
             yield command
 
     with campaign.redis.client as client, patch.object(Spool, "commands", limited):

@@ -10,22 +10,29 @@ from faults.campaign import Fault, Phase
 from faults.judge import faults_of
 
 COLUMNS = (
-    "fault", "seconds", "requests", "personal", "popular, search", "fell back", "refused", "ready / not",
-    "wrong", "mixed", "unexpected 5xx", "longest without s", "p50 ms", "p99 ms",
+    "fault", "s", "requests", "personal", "others", "fell back", "refused", "ready/not", "wrong", "mixed",
+    "unexpected", "longest without s", "p50 ms", "p99 ms",
 )  # fmt: skip
+
+_BY_DESIGN = ("unknown_user", "empty_slate", "previous_release")
 
 
 @dataclass(frozen=True)
 class Row:
-    """What was seen of one fault. Of `right` answers, kinds; of the others, what they were."""
+    """What was seen of one fault."""
 
     fault: str
     seconds: float
     requests: int
     personal: int
+    """Right answers that are of one user: lists, home screens, batches, pages."""
     others: int
+    """Right answers besides: popular lists, searches, blocks."""
+    by_design: Counter[str]
+    """Right lists that are not the user's own, or not of the live release, by reason."""
     fell_back: Counter[str]
     refused: Counter[str]
+    """By status and type of problem."""
     ready: int
     not_ready: int
     wrong: int
@@ -49,9 +56,9 @@ class Row:
             f"{self.requests:,}",
             f"{self.personal:,}",
             f"{self.others:,}",
-            _counts(self.fell_back),
-            _counts(self.refused),
-            f"{self.ready} / {self.not_ready}",
+            f"{self.fell_back.total():,}",
+            f"{self.refused.total():,}",
+            f"{self.ready}/{self.not_ready}",
             str(self.wrong),
             str(self.mixtures),
             str(self.unexpected),
@@ -59,6 +66,12 @@ class Row:
             f"{self.p50_ms:.0f}",
             f"{self.p99_ms:.0f}",
         )
+
+    @property
+    def reasons(self) -> str:
+        """Why answers were not personal, by reason."""
+        named = {"fell back": self.fell_back, "refused": self.refused, "by design": self.by_design}
+        return "; ".join(f"{name}: {_counts(found)}" for name, found in named.items() if found)
 
 
 def row_of(fault: Fault, phase: Phase) -> Row:
@@ -77,6 +90,7 @@ def row_of(fault: Fault, phase: Phase) -> Row:
         requests=len(lists),
         personal=personal,
         others=len(right) - personal,
+        by_design=Counter(seen.verdict.what for seen in right if seen.verdict.what in _BY_DESIGN),
         fell_back=Counter(seen.verdict.what for seen in lists if seen.verdict.word == "fallback"),
         refused=Counter(seen.verdict.what for seen in lists if seen.verdict.word == "refused"),
         ready=sum(seen.verdict.word == "right" for seen in probes),
@@ -98,4 +112,4 @@ def rows_of(faults: Sequence[Fault], phases: Iterable[Phase]) -> list[Row]:
 
 
 def _counts(found: Counter[str]) -> str:
-    return ", ".join(f"{count:,} {what}" for what, count in found.most_common()) or "0"
+    return ", ".join(f"{count:,} {what}" for what, count in found.most_common())

@@ -10,6 +10,7 @@ from faults.timeline import Pointers
 from serving_api.contract import API_KEYS
 
 HOLD_SECONDS = 3.0
+KEYS_READ_SECONDS = 2.0
 HANG_SECONDS = 2.0
 SLOW_SECONDS, TOO_SLOW_SECONDS = 0.05, 0.7
 FELL_BACK = frozenset({"store_unavailable", "503 store-unavailable"})
@@ -44,6 +45,8 @@ async def emptied(campaign: Campaign) -> None:
         with campaign.redis.client as client:
             client.hset(API_KEYS, mapping=cast(dict[str | bytes, bytes | float | int | str], keys))
         await campaign.flip()
+        # Keys are read again once a second, by each worker.
+        await asyncio.sleep(KEYS_READ_SECONDS)
     await campaign.flip()
 
 

@@ -32,7 +32,11 @@ BLOCK_EVERY_SECONDS = 0.1
 RECOVER_SECONDS = 60.0
 RIGHT_IN_A_ROW = 12
 _TOKEN_SECONDS = 20.0
-_WORKERS = ("-m", "uvicorn", "--factory", "serving_api.app:create_app", "--port", "{port}", "--workers", "2")
+# As docs/operating.md has it.
+_WORKERS = (
+    *("-m", "uvicorn", "--port", "{port}", "--workers", "2"),
+    *("--http", "serving_api.connections:BoundedProtocol", "--factory", "serving_api.app:create_app"),
+)
 
 
 @dataclass
@@ -45,6 +49,8 @@ class Phase:
     seen: list[Seen] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What the fault itself has to say."""
+    failure: str | None = None
+    """Why the campaign ended in it, if it did: what had to come about did not."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,10 @@ class Campaign:
     async def happen(self, fault: Fault) -> None:
         """Let a fault happen."""
         self.phases.append(Phase(fault.name, time.monotonic()))
-        await fault.happen(self)
+        try:
+            await fault.happen(self)
+        except AssertionError as error:
+            self.phases[-1].failure = str(error).partition("\n")[0] or "what had to come about did not"
         self.phases[-1].ended = time.monotonic()
 
     @asynccontextmanager
@@ -188,7 +197,9 @@ def _write_blocks(client: Redis, user_id: str, blocked: Blocked) -> None:
 
 
 async def run(folder: Path, faults: Sequence[Fault], told: Callable[[str], object]) -> list[Phase]:
-    """Let all faults happen to one API, and return what its clients saw of each; `told` of each as it begins."""
+    """Let all faults happen to one API, until one fails, and return what its clients saw of each; `told` of each as it
+    begins.
+    """
     redis = OwnRedis(folder, PASSWORD)
     judge = Judge(releases={each.name: each for each in map(known_release, MARKERS)})
     judge.blocked = {f"user_{number}": Timeline(NOTHING) for number in range(MAY_BLOCK)}
@@ -239,6 +250,8 @@ async def _run(
             for fault in faults:
                 told(fault.name)
                 await campaign.happen(fault)
+                if campaign.phases[-1].failure is not None:
+                    break
             campaign.clients.end()
             blocking.cancel()
             await clients

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import quantiles
 
 from faults.campaign import Fault, Phase
 from faults.judge import faults_of
@@ -82,7 +81,7 @@ def row_of(fault: Fault, phase: Phase) -> Row:
     right = [seen for seen in lists if seen.verdict.word == "right"]
     personal = sum(seen.kind in ("personal", "home", "batch", "page") for seen in right)
     hits = [phase.begun, *sorted(seen.ended for seen in right), phase.ended]
-    took = quantiles([(seen.ended - seen.begun) * 1000 for seen in lists], n=100)
+    took = sorted((seen.ended - seen.begun) * 1000 for seen in lists)
     seen_words = {seen.verdict.what for seen in phase.seen}
     return Row(
         fault=phase.name,
@@ -99,16 +98,23 @@ def row_of(fault: Fault, phase: Phase) -> Row:
         mixtures=words["mixture"],
         unexpected=words["unexpected"],
         longest_without=max(later - earlier for earlier, later in pairwise(hits)),
-        p50_ms=took[49],
-        p99_ms=took[98],
-        faults=tuple(faults_of(seen.verdict for seen in phase.seen)),
+        p50_ms=_percentile(took, 0.5),
+        p99_ms=_percentile(took, 0.99),
+        faults=(
+            *([f"failed: {phase.failure}"] if phase.failure else []),
+            *faults_of(seen.verdict for seen in phase.seen),
+        ),
         unseen=fault.leaves - seen_words,
     )
 
 
 def rows_of(faults: Sequence[Fault], phases: Iterable[Phase]) -> list[Row]:
-    """The rows of all."""
-    return [row_of(fault, phase) for fault, phase in zip(faults, phases, strict=True)]
+    """The rows of all that happened."""
+    return [row_of(fault, phase) for fault, phase in zip(faults, phases, strict=False)]
+
+
+def _percentile(ordered: Sequence[float], share: float) -> float:
+    return ordered[int(share * (len(ordered) - 1))] if ordered else 0.0
 
 
 def _counts(found: Counter[str]) -> str:

@@ -35,7 +35,10 @@ ASSET_KEYS = [
     "model_evaluations",
     "ranker_search",
     "rankers",
-    *(f"raw/{name}" for name in ("artists", "ingest_files", "listens", "rejected_listens", "tracks", "users")),
+    *(
+        f"raw/{name}"
+        for name in ("artists", "blocks", "ingest_files", "listens", "rejected_listens", "tracks", "users")
+    ),
     "recommendations",
     "release",
     "replayed_recommendations",
@@ -80,7 +83,11 @@ def test_an_asset_asks_for_the_servers_and_the_lake_that_it_uses_and_for_no_othe
         key.to_user_string(): repository.assets_defs_by_key[key].required_resource_keys
         for key in defs.resolve_asset_graph().materializable_asset_keys
     }
-    assert {key for key, resources in asked.items() if "redis" in resources} == {"blocks_in_redis", "release"}
+    assert {key for key, resources in asked.items() if "redis" in resources} == {
+        "raw/blocks",
+        "blocks_in_redis",
+        "release",
+    }
     files = {"candidates", "training_set", "ranker_search", "rankers", "recommendations", "replayed_recommendations"}
     files |= {"search_index", "release"}
     assert {key for key, resources in asked.items() if "lake" in resources} == files
@@ -125,7 +132,7 @@ def test_everything_hangs_together_from_raw_listens_to_the_release() -> None:
         ("training_and_release", {"raw/listens", "rankers", "release"}, {"model_evaluations"}),
         ("evaluation", {"model_evaluations"}, {"release", "rankers", "similarity_evaluations"}),
         ("similarity_evaluation", {"similarity_evaluations"}, {"model_evaluations", "similar_tracks"}),
-        ("landing", {"raw/listens", "raw/ingest_files"}, {"staging/stg_listens", "core/fct_listens"}),
+        ("landing", {"raw/listens", "raw/ingest_files", "raw/blocks"}, {"staging/stg_listens", "core/fct_listens"}),
         ("replay", {"features/feat_user", "replayed_recommendations"}, {"candidates", "recommendations", "release"}),
     ],
 )

@@ -144,6 +144,7 @@ def pinned_by_rank(tracks: list[Track], pins: dict[int, int]) -> dict[int, Track
     return {rank: [*tracks, *others][key] for key, rank in {key: rank for rank, key in pins.items()}.items()}
 
 
+@pytest.mark.slow
 @settings(max_examples=2000, deadline=None)
 @given(LIST, RULES, PINS)
 def test_what_is_left_of_a_list_is_what_a_slow_reference_says(

@@ -205,6 +205,7 @@ def test_a_trained_ranker_beats_popularity_where_tastes_differ(world: World) -> 
     assert paired["ci95"][0] > 0  # type: ignore[index]
 
 
+@pytest.mark.slow
 def test_rankers_trained_on_shuffled_labels_score_at_chance(world: World) -> None:
     relevant = world.relevant(AS_OF)
     users = np.unique(relevant["user_key"].to_numpy())

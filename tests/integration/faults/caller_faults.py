@@ -117,5 +117,5 @@ CALLER_FAULTS = (
     Fault("identity provider down", provider_down, frozenset({_CANNOT_TELL})),
     Fault("identity provider hung", provider_hung, frozenset({_CANNOT_TELL})),
     Fault("clocks differ", clocks_differ, frozenset({_REFUSED})),
-    Fault("callers hang up", hang_ups),
+    Fault("callers hang up", hang_ups, frozenset({"unknown_user", "block", "ready"})),
 )

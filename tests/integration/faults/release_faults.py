@@ -184,7 +184,7 @@ def _has_each_once(campaign: Campaign, scroll: Scroll) -> bool:
 
 
 RELEASE_FAULTS = (
-    Fault("none", calm),
+    Fault("none", calm, frozenset({"personal", "popular", "search"})),
     Fault("releases flip", flips),
     Fault("rollbacks", rollbacks),
     Fault("out of memory in mid-load", out_of_memory),

@@ -207,6 +207,7 @@ def test_a_redis_without_memory_left_answers_every_read(client: Redis, redis_url
             with pytest.raises(OutOfMemoryError):
                 client.set("one-more", "value")
             answers = [api.get(path) for path in paths] + [api.post(path, json=posts[path]) for path in posts]
+            problem(api.put("/v1/users/user_7/blocks/track/t-1"), 503, "store-unavailable")
         finally:
             client.config_set("maxmemory", 0)
     assert [answer.content for answer in answers] == whole

@@ -155,15 +155,20 @@ async def batch_get(request: Request, body: BatchBody) -> Response:
     lists = await store.user_slates(asks)
     if isinstance(lists[0], ReleaseGoneError):
         raise lists[0]
+    # Another one may be seen while blocks are read.
+    release = next((found.release for found in lists if isinstance(found, UserSlate)), store.last_seen)
     answers = []
     for asked, found in zip(asks, lists, strict=True):
         if isinstance(found, UserSlate):
             answers.append(user_list(asked, found))
-        elif isinstance(found, UnreadableBlocksError) and store.last_seen is not None:
+        elif release is None:
+            raise found
+        elif isinstance(found, UnreadableBlocksError):
             note_cause(request.scope, found)
-            answers.append(unavailable_list(replace(asked, window=Window(0)), store.last_seen, NO_BLOCKS))
+            answers.append(unavailable_list(replace(asked, window=Window(0)), release, NO_BLOCKS))
         else:
-            answers.append(unavailable_list(asked, *await _to_fall_back_on(request, asked.user_id, found)))
+            _, blocks = await _to_fall_back_on(request, asked.user_id, found)
+            answers.append(unavailable_list(asked, release, blocks))
     if any(answer["fallback_reason"] == "store_unavailable" for answer in answers):
         note_fallback(request.scope, "store_unavailable")
     return json_answer(request, {"lists": answers}, visibility=None)

@@ -17,6 +17,7 @@ from sample_release import sample_country, sample_list, sample_release
 from assets.publish.held import rollback
 from assets.publish.release import publish
 from serving_api.answers import ListAsked, UserSlate
+from serving_api.contract import LIVE, Blocks
 from serving_api.pages import Window
 from serving_api.records import Records
 from serving_api.store import REDIS_TIMEOUT_SECONDS, ReleaseStore
@@ -105,3 +106,25 @@ def test_a_release_that_vanishes_under_a_reader_is_left_for_the_live_one(
         f"t-{key}"
         for key in (sample_list("c", "for_you", 7)[0] if user_id == "user_7" else sample_country("c", "Finland"))
     ]
+
+
+def test_a_batch_that_falls_back_is_of_one_release_when_another_goes_live_meanwhile(
+    client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = publish(client, sample_release("first")).meta.release
+    read_blocks = ReleaseStore.blocks
+
+    async def overtaken(self: ReleaseStore, user_id: str) -> Blocks:
+        if user_id == "user_2":
+            publish(client, sample_release("second"))
+            assert (await self.live()).name != first
+        return await read_blocks(self, user_id)
+
+    monkeypatch.setattr(ReleaseStore, "blocks", overtaken)
+    with running_api(redis_url) as api:
+        client.set(LIVE, "2026-12-31-00000000")
+        lists = api.post("/v1/recommendations:batchGet", json={"user_ids": ["user_1", "user_2", "user_3"]}).json()[
+            "lists"
+        ]
+    assert {(each["fallback_reason"], each["release"]) for each in lists} == {("store_unavailable", first)}
+    assert [item["title"].split(" of ")[1] for each in lists for item in each["items"]] == ["first"] * 60

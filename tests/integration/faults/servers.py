@@ -17,6 +17,7 @@ from warehouse.local.server import any_free_port
 
 START_SECONDS = 30.0
 _CHUNK = 65_536
+_TAKEN_SECONDS = 0.05
 
 
 class OwnRedis:
@@ -97,6 +98,8 @@ class Way:
         if self._server is not None:
             self._server.close()
             self._server = None
+            # What was taken before is led only a few turns of the loop later.
+            await asyncio.sleep(_TAKEN_SECONDS)
         for writer in self._writers:
             writer.transport.abort()
         while self._tasks:

@@ -1,13 +1,14 @@
-"""How good lists are that follow from the first artists or tracks of people who are new, beside what is popular.
+"""How good lists are that follow from the first artists, tracks or tags of people who are new, beside what is popular.
 
 People whose first listen came after the date of the live release are held out: nothing of theirs is in it. Of each
-the first three artists, or tracks, are the seeds, and relevant is what they heard in the 14 days after the third of
+the first three artists, tracks or tags are the seeds, and relevant is what they heard in the 14 days after the third of
 these began, except what they had heard by then. The read API's own store makes the lists. With a home that has the
 history:
 
     audotics run --as-of 2014-11-01
     python -m benchmarks.from_seeds --days 60
     python -m benchmarks.from_seeds --days 60 --seeds tracks     where the history names no artists
+    python -m benchmarks.from_seeds --days 60 --seeds tags       where tags were loaded; of each track its first one
 """
 
 import argparse
@@ -34,10 +35,16 @@ Shown = dict[str, dict[Any, list[str]]]
 
 SEEDS = 3
 SEED = 7
-# What new people listened to, and when each of them first heard each artist or track.
+# What stands for a seed in core.dim_tracks; of tags the first one of a track.
+SEED_IDS = {
+    "artist": "dim_tracks.artist_id",
+    "track": "dim_tracks.track_id",
+    "tag": "(select tag from core.dim_track_tags as tags where tags.track_key = heard.track_key and position = 1)",
+}
+# What new people listened to, and when each of them first heard each artist, track or tag.
 NEWCOMERS = """
     with listens as (
-        select heard.user_key, track_key, dim_tracks.{seed}_id as seed_id, heard.listened_at
+        select heard.user_key, track_key, {seed_id} as seed_id, heard.listened_at
         from core.fct_listens as heard inner join core.dim_tracks using (track_key)
         where heard.user_key in (
             select user_key from core.fct_listens group by user_key
@@ -58,7 +65,7 @@ NEWCOMERS = """
 
 def newcomers(connection: dbapi.Connection, as_of: str, days: int, seed: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Seeds (user_key, seed_id) and relevant tracks (user_key, track_key, track_id) of people who are new."""
-    query = NEWCOMERS.format(as_of=as_of, days=days, seed=seed)
+    query = NEWCOMERS.format(as_of=as_of, days=days, seed_id=SEED_IDS[seed])
     seeds = fetch_frame(connection, f"{query} select user_key, seed_id from seeds where place <= {SEEDS}")
     relevant = fetch_frame(
         connection,
@@ -78,9 +85,8 @@ async def lists(store: ReleaseStore, seeds: pd.DataFrame, seed: str) -> Shown:
     popular = [item.public_id for item in release.popular.page(window).items]
     shown: Shown = {"from seeds": {}, "popular": {}}
     for user, chosen in seeds.groupby("user_key")["seed_id"].agg(list).items():
-        found = await store.from_seeds(
-            SeedsAsked(chosen if seed == "artist" else (), chosen if seed == "track" else (), window)
-        )
+        artists, tracks, tags = (chosen if seed == kind else () for kind in ("artist", "track", "tag"))
+        found = await store.from_seeds(SeedsAsked(artists, tracks, tags, window))
         listed = [item.public_id for item in found.page.items]
         # Who has nothing similar to their seeds is shown what is popular, as the API does.
         shown["from seeds"][user] = listed or popular
@@ -92,7 +98,7 @@ def main() -> None:
     """One line for each kind of list, and the difference."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--days", type=int, default=60, help="How long after the release somebody counts as new.")
-    parser.add_argument("--seeds", choices=("artists", "tracks"), default="artists")
+    parser.add_argument("--seeds", choices=("artists", "tracks", "tags"), default="artists")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     seed = chosen.seeds.removesuffix("s")

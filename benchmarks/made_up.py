@@ -46,6 +46,7 @@ def made_up_release(users: int, tracks: int) -> ReleaseInput:
         other_ids=lambda item: iter(()),
         similar=lambda item: iter(()),
         artist_tracks=lambda: iter(()),
+        tag_tracks=lambda: iter(()),
         trending=PopularTracks(np.empty(0, np.int32), np.empty(0, np.float32)),
         popular=PopularTracks(np.arange(LENGTH, dtype=np.int32), np.arange(LENGTH, 0, -1, dtype=np.float32)),
         country_popular={},

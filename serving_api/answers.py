@@ -64,6 +64,9 @@ class Release:
     trending: list[PopularList] = field(default_factory=list)
     """What is trending, once that was asked for."""
 
+    tags: list[list[Item]] = field(default_factory=list)
+    """The tags that may be chosen, once they were asked for."""
+
     @property
     def name(self) -> str:
         return self.meta.release

@@ -181,20 +181,21 @@ async def batch_get(request: Request, body: BatchBody) -> Response:
     summary="A list for somebody new",
 )
 async def from_seeds(request: Request, body: SeedsBody) -> Response:
-    """A page of what follows from artists and tracks that somebody chose: what is by them and similar to them.
+    """A page of what follows from artists, tracks and tags that somebody chose: what is by the artists, what has the
+    tags, and what is similar to all of these.
 
     Where nothing follows from them, what is popular answers, as `fallback_reason` says.
     """
     window = Window(body.limit, body.offset, frozenset(body.exclude))
-    found = await store_of(request).from_seeds(SeedsAsked(body.artists, body.tracks, window))
+    found = await store_of(request).from_seeds(SeedsAsked(body.artists, body.tracks, body.tags, window))
     page, source, reason = found.page, "seeds", None
     if found.empty:
         release = found.release
         page, source = release.popular.page(window), "popular"
-        known = len(found.unknown_ids) < len({*body.artists, *body.tracks})
-        reason = nothing_popular(release, None) or ("nothing_similar" if known else "unknown_seeds")
-    told = {"source": source, "fallback_reason": reason, "unknown_ids": found.unknown_ids}
-    return json_answer(request, provenance(found.release) | told | page_of(page), visibility=None)
+        reason = nothing_popular(release, None) or ("nothing_similar" if found.known else "unknown_seeds")
+    told = {"source": source, "fallback_reason": reason}
+    unknown = {"unknown_ids": found.unknown_ids, "unknown_tags": found.unknown_tags}
+    return json_answer(request, provenance(found.release) | told | unknown | page_of(page), visibility=None)
 
 
 @router.get(

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from serving_api import models
 from serving_api.pages import Cursor, Window
-from serving_api.rule_fields import Ruled, RuledQuery
+from serving_api.rule_fields import Ruled, RuledQuery, Tag
 
 MAX_LIMIT = 100
 MAX_OFFSET = 65_535
@@ -180,14 +180,20 @@ class SeedsBody(_Body):
 
     artists: _Ids = Field(default=[], max_length=MAX_SEEDS, examples=[["a-000117", "a-000042"]])
     tracks: _Ids = Field(default=[], max_length=MAX_SEEDS, examples=[["t-004711"]])
+    tags: list[Tag] = Field(
+        default=[],
+        max_length=MAX_SEEDS,
+        description="As `/v1/tags` lists them, in any case.",
+        examples=[["dream pop"]],
+    )
     exclude: _Ids = Field(default=[], max_length=MAX_BATCH, description="Ids of tracks to leave out.", examples=[[]])
     limit: Limit = 20
     offset: Offset = 0
 
     @model_validator(mode="after")
     def _something_is_chosen(self) -> Self:
-        if not self.artists and not self.tracks:
-            raise ValueError("give at least one artist or track")
+        if not self.artists and not self.tracks and not self.tags:
+            raise ValueError("give at least one artist, track or tag")
         return self
 
 

@@ -12,6 +12,7 @@ from serving_api.contract import CONTRACT_VERSION
 from serving_api.documents import page_of, provenance, record, similar_list
 from serving_api.errors import UnknownArtistError
 from serving_api.http_cache import json_answer
+from serving_api.pages import page
 from serving_api.problems import documented
 from serving_api.queries import ArtistId, NoQuery, PageQuery, TrackId
 from serving_api.read_route import ReadRoute
@@ -104,6 +105,22 @@ async def trending(request: Request, query: Annotated[PageQuery, Query()]) -> Re
     page = found.page(query.window)
     reason = "too_few_listeners" if not found.items else None
     return json_answer(request, provenance(release) | {"fallback_reason": reason} | page_of(page), visibility="public")
+
+
+@router.get(
+    "/v1/tags",
+    response_model=public_models.Tags,
+    responses=documented(422, 500, 503),
+    tags=["catalogue"],
+    summary="Tags to choose from",
+)
+async def tags(request: Request, query: Annotated[PageQuery, Query()]) -> Response:
+    """A page of the tags that somebody new can choose, those that are heard most first: what follows from them is
+    asked of `/v1/recommendations:fromSeeds`.
+    """
+    release, found = await store_of(request).tags()
+    listed = page(range(len(found)), query.window, lambda places: [found[place] for place in places])
+    return json_answer(request, provenance(release) | page_of(listed), visibility="public")
 
 
 @router.get("/livez", response_model=models.Alive, tags=["health"], summary="The process answers")

@@ -1,4 +1,4 @@
-"""A list for somebody new: what is similar to artists and tracks that they chose."""
+"""A list for somebody new: what follows from artists, tracks and tags that they chose."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -15,6 +15,8 @@ MOST_OF_AN_ARTIST = 20
 ARTIST_DISCOUNT = 0.98
 # Of an artist who is similar to a chosen one, so many tracks count.
 TRACKS_OF_A_SIMILAR_ARTIST = 20
+# Of a chosen tag, what is similar to so many of its tracks counts.
+TRACKS_OF_A_TAG = 20
 # So many tracks are spread, the best ones: a list goes on to its end from page to page, and that is where it is.
 LONGEST_LIST = 1000
 
@@ -47,6 +49,27 @@ def of_artist(
         if artist in tracks_of:
             keys = tracks_of[artist].track_keys[:TRACKS_OF_A_SIMILAR_ARTIST]
             yield Support(seed, keys, _by_rank(len(keys)) * (score / most))
+
+
+def of_tag(seed: int, own: RankedList, similar_to: Mapping[int, RankedList]) -> Iterable[Support]:
+    """A chosen tag speaks for the tracks that have it, as an artist does for their own, and for what is similar to the
+    first of them.
+
+    What is similar to the n-th track counts 1 / log2(n + 1) of what it would if that track was chosen; all of that
+    together counts as one chosen track does: for the most similar one 1. similar_to: by track key.
+    """
+    yield Support(seed, own.track_keys, _by_rank(len(own.track_keys)))
+    first = own.track_keys[:TRACKS_OF_A_TAG].tolist()
+    said = [
+        (similar.track_keys, similar.values * weight)
+        for key, weight in zip(first, _by_rank(len(first)), strict=True)
+        if key in similar_to and (similar := of_similar_tracks(seed, similar_to[key]))
+    ]
+    if said:
+        keys, place = np.unique(np.concatenate([keys for keys, _ in said]), return_inverse=True)
+        values = np.bincount(place, weights=np.concatenate([values for _, values in said]))
+        order = np.argsort(-values, kind="stable")
+        yield Support(seed, keys[order], values[order] / values.max(initial=1e-12))
 
 
 def ranked(supports: Sequence[Support], left_out: Iterable[int]) -> tuple[RankedList, NDArray[np.int32]]:

@@ -16,7 +16,7 @@ from serving_api.block_changes import BlockChanges
 from serving_api.catalogue import ARTISTS, TRACKS, Kind
 from serving_api.contract import Artist, BlockKind, Blocks, Track
 from serving_api.errors import ReleaseGoneError, StoreUnavailableError, UnknownItemError
-from serving_api.pages import Window
+from serving_api.pages import Item, Window
 from serving_api.popular_lists import popular_in, trending
 from serving_api.reading import is_kept, reads, unavailable_on_redis_error, unpacked_blocks
 from serving_api.records import CacheUse, Known, key_of, require
@@ -24,6 +24,7 @@ from serving_api.releases import READ_ATTEMPTS, Releases
 from serving_api.scenarios import Scenarios
 from serving_api.seed_lists import SeedList, SeedsAsked, seed_list
 from serving_api.similar_lists import artist_list, similar_list
+from serving_api.tag_lists import release_tags
 from serving_api.user_lists import Read, user_lists
 
 REDIS_TIMEOUT_SECONDS = 0.5
@@ -157,6 +158,15 @@ class ReleaseStore:
 
         return await self._of(None, read)
 
+    async def tags(self) -> tuple[Release, list[Item]]:
+        """The tags that may be chosen as seeds, those that are heard most first."""
+
+        async def read(release: Release) -> tuple[Release, list[Item]] | None:
+            found = await release_tags(self._redis, release) if release is await self.live() else None
+            return (release, found) if found is not None else None
+
+        return await self._of(None, read)
+
     async def similar(self, kind: Kind[_Record], public_id: str, window: Window) -> Similar[_Record]:
         """A window of what is most like a track or an artist. Raises UnknownTrackError or UnknownArtistError."""
         return await self._of(None, lambda release: similar_list(self._redis, release, kind, public_id, window))
@@ -166,7 +176,7 @@ class ReleaseStore:
         return await self._of(None, lambda release: artist_list(self._redis, release, artist_id, window))
 
     async def from_seeds(self, asked: SeedsAsked) -> SeedList:
-        """A window of what follows from some artists and tracks."""
+        """A window of what follows from some artists, tracks and tags."""
         return await self._of(None, lambda release: seed_list(self._redis, release, asked))
 
     async def _of(self, name: str | None, read: Callable[[Release], Awaitable[_Found | None]]) -> _Found:

@@ -58,6 +58,26 @@ class SimilarBatch:
         return contract.pack_lists(self.offsets, self.similar_keys, self.scores)
 
 
+@dataclass(frozen=True)
+class TagBatch:
+    """The tracks that have some tags: list i belongs to tags[i] and is the slice offsets[i]:offsets[i + 1].
+
+    Tags are in lower case. `offsets` has shape (tags + 1,); the other arrays have shape (n,), best first within each
+    list.
+    """
+
+    tags: Sequence[str]
+    offsets: NDArray[np.int64]
+    track_keys: NDArray[np.int32]
+    scores: NDArray[np.float32]
+
+    def packed(self) -> list[bytes]:
+        """The lists as the contract stores them. Raises ContractError."""
+        if len(self.offsets) != len(self.tags) + 1:
+            raise ContractError(f"{len(self.tags)} tags come with {len(self.offsets)} offsets")
+        return contract.pack_lists(self.offsets, self.track_keys, self.scores)
+
+
 class PopularTracks(NamedTuple):
     """What is popular somewhere, best first. Both arrays have shape (n,)."""
 
@@ -69,8 +89,9 @@ class PopularTracks(NamedTuple):
 class ReleaseInput:
     """The content of a release.
 
-    `batches` (by slate), `tracks`, `artists`, `artist_tracks`, `other_ids` and `similar` (by kind of item) and
-    `user_countries` are called once, and only one batch of each is held in memory at once; their order does not matter.
+    `batches` (by slate), `tracks`, `artists`, `artist_tracks`, `tag_tracks`, `other_ids` and `similar` (by kind of
+    item) and `user_countries` are called once, and only one batch of each is held in memory at once; their order does
+    not matter.
     """
 
     as_of: date
@@ -91,6 +112,8 @@ class ReleaseInput:
     """Of `track` and of `artist`; those that are like no other are left out."""
     artist_tracks: Callable[[], Iterator[SimilarBatch]]
     """The tracks of artists, by artist key; artists without one that may be shown are left out."""
+    tag_tracks: Callable[[], Iterator[TagBatch]]
+    """The tracks of tags, of those that may be chosen as seeds; none twice."""
     popular: PopularTracks
     """What is popular overall."""
     trending: PopularTracks

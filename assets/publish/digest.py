@@ -19,6 +19,7 @@ SIMILAR = {"track": "similar-track", "artist": "similar-artist"}
 POPULAR = "popular"
 TRENDING = "trending"
 ARTIST_TRACKS = "artist-tracks"
+TAG_TRACKS = "tag-tracks"
 COUNTRY_POPULAR = "country-popular"
 USER_COUNTRY = "user-country"
 SEARCH = "search"

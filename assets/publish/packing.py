@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assets.publish import digest
-from assets.publish.content import PopularTracks, ReleaseError, ReleaseInput, SimilarBatch, SlateBatch
+from assets.publish.content import PopularTracks, ReleaseError, ReleaseInput, SimilarBatch, SlateBatch, TagBatch
 from assets.publish.digest import ContentDigest
 from assets.publish.known_keys import KnownKeys
 from assets.publish.spool import Spool
@@ -108,7 +108,7 @@ def add_other_ids(content: Content, release: ReleaseInput, item: str, catalogue:
     return ids
 
 
-def _packed(batch: SlateBatch | SimilarBatch, what: str) -> list[bytes]:
+def _packed(batch: SlateBatch | SimilarBatch | TagBatch, what: str) -> list[bytes]:
     try:
         return batch.packed()
     except ContractError as error:
@@ -184,6 +184,20 @@ def add_artist_tracks(content: Content, release: ReleaseInput, artists: KnownKey
         ("track", catalogue),
         "tracks of artists",
     )
+
+
+def add_tag_tracks(content: Content, release: ReleaseInput, catalogue: KnownKeys) -> int:
+    """Add the lists of tags' tracks; returns their number."""
+    tags = 0
+    for batch in release.tag_tracks():
+        packed = _packed(batch, "the lists of tags")
+        empty = np.diff(batch.offsets) == 0
+        if empty.any():
+            raise ReleaseError(f"the list of the tag {batch.tags[int(empty.argmax())]} is empty; leave such tags out")
+        _require_known(batch.track_keys, catalogue, "tracks of tags")
+        content.add(digest.TAG_TRACKS, contract.tag_tracks_key, [tag.encode() for tag in batch.tags], packed)
+        tags += len(packed)
+    return tags
 
 
 def add_public_lists(

@@ -13,6 +13,7 @@ from assets.publish.packing import (
     add_search,
     add_similar,
     add_slate,
+    add_tag_tracks,
     add_tracks,
     add_user_countries,
     artist_records,
@@ -37,6 +38,8 @@ class ReleaseCounts:
     """Public ids that lead to an artist, as those of tracks do."""
     artist_tracks: int
     """Artists with a list of their tracks."""
+    tag_tracks: int
+    """Tags with a list of the tracks that have them."""
     popular: int
     """Items of the popular list."""
     trending: int
@@ -96,6 +99,7 @@ def plan_release(release: ReleaseInput, spool: Spool | None = None) -> Plan:
         artists=len(artists),
         artist_ids=ids["artist"],
         artist_tracks=add_artist_tracks(content, release, artists, catalogue),
+        tag_tracks=add_tag_tracks(content, release, catalogue),
         popular=len(release.popular.track_keys),
         trending=len(release.trending.track_keys),
         similar_tracks=similar["track"],

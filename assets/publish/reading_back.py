@@ -58,6 +58,7 @@ class Reader:
         self.lists(digest.SIMILAR["track"], contract.similar_tracks_key, of_tracks, of_tracks)
         self.lists(digest.SIMILAR["artist"], contract.similar_artists_key, of_artists, of_artists)
         self.lists(digest.ARTIST_TRACKS, contract.artist_tracks_key, of_artists, of_tracks)
+        self.tags(tracks)
         self.popular(tracks)
         self.trending(tracks)
         self.countries(tracks)
@@ -98,6 +99,11 @@ class Reader:
             _require_known(having, owners[1], f"{kind} lists", owners[0])
             found = _listed(packed, what, having.tolist())
             _require_known(found.track_keys, listed[1], f"{kind} lists", listed[0])
+
+    def tags(self, tracks: KnownKeys) -> None:
+        """Read the lists of tags."""
+        for tags, packed in self._entries(digest.TAG_TRACKS, contract.tag_tracks_key(self._name)):
+            _require_known(_listed(packed, "the list of the tag", tags).track_keys, tracks, "tracks of tags")
 
     def trending(self, tracks: KnownKeys) -> None:
         """Read the list of what is trending."""

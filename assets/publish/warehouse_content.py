@@ -20,6 +20,7 @@ from assets.publish.left_out import left_out
 from assets.publish.plan import ReleaseCounts
 from assets.publish.popular_content import country_popular, popular, trending, user_countries
 from assets.publish.similar_content import artist_tracks, heard_artists, require_similar, similar_lists
+from assets.publish.tag_content import tag_tracks
 from assets.publish.track_content import heard_tracks
 from assets.publish.verification import described_counts
 from assets.slates import FORGOTTEN_AFTER_DAYS, Slate
@@ -65,6 +66,7 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
         other_ids=lambda item: _other_ids(connection, day, item),
         similar=lambda item: similar_lists(connection, as_of, item),
         artist_tracks=lambda: artist_tracks(connection, as_of),
+        tag_tracks=lambda: tag_tracks(connection, as_of),
         popular=popular(connection, as_of),
         trending=trending(connection, as_of),
         country_popular=by_country,

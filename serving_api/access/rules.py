@@ -30,6 +30,7 @@ RULES: dict[str, Rule] = {
     "/v1/recommendations:fromSeeds": _CATALOGUE,
     "/v1/popular": _CATALOGUE,
     "/v1/trending": _CATALOGUE,
+    "/v1/tags": _CATALOGUE,
     "/v1/artists/{artist_id}": _CATALOGUE,
     "/v1/search": _CATALOGUE,
     "/v1/tracks/{track_id}": _CATALOGUE,

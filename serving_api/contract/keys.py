@@ -88,6 +88,11 @@ def artist_tracks_key(release: str) -> str:
     return f"audotics:{release}:artist-tracks"
 
 
+def tag_tracks_key(release: str) -> str:
+    """Key of the hash from tag, in lower case, to packed list of the tracks that have it."""
+    return f"audotics:{release}:tag-tracks"
+
+
 def search_key(release: str) -> str:
     """Key of the hash that the search index of the release is in, in parts."""
     return f"audotics:{release}:search"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from redis import Redis
 
-from assets.publish.content import PopularTracks, ReleaseInput, SimilarBatch, SlateBatch
+from assets.publish.content import PopularTracks, ReleaseInput, SimilarBatch, SlateBatch, TagBatch
 from assets.publish.loading import load
 from assets.publish.spool import Spool
 from serving_api.contract import NO_ANCHOR, NO_DETAILS, Artist, Track, TrackDetails, release_key_pattern
@@ -21,6 +21,7 @@ SLATES = ("for_you", "discover")
 ARTISTS = 7
 WITHOUT_DISCOVER = "user_0"
 COUNTRIES = ("Finland", "Côte d'Ivoire")
+TAGS = ("pop", "rock", "jazz")
 # People without listens.
 NEWCOMERS = {f"new_{number}": COUNTRIES[number % 2] for number in range(6)}
 
@@ -66,12 +67,10 @@ def sample_release(
         other_ids=lambda item: iter([[(f"{item}-of-before", 5), (f"{item}-of-long-ago", 5)]]),
         similar=similar,
         artist_tracks=lambda: iter([_artist_tracks(tracks)]),
+        tag_tracks=lambda: iter([_tag_tracks(tracks)]),
         popular=_popular(tracks),
         trending=_popular(tracks, backwards=True),
-        country_popular={
-            country: PopularTracks(np.array(sample_country(marker, country, tracks), np.int32), sample_scores(10))
-            for country in COUNTRIES
-        },
+        country_popular=_country_popular(marker, tracks),
         user_countries=lambda: iter([list(NEWCOMERS.items())[:4], list(NEWCOMERS.items())[4:]]),
         expected_users=dict.fromkeys(SLATES, users),
     )
@@ -94,10 +93,27 @@ def _popular(tracks: int, backwards: bool = False) -> PopularTracks:
     return PopularTracks(keys[::-1] if backwards else keys, sample_scores(len(keys)))
 
 
+def _country_popular(marker: str, tracks: int) -> dict[str, PopularTracks]:
+    return {
+        country: PopularTracks(np.array(sample_country(marker, country, tracks), np.int32), sample_scores(10))
+        for country in COUNTRIES
+    }
+
+
 def _artist_tracks(tracks: int) -> SimilarBatch:
     """The tracks of each artist, as their records name them, the last one first."""
     listed = [[key for key in range(tracks - 1, -1, -1) if key % 3 and key % 7 == artist] for artist in range(ARTISTS)]
     return _similar_batch(range(ARTISTS), listed)
+
+
+def _tag_tracks(tracks: int) -> TagBatch:
+    listed = [sample_tag(tag, tracks) for tag in TAGS]
+    return TagBatch(
+        tags=TAGS,
+        offsets=np.cumsum([0, *map(len, listed)]),
+        track_keys=np.array([each for keys in listed for each in keys], np.int32),
+        scores=np.concatenate([sample_scores(len(keys)) for keys in listed]),
+    )
 
 
 def _similar_batch(keys: Sequence[int], lists: list[list[int]]) -> SimilarBatch:
@@ -120,6 +136,11 @@ def sample_country(marker: str, country: str, tracks: int = 40) -> list[int]:
     return random.Random(f"{marker} in {country}").sample(range(tracks), 10)
 
 
+def sample_tag(tag: str, tracks: int = 40) -> list[int]:
+    """The keys of the tracks that have a tag, the last one first."""
+    return [key for key in range(tracks - 1, -1, -1) if key % 5 and key % (TAGS.index(tag) + 2) == 0]
+
+
 def sample_scores(length: int) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Falling scores with few digits."""
     return np.linspace(2, 1, length, dtype=np.float32)
@@ -131,7 +152,7 @@ def sample_track(marker: str, key: int) -> Track:
         album=f"Album {key % 4} of {marker}",
         duration_ms=180_000 + key,
         isrc=None if key % 2 else f"FIABC26{key:05d}",
-        tags=tuple(tag for number, tag in enumerate(("pop", "rock", "jazz"), 2) if key % number == 0),
+        tags=tuple(tag for number, tag in enumerate(TAGS, 2) if key % number == 0),
         release_year=1990 + key,
         explicit=key % 4 == 1,
     )

@@ -47,6 +47,7 @@ def test_the_documentation_shows_examples_and_every_error(api: httpx.Client) -> 
         "/v1/recommendations:batchGet",
         "/v1/recommendations:fromSeeds",
         "/v1/trending",
+        "/v1/tags",
         "/v1/search",
         "/v1/artists/{artist_id}",
         "/v1/popular",

@@ -1,5 +1,6 @@
-"""What somebody new gets for artists and tracks that they chose, an artist's page and what is trending, over HTTP."""
+"""What somebody new gets for artists, tracks and tags that they chose, what artists have and what is trending."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 from api_client import document, problem, running_api
 from redis import Redis
-from sample_release import ARTISTS, sample_artist, sample_release, sample_similar, sample_track
+from redis_damage import LISTS
+from sample_release import ARTISTS, TAGS, sample_artist, sample_release, sample_similar, sample_tag, sample_track
 
-from assets.publish.content import PopularTracks
+from assets.publish.content import PopularTracks, TagBatch
 from assets.publish.release import publish
 from serving_api import contract, public_models
 
@@ -53,6 +55,95 @@ def test_chosen_tracks_lead_to_similar_ones_and_not_to_themselves(api: httpx.Cli
     assert {item["reason"]["title"] for item in body["items"]} <= {sample_track("first", key).title for key in (17, 5)}
 
 
+def test_chosen_tags_lead_to_their_tracks_and_to_what_is_similar_to_these(api: httpx.Client) -> None:
+    body = from_seeds(api, tags=["Rock", "rock", "polka", "POLKA"], limit=100)
+    own = sample_tag("rock")
+    similar = {each for key in own for each in sample_similar("first", key, 40)}
+    assert set(track_ids(body)) == {f"t-{key}" for key in {*own, *similar}}
+    assert (body["source"], body["unknown_ids"], body["unknown_tags"]) == ("seeds", [], ["polka", "POLKA"])
+    assert [item["reason"] for item in body["items"]] == [{"type": "because_you_chose", "tag": "rock"}] * len(
+        body["items"]
+    )
+    first, second = (from_seeds(api, tags=["rock"], limit=5, offset=offset) for offset in (0, 5))
+    assert track_ids(first) + track_ids(second) == track_ids(body)[:10]
+
+
+def test_artists_tracks_and_tags_are_one_list_in_which_each_names_what_it_led_to(api: httpx.Client) -> None:
+    body = from_seeds(api, artists=["a-1"], tracks=["t-17"], tags=["jazz"], limit=100)
+    alone = [
+        from_seeds(api, **seed, limit=100) for seed in ({"artists": ["a-1"]}, {"tracks": ["t-17"]}, {"tags": ["jazz"]})
+    ]
+    scores = {item["track_id"]: item["score"] for item in body["items"]}
+    assert scores == pytest.approx(
+        {
+            track: sum(item["score"] for each in alone for item in each["items"] if item["track_id"] == track)
+            for track in {track for each in alone for track in track_ids(each)} - {"t-17"}
+        }
+    )
+    named = [{*item["reason"]} - {"type"} for item in body["items"]]
+    assert {frozenset(each) for each in named} == {
+        frozenset(each) for each in ({"artist_id", "name"}, {"track_id", "title"}, {"tag"})
+    }
+
+
+def test_the_tags_to_choose_from_are_listed_by_how_much_they_are_heard(api: httpx.Client, client: Redis) -> None:
+    whole = document(api.get("/v1/tags"), public_models.Tags)
+    # More tracks with the same scores are heard more.
+    assert [(item["rank"], item["tag"], item["tracks"]) for item in whole["items"]] == [
+        (rank, tag, len(sample_tag(tag))) for rank, tag in enumerate(TAGS, 1)
+    ]
+    pages = [document(api.get("/v1/tags", params={"limit": 2, "offset": at}), public_models.Tags) for at in (0, 2)]
+    assert [item for each in pages for item in each["items"]] == whole["items"]
+    assert [each["next_offset"] for each in pages] == [2, None]
+    for item in whole["items"]:
+        assert from_seeds(api, tags=[item["tag"]])["unknown_tags"] == []
+    for query in ({"limit": 0}, {"limit": 101}, {"offset": -1}):
+        problem(api.get("/v1/tags", params=query), 422, "invalid-request")
+
+
+def test_a_tag_that_has_another_lower_case_in_the_warehouse_is_found_as_it_is_listed(
+    client: Redis, redis_url: str
+) -> None:
+    """A database of the locale C leaves letters beyond ASCII as they are."""
+    given = sample_release()
+
+    def renamed() -> Iterator[TagBatch]:
+        for batch in given.tag_tracks():
+            yield replace(batch, tags=("Électro", *batch.tags[1:]))
+
+    publish(client, replace(given, tag_tracks=renamed))
+    with running_api(redis_url) as api:
+        assert document(api.get("/v1/tags"), public_models.Tags)["items"][0]["tag"] == "Électro"
+        assert from_seeds(api, tags=["Électro"], limit=1)["items"][0]["reason"]["tag"] == "Électro"
+
+
+def test_a_tag_whose_list_is_damaged_is_not_taken_for_an_unknown_one(api: httpx.Client, client: Redis) -> None:
+    key = contract.tag_tracks_key((client.get(contract.LIVE) or b"").decode())
+    for how, packed in LISTS.items():
+        client.hset(key, "jazz", packed)
+        answer = api.post("/v1/recommendations:fromSeeds", json={"tags": ["jazz"]})
+        assert (answer.status_code, answer.headers.get("retry-after")) == (503, "5"), (how, answer.text)
+        assert from_seeds(api, tags=["rock"])["unknown_tags"] == []
+    client.hdel(key, "jazz")
+    assert from_seeds(api, tags=["jazz"])["unknown_tags"] == ["jazz"]
+
+
+def test_a_release_from_before_there_were_tags_knows_none(client: Redis, redis_url: str) -> None:
+    name = publish(client, replace(sample_release(), tag_tracks=lambda: iter(()))).meta.release
+    assert client.exists(contract.tag_tracks_key(name)) == 0
+    with running_api(redis_url) as api:
+        empty = document(api.get("/v1/tags"), public_models.Tags)
+        assert (empty["items"], empty["next_offset"]) == ([], None)
+        body = from_seeds(api, tags=["rock"], limit=3)
+        assert (body["source"], body["fallback_reason"]) == ("popular", "unknown_seeds")
+        assert (body["unknown_ids"], body["unknown_tags"]) == ([], ["rock"])
+        both = from_seeds(api, artists=["a-1"], tags=["rock"], limit=3)
+        assert (both["source"], both["unknown_tags"]) == ("seeds", ["rock"])
+        # Asked again, the process has the list of the release that is live.
+        second = publish(client, sample_release("second")).meta.release
+        assert document(api.get("/v1/tags"), public_models.Tags)["release"] == second
+
+
 def test_what_is_popular_answers_where_nothing_follows_from_seeds(api: httpx.Client) -> None:
     unknown = from_seeds(api, artists=["x"], tracks=["y"], limit=3)
     assert (unknown["source"], unknown["fallback_reason"]) == ("popular", "unknown_seeds")
@@ -62,7 +153,15 @@ def test_what_is_popular_answers_where_nothing_follows_from_seeds(api: httpx.Cli
 
 
 def test_seeds_that_cannot_be_meant_are_refused(api: httpx.Client) -> None:
-    for body in ({}, {"artists": []}, {"artists": [""]}, {"artists": ["a"] * 51}, {"tags": ["x"]}, {"tracks": "t-1"}):
+    for body in (
+        {},
+        {"artists": []},
+        {"artists": [""]},
+        {"artists": ["a"] * 51},
+        {"tags": ["x"] * 51},
+        {"tags": [""]},
+        {"tracks": "t-1"},
+    ):
         problem(api.post("/v1/recommendations:fromSeeds", json=body), 422, "invalid-request")
 
 

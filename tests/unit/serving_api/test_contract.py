@@ -171,7 +171,7 @@ def test_the_release_pattern_matches_every_key_of_its_release_and_nothing_else()
         builders += (contract.artists_key, contract.artist_ids_key)
         builders += (contract.similar_tracks_key, contract.similar_artists_key)
         builders += (contract.country_popular_key, contract.user_countries_key)
-        builders += (contract.trending_key, contract.artist_tracks_key)
+        builders += (contract.trending_key, contract.artist_tracks_key, contract.tag_tracks_key)
         return [build(release) for build in builders] + [contract.slate_key(release, "for_you")]
 
     one, other = keys("2026-11-22-3f9a1c07"), keys("2026-11-22-3f9a1c08")
@@ -207,6 +207,7 @@ def test_the_page_lists_exactly_the_keys_of_the_code() -> None:
         contract.user_countries_key("{release}"),
         contract.trending_key("{release}"),
         contract.artist_tracks_key("{release}"),
+        contract.tag_tracks_key("{release}"),
         contract.search_key("{release}"),
     }
     assert {row[0].strip("`") for row in table("Keys")} == in_code

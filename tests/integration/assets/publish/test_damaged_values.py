@@ -57,6 +57,7 @@ BY_KEY = {
     "similar-tracks": (contract.similar_tracks_key, LISTS),
     "similar-artists": (contract.similar_artists_key, LISTS),
     "artist-tracks": (contract.artist_tracks_key, LISTS),
+    "tag-tracks": (contract.tag_tracks_key, LISTS),
     "trending": (contract.trending_key, LISTS),
     "tracks": (contract.tracks_key, RECORDS),
     "track-details": (contract.track_details_key, DETAILS),

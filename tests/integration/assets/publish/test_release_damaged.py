@@ -34,6 +34,7 @@ KEYS = {
     "country of a user": contract.user_countries_key,
     "list of similar tracks": contract.similar_tracks_key,
     "list of similar artists": contract.similar_artists_key,
+    "list of a tag": contract.tag_tracks_key,
 }
 STRINGS = {"meta", "popular list"}
 

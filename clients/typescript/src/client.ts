@@ -99,7 +99,7 @@ export class AudoticsClient {
     return this.#post("batchGet", "/v1/recommendations:batchGet", body, options);
   }
 
-  /** A list for somebody new, from artists and tracks that they chose. */
+  /** A list for somebody new, from artists, tracks and tags that they chose. */
   fromSeeds(body: Schemas["SeedsBody"], options?: CallOptions): Promise<Answer<Schemas["FromSeeds"]>> {
     return this.#post("fromSeeds", "/v1/recommendations:fromSeeds", body, options);
   }
@@ -135,6 +135,11 @@ export class AudoticsClient {
   /** What more people hear than before. */
   trending(query: Query<"trending"> = {}, options?: CallOptions): Promise<Answer<Schemas["Trending"]>> {
     return this.#get("trending", "/v1/trending", query, options);
+  }
+
+  /** Tags that somebody new can choose, those that are heard most first. */
+  tags(query: Query<"tags"> = {}, options?: CallOptions): Promise<Answer<Schemas["Tags"]>> {
+    return this.#get("tags", "/v1/tags", query, options);
   }
 
   /** Tracks and artists by name. */

@@ -16,6 +16,7 @@ const methods: Record<Operation, (client: AudoticsClient) => unknown> = {
   unblock: (client) => client.unblock,
   popular: (client) => client.popular,
   trending: (client) => client.trending,
+  tags: (client) => client.tags,
   search: (client) => client.search,
   track: (client) => client.track,
   similarTracks: (client) => client.similarTracks,
@@ -64,6 +65,8 @@ test("every route answers", async () => {
   );
   const seeded = await client.fromSeeds({ artists: ["a-1"], limit: 2 });
   assert.equal(seeded.data.items[0]?.reason?.type, "because_you_chose");
+  const tag = (await client.tags()).data.items[0]?.tag ?? "";
+  assert.equal((await client.fromSeeds({ tags: [tag] })).data.items[0]?.reason?.tag, tag);
   assert.equal((await client.popular({ country: "Finland" })).data.country, "Finland");
   assert.equal((await client.trending({ limit: 1 })).data.items.length, 1);
   assert.equal((await client.track("t-1")).data.track.title, "Otter Love");

@@ -148,6 +148,24 @@ def test_when_there_are_too_many_the_oldest_make_room(released: str, monkeypatch
             assert ends(each) == b""
 
 
+@pytest.mark.slow
+def test_a_flood_leaves_the_process_files_to_answer_others_with(released: str, tmp_path: Path) -> None:
+    limited = (
+        "import resource, runpy; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256));"
+        " runpy.run_module('serving_api', run_name='__main__')"
+    )
+    with api_process(released, tmp_path, command=("-c", limited)) as api:
+        process = psutil.Process(api.process.pid)
+        with connected(api.url, 600, STOPPED["no end of a head"]) as flood, httpx.Client(base_url=api.url) as others:
+            for _ in range(5):
+                assert recommendations(others, "user_7")["source"] == "personal"
+            assert 150 < process.num_fds() < 256
+            for each in flood[:300]:
+                assert ends(each) == b""
+        assert [line["message"] for line in api.lines() if line["level"] == "warning" and "too many" in line["message"]]
+        assert not [line for line in api.lines() if line["level"] == "error"]
+
+
 def test_a_large_body_is_refused_and_the_connection_goes_on(released: str) -> None:
     with running_api(released) as api:
         large = b'{"user_ids": ["user_7"], "slate": "%b"}' % (b"x" * 3_000_000)

@@ -2,8 +2,10 @@
 
 import gc
 import logging
+import os
 import random
 import re
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,7 +18,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving_api import block_routes, list_routes, problems, routes
-from serving_api.access.bound import require_loopback_of_uvicorn
+from serving_api.access.bound import BOUNDED, require_loopback_of_uvicorn, waits_for_ever
 from serving_api.access.guard import Access, require_rules
 from serving_api.access.hosts import HostMiddleware
 from serving_api.access.openapi import describe_access
@@ -51,6 +53,8 @@ def create_app(settings: ServingSettings | None = None) -> FastAPI:
     serving = settings if settings is not None else ServingSettings()
     require_loopback_of_uvicorn(serving)
     observation = Observation(serving, API_VERSION)
+    if waits_for_ever(sys.argv, os.environ):
+        _log.warning("uvicorn waits for slow clients for ever, unless it is given --http %s", BOUNDED)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

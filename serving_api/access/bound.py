@@ -1,4 +1,4 @@
-"""Where uvicorn was told to listen, which it does not tell the apps that it starts."""
+"""Where uvicorn was told to listen, and by what protocol, which it does not tell the apps that it starts."""
 
 import os
 import sys
@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from serving_api.access.settings import AccessSettings, is_loopback
+
+BOUNDED = "serving_api.connections:BoundedProtocol"
 
 
 def require_loopback_of_uvicorn(settings: AccessSettings) -> None:
@@ -21,10 +23,16 @@ def require_loopback_of_uvicorn(settings: AccessSettings) -> None:
         )
 
 
+def waits_for_ever(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Whether uvicorn was started without the protocol that closes slow connections (`serving_api/connections.py`)."""
+    given = " ".join([*arguments[1:], environment.get("UVICORN_HTTP", "")])
+    return _is_uvicorn(arguments) and BOUNDED not in given
+
+
 def told_host(arguments: Sequence[str], environment: Mapping[str, str]) -> str | None:
     """The address or socket that uvicorn's arguments name; None where they name none, or belong to another program."""
-    program, *given = arguments
-    if Path(program).name != "uvicorn" and Path(program).parts[-2:] != ("uvicorn", "__main__.py"):
+    given = arguments[1:]
+    if not _is_uvicorn(arguments):
         return None
     found: dict[str, str] = {
         name: environment[f"UVICORN_{name.upper()}"]
@@ -37,3 +45,8 @@ def told_host(arguments: Sequence[str], environment: Mapping[str, str]) -> str |
             found[name[2:]] = value if equals else following
     # A socket that was inherited or lies in the file system may be anybody's way in.
     return found.get("fd") or found.get("uds") or found.get("host")
+
+
+def _is_uvicorn(arguments: Sequence[str]) -> bool:
+    program = Path(arguments[0])
+    return program.name == "uvicorn" or program.parts[-2:] == ("uvicorn", "__main__.py")

@@ -110,7 +110,7 @@ def test_nothing_secret_is_in_the_log_in_errors_or_in_metrics(client: Redis, red
     publish(client, sample_release())
     made = create_key(client, "app", [*sorted(ROLES["app"]), Scope.OPERATE], None)
     token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzZWNyZXRfc3ViIn0.c2VjcmV0X3NpZ25hdHVyZQ"
-    secrets = [made.secret.rsplit("_", 1)[1], token.split(".")[1], token.split(".")[2], "hidden_person", "s3cr3t-query"]
+    secrets = [made.secret.split("_", 2)[2], token.split(".")[1], token.split(".")[2], "hidden_person", "s3cr3t-query"]
     with api_process(redis_url, tmp_path, {"AUDOTICS_API_AUTH": "keys"}) as api:
         with httpx.Client(base_url=api.url) as asking:
             texts = []

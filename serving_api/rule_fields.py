@@ -167,7 +167,8 @@ class RuledQuery(Ruled):
     @field_validator(*LISTED_RULES, mode="before")
     @classmethod
     def _several_to_a_parameter(cls, groups: list[str]) -> list[str]:
-        return [each for group in groups for each in group.split(",") if each]
+        # A value that is empty stays, to be refused: a filter that is passed over lets everything through.
+        return [each for group in groups for each in group.split(",")]
 
 
 def rules_of(asked: RuleFields, name: str | None, scenario: Scenario | None) -> Rules:

@@ -236,6 +236,8 @@ def test_what_cannot_hold_is_refused_by_its_field(api: httpx.Client, client: Red
         ("include_explicit=true&exclude_explicit=true", "exclude_explicit"),
         ("include_year=1999-1990", "include_year"),
         ("include_year=ninety", "include_year.0"),
+        ("include_artist=", "include_artist.0"),
+        ("exclude_tag=pop,", "exclude_tag.1"),
         ("max_per_artist=0", "max_per_artist"),
         ("scenario=clean&include_tag=Pop", "include_tag"),
         ("scenario=clean&include_explicit=true", "include_explicit"),

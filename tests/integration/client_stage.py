@@ -34,7 +34,7 @@ class Stage:
         provider.keys = [self._signing.jwk]
         self._client = Redis.from_url(redis_url)
         self._port = any_free_port()
-        self._api = ExitStack()
+        self._api, self._running = ExitStack(), False
         self._turn = threading.Lock()
         self.url = f"http://127.0.0.1:{self._port}"
         self.key = create_key(self._client, "app", sorted(ROLES["app"]), None).secret
@@ -46,14 +46,22 @@ class Stage:
         return {name: str(value) for name, value in self._provider.settings(api_auth="both").items()}
 
     def start(self) -> None:
-        """Start the API, at the address where it was before."""
+        """Start the API, unless it runs, at the address where it was before."""
+        if self._running:
+            return
         environment = {f"AUDOTICS_{name.upper()}": value for name, value in self.settings.items()}
         environment["AUDOTICS_API_OIDC_CLOCK_SKEW_SECONDS"] = "0"
         self._api.enter_context(api_process(self._redis_url, self._folder, environment, port=self._port))
+        self._running = True
+
+    def stop(self) -> None:
+        """Stop the API."""
+        self._api.close()
+        self._running = False
 
     def close(self) -> None:
         """Stop what was started."""
-        self._api.close()
+        self.stop()
         self._client.close()
 
     def do(self, action: str, query: Mapping[str, str]) -> str:
@@ -70,13 +78,15 @@ class Stage:
             case "redis/resume":
                 self._server.send_signal(signal.SIGCONT)
             case "api/stop":
-                self._api.close()
+                self.stop()
             case "api/start":
                 self.start()
             case "blocks/damage":
                 self._client.hset(contract.BLOCKS, query["user"], b"{")
-            case "blocks/clear":
+            case "restore":
+                self._server.send_signal(signal.SIGCONT)
                 self._client.delete(contract.BLOCKS)
+                self.start()
             case "token":
                 claims = {"exp": 1} if "expired" in query else {"jti": query.get("id")}
                 return self._provider.token(self._signing, query["sub"], **claims)

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
-import { before, test } from "node:test";
+import { afterEach, before, test } from "node:test";
 import { AudoticsClient, memoryStorage, NoAnswerError, problemOf, ProblemError } from "audotics";
 import { API, KEY, LIMITED_API, stage, watched } from "./stage.js";
 
 before(async () => void (await stage("publish?marker=first")));
+afterEach(async () => void (await stage("restore")));
 
 test("what Redis does not answer is asked again as long after as the API says", async () => {
   await stage("redis/pause");
@@ -53,22 +54,18 @@ test("a request takes no longer than it may, and ends when its caller says so", 
   const { client, events } = watched({}, (event) => event.kind === "retry" && aborted.abort(new Error("enough")));
   const known = await client.track("t-2");
   await stage("redis/pause");
-  try {
-    await assert.rejects(
-      client.track("t-1", { timeoutMs: 50, retries: 0 }),
-      (error) => error instanceof NoAnswerError && /in time/.test(error.message),
-    );
-    const stale = await client.track("t-2", { timeoutMs: 50, retries: 0 });
-    assert.deepEqual([stale.stale, stale.data], [true, known.data]);
-    await assert.rejects(client.track("t-1", { signal: aborted.signal }), /enough/);
-    assert.deepEqual(
-      events.map((event) => event.kind),
-      ["stale", "retry"],
-    );
-    await assert.rejects(client.track("t-2", { signal: AbortSignal.abort(new Error("before")) }), /before/);
-  } finally {
-    await stage("redis/resume");
-  }
+  await assert.rejects(
+    client.track("t-1", { timeoutMs: 50, retries: 0 }),
+    (error) => error instanceof NoAnswerError && /in time/.test(error.message),
+  );
+  const stale = await client.track("t-2", { timeoutMs: 50, retries: 0 });
+  assert.deepEqual([stale.stale, stale.data], [true, known.data]);
+  await assert.rejects(client.track("t-1", { signal: aborted.signal }), /enough/);
+  assert.deepEqual(
+    events.map((event) => event.kind),
+    ["stale", "retry"],
+  );
+  await assert.rejects(client.track("t-2", { signal: AbortSignal.abort(new Error("before")) }), /before/);
 });
 
 test("offline there is the last known list, which says so", async () => {
@@ -76,24 +73,21 @@ test("offline there is the last known list, which says so", async () => {
   const { client, events } = watched({ storage, retry: { retries: 1, baseMs: 10 } });
   const known = await client.recommendations("user_7");
   await stage("api/stop");
-  try {
-    const offline = await client.recommendations("user_7");
-    assert.deepEqual([offline.stale, offline.data, offline.requestId], [true, known.data, undefined]);
-    assert.ok(offline.ageSeconds >= 0);
-    assert.deepEqual(
-      events.map((event) => event.kind),
-      ["retry", "stale"],
-    );
-    // The app is started again.
-    const later = watched({ storage, retry: { retries: 0 } });
-    assert.deepEqual((await later.client.recommendations("user_7")).data, known.data);
-    await assert.rejects(client.recommendations("user_8"), NoAnswerError, "of which nothing is known");
-    await assert.rejects(client.batchGet({ user_ids: ["user_7"] }), NoAnswerError);
-    await client.forget("user_7");
-    await assert.rejects(client.recommendations("user_7"), NoAnswerError);
-  } finally {
-    await stage("api/start");
-  }
+  const offline = await client.recommendations("user_7");
+  assert.deepEqual([offline.stale, offline.data, offline.requestId], [true, known.data, undefined]);
+  assert.ok(offline.ageSeconds >= 0);
+  assert.deepEqual(
+    events.map((event) => event.kind),
+    ["retry", "stale"],
+  );
+  // The app is started again.
+  const later = watched({ storage, retry: { retries: 0 } });
+  assert.deepEqual((await later.client.recommendations("user_7")).data, known.data);
+  await assert.rejects(client.recommendations("user_8"), NoAnswerError, "of which nothing is known");
+  await assert.rejects(client.batchGet({ user_ids: ["user_7"] }), NoAnswerError);
+  await client.forget("user_7");
+  await assert.rejects(client.recommendations("user_7"), NoAnswerError);
+  await stage("api/start");
   assert.equal((await client.recommendations("user_7")).stale, false);
 });
 
@@ -112,16 +106,12 @@ test("what one user was given is never given to another, nor to another credenti
     (error) => problemOf("recommendations", error)?.status === 403,
   );
   await stage("api/stop");
-  try {
-    await assert.rejects(other.client.recommendations("user_7"), NoAnswerError);
-    await assert.rejects(other.client.popular(), NoAnswerError);
-    await assert.rejects(watched({ ...quick, credential: KEY }).client.recommendations("user_7"), NoAnswerError);
-    await assert.rejects(new AudoticsClient({ baseUrl: API, ...quick }).recommendations("user_7"), NoAnswerError);
-    assert.equal((await one.client.recommendations("user_7")).data.user_id, "user_7");
-    assert.equal((await other.client.recommendations("user_8")).data.user_id, "user_8");
-  } finally {
-    await stage("api/start");
-  }
+  await assert.rejects(other.client.recommendations("user_7"), NoAnswerError);
+  await assert.rejects(other.client.popular(), NoAnswerError);
+  await assert.rejects(watched({ ...quick, credential: KEY }).client.recommendations("user_7"), NoAnswerError);
+  await assert.rejects(new AudoticsClient({ baseUrl: API, ...quick }).recommendations("user_7"), NoAnswerError);
+  assert.equal((await one.client.recommendations("user_7")).data.user_id, "user_7");
+  assert.equal((await other.client.recommendations("user_8")).data.user_id, "user_8");
 });
 
 test("an account's lists outlive its tokens, and are gone once it may not read them", async () => {
@@ -165,7 +155,7 @@ async function between(answer: RequestListener, use: (url: string) => Promise<vo
 test("a proxy's page and a network that wants a login are no answers of the API", async () => {
   for (const [status, headers] of [
     [200, { "Content-Type": "text/html" }],
-    [302, { Location: `${API}/docs` }],
+    [302, { Location: `${API}/openapi.json` }],
     [502, { "Content-Type": "text/html" }],
     [503, { "Content-Type": "text/html" }],
   ] as const) {
@@ -186,54 +176,78 @@ test("a proxy's page and a network that wants a login are no answers of the API"
 });
 
 test("a list from before a block is never given, whether or not the API could be told", async () => {
-  const { client } = watched({ retry: { retries: 0 } });
+  let waits = (): void => undefined;
+  const waiting = new Promise<void>((resolve) => (waits = resolve));
+  const { client } = watched({ retry: { retries: 1, baseMs: 1000 } }, () => waits());
   await client.recommendations("user_7");
   await client.recommendations("user_8");
   await stage("api/stop");
-  try {
-    await assert.rejects(client.block("user_7", "track", "t-1"), NoAnswerError);
-    await assert.rejects(client.recommendations("user_7"), NoAnswerError);
-    assert.equal((await client.recommendations("user_8")).stale, true);
-  } finally {
-    await stage("api/start");
-  }
+  const blocked = client.block("user_7", "track", "t-1");
+  await waiting;
+  await assert.rejects(client.recommendations("user_7", {}, { retries: 0 }), NoAnswerError);
+  await assert.rejects(blocked, NoAnswerError);
+  await assert.rejects(client.recommendations("user_7"), NoAnswerError);
+  assert.equal((await client.recommendations("user_8")).stale, true);
+});
+
+test("a list that is on its way while something is blocked is not kept", async () => {
+  let arrive = (): void => undefined;
+  const arrived = new Promise<void>((resolve) => (arrive = resolve));
+  const slow: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    if (init?.method === "GET") await arrived;
+    return response;
+  };
+  const { client } = watched({ fetch: slow, retry: { retries: 0 } });
+  const onItsWay = client.recommendations("user_7");
+  await client.block("user_7", "track", "no-such-track");
+  arrive();
+  assert.equal((await onItsWay).data.source, "personal");
+  await client.unblock("user_7", "track", "no-such-track");
+  const again = client.recommendations("user_7");
+  await client.forget();
+  await again;
+  await stage("api/stop");
+  await assert.rejects(client.recommendations("user_7"), NoAnswerError);
 });
 
 test("what waits to be told again of a block does not come after what was said later", async () => {
   await stage("redis/pause");
-  const { client, statuses } = watched({ retry: { retries: 6 } }, () => void stage("redis/resume"));
-  await Promise.all([client.block("user_9", "track", "t-1"), client.unblock("user_9", "track", "t-1")]);
-  assert.deepEqual([statuses[0], ...statuses.slice(-2)], [503, 204, 204]);
+  let waits = (): void => undefined;
+  const waiting = new Promise<void>((resolve) => (waits = resolve));
+  const told: string[] = [];
+  const telling: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    told.push(`${init?.method} ${response.status}`);
+    return response;
+  };
+  const { client } = watched({ fetch: telling, retry: { retries: 6 } }, () => waits());
+  const blocked = client.block("user_9", "track", "t-1");
+  await waiting;
+  await stage("redis/resume");
+  await client.unblock("user_9", "track", "t-1");
+  await blocked;
+  assert.equal(told[0], "PUT 503");
+  assert.deepEqual(told.slice(-2), ["PUT 204", "DELETE 204"]);
 });
 
 test("a list that the API holds back, as it might hold what is blocked, is not given either", async () => {
   const { client } = watched({ retry: { retries: 0 } });
   await client.recommendations("user_7");
   await stage("blocks/damage?user=user_7");
-  try {
-    await assert.rejects(client.recommendations("user_7"), (error) => {
-      assert.ok(error instanceof ProblemError);
-      return error.status === 503 && error.type === "urn:audotics:problem:contract-mismatch";
-    });
-  } finally {
-    await stage("blocks/clear");
-  }
+  await assert.rejects(client.recommendations("user_7"), (error) => {
+    assert.ok(error instanceof ProblemError);
+    return error.status === 503 && error.type === "urn:audotics:problem:contract-mismatch";
+  });
 });
 
 test("while the store is silent the popular list answers, and the last known list is not lost to it", async () => {
   const { client } = watched({ retry: { retries: 0 } });
   const known = await client.recommendations("user_7");
   await stage("redis/pause");
-  try {
-    const fallback = await client.recommendations("user_7");
-    assert.deepEqual([fallback.data.fallback_reason, fallback.stale], ["store_unavailable", false]);
-  } finally {
-    await stage("redis/resume");
-  }
+  const fallback = await client.recommendations("user_7");
+  assert.deepEqual([fallback.data.fallback_reason, fallback.stale], ["store_unavailable", false]);
+  await stage("redis/resume");
   await stage("api/stop");
-  try {
-    assert.deepEqual((await client.recommendations("user_7")).data, known.data);
-  } finally {
-    await stage("api/start");
-  }
+  assert.deepEqual((await client.recommendations("user_7")).data, known.data);
 });

@@ -6,13 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from serving_api.contract import LONGEST_TAG
 from serving_api.rules import Boost, Filter, Rules, Values, Years
 
 MOST_VALUES = 100
 MOST_RANKS = 1000
 
 Id = Annotated[str, Field(min_length=1, max_length=2048)]
-Tag = Annotated[str, Field(min_length=1, max_length=200)]
+Tag = Annotated[str, Field(min_length=1, max_length=LONGEST_TAG)]
 YearRange = Annotated[str, Field(pattern=r"^\d{4}(-\d{4})?$")]
 
 

@@ -15,6 +15,8 @@ API_KEYS = "audotics:api-keys"
 SCENARIOS = "audotics:scenarios"
 
 TRACK_FIELD = struct.Struct(">i")
+# In letters; what requests name is no longer.
+LONGEST_TAG = 200
 _RELEASE_NAME = re.compile(rb"\d{4}-\d\d-\d\d-[0-9a-f]{8}")
 
 

@@ -12,6 +12,7 @@ from assets.public import LEAST_LISTENERS
 from assets.publish import tag_content
 from assets.publish.popular_content import LEAST_TRACKS
 from assets.publish.tag_content import TAG_TRACKS, tag_tracks
+from serving_api.contract import LONGEST_TAG
 from warehouse.engine import adbc_connect
 
 AS_OF = date(2026, 6, 1)
@@ -95,7 +96,9 @@ def test_the_lists_of_drawn_tags_equal_a_slow_reference(marts: str, monkeypatch:
 def test_a_tag_of_a_page_of_tracks_is_there_and_one_of_fewer_is_not(marts: str) -> None:
     heard = dict.fromkeys(range(LEAST_TRACKS), (LEAST_LISTENERS, 0)) | {900: (LEAST_LISTENERS - 1, 2)}
     tags = [(key, "enough") for key in range(LEAST_TRACKS)] + [(key, "few") for key in range(1, LEAST_TRACKS)]
+    tags += [(key, "ä" * length) for key in range(LEAST_TRACKS) for length in (LONGEST_TAG, LONGEST_TAG + 1)]
     fill(marts, heard, [*tags, (900, "few"), (900, "enough")])
-    assert read(marts) == [("enough", [(key, 0.0) for key in range(LEAST_TRACKS)])]
+    listed = [(key, 0.0) for key in range(LEAST_TRACKS)]
+    assert read(marts) == [("enough", listed), ("ä" * LONGEST_TAG, listed)]
     fill(marts, {}, [])
     assert read(marts) == []

@@ -10,6 +10,7 @@ from sample_release import (
     ARTISTS,
     COUNTRIES,
     NEWCOMERS,
+    TAGS,
     contents,
     in_mid_load,
     release_ids,
@@ -18,6 +19,7 @@ from sample_release import (
     sample_list,
     sample_release,
     sample_similar,
+    sample_tag,
     sample_track,
 )
 
@@ -63,6 +65,10 @@ def test_what_is_published_is_what_was_given(client: Redis) -> None:
         assert {each: ranked.track_keys.tolist() for each, ranked in lists.items()} == {
             each: sample_similar("first", each, count) for each in range(count - 1)
         }
+    lists = held[contract.tag_tracks_key(name)]
+    found = {tag.decode(): contract.unpack_list(packed).track_keys.tolist() for tag, packed in lists.items()}
+    assert found == {tag: sample_tag(tag) for tag in TAGS}
+    assert published.counts.tag_tracks == len(TAGS)
     lists = held[contract.country_popular_key(name)]
     assert {
         country.decode(): contract.unpack_list(packed).track_keys.tolist() for country, packed in lists.items()
@@ -96,6 +102,7 @@ def test_the_id_follows_from_the_content_and_from_nothing_else() -> None:
     for item in ("track", "artist"):
         fewer = replace(release, similar=lambda each, item=item: iter(() if each == item else release.similar(each)))
         assert plan_release(fewer).release != name
+    assert plan_release(replace(release, tag_tracks=lambda: iter(()))).release != name
     tracks = release.country_popular["Finland"]
     for other in (
         {"Finland": tracks},

@@ -18,7 +18,7 @@ from sample_release import (
     sample_track,
 )
 
-from assets.publish.content import PopularTracks, ReleaseError, ReleaseInput, SimilarBatch, SlateBatch
+from assets.publish.content import PopularTracks, ReleaseError, ReleaseInput, SimilarBatch, SlateBatch, TagBatch
 from assets.publish.plan import plan_release
 from assets.publish.reading_back import DamagedReleaseError
 from assets.publish.release import publish
@@ -47,6 +47,12 @@ def one_similar(keys: list[int], score: float = 0.5) -> Iterator[SimilarBatch]:
     """What is like track 3."""
     scores = np.full(len(keys), score, np.float32)
     yield SimilarBatch(np.array([3], np.int32), np.array([0, len(keys)]), np.array(keys, np.int32), scores)
+
+
+def calm(*track_keys: int, score: float = 1.0) -> TagBatch:
+    """The only tag."""
+    tracks = popular(*track_keys, score=score)
+    return TagBatch(["calm"], np.array([0, len(track_keys)]), *tracks)
 
 
 def popular(*track_keys: int, score: float = 1.0) -> PopularTracks:
@@ -98,6 +104,10 @@ def test_faulty_lists_are_refused_before_anything_is_written(client: Redis, faul
         ({"similar": lambda item: one_similar([1, 999])}, "similar tracks: 1 items .* such as the track key 999"),
         ({"similar": lambda item: one_similar([])}, "similar tracks: the list of the track key 3 is empty"),
         ({"similar": lambda item: one_similar([1], np.nan)}, "similar tracks cannot be packed: .* not a finite"),
+        ({"tag_tracks": lambda: iter([calm(1, 999)])}, "tracks of tags: 1 items .* such as the track key 999"),
+        ({"tag_tracks": lambda: iter([calm()])}, "the list of the tag calm is empty; leave such tags out"),
+        ({"tag_tracks": lambda: iter([calm(1, score=np.inf)])}, "the lists of tags cannot be packed: .* not a finite"),
+        ({"tag_tracks": lambda: iter([calm(1), calm(2)])}, "Redis has 1 lists of tags' tracks, 2 were published"),
     ],
 )
 def test_a_faulty_release_is_refused(client: Redis, changes: dict[str, object], message: str) -> None:
@@ -171,6 +181,7 @@ def test_records_that_no_id_leads_to_are_found_without_knowing_what_was_publishe
         (contract.artist_ids_key, "8 public artist ids, 9 were published"),
         (contract.country_popular_key, "1 popular lists of countries, 2 were published"),
         (contract.user_countries_key, "5 users with a country, 6 were published"),
+        (contract.tag_tracks_key, "2 lists of tags' tracks, 3 were published"),
     ],
 )
 def test_a_lost_artist_country_or_similar_list_is_found_before_the_flip(

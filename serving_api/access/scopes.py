@@ -23,7 +23,7 @@ ROLES: dict[str, frozenset[Scope]] = {
 }
 EXPLAINED: dict[Scope, str] = {
     Scope.LISTS_READ: "the lists of any user",
-    Scope.CATALOGUE_READ: "tracks, artists, search, what is popular and similar",
+    Scope.CATALOGUE_READ: "tracks, artists, tags, search, what is popular and similar",
     Scope.BLOCKS_WRITE: "what any user has blocked",
     Scope.OPERATE: "metrics, and what exactly is wrong",
 }

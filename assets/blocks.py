@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any, NamedTuple
 
 from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, text
@@ -34,6 +35,54 @@ class Block:
     created_at: datetime
 
 
+class Change(NamedTuple):
+    """An item that a user blocks, or takes the block back of, by public ids."""
+
+    user_id: str
+    kind: str
+    item_id: str
+    blocked: bool
+
+
+class Applied(NamedTuple):
+    """What changes came to."""
+
+    blocked: int
+    """Blocks that there were not before."""
+    unblocked: int
+    """Blocks that there were."""
+
+
+def apply_changes(connection: Connection, changes: Sequence[Change]) -> Applied:
+    """Block items, and take blocks back, of users and items that the warehouse knows; the others change nothing.
+
+    A block goes under every name of its item. The transaction must have the lock of blocks.
+    """
+    given = given_changes(changes)
+    names = identities(connection)
+    blocked = connection.execute(_BLOCK, given).rowcount
+    connection.execute(_KEEP, given)
+    # Nor does it come back when one of the files that state it is undone.
+    connection.execute(text(_UNSAY.format(**names)), given)
+    unblocked = connection.execute(text(_UNBLOCK.format(**names)), given).rowcount
+    return Applied(blocked, unblocked)
+
+
+def given_changes(changes: Sequence[Change]) -> dict[str, list[Any]]:
+    """Changes as the parameters of GIVEN_CHANGES."""
+    columns = zip(*changes, strict=True) if changes else ([], [], [], [])
+    return dict(zip(("users", "kinds", "items", "blocked"), map(list, columns), strict=True))
+
+
+def identities(connection: Connection) -> dict[str, str]:
+    """Which tracks and artists are another, as relations by name; before the models are built, none is."""
+    built = connection.scalar(text("select to_regclass('core.dim_track_identities') is not null"))
+    if built:
+        return {"track_identities": "core.dim_track_identities", "artist_identities": "core.dim_artist_identities"}
+    nothing = "(select -1 as {0}_key, -1 as canonical_{0}_key where false)"
+    return {f"{kind}_identities": nothing.format(kind) for kind in ("track", "artist")}
+
+
 def block(connection: Connection, user_id: str, kind: ItemKind, item_id: str) -> bool:
     """Block an item for a user; False when it was blocked before.
 
@@ -42,25 +91,20 @@ def block(connection: Connection, user_id: str, kind: ItemKind, item_id: str) ->
     Raises:
         AudoticsError: the warehouse knows no such user or item, or others had the lock for too long.
     """
-    keys = _keys(connection, user_id, kind, item_id)
-    added = connection.execute(_INSERT, keys).rowcount > 0
-    if not added:
-        connection.execute(_KEEP, keys)
-    return added
+    _require_known(connection, user_id, kind, item_id)
+    return apply_changes(connection, [Change(user_id, str(kind), item_id, True)]).blocked > 0
 
 
 def unblock(connection: Connection, user_id: str, kind: ItemKind, item_id: str) -> bool:
-    """Take a block back; False when there was none.
+    """Take a block back, whichever name of the item it is of; False when there was none.
 
     The transaction then has the lock of blocks to its end.
 
     Raises:
         AudoticsError: the warehouse knows no such user or item, or others had the lock for too long.
     """
-    keys = _keys(connection, user_id, kind, item_id)
-    # Nor does it come back when one of the files that state it is undone.
-    connection.execute(_UNSAY, keys)
-    return connection.execute(_DELETE, keys).rowcount > 0
+    _require_known(connection, user_id, kind, item_id)
+    return apply_changes(connection, [Change(user_id, str(kind), item_id, False)]).unblocked > 0
 
 
 def read_blocks(connection: Connection, user_id: str | None = None) -> list[Block]:
@@ -91,35 +135,55 @@ def settled_blocks(connection: dbapi.Connection) -> tuple[datetime, int]:
     return instant.astimezone(UTC), int(blocks)
 
 
-def _keys(connection: Connection, user_id: str, kind: ItemKind, item_id: str) -> dict[str, object]:
-    # Before the keys are read: an undone load, which may take user and item away, holds it as well.
+def _require_known(connection: Connection, user_id: str, kind: ItemKind, item_id: str) -> None:
+    # Before it is looked for: an undone load, which may take user and item away, holds it as well.
     acquire(connection.connection.cursor(), LOCK)
-    user_key = connection.scalar(text("select user_key from raw.users where user_id = :id"), {"id": user_id})
-    if user_key is None:
+    if connection.scalar(text("select user_key from raw.users where user_id = :id"), {"id": user_id}) is None:
         raise AudoticsError(f"the warehouse knows no user {user_id!r}")
     query = f"select {kind}_key from raw.{kind}s where {kind}_id = :id"
-    item_key = connection.scalar(text(query), {"id": item_id})
-    if item_key is None:
+    if connection.scalar(text(query), {"id": item_id}) is None:
         raise AudoticsError(
             f"the warehouse knows no {kind} {item_id!r}; ids are those of core.dim_{kind}s and of the read API"
         )
-    return {"user_key": user_key, "kind": str(kind), "item_key": item_key}
 
 
-# The time of now, as waiting for the lock may have taken longer than the lists that were read meanwhile.
-_INSERT = text(
-    "insert into raw.blocks (user_key, item_kind, item_key, created_at)"
-    " values (:user_key, :kind, :item_key, clock_timestamp()) on conflict do nothing"
+GIVEN_CHANGES = (
+    "unnest(cast(:users as text[]), cast(:kinds as text[]), cast(:items as text[]), cast(:blocked as boolean[]))"
+    " as given (user_id, kind, item_id, blocked)"
+    " left join raw.users on users.user_id = given.user_id"
+    " left join raw.tracks on given.kind = 'track' and tracks.track_id = given.item_id"
+    " left join raw.artists on given.kind = 'artist' and artists.artist_id = given.item_id"
 )
-_DELETE = text("delete from raw.blocks where user_key = :user_key and item_kind = :kind and item_key = :item_key")
+"""Changes, with the rows of what they are about; null where the warehouse does not know it."""
+_ITEM = "coalesce(tracks.track_key, artists.artist_key)"
+# The time of now, as waiting for the lock may have taken longer than the lists that were read meanwhile.
+_BLOCK = text(
+    "insert into raw.blocks (user_key, item_kind, item_key, created_at)"
+    f" select users.user_key, given.kind, {_ITEM}, clock_timestamp() from {GIVEN_CHANGES}"
+    f" where given.blocked and users.user_key is not null and {_ITEM} is not null on conflict do nothing"
+)
 # What a file had brought is the user's own from then on, so that it outlives the undoing of the file.
 _KEEP = text(
-    "update raw.blocks set file_id = null"
-    " where user_key = :user_key and item_kind = :kind and item_key = :item_key and file_id is not null"
+    f"update raw.blocks set file_id = null from (select users.user_key, given.kind, {_ITEM} as item_key"
+    f" from {GIVEN_CHANGES} where given.blocked) as kept where blocks.user_key = kept.user_key"
+    " and blocks.item_kind = kept.kind and blocks.item_key = kept.item_key and blocks.file_id is not null"
 )
-_UNSAY = text(
-    "delete from raw.block_mentions where user_key = :user_key and item_kind = :kind and item_key = :item_key"
+_OTHER_NAMES = (
+    "select others.{0}_key from {{{0}_identities}} as own inner join {{{0}_identities}} as others"
+    " using (canonical_{0}_key) where own.{0}_key = {0}s.{0}_key"
+    " union all select others.{0}_key from {{{0}_identities}} as others"
+    " where others.canonical_{0}_key = {0}s.{0}_key"
+    " union all select own.canonical_{0}_key from {{{0}_identities}} as own where own.{0}_key = {0}s.{0}_key"
+    " union all select {0}s.{0}_key"
 )
+_TAKEN_BACK = (
+    f" using (select users.user_key, given.kind, names.item_key from {GIVEN_CHANGES} cross join lateral ("
+    f"{_OTHER_NAMES.format('track')} union all {_OTHER_NAMES.format('artist')}) as names (item_key)"
+    " where not given.blocked and names.item_key is not null) as taken where blocks.user_key = taken.user_key"
+    " and blocks.item_kind = taken.kind and blocks.item_key = taken.item_key"
+)
+_UNBLOCK = "delete from raw.blocks as blocks" + _TAKEN_BACK
+_UNSAY = "delete from raw.block_mentions as blocks" + _TAKEN_BACK
 _SETTLED = (
     "select instant, (select count(*) from raw.blocks where created_at <= instant) from clock_timestamp() as instant"
 )

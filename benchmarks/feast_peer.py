@@ -57,7 +57,7 @@ def feast_server(folder: Path, redis: Redis, api: str, secret: str, users: int) 
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     python = folder / "env" / "bin" / "python"
-    if not python.exists():
+    if not (python.parent / "feast").exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder / "env")], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", PACKAGE], check=True)
     known = redis.connection_pool.connection_kwargs

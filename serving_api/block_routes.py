@@ -1,5 +1,6 @@
 """The routes by which users say what they never want to be recommended."""
 
+import time
 from typing import Annotated
 from urllib.parse import unquote_to_bytes
 
@@ -28,8 +29,8 @@ ItemId = Annotated[
 async def block(request: Request, user_id: UserId, kind: Kind, item_id: ItemId) -> Response:
     """Never recommend this to the user again, from the next request on: also if the user or the item is not known yet.
 
-    Other versions of a track, and tracks that name a blocked artist as a guest, follow when the warehouse is told: with
-    the next load, the next night, or `audotics blocks pull`.
+    Other versions of a track, and tracks that name a blocked artist as a guest, follow when the warehouse is told: by
+    the next load from the landing folder, the next night, or `audotics blocks pull`.
     """
     return await _changed(request, user_id, kind, item_id, blocked=True)
 
@@ -49,7 +50,8 @@ async def unblock(request: Request, user_id: UserId, kind: Kind, item_id: ItemId
 async def _changed(request: Request, user_id: str, kind: BlockKind, item_id: str, *, blocked: bool) -> Response:
     _require_unambiguous(request, user_id, item_id)
     store = store_of(request)
-    change = BlockChange(kind, item_id, blocked, await store.listed_id(kind, item_id))
+    listed_id = await store.listed_id(kind, item_id)
+    change = BlockChange(kind, item_id, blocked, listed_id, time.time_ns() // 1_000_000)
     await store.block_changes.keep(user_id, change)
     return Response(status_code=204, headers={"Cache-Control": "no-store"})
 
@@ -63,7 +65,7 @@ def _require_unambiguous(request: Request, user_id: str, item_id: str) -> None:
     parts = request.scope["raw_path"].split(b"/")
     for name, part, given in (("item_id", parts[-1], item_id), ("user_id", parts[-4], user_id)):
         if unquote_to_bytes(part) != given.encode():
-            message = "a slash in it must be sent as %2F"
+            message = "it must be one part of the path, in UTF-8: a slash as %2F, and nothing like /blocks/track/ in it"
         elif "\0" in given:
             message = "it holds a zero byte"
         else:

@@ -60,8 +60,11 @@ class TooManyChangesError(Exception):
     slug: ClassVar[str] = "too-many-changes"
     title: ClassVar[str] = "Too many changes of blocks"
 
-    def __init__(self, most: int) -> None:
-        super().__init__(f"{most:,} changes of this user's blocks wait for the next load: try again after it")
+    def __init__(self) -> None:
+        super().__init__(
+            "so many changes of this user's blocks wait for the warehouse that no more are kept: try again after the"
+            " next load or the next night"
+        )
 
 
 class ReleaseGoneError(Exception):

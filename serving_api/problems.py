@@ -69,7 +69,7 @@ def _example(status: int, unknown: type[UnknownItemError]) -> dict[str, Any]:
         401: _told(WhoError("missing")),
         403: _told(ForbiddenError("lists:read", own=True)),
         404: (unknown.slug, unknown.title, str(unknown(f"{unknown.item[0]}-1"))),
-        409: (TooManyChangesError.slug, TooManyChangesError.title, str(TooManyChangesError(1000))),
+        409: (TooManyChangesError.slug, TooManyChangesError.title, str(TooManyChangesError())),
         410: (ReleaseGoneError.slug, ReleaseGoneError.title, str(ReleaseGoneError("2026-11-20-5c1d77e2"))),
         422: (INVALID_SLUG, INVALID_TITLE, "query.limit: Input should be greater than or equal to 1"),
         429: _told(TooManyError(42, {})),

@@ -15,7 +15,13 @@ from serving_api.batches import Batches
 from serving_api.block_changes import BlockChanges
 from serving_api.catalogue import ARTISTS, TRACKS, Kind
 from serving_api.contract import Artist, BlockKind, Blocks, Track
-from serving_api.errors import ReleaseGoneError, StoreUnavailableError, UnknownItemError
+from serving_api.errors import (
+    NoLiveReleaseError,
+    ReleaseGoneError,
+    StoreUnavailableError,
+    UnknownItemError,
+    UnreadableReleaseError,
+)
 from serving_api.pages import Item, Window
 from serving_api.popular_lists import popular_in, trending
 from serving_api.reading import is_kept, reads, unavailable_on_redis_error, unpacked_blocks
@@ -139,14 +145,17 @@ class ReleaseStore:
         return await self._of(None, lambda release: self._read_item(release, TRACKS, track_id))
 
     async def listed_id(self, kind: BlockKind, public_id: str) -> str:
-        """The id that lists have for a track or an artist; the same one where no release can say."""
+        """The id that lists have for a track or an artist; the same one where no release knows it.
+
+        Raises StoreUnavailableError where that cannot be found out: lists might show the item all the same.
+        """
         try:
             if kind == "track":
                 _, track = await self.track(public_id)
                 return track.public_id
             _, artist = await self._of(None, lambda release: self._read_item(release, ARTISTS, public_id))
             return artist.public_id
-        except (UnknownItemError, StoreUnavailableError):
+        except (UnknownItemError, NoLiveReleaseError, UnreadableReleaseError):
             return public_id
 
     async def trending(self) -> tuple[Release, PopularList]:

@@ -10,7 +10,6 @@ from sqlalchemy import text
 from assets.lookup.store import stored_index
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.publish.blocks import publish_blocks
-from assets.publish.content import ReleaseError
 from assets.publish.held import list_releases
 from assets.publish.left_out import left_out
 from assets.publish.pulled_blocks import pull_blocks
@@ -18,6 +17,7 @@ from assets.publish.release import NewerReleaseLiveError, PublishedRelease, publ
 from assets.publish.warehouse_content import note_lists, record_releases, release_content
 from assets.staleness import code_digest
 from warehouse.engine import adbc_connect, create_engine
+from warehouse.errors import AudoticsError
 from warehouse.resource import LakeResource, PostgresResource, RedisResource
 from warehouse.roles import Role
 
@@ -52,7 +52,7 @@ def raw_blocks(context: dg.AssetExecutionContext, warehouse: PostgresResource, r
         pulled = pull_blocks(engine, redis.client())
         metadata = {**vars(pulled), "waiting": len(pulled.waiting), "unreadable": len(pulled.unreadable)}
         pulled.require_readable()
-    except ReleaseError as error:
+    except AudoticsError as error:
         # Nobody's night need stop for it: nothing is lost, and readers know of it already.
         context.log.warning(str(error))
         fault = str(error)

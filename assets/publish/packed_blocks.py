@@ -8,7 +8,7 @@ import pandas as pd
 from redis import Redis
 from sqlalchemy import Connection, text
 
-from assets.blocks import ItemKind
+from assets.blocks import ItemKind, identities
 from assets.publish.failures import redis_errors
 from assets.recordings import recordings
 from serving_api.contract import BLOCKS, Blocks, pack_blocks
@@ -16,14 +16,14 @@ from serving_api.contract import BLOCKS, Blocks, pack_blocks
 
 def packed_blocks(connection: Connection, user_keys: Sequence[int]) -> dict[str, bytes]:
     """Packed blocks by user id, of those of the users (raw.users.user_key) who have blocked something."""
-    identities = _identities(connection)
-    rows = connection.execute(text(_BLOCKED.format(**identities)), {"keys": user_keys}).all()
+    names = identities(connection)
+    rows = connection.execute(text(_BLOCKED.format(**names)), {"keys": user_keys}).all()
     tracks = sorted({row.item_key for row in rows if row.item_kind == ItemKind.TRACK})
-    versions = _versions(connection, tracks, identities)
+    versions = _versions(connection, tracks, names)
     artists = sorted({row.item_key for row in rows if row.item_kind == ItemKind.ARTIST})
     guests = defaultdict[int, set[str]](set)
     if artists:
-        for row in connection.execute(text(_AS_GUESTS.format(**identities)), {"keys": artists}):
+        for row in connection.execute(text(_AS_GUESTS.format(**names)), {"keys": artists}):
             guests[row.blocked_key].add(row.track_id)
     users: dict[str, tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
     for row in rows:
@@ -49,9 +49,9 @@ def write_blocks(connection: Connection, client: Redis, user_ids: Sequence[str])
             client.hdel(BLOCKS, *gone)
 
 
-def _versions(connection: Connection, track_keys: Sequence[int], identities: dict[str, str]) -> dict[int, list[str]]:
+def _versions(connection: Connection, track_keys: Sequence[int], names: dict[str, str]) -> dict[int, list[str]]:
     """Ids of the versions of each track's recording, by its key, as lists know them; only of tracks with an artist."""
-    by_artists = text(_BY_THEIR_ARTISTS.format(**identities))
+    by_artists = text(_BY_THEIR_ARTISTS.format(**names))
     rows = connection.execute(by_artists, {"keys": track_keys}).all() if track_keys else []
     # By columns, which pandas takes far faster than rows.
     columns = zip(*rows, strict=True) if rows else ([], [], [], [])
@@ -61,15 +61,6 @@ def _versions(connection: Connection, track_keys: Sequence[int], identities: dic
     same = catalogue[catalogue["recording"].isin(blocked["recording"])]
     track_ids = same.groupby("recording")["track_id"].agg(list)
     return dict(zip(blocked["track_key"].tolist(), track_ids[blocked["recording"]], strict=True))
-
-
-def _identities(connection: Connection) -> dict[str, str]:
-    """Which tracks and artists are another, as relations by name; before the models are built, none is."""
-    built = connection.scalar(text("select to_regclass('core.dim_track_identities') is not null"))
-    if built:
-        return {"track_identities": "core.dim_track_identities", "artist_identities": "core.dim_artist_identities"}
-    nothing = "(select -1 as {0}_key, -1 as canonical_{0}_key where false)"
-    return {f"{kind}_identities": nothing.format(kind) for kind in ("track", "artist")}
 
 
 _KEYS = text("select user_key from raw.users where user_id = any(:ids)")

@@ -93,7 +93,8 @@ def remove(user_id: UserId, track: Track = None, artist: Artist = None, as_json:
 
 @app.command()
 def pull(as_json: AsJson = False) -> None:
-    """Tell the warehouse what users have blocked, or taken back, over HTTP, as every load and every night do.
+    """Tell the warehouse what users have blocked, or taken back, over HTTP, as every load from the landing folder
+    and every night do.
 
     What the warehouse does not know waits in Redis, and is left out of lists all the same.
 
@@ -114,6 +115,7 @@ def pull(as_json: AsJson = False) -> None:
         say(
             f"{counted(pulled.users, 'user')}: {counted(pulled.blocked, 'new block')},"
             f" {counted(pulled.unblocked, 'block')} taken back"
+            + (f", {pulled.expired:,} forgotten that nobody knew for 90 days" if pulled.expired else "")
         )
         for user_id, each in pulled.waiting:
             say(f"{each.kind} {each.item_id} waits for the warehouse to know it, blocked by {user_id}")

@@ -46,7 +46,7 @@ class HostMiddleware:
 
     def _require(self, scope: Scope) -> None:
         """Raise AccessError for what is not to be served."""
-        hosts, size = [], 0
+        hosts, size = [], len(scope.get("raw_path", b"")) + len(scope.get("query_string", b""))
         for name, value in scope["headers"]:
             size += len(name) + len(value)
             if name == b"host":

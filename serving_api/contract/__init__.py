@@ -12,6 +12,7 @@ from serving_api.contract.api_keys import (
     unpack_api_key,
 )
 from serving_api.contract.block_changes import (
+    BLOCK_CHANGES_VERSION,
     REPLACE_FIELD,
     BlockChange,
     BlockKind,
@@ -115,6 +116,7 @@ __all__ = [
     "API_KEY_VERSION",
     "BLOCKS",
     "BLOCK_CHANGES",
+    "BLOCK_CHANGES_VERSION",
     "CONTRACT_VERSION",
     "KEY_DTYPE",
     "LIST_HEADER",

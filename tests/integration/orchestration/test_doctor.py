@@ -164,7 +164,7 @@ def test_changes_of_blocks_that_wait_are_counted_and_red_where_they_cannot_be_re
 
     assert (changes().ok, changes().value) == (True, "0 users changed their blocks since the last load")
     with redis.Redis.from_url(redis_url) as client:
-        client.hset(contract.BLOCK_CHANGES, "user_1", b'[1,["track","t-1",true,"t-1"]]')
+        client.hset(contract.BLOCK_CHANGES, "user_1", b'[1,["track","t-1",true,null,0]]')
         assert not changes().ok and "`audotics blocks pull`" in changes().advice
         client.config_set("appendonly", "yes")
         try:

@@ -100,6 +100,13 @@ def test_requests_that_are_not_quite_http_open_nothing(released: str) -> None:
             assert b'"items":' not in answer and b'"lists":' not in answer, request
 
 
+def test_a_request_line_counts_as_headers_do(released: str) -> None:
+    with running_api(released) as api:
+        assert api.get("/v1/popular?limit=5").status_code == 200
+        problem(api.get(f"/v1/popular?limit=5&exclude={'x' * 33_000}"), 431, "oversized-headers")
+        problem(api.get(f"/v1/tracks/{'x' * 33_000}"), 431, "oversized-headers")
+
+
 def test_oversized_headers_are_refused_and_others_go_on(released: str) -> None:
     with running_api(released, api_auth="keys") as api:
         for headers in (

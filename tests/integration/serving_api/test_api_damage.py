@@ -56,11 +56,11 @@ BLOCKS = {
 }
 BLOCK_CHANGES = {
     "not JSON": b"{damaged",
-    "not UTF-8": b'[1,["track","\xff",true,"t"]]',
-    "another version": b'[2,["track","t-1",true,"t-1"]]',
-    "another kind": b'[1,["album","t-1",true,"t-1"]]',
+    "not UTF-8": b'[1,["track","\xff",true,"t",0]]',
+    "another version": b'[2,["track","t-1",true,"t-1",0]]',
+    "another kind": b'[1,["album","t-1",true,"t-1",0]]',
     "text for a change": b'[1,"track"]',
-    "a number for true": b'[1,["track","t-1",1,"t-1"]]',
+    "a number for true": b'[1,["track","t-1",1,"t-1",0]]',
     "null": b"null",
     "empty": b"",
     "nested without end": b"[" * 100_000,

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC
 
 import pytest
-from blocked_items import ARTIST, NO_COMMIT, TRACK, held
+from blocked_items import ARTIST, IDENTITIES, NO_COMMIT, TRACK, held
 from loading import query, until_somebody_waits
 from redis import Redis
 from sqlalchemy import Engine, text
@@ -21,13 +21,6 @@ from warehouse.engine import adbc_connect, create_engine
 from warehouse.roles import Role
 
 WAIT_SECONDS = 60.0
-# As dbt builds them: artist 1 is artist 0 by another name, so that track 4 is track 0.
-IDENTITIES = """
-create table core.dim_artist_identities as select 1 as artist_key, 0 as canonical_artist_key;
-create table core.dim_track_identities as
-select 4 as track_key, 0 as canonical_track_key, 0 as song_key, 0 as artist_key;
-grant select on core.dim_artist_identities, core.dim_track_identities to audotics_loader
-"""
 
 
 def change(loader: Engine, client: Redis, user_id: str, kind: ItemKind, item_id: str, *, add: bool = True) -> None:

@@ -1,5 +1,7 @@
 """What users changed over HTTP reaches the warehouse once, whatever dies in between, and readers never see less."""
 
+import time
+
 import pytest
 from blocked_items import ARTIST, NO_COMMIT, TRACK, held
 from loading import query
@@ -22,12 +24,15 @@ BLOCKED = (
 )
 
 
-def ask(client: Redis, user_id: str, *changes: tuple[str, str, bool]) -> None:
+NOW = int(time.time() * 1000)
+
+
+def ask(client: Redis, user_id: str, *changes: tuple[str, str, bool], at: int = NOW) -> None:
     """As the API keeps it."""
     packed = client.hget(BLOCK_CHANGES, user_id)
     kept = contract.unpack_block_changes(packed) if packed is not None else []
     for kind, item_id, blocked in changes:
-        kept = contract.with_change(kept, BlockChange(kind, item_id, blocked, item_id))  # type: ignore[arg-type]
+        kept = contract.with_change(kept, BlockChange(kind, item_id, blocked, item_id, at))  # type: ignore[arg-type]
     client.hset(BLOCK_CHANGES, user_id, contract.pack_block_changes(kept))
 
 
@@ -169,7 +174,7 @@ def test_a_command_comes_after_what_was_asked_for_over_http(loader: Engine, clie
 def test_changes_that_cannot_be_read_are_told_and_hold_up_nobody_elses(loader: Engine, client: Redis) -> None:
     ask(client, "user_1", ("track", "t-3", True))
     client.hset(BLOCK_CHANGES, "user_2", b"{damaged")
-    client.hset(BLOCK_CHANGES, b"\xff", contract.pack_block_changes([BlockChange("track", "t-3", True, "t-3")]))
+    client.hset(BLOCK_CHANGES, b"\xff", contract.pack_block_changes([BlockChange("track", "t-3", True, "t-3", NOW)]))
     pulled = pull_blocks(loader, client)
     assert (pulled.users, sorted(pulled.unreadable)) == (1, ["\\xff", "user_2"])
     with pytest.raises(ReleaseError, match="no list is shown to them until"):

@@ -1,7 +1,6 @@
 """The campaign: an API of two workers, its Redis and its identity provider, clients, and one fault after the other."""
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
@@ -12,23 +11,21 @@ from typing import Any
 
 from api_process import api_process
 from identity_provider import AUDIENCE, KeyServer, SigningKey, key_server
-from redis import Redis
 
 from assets.publish.held import rollback
 from assets.publish.release import publish
+from faults.blocking import Blocking
 from faults.clients import MAY_BLOCK, Clients, Seen
 from faults.judge import Asked, Judge
-from faults.known import NOTHING, TRACKS, Blocked, KnownRelease, known_release
+from faults.known import NOTHING, KnownRelease, known_release
 from faults.servers import OwnRedis, Way, way_to
 from faults.timeline import Disturbance, Pointers, Timeline
-from serving_api import contract
 from serving_api.access.key_admin import create_key
 from serving_api.access.scopes import ROLES
-from serving_api.contract import API_KEYS, BLOCKS
+from serving_api.contract import API_KEYS
 
 MARKERS = ("alpha", "bravo", "charlie", "delta", "echo", "foxtrot")
 PASSWORD, ANOTHER_PASSWORD = "of-the-campaign", "of-somebody-else"
-BLOCK_EVERY_SECONDS = 0.1
 RECOVER_SECONDS = 60.0
 RIGHT_IN_A_ROW = 12
 _TOKEN_SECONDS = 20.0
@@ -50,17 +47,17 @@ class Phase:
     notes: list[str] = field(default_factory=list)
     """What the fault itself has to say."""
     failure: str | None = None
-    """Why the campaign ended in it, if it did: what had to come about did not."""
+    """Why the campaign ended in this phase, if it did: something that the fault waits for did not happen."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that happens to a running API, and what clients must have seen or it did not happen."""
+    """Something that happens to a running API, and the answers that show that it happened."""
 
     name: str
     happen: Callable[["Campaign"], Awaitable[None]]
     leaves: frozenset[str] = frozenset()
-    """Words of verdicts that must be among what was seen."""
+    """What verdicts must have said in its phase, by itself or after the kind of the request: `block 503 ...`."""
 
 
 class Campaign:
@@ -75,8 +72,9 @@ class Campaign:
         self.signing_key = SigningKey("of the beginning")
         self.phases: list[Phase] = []
         self.clients = Clients(url, judge, secret, self.token, lambda seen: self.phases[-1].seen.append(seen))
-        self.writing = asyncio.Lock()
-        """Held by whoever writes blocks, and while nobody can."""
+        self.blocking = Blocking(redis, judge, self.clients)
+        self.log = Path()
+        """The file that the API logs to, once it runs."""
         self._markers = cycle(MARKERS)
         self._tokens: dict[str, tuple[str, float]] = {}
 
@@ -130,14 +128,14 @@ class Campaign:
         try:
             await fault.happen(self)
         except AssertionError as error:
-            self.phases[-1].failure = str(error).partition("\n")[0] or "what had to come about did not"
+            self.phases[-1].failure = str(error).partition("\n")[0] or "an assertion failed"
         self.phases[-1].ended = time.monotonic()
 
     @asynccontextmanager
     async def broken(self, begin: Callable[[], Awaitable[Any]], keys_lost: bool = False) -> AsyncIterator[None]:
-        """Within, nothing can be read of the store: what follows puts it right, until the API is well again."""
+        """Within, the store cannot be read. The body repairs it; then this waits until the API has recovered."""
         disturbance = Disturbance(time.monotonic(), keys_lost=keys_lost)
-        async with self.writing:
+        async with self.blocking.writing:
             self.judge.history.disturbances.append(disturbance)
             await begin()
             disturbance.broken = time.monotonic()
@@ -158,42 +156,7 @@ class Campaign:
                 words = [(await self.clients.ask(http, each))[1].word for each in asked]
             row = row + 1 if set(words) == {"right"} else 0
             assert time.monotonic() < begun + RECOVER_SECONDS, f"the API does not recover: {words}"
-        self.note(f"well again after {time.monotonic() - begun:.1f} s")
-
-    async def block_and_unblock(self) -> None:
-        """Change what users have blocked, again and again, until cancelled: half of them as the warehouse does, half as
-        apps do.
-        """
-        draw = random.Random(1)
-        with self.redis.client as client:
-            while True:
-                async with self.writing:
-                    number = draw.randrange(MAY_BLOCK)
-                    if number % 2:
-                        await self._change_block(f"user_{number}", f"t-{draw.randrange(TRACKS)}")
-                    else:
-                        tracks = {f"t-{draw.randrange(TRACKS)}" for _ in range(draw.randrange(12))}
-                        artists = {f"a-{draw.randrange(7)}" for _ in range(draw.randrange(2))}
-                        blocked = Blocked(frozenset(tracks), frozenset(artists))
-                        with self.judge.blocked[f"user_{number}"].changing(blocked):
-                            await asyncio.to_thread(_write_blocks, client, f"user_{number}", blocked)
-                await asyncio.sleep(BLOCK_EVERY_SECONDS)
-
-    async def _change_block(self, user_id: str, track_id: str) -> None:
-        """Block a track over HTTP, or take the block back; what fails may have been done, and is asked for again."""
-        timeline = self.judge.blocked[user_id]
-        method = "DELETE" if track_id in timeline.now.tracks else "PUT"
-        with timeline.changing(Blocked(timeline.now.tracks ^ {track_id})):
-            async with self.clients.connection() as http:
-                while not await self.clients.change(http, method, user_id, track_id):
-                    await asyncio.sleep(BLOCK_EVERY_SECONDS)
-
-
-def _write_blocks(client: Redis, user_id: str, blocked: Blocked) -> None:
-    if blocked == NOTHING:
-        client.hdel(BLOCKS, user_id)
-    else:
-        client.hset(BLOCKS, user_id, contract.pack_blocks(contract.Blocks(blocked.tracks, blocked.artists)))
+        self.note(f"recovered after {time.monotonic() - begun:.1f} s")
 
 
 async def run(folder: Path, faults: Sequence[Fault], told: Callable[[str], object]) -> list[Phase]:
@@ -243,17 +206,19 @@ async def _run(
     with ExitStack() as stack:
         # What waits for its start must not be in the way of this loop, which leads it to Redis.
         api = await asyncio.to_thread(stack.enter_context, api_process(address, folder, environment, _WORKERS))
-        campaign.clients.url = api.url
+        campaign.clients.url, campaign.log = api.url, api.errors
         async with asyncio.TaskGroup() as group:
             clients = group.create_task(campaign.clients.run())
-            blocking = group.create_task(campaign.block_and_unblock())
+            blocking = campaign.blocking
+            writers = [group.create_task(each) for each in (blocking.as_warehouse(), blocking.as_app())]
             for fault in faults:
                 told(fault.name)
                 await campaign.happen(fault)
                 if campaign.phases[-1].failure is not None:
                     break
             campaign.clients.end()
-            blocking.cancel()
+            for writer in writers:
+                writer.cancel()
             await clients
         await asyncio.to_thread(api.end)
     return campaign.phases

@@ -75,9 +75,9 @@ class Clients:
         self._note(Seen(asked.kind, verdict, release, begun, time.monotonic()))
         return answer, verdict
 
-    async def change(self, http: httpx.AsyncClient, method: str, user_id: str, track_id: str) -> bool:
-        """Block a track, or take the block back; whether that was done."""
-        asked = Asked("block", f"/v1/users/{user_id}/blocks/track/{track_id}", (user_id,))
+    async def change(self, http: httpx.AsyncClient, method: str, user_id: str, track_id: str, with_key: bool) -> bool:
+        """Block a track, or take the block back; whether the API confirmed it."""
+        asked = Asked("block", f"/v1/users/{user_id}/blocks/track/{track_id}", (user_id,), with_key=with_key)
         answer, _ = await self.ask(http, asked, method)
         return answer is not None and answer.status == 204
 

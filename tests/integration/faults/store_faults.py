@@ -5,7 +5,6 @@ import signal
 from typing import cast
 
 from faults.campaign import ANOTHER_PASSWORD, Campaign, Fault
-from faults.known import NOTHING
 from faults.timeline import Pointers
 from serving_api.contract import API_KEYS
 
@@ -13,7 +12,7 @@ HOLD_SECONDS = 3.0
 KEYS_READ_SECONDS = 2.0
 HANG_SECONDS = 2.0
 SLOW_SECONDS, TOO_SLOW_SECONDS = 0.05, 0.7
-FELL_BACK = frozenset({"store_unavailable", "503 store-unavailable"})
+FELL_BACK = frozenset({"store_unavailable", "503 store-unavailable", "block 503 store-unavailable"})
 
 
 async def killed(campaign: Campaign) -> None:
@@ -30,16 +29,16 @@ async def emptied(campaign: Campaign) -> None:
         keys = cast(dict[bytes, bytes], client.hgetall(API_KEYS))
 
     async def begin() -> None:
-        await _kill(campaign)
-        campaign.redis.lose_data()
-        await _start(campaign)
+        # A change that is under way as the data is lost could be made before or after.
+        async with campaign.blocking.asking:
+            await _kill(campaign)
+            campaign.redis.lose_data()
+            await _start(campaign)
+            campaign.blocking.lost()
 
     async with campaign.broken(begin, keys_lost=True):
         with campaign.pointers.changing(Pointers()):
             pass
-        for timeline in campaign.judge.blocked.values():
-            with timeline.changing(NOTHING):
-                pass
         await asyncio.sleep(HOLD_SECONDS)
         campaign.lifting()
         with campaign.redis.client as client:
@@ -84,7 +83,7 @@ async def too_slow(campaign: Campaign) -> None:
 
 
 async def half_open(campaign: Campaign) -> None:
-    """Connections to Redis are taken, and nobody answers."""
+    """Connections to Redis are taken, and no answer comes."""
 
     async def begin() -> None:
         campaign.way.hold()
@@ -124,7 +123,7 @@ STORE_FAULTS = (
     Fault(
         "Redis killed, back without its data",
         emptied,
-        frozenset({"store_unavailable", "503 no-live-release", "401 not-authenticated"}),
+        frozenset({"store_unavailable", "503 no-live-release", "block 401 not-authenticated", "block block"}),
     ),
     Fault("Redis hung for 2 s", hung, FELL_BACK),
     Fault("Redis slow", slow),

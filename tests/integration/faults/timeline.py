@@ -46,13 +46,26 @@ class Timeline(Generic[_Value]):
         """All that may have been true at some instant until then."""
         return self.between(0.0, ended)
 
+    def may_become(self, to: _Value) -> None:
+        """From now on the value may be this one as well as before, until `became`."""
+        self._spans.append(_Span(to, time.monotonic()))
+
+    def became(self) -> None:
+        """The last change is in effect: nothing else is true any more."""
+        for span in self._spans[:-1]:
+            span.until = min(span.until, time.monotonic())
+
+    @property
+    def possible(self) -> list[_Value]:
+        """All that may be true: more than one value where it is unknown whether a change was made."""
+        return [span.value for span in self._spans if span.until == NEVER]
+
     @contextmanager
     def changing(self, to: _Value) -> Iterator[None]:
-        """Within, the change comes into effect at some instant that nobody knows."""
-        old = self._spans[-1]
-        self._spans.append(_Span(to, time.monotonic()))
+        """Within, the change comes into effect at an unknown instant."""
+        self.may_become(to)
         yield
-        old.until = time.monotonic()
+        self.became()
 
 
 @dataclass
@@ -85,6 +98,8 @@ class History:
 
     pointers: Timeline[Pointers] = field(default_factory=lambda: Timeline(Pointers()))
     disturbances: list[Disturbance] = field(default_factory=list)
+    full: Timeline[bool] = field(default_factory=lambda: Timeline(False))
+    """Whether the store has no memory for anything more, and refuses to write."""
 
     def live_between(self, begun: float, ended: float) -> set[str]:
         """The releases that may have been live at some instant of a request."""

@@ -3,9 +3,11 @@
 import asyncio
 import random
 import time
+from collections import Counter
 from urllib.parse import urlsplit
 
 import httpx
+import orjson
 from identity_provider import SigningKey
 
 from faults.campaign import Campaign, Fault
@@ -15,6 +17,7 @@ from faults.judge import Verdict
 HOLD_SECONDS = 2.0
 SKEW_SECONDS = 30
 HANG_UPS = 300
+_HANG_UP = "hang-up-"
 _PATH = "/v1/users/user_200/recommendations"
 _CANNOT_TELL = "503 access-unavailable"
 _REFUSED = "401 not-authenticated"
@@ -53,7 +56,7 @@ async def provider_hung(campaign: Campaign) -> None:
 
 
 async def _without_provider(campaign: Campaign) -> None:
-    new = SigningKey("of a key change that nobody hears of")
+    new = SigningKey("of a change that the API cannot learn of")
     campaign.provider.keys.append(new.jwk)
     # A process asks for an unknown key at most once a second.
     await asyncio.sleep(1)
@@ -66,7 +69,7 @@ async def _without_provider(campaign: Campaign) -> None:
 
 
 async def _with_provider(campaign: Campaign) -> None:
-    """The provider is back, with a key that it did not have before: both workers hear of it."""
+    """The provider is back, with a key that it did not have before: both workers read it."""
     new = SigningKey(f"of the change at {time.monotonic()}")
     campaign.provider.keys.append(new.jwk)
     ends = time.monotonic() + 30
@@ -97,20 +100,33 @@ async def clocks_differ(campaign: Campaign) -> None:
 
 
 async def hang_ups(campaign: Campaign) -> None:
-    """Callers that end their connection at any instant of a request: everybody else is answered all the same."""
+    """Callers abort their connections at any instant of a request: all others are answered as usual."""
     draw = random.Random(2)
     there = urlsplit(campaign.clients.url)
     token = campaign.token("user_200")
-    request = f"GET {_PATH} HTTP/1.1\r\nHost: {there.netloc}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+    request = f"GET {_PATH} HTTP/1.1\r\nHost: {there.netloc}\r\nAuthorization: Bearer {token}\r\n"
+    unanswered = set()
     campaign.way.delay = 0.005
-    for _ in range(HANG_UPS):
-        _, writer = await asyncio.open_connection(there.hostname, there.port)
-        writer.write(request)
-        await asyncio.sleep(draw.random() * 0.02)
+    for number in range(HANG_UPS):
+        request_id = f"{_HANG_UP}{number}"
+        reader, writer = await asyncio.open_connection(there.hostname, there.port)
+        writer.write(f"{request}X-Request-ID: {request_id}\r\n\r\n".encode())
+        try:
+            async with asyncio.timeout(draw.random() * 0.02):
+                await reader.read(1)
+        except TimeoutError:
+            unanswered.add(request_id)
         writer.transport.abort()
     campaign.way.delay = 0.0
-    campaign.note(f"{HANG_UPS} callers hung up")
     await asyncio.sleep(1)
+    logged = [orjson.loads(line) for line in campaign.log.read_bytes().splitlines() if _HANG_UP.encode() in line]
+    reached = {line["request_id"]: line["status"] for line in logged}
+    aborted = Counter(reached[each] for each in unanswered & reached.keys())
+    campaign.note(
+        f"{len(unanswered)} of {HANG_UPS} callers hung up before their answer;"
+        f" {aborted.total()} of their requests had reached the API"
+    )
+    assert aborted.keys() == {200}, f"requests of callers that hung up, by status: {dict(aborted)}"
 
 
 CALLER_FAULTS = (

@@ -82,6 +82,8 @@ class Way:
         self.port = any_free_port()
         self.delay = 0.0
         """Seconds that everything takes, in each direction."""
+        self.delayed = 0
+        """How many packets were delayed."""
         self._to = to
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -134,6 +136,7 @@ class Way:
             while sent := await reader.read(_CHUNK):
                 await self._flowing.wait()
                 if self.delay:
+                    self.delayed += 1
                     await asyncio.sleep(self.delay)
                 writer.write(sent)
                 await writer.drain()

@@ -63,9 +63,13 @@ async def hung(campaign: Campaign) -> None:
 
 async def slow(campaign: Campaign) -> None:
     """The way to Redis takes a while, and every answer is as it would be without."""
+    before = campaign.way.delayed
     campaign.way.delay = SLOW_SECONDS
     await asyncio.sleep(HOLD_SECONDS)
     campaign.way.delay = 0.0
+    delayed = campaign.way.delayed - before
+    campaign.note(f"{delayed:,} packets delayed")
+    assert delayed > 0, "no packet was delayed"
 
 
 async def too_slow(campaign: Campaign) -> None:

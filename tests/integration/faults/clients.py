@@ -22,7 +22,7 @@ TIMEOUT_SECONDS = 20.0
 PAGE = 7
 MAY_BLOCK = 20
 """The first so many users block and unblock."""
-# Whom to trust takes 20 ms to read, which nobody needs on loopback.
+# Loading the trusted certificates takes 20 ms, and loopback needs none.
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
@@ -82,7 +82,7 @@ class Clients:
         return answer is not None and answer.status == 204
 
     def end(self) -> None:
-        """Let everybody come to an end."""
+        """Stop all clients."""
         self._ended.set()
 
     async def run(self) -> None:
@@ -119,7 +119,7 @@ class Clients:
 
 @dataclass
 class Scroll:
-    """Somebody who reads a list to its end, page by page."""
+    """A reader of one list to its end, page by page."""
 
     user_id: str
     ids: list[str] = field(default_factory=list)
@@ -137,7 +137,7 @@ class Scroll:
             if answer is not None and answer.status == 410:
                 self.ids, self.release, self._next = [], None, None
                 self.begun_again += 1
-            # Nobody reads on in what is wrong; where there was no answer, or a list that stands in, they try again.
+            # A wrong answer ends the scroll; after no answer, or a fallback, the same page is asked for again.
             self.ended = verdict.word in WRONG
             return
         self.release = answer.body["release"]

@@ -1,4 +1,4 @@
-"""What happens to releases, to whoever publishes them, and to who reads them from page to page."""
+"""What happens to releases, to their publisher, and to readers who scroll across them."""
 
 import asyncio
 import os
@@ -143,7 +143,7 @@ def _kill_publisher(campaign: Campaign, release: KnownRelease) -> None:
 
 
 async def everybody_scrolls(campaign: Campaign) -> None:
-    """All 340 users begin; another release goes live; most read on in theirs, the rest when it is gone."""
+    """All 340 users begin; another release goes live; most read on in theirs, the rest after it is removed."""
     async with campaign.blocking.still():
         scrolls = [Scroll(f"user_{number}") for number in range(USERS)]
         await _together(campaign, scrolls, pages=1)

@@ -70,7 +70,7 @@ class Timeline(Generic[_Value]):
 
 @dataclass
 class Disturbance:
-    """A time in which the store, or the way to it, is broken, until the API is well again."""
+    """A time in which the store, or the way to it, is broken, until the API has recovered."""
 
     since: float
     """Before anything was broken."""

@@ -17,7 +17,7 @@ from warehouse.local.server import any_free_port
 
 START_SECONDS = 30.0
 _CHUNK = 65_536
-_TAKEN_SECONDS = 0.05
+_TURNS = 20
 
 
 class OwnRedis:
@@ -98,10 +98,14 @@ class Way:
     async def close(self) -> None:
         """Refuse connections, and end those there are."""
         if self._server is not None:
+            # An accepted connection becomes a transport some turns of the loop later. asyncio leaks it if the server
+            # is closed by then.
+            for listening in self._server.sockets:
+                asyncio.get_running_loop().remove_reader(listening.fileno())
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
             self._server.close()
             self._server = None
-            # What was taken before is led only a few turns of the loop later.
-            await asyncio.sleep(_TAKEN_SECONDS)
         for writer in self._writers:
             writer.transport.abort()
         while self._tasks:

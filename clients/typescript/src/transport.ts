@@ -21,7 +21,6 @@ export interface Received {
 }
 
 const RETRIED = new Set([429, 502, 503, 504]);
-const WITHOUT_BODY = new Set([204, 304]);
 
 export const DEFAULT_RETRY: RetryOptions = { retries: 3, baseMs: 250, longestMs: 10_000, patienceMs: 30_000 };
 
@@ -109,8 +108,11 @@ export class Transport {
 
 function accepted(request: Request, received: Received): Received {
   const { status, text, headers } = received;
+  const writes = request.method === "PUT" || request.method === "DELETE";
+  if (writes && status === 204) return received;
+  if (status === 304 && request.method === "GET" && request.headers["If-None-Match"] !== undefined) return received;
   const type = headers.get("content-type") ?? "";
-  if (WITHOUT_BODY.has(status) || (status === 200 && type.startsWith(request.accepts))) return received;
+  if (!writes && status === 200 && type.startsWith(request.accepts)) return received;
   const problem = type.startsWith("application/problem+json") ? parseProblem(text) : undefined;
   if (problem === undefined)
     throw new NoAnswerError(`something else answered in place of the API, with ${status}`, status);

@@ -1,4 +1,6 @@
 /** The running API that a test speaks to, and what a test does to it. tests/integration/clients/test_typescript.py starts all of it. */
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
 import { AudoticsClient, type ClientEvent, type ClientOptions } from "audotics";
 
 function told(name: string): string {
@@ -50,4 +52,16 @@ export function watched(
     ...options,
   });
   return { client, statuses, events };
+}
+
+/** Something between the client and the API. */
+export async function between(answer: RequestListener, use: (url: string) => Promise<void>): Promise<void> {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  } finally {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
 }

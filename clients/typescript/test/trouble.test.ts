@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
-import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterEach, before, test } from "node:test";
-import { AudoticsClient, memoryStorage, NoAnswerError, problemOf, ProblemError } from "audotics";
-import { API, KEY, LIMITED_API, stage, watched } from "./stage.js";
+import { type AudoticsClient, memoryStorage, NoAnswerError, problemOf, ProblemError } from "audotics";
+import { API, between, LIMITED_API, stage, watched } from "./stage.js";
 
 before(async () => void (await stage("publish?marker=first")));
 afterEach(async () => void (await stage("restore")));
@@ -91,67 +89,6 @@ test("offline there is the last known list, which says so", async () => {
   assert.equal((await client.recommendations("user_7")).stale, false);
 });
 
-test("what one user was given is never given to another, nor to another credential", async () => {
-  const storage = memoryStorage();
-  const tokens = { one: await stage("token?sub=user_7"), other: await stage("token?sub=user_8") };
-  const quick = { storage, retry: { retries: 0 } };
-  const one = watched({ ...quick, credential: tokens.one });
-  const other = watched({ ...quick, credential: tokens.other });
-  await one.client.recommendations("user_7");
-  await one.client.popular();
-  await other.client.recommendations("user_8");
-  // The other has no ETag of what the first was given, and is told that it may not.
-  await assert.rejects(
-    other.client.recommendations("user_7"),
-    (error) => problemOf("recommendations", error)?.status === 403,
-  );
-  await stage("api/stop");
-  await assert.rejects(other.client.recommendations("user_7"), NoAnswerError);
-  await assert.rejects(other.client.popular(), NoAnswerError);
-  await assert.rejects(watched({ ...quick, credential: KEY }).client.recommendations("user_7"), NoAnswerError);
-  await assert.rejects(new AudoticsClient({ baseUrl: API, ...quick }).recommendations("user_7"), NoAnswerError);
-  assert.equal((await one.client.recommendations("user_7")).data.user_id, "user_7");
-  assert.equal((await other.client.recommendations("user_8")).data.user_id, "user_8");
-});
-
-test("an account's lists outlive its tokens, and are gone once it may not read them", async () => {
-  const tokens = [await stage("token?sub=user_7&id=1"), await stage("token?sub=user_7&id=2")];
-  let signedOut = false;
-  const { client, statuses } = watched({
-    account: "user_7",
-    retry: { retries: 0 },
-    credential: () => {
-      const token = tokens.shift();
-      if (token === undefined) throw new Error("the identity provider cannot be reached");
-      return signedOut ? "aud_wrong" : token;
-    },
-  });
-  await client.recommendations("user_7");
-  await client.recommendations("user_7");
-  assert.deepEqual(statuses, [200, 304]);
-  assert.equal((await client.recommendations("user_7")).stale, true);
-  signedOut = true;
-  tokens.push("any", "other");
-  await assert.rejects(
-    client.recommendations("user_7"),
-    (error) => problemOf("recommendations", error)?.status === 401,
-  );
-  tokens.length = 0;
-  await assert.rejects(client.recommendations("user_7"), /identity provider/);
-});
-
-/** Something between the client and the API. */
-async function between(answer: RequestListener, use: (url: string) => Promise<void>): Promise<void> {
-  const server = createServer(answer);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  try {
-    await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-  } finally {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  }
-}
-
 test("a proxy's page and a network that wants a login are no answers of the API", async () => {
   for (const [status, headers] of [
     [200, { "Content-Type": "text/html" }],
@@ -170,6 +107,37 @@ test("a proxy's page and a network that wants a login are no answers of the API"
         known = true;
         assert.equal((await client.popular()).stale, true, `${status}`);
         await assert.rejects(client.trending(), NoAnswerError);
+      },
+    );
+  }
+});
+
+test("an answer with another status than the operation has is none of the API's", async () => {
+  const ask: Record<string, (client: AudoticsClient) => Promise<unknown>> = {
+    GET: (client) => client.popular(),
+    POST: (client) => client.batchGet({ user_ids: ["user_7"] }),
+    PUT: (client) => client.block("user_7", "track", "t-1"),
+    DELETE: (client) => client.unblock("user_7", "track", "t-1"),
+  };
+  for (const [method, status] of [
+    ["GET", 201],
+    ["GET", 204],
+    ["GET", 304],
+    ["POST", 204],
+    ["POST", 304],
+    ["PUT", 200],
+    ["PUT", 304],
+    ["DELETE", 200],
+  ] as const) {
+    await between(
+      (_, response) => response.writeHead(status, { "Content-Type": "application/json" }).end("{}"),
+      async (url) => {
+        const { client } = watched({ baseUrl: url, retry: { retries: 0 } });
+        await assert.rejects(
+          ask[method]?.(client) ?? assert.fail(),
+          (error) => error instanceof NoAnswerError && error.status === status,
+          `${method} ${status}`,
+        );
       },
     );
   }

@@ -57,7 +57,7 @@ export interface Answer<T> {
   data: T;
   /** Whether the API could not be reached, so that this is what it said last. */
   stale: boolean;
-  /** How long ago the API said so, in seconds; 0 unless stale. */
+  /** How long ago the API was asked for it, in seconds; 0 unless stale. */
   ageSeconds: number;
   /** By this id the server's log knows the request; undefined where there was no answer. */
   requestId: string | undefined;

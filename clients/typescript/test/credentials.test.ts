@@ -54,3 +54,40 @@ test("an account's lists outlive its tokens, and are gone once it may not read t
   tokens.length = 0;
   await assert.rejects(client.recommendations("user_7"), /identity provider/);
 });
+
+test("whoever cannot ask for another token in place of the expired one is given an account's lists, and no one else's", async () => {
+  const good = await stage("token?sub=user_7");
+  const expired = await stage("token?sub=user_7&expired=1");
+  const offline = new Error("the identity provider cannot be reached");
+  for (const account of ["user_7", undefined]) {
+    let token = good;
+    const credential = (asked: { refused?: string }): string => {
+      if (asked.refused !== undefined) throw offline;
+      return token;
+    };
+    const { client, events, statuses } = watched({ account, credential });
+    const known = await client.recommendations("user_7");
+    token = expired;
+    const later = client.recommendations("user_7");
+    if (account === undefined) await assert.rejects(later, offline);
+    else assert.deepEqual([(await later).stale, (await later).data], [true, known.data]);
+    assert.deepEqual(statuses, [200, 401]);
+    const told = events.map((event) => event.kind === "stale" && event.error);
+    assert.deepEqual(told, account === undefined ? [] : [offline]);
+    await assert.rejects(client.block("user_7", "track", "t-1"), offline);
+  }
+});
+
+test("who waits for a token ends as the caller says, and so it does with what is kept", async () => {
+  let waits = false;
+  const { client } = watched({
+    account: "app",
+    credential: () => (waits ? new Promise<string>(() => undefined) : KEY),
+  });
+  await client.recommendations("user_7");
+  waits = true;
+  const aborted = new AbortController();
+  const waiting = client.recommendations("user_7", {}, { signal: aborted.signal });
+  aborted.abort(new Error("enough"));
+  await assert.rejects(waiting, /enough/);
+});

@@ -199,6 +199,31 @@ test("what waits to be told again of a block does not come after what was said l
   assert.deepEqual(told.slice(-2), ["PUT 204", "DELETE 204"]);
 });
 
+test("a change that waits for another ends when its caller says so, and the next one keeps its place", async () => {
+  await stage("redis/pause");
+  let waits = (): void => undefined;
+  const waiting = new Promise<void>((resolve) => (waits = resolve));
+  const told: string[] = [];
+  const telling: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    told.push(`${init?.method} ${response.status}`);
+    return response;
+  };
+  const { client } = watched({ fetch: telling, retry: { retries: 6 } }, () => waits());
+  const blocked = client.block("user_9", "track", "t-1");
+  await waiting;
+  const aborted = new AbortController();
+  const given = client.unblock("user_9", "track", "t-1", { signal: aborted.signal });
+  const last = client.unblock("user_9", "track", "t-1");
+  aborted.abort(new Error("enough"));
+  await assert.rejects(given, /enough/);
+  assert.deepEqual(told, ["PUT 503"]);
+  await stage("redis/resume");
+  await Promise.all([blocked, last]);
+  assert.deepEqual(told.slice(-2), ["PUT 204", "DELETE 204"]);
+  assert.equal(told.filter((each) => each.startsWith("DELETE")).length, 1);
+});
+
 test("a list that the API holds back, as it might hold what is blocked, is not given either", async () => {
   const { client } = watched({ retry: { retries: 0 } });
   await client.recommendations("user_7");

@@ -151,7 +151,8 @@ def _block_changes(client: redis.Redis) -> Finding:
     """Whether what users have blocked over HTTP can be read, and is safe until the warehouse is told."""
     from assets.publish.pulled_blocks import pending_changes
 
-    users, unreadable = pending_changes(client)
+    changes, unreadable = pending_changes(client)
+    users = len(changes) + len(unreadable)
     value = f"{counted(users, 'user')} changed their blocks since the last load"
     if unreadable:
         advice = f"put the field right in {contract.BLOCK_CHANGES} or delete it: no list is shown to them until then"

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from assets.publish.content import ReleaseError
 from assets.publish.held import list_releases
+from orchestration.processes import require_free_port
 from serving_api.server import serve
 from serving_api.settings import ServingSettings
 from warehouse.connections import address
@@ -19,7 +20,8 @@ from warehouse.settings import Settings, load_settings
 def serve_alone(host: str | None, port: int | None, say: Callable[[str], None]) -> None:
     """Say what is served and where, and serve it until Ctrl-C.
 
-    host, port: in place of those of the settings. Raises AudoticsError for settings that cannot be used.
+    host, port: in place of those of the settings. Raises AudoticsError for settings that cannot be used, and for a port
+    that is taken.
     """
     settings = load_settings()
     chosen: dict[str, Any] = {"api_host": host, "api_port": port}
@@ -30,6 +32,8 @@ def serve_alone(host: str | None, port: int | None, say: Callable[[str], None]) 
         first = error.errors(include_input=False, include_url=False)[0]
         variable = f"AUDOTICS_{first['loc'][0]}".upper() if first["loc"] else "the settings of the read API"
         raise AudoticsError(f"{variable} cannot be used: {first['msg'].removeprefix('Value error, ')}") from error
+    if serving.api_host in ("127.0.0.1", "localhost") and serving.api_port:
+        require_free_port(serving.api_port, "--port")
     scheme = "https" if serving.api_tls_cert is not None else "http"
     say(
         f"{_served(serving, settings)}, from Redis at {address(serving.redis_url, 6379)}, on {scheme}://{serving.api_host}:{serving.api_port};"

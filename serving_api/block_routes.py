@@ -70,4 +70,4 @@ def _require_unambiguous(request: Request, user_id: str, item_id: str) -> None:
             message = "it holds a zero byte"
         else:
             continue
-        raise RequestValidationError([{"loc": ("path", name), "msg": message}])
+        raise RequestValidationError([{"type": "value_error", "loc": ("path", name), "msg": message}])

@@ -76,7 +76,7 @@ class _Screen:
             self.leave_out(slate, "empty_slate" if found.known else "unknown_user")
         else:
             items = [item for item in found.page.items if item.public_id not in self._shown][: self._query.limit]
-            if len(items) < self._query.at_least:
+            if len(items) < min(self._query.at_least, self._query.limit):
                 self.leave_out(slate, "too_short")
             else:
                 self._shown.update(item.public_id for item in items)

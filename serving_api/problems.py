@@ -153,12 +153,20 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = error.errors()
     errors = [
-        {"field": _short(".".join(str(part) for part in fault["loc"])), "message": _short(str(fault["msg"]))}
+        {"field": _short(".".join(str(part) for part in fault["loc"])), "message": _short(_message(request, fault))}
         for fault in faults[:MOST_FAULTS]
     ]
     told = [f"{fault['field']}: {fault['message']}" for fault in errors]
     detail = "; ".join(told if len(faults) <= MOST_FAULTS else [*told, f"and {len(faults) - MOST_FAULTS} more"])
     return _problem(request, 422, detail, slug=INVALID_SLUG, title=INVALID_TITLE, errors=errors)
+
+
+def _message(request: Request, fault: dict[str, Any]) -> str:
+    """What is wrong, as pydantic says it, but for its own words around it."""
+    sent = request.headers.get("content-type", "nothing")
+    if fault["type"] == "model_attributes_type" and not sent.startswith("application/json"):
+        return f"send it as `Content-Type: application/json`, not {sent}"
+    return str(fault["msg"]).removeprefix("Value error, ")
 
 
 def _short(text: str) -> str:

@@ -147,7 +147,9 @@ class HomeQuery(RuledQuery):
     """Which shelves of a home screen."""
 
     limit: Annotated[int, Field(ge=1, le=50, description="Most items of a shelf.")] = 10
-    at_least: Annotated[int, Field(ge=1, le=50, description="A shelf with fewer items is left out.")] = 4
+    at_least: Annotated[
+        int, Field(ge=1, le=50, description="A shelf with fewer items is left out, unless `limit` is less.")
+    ] = 4
     exclude: Exclude = ()
     country: Country = None
     release: Release = None

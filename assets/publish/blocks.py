@@ -16,7 +16,7 @@ from assets.blocks import LOCK, ItemKind, block, unblock
 from assets.publish.content import ReleaseError
 from assets.publish.failures import redis_errors
 from assets.publish.packed_blocks import packed_blocks, write_blocks
-from assets.publish.pulled_blocks import pull_blocks
+from assets.publish.pulled_blocks import PulledBlocks, forget_changes, pull_blocks
 from serving_api.contract import BLOCKS
 from warehouse.locks import acquire
 
@@ -70,7 +70,10 @@ def remove_block(engine: Engine, client: Redis, user_id: str, kind: ItemKind, it
         AudoticsError: the warehouse knows no such user or item, others had the lock of blocks for too long.
         ReleaseError: Redis failed; the warehouse has the block no longer, and the same again tells Redis.
     """
-    _pull(engine, client, user_id)
+    waiting = [each for _, each in _pull(engine, client, user_id).waiting if each.kind == kind]
+    if of_item := {each for each in waiting if item_id in (each.item_id, each.listed_id)}:
+        forget_changes(client, user_id, of_item)
+        return True
     with engine.begin() as connection:
         removed = unblock(connection, user_id, kind, item_id)
     with engine.begin() as connection:
@@ -157,9 +160,11 @@ def compare_blocks(engine: Engine, client: Redis, sample: int = USERS_COMPARED) 
     return BlocksInRedis(users, fields, len(packed), len(differing), min(differing, default=None))
 
 
-def _pull(engine: Engine, client: Redis, user_id: str) -> None:
+def _pull(engine: Engine, client: Redis, user_id: str) -> PulledBlocks:
     """What the user asked for over HTTP came before what is asked for now, and must not stay on top of it."""
-    pull_blocks(engine, client, [user_id]).require_readable()
+    pulled = pull_blocks(engine, client, [user_id])
+    pulled.require_readable()
+    return pulled
 
 
 def _batch(connection: Connection, after: int, blocks: int) -> tuple[dict[str, bytes], int] | None:

@@ -71,14 +71,16 @@ def pull_blocks(engine: Engine, client: Redis, user_ids: Sequence[str] | None = 
     return pulled
 
 
-def pending_changes(client: Redis) -> tuple[int, list[str]]:
-    """How many users have changes in Redis, and those whose changes cannot be read. Raises ReleaseError."""
-    users, unreadable = 0, list[str]()
-    for batch in _batches(client, None):
-        changes, faults = _read(client, batch)
-        users += len(changes) + len(faults)
+def pending_changes(
+    client: Redis, user_ids: Sequence[str] | None = None
+) -> tuple[dict[str, list[BlockChange]], list[str]]:
+    """The changes in Redis by user, or those of these users, and whose cannot be read. Raises ReleaseError."""
+    changes, unreadable = dict[str, list[BlockChange]](), list[str]()
+    for batch in _batches(client, user_ids):
+        said, faults = _read(client, batch)
+        changes |= said
         unreadable += faults
-    return users, sorted(unreadable)
+    return changes, sorted(unreadable)
 
 
 def _batches(client: Redis, user_ids: Sequence[str] | None) -> Iterator[list[bytes]]:
@@ -148,11 +150,11 @@ def _pull(engine: Engine, client: Redis, users: Sequence[bytes], pulled: PulledB
         pulled.expired += len(unfit) - len(waiting)
         pulled.users += bool(set(of) - set(unfit))
         if done := set(of) - set(waiting):
-            _forget(client, user_id, done)
+            forget_changes(client, user_id, done)
     return True
 
 
-def _forget(client: Redis, user_id: str, done: set[BlockChange]) -> None:
+def forget_changes(client: Redis, user_id: str, done: set[BlockChange]) -> None:
     """Take from Redis what the warehouse has been told, and nothing that was said since."""
     with redis_errors(client):
         while (held := cast(bytes | None, client.hget(BLOCK_CHANGES, user_id))) is not None:

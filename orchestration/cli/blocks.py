@@ -1,6 +1,7 @@
 """`audotics blocks`: what users never want to be recommended."""
 
-from typing import TYPE_CHECKING, Annotated
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -27,40 +28,57 @@ Track = Annotated[str | None, typer.Option(help="Public id of a track.")]
 Artist = Annotated[str | None, typer.Option(help="Public id of an artist.")]
 
 
+class _Row(NamedTuple):
+    """A line of the list."""
+
+    user_id: str
+    kind: str
+    item_id: str
+    name: str | None
+    since: datetime
+    state: str
+
+    def document(self) -> dict[str, Any]:
+        since = self.since.isoformat(timespec="seconds")
+        named = {"user_id": self.user_id, self.kind: self.item_id, "name": self.name}
+        return named | {"created_at": since, "state": self.state}
+
+    def cells(self) -> tuple[str, str, str, str]:
+        named = f"{self.kind} {self.item_id}\n{self.name or ''}".rstrip()
+        return self.user_id, named, f"{self.since:%Y-%m-%d %H:%M}", self.state
+
+
 @app.command("list")
 def list_(
     user: Annotated[str | None, typer.Option(help="Show the blocks of this user only.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List blocked tracks and artists.
+    """List blocked tracks and artists, and what users have changed over HTTP since the warehouse was told.
 
     Example: `audotics blocks list --user user_000431`
     """
     from assets.blocks import read_blocks
-    from orchestration.cli.rendering import print_json, print_table
+    from assets.publish.pulled_blocks import pending_changes
+    from orchestration.cli.rendering import note, print_json, print_table
     from orchestration.platform import open_platform
     from warehouse.roles import Role
 
-    with open_platform().transaction(Role.LOADER) as connection:
+    platform = open_platform()
+    with platform.transaction(Role.LOADER) as connection:
         found = read_blocks(connection, user)
+    changes, unreadable = pending_changes(platform.redis(), [user] if user is not None else None)
+    rows = [_Row(each.user_id, str(each.kind), each.item_id, each.name, each.created_at, "blocked") for each in found]
+    for user_id, of_user in sorted(changes.items()):
+        for each in of_user:
+            state = "blocked over HTTP" if each.blocked else "taken back over HTTP"
+            asked_at = datetime.fromtimestamp(each.asked_at / 1000, UTC)
+            rows.append(_Row(user_id, each.kind, each.item_id, None, asked_at, state))
     if as_json:
-        print_json(
-            [
-                {
-                    "user_id": each.user_id,
-                    str(each.kind): each.item_id,
-                    "name": each.name,
-                    "created_at": each.created_at.isoformat(timespec="seconds"),
-                }
-                for each in found
-            ]
-        )
-        return
-    rows = [
-        (each.user_id, f"{each.kind} {each.item_id}\n{each.name or ''}".rstrip(), f"{each.created_at:%Y-%m-%d %H:%M}")
-        for each in found
-    ]
-    print_table("blocks", ("user", "id, name", "since (UTC)"), rows)
+        print_json([row.document() for row in rows])
+    else:
+        print_table("blocks", ("user", "id, name", "since (UTC)", "state"), [row.cells() for row in rows])
+    for user_id in unreadable:
+        note(f"what {user_id} has changed over HTTP cannot be read; `audotics doctor` says what to do")
 
 
 @app.command()

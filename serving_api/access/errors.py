@@ -26,7 +26,7 @@ class WhoError(AccessError):
     def __init__(self, cause: str) -> None:
         missing = cause == "missing"
         detail = (
-            "send an API key or a token as `Authorization: Bearer ...`"
+            "send an API key or a token as `Authorization: Bearer ...`, or a key as `X-API-Key: ...`"
             if missing
             else "the key or token is not valid, or no longer"
         )

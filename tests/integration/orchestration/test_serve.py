@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,6 +54,17 @@ def test_it_says_what_it_serves_and_needs_no_warehouse(client: Redis, redis_url:
         answer = httpx.get(f"http://127.0.0.1:{port}/v1/users/user_7/recommendations")
         assert answer.json()["source"] == "personal"
     assert process.returncode == 0
+
+
+def test_a_port_that_is_taken_is_said_before_anything_else(client: Redis, redis_url: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with serving(redis_url, "--port", str(port), AUDOTICS_API_AUTH="off") as (said, process):
+            pass
+    assert said == f"error: port {port} of 127.0.0.1 is taken: stop what listens there, or choose another with --port\n"
+    assert process.returncode == 1
 
 
 def test_without_a_release_it_starts_and_asks_who_calls_unless_told_not_to(client: Redis, redis_url: str) -> None:

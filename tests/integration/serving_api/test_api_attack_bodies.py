@@ -73,13 +73,13 @@ def test_a_body_that_is_made_to_hurt_gets_a_short_answer(api: httpx.Client, name
 @pytest.mark.parametrize(
     "query",
     [
-        "include_year=" + "x," * 30_000,
-        "include_year=x&" * 4000,
-        "include_tag=" + "x," * 30_000,
-        "cursor=" + "x" * 60_000,
-        "limit=" + "9" * 60_000,
-        "rotate=" + "x" * 60_000,
-        "&".join(f"include_tag={number}&exclude_tag={number}" for number in range(1500)),
+        "include_year=" + "x," * 15_000,
+        "include_year=x&" * 2000,
+        "include_tag=" + "x," * 15_000,
+        "cursor=" + "x" * 30_000,
+        "limit=" + "9" * 30_000,
+        "rotate=" + "x" * 30_000,
+        "&".join(f"include_tag={number}&exclude_tag={number}" for number in range(900)),
     ],
     ids=lambda query: query[:20],
 )

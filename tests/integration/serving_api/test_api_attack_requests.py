@@ -106,15 +106,23 @@ def test_trailers_are_not_headers(released_keys: tuple[httpx.Client, str]) -> No
     trailers = b"0\r\nAuthorization: Bearer %b\r\nX-Request-ID: mine\r\n\r\n" % secret.encode()
     body = b'{"user_ids":["user_7"]}'
     # The second comes after the app has been called.
-    for parts in ([b"%x\r\n%b\r\n" % (len(body), body) + trailers], [b"%x\r\n%b\r\n" % (len(body), body), trailers]):
-        with connected(api.base_url, 1, CHUNKED + b"Connection: close\r\nContent-Type: application/json\r\n\r\n") as (
-            one,
-        ):
-            for part in parts:
-                one.sendall(part)
-            answer = ends(one)
+    whole = b"%x\r\n%b\r\n" % (len(body), body)
+    for parts in ([whole + trailers], [whole, trailers]):
+        # The API may have answered and closed before it hears the second part, and then its answer can be lost.
+        answer = next(filter(None, (answered(api, parts) for _ in range(50))))
         assert answer.startswith(b"HTTP/1.1 401"), answer
         assert b'"lists"' not in answer and b"mine" not in answer
+
+
+def answered(api: httpx.Client, parts: list[bytes]) -> bytes:
+    """The answer to a body that is sent in these parts; nothing where the connection was closed before the last."""
+    with connected(api.base_url, 1, CHUNKED + b"Connection: close\r\nContent-Type: application/json\r\n\r\n") as (one,):
+        try:
+            for part in parts:
+                one.sendall(part)
+        except (BrokenPipeError, ConnectionResetError):
+            return b""
+        return ends(one)
 
 
 @pytest.fixture

@@ -139,3 +139,9 @@ def test_a_batch_of_another_release_or_of_too_many_is_refused(client: Redis, red
             problem(api.post("/v1/recommendations:batchGet", json=body), 422, "invalid-request")
         problem(api.post("/v1/recommendations:batchGet", content=b"{"), 422, "invalid-request")
         assert len(batch(api, [f"user_{number}" for number in range(500)])) == 500
+
+
+def test_a_shelf_that_is_as_long_as_it_may_be_is_not_too_short(api: httpx.Client) -> None:
+    for limit in (1, 3):
+        shelves = api.get("/v1/users/user_7/home", params={"limit": limit}).json()["shelves"]
+        assert len(shelves) > 1 and {len(shelf["items"]) for shelf in shelves} == {limit}

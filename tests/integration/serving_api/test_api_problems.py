@@ -60,6 +60,14 @@ def test_an_invalid_parameter_is_named(api: httpx.Client, path: str, field: str)
     assert body["detail"] == f"{field}: {body['errors'][0]['message']}"
 
 
+def test_a_body_of_another_type_is_told_what_to_send_and_no_word_of_the_validator_is(api: httpx.Client) -> None:
+    path, plain = "/v1/recommendations:fromSeeds", {"Content-Type": "text/plain"}
+    form = problem(api.post(path, content='{"tracks":["t-1"]}', headers=plain), 422, "invalid-request")
+    assert form["detail"] == "body: send it as `Content-Type: application/json`, not text/plain"
+    nothing = problem(api.post(path, json={}), 422, "invalid-request")
+    assert nothing["detail"] == "body: give at least one artist, track or tag"
+
+
 def test_readiness_says_which_release_is_live_or_what_is_missing(client: Redis, redis_url: str) -> None:
     with running_api(redis_url) as api:
         problem(api.get("/readyz"), 503, "no-live-release")

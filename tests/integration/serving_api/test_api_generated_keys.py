@@ -1,8 +1,10 @@
 """Ten thousand requests made up from the description, by a key with every scope, by a listener, and by nobody."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from api_process import ApiProcess, api_process
 from generated_requests import Seen, ask
@@ -56,13 +58,16 @@ def fine(seen: Seen, count: int) -> None:
 
 def test_a_key_with_every_scope_gets_what_is_described(api: ApiProcess, client: Redis) -> None:
     secret = create_key(client, "all", sorted(Scope), None).secret
+    # The API hears of a new key within a second, or a little more where it has much to do.
+    while httpx.get(f"{api.url}/v1/popular", headers={"X-API-Key": secret}).status_code == 401:
+        time.sleep(0.1)
 
     def judge(case: Case, answer: Response) -> str | None:
         return "the key is good" if answer.status_code in (401, 403) else None
 
     seen = ask(api.url, BY_KEY, {"X-API-Key": secret}, judge)
     fine(seen, BY_KEY)
-    assert {200, 204, 404, 410, 422} <= seen.statuses() <= {200, 204, 400, 404, 405, 410, 422}
+    assert {200, 204, 404, 410, 422} <= seen.statuses() <= {200, 204, 400, 404, 405, 410, 422, 431}
 
 
 def test_a_listener_gets_their_own_and_no_others(api: ApiProcess, provider: KeyServer, signing: SigningKey) -> None:
@@ -75,7 +80,7 @@ def test_a_listener_gets_their_own_and_no_others(api: ApiProcess, provider: KeyS
     token = provider.token(signing, exp=4_000_000_000)
     seen = ask(api.url, BY_LISTENER, {"Authorization": f"Bearer {token}"}, judge)
     fine(seen, BY_LISTENER)
-    assert {200, 204, 403, 404, 422} <= seen.statuses() <= {200, 204, 400, 403, 404, 405, 410, 422, 429}
+    assert {200, 204, 403, 404, 422} <= seen.statuses() <= {200, 204, 400, 403, 404, 405, 410, 422, 429, 431}
 
 
 def test_nobody_gets_nothing(api: ApiProcess) -> None:

@@ -81,6 +81,7 @@ def assert_built_whole(dbt: Dbt) -> None:
     assert dbt.contents() == increments
 
 
+@pytest.mark.slow
 def test_ten_plays_from_three_sources_are_ten_listens_of_ten_tracks(warehouse_url: str, tmp_path: Path) -> None:
     dbt = Dbt(warehouse_url)
     skews = (5, 16, 31, 40, 43, 21, 54, 5, 4, 0)

@@ -2,11 +2,13 @@
 
 import httpx
 import orjson
+import pytest
 from up_process import nothing_left, processes_of, running
 
 from warehouse.settings import Settings
 
 
+@pytest.mark.slow
 def test_up_brings_everything_up_and_an_interrupt_brings_everything_down(fresh_home: Settings) -> None:
     asked = "jobs{name} schedules{name} sensors{name sensorState{status}}"
     with nothing_left(fresh_home) as home:

@@ -82,8 +82,8 @@ GROUND_FLOOR = ["catalogue.py", "horizon.py", "listens.py"]
     [
         (["ranker", "nightly_evaluation_job"], [*RANKING, *GROUND_FLOOR]),
         (["similar_items"], ["similar", "listens.py", "horizon.py"]),
-        (["read_api"], ["publish"]),
-        (["nightly_job", "weekly_training_job"], [*RANKING, *GROUND_FLOOR, "similar", "publish"]),
+        (["read_api"], ["publish", "blocks.py"]),
+        (["nightly_job", "weekly_training_job"], [*RANKING, *GROUND_FLOOR, "similar", "publish", "blocks.py"]),
     ],
 )
 def test_exposures_name_every_model_that_their_code_reads(exposures: list[str], readers: list[str]) -> None:

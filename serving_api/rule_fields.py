@@ -1,10 +1,11 @@
 """How rules are stated: by a request, and by a scenario that an operator has stored."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from serving_api.contract import LONGEST_TAG
 from serving_api.rules import Boost, Filter, Rules, Values, Years
@@ -14,6 +15,17 @@ MOST_RANKS = 1000
 
 Id = Annotated[str, Field(min_length=1, max_length=2048)]
 Tag = Annotated[str, Field(min_length=1, max_length=LONGEST_TAG)]
+
+
+def _as_dates_are_written(value: object) -> object:
+    """Refuse what pydantic takes for a date beside those, such as the number of a second."""
+    if isinstance(value, date) or (isinstance(value, str) and _DATE.fullmatch(value)):
+        return value
+    raise ValueError("is not a date such as 2026-11-22")
+
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+Day = Annotated[date, BeforeValidator(_as_dates_are_written)]
 YearRange = Annotated[str, Field(pattern=r"^\d{4}(-\d{4})?$")]
 
 
@@ -62,7 +74,7 @@ class RuleFields(BaseModel):
     max_per_artist: int | None = Field(
         default=None, ge=1, le=MOST_VALUES, description="Most tracks of one artist in the whole list.", examples=[2]
     )
-    rotate: Literal["day"] | date | None = Field(
+    rotate: Literal["day"] | Day | None = Field(
         default=None,
         description="`day` shuffles the list by UTC day, ten ranks at a time. A date, such as 2026-11-22, gives"
         " the order of that day: for later pages of a list that was begun before midnight.",

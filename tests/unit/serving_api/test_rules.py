@@ -281,3 +281,10 @@ def test_rules_that_cannot_hold_are_refused_by_the_field_that_says_so(field: str
     with pytest.raises(ValidationError) as refused:
         Scenario.model_validate_json(orjson.dumps(rules))
     assert [".".join(map(str, fault["loc"])) for fault in refused.value.errors()] == [field]
+
+
+@pytest.mark.parametrize("rotate", [0, "0", "1764460800", "2026-11-22T00:00:00", "20261122", "2026-13-01", "days", ""])
+def test_a_day_is_written_as_dates_are(rotate: object) -> None:
+    assert RuleFields.model_validate({"rotate": "2026-11-22"}).rotated_on == date(2026, 11, 22)
+    with pytest.raises(ValidationError):
+        RuleFields.model_validate({"rotate": rotate})

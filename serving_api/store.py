@@ -26,6 +26,7 @@ from serving_api.pages import Item, Window
 from serving_api.popular_lists import popular_in, trending
 from serving_api.reading import is_kept, reads, unavailable_on_redis_error, unpacked_blocks
 from serving_api.records import CacheUse, Known, key_of, require
+from serving_api.redis_connections import notice_closed_connections
 from serving_api.releases import READ_ATTEMPTS, Releases
 from serving_api.scenarios import Scenarios
 from serving_api.seed_lists import SeedList, SeedsAsked, seed_list
@@ -63,6 +64,7 @@ class ReleaseStore:
             # Once, for a connection that Redis closed while idle; a Redis that hangs is not asked twice.
             retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         )
+        notice_closed_connections(self._pool)
         self._redis = Redis.from_pool(self._pool)
         self.scenarios = Scenarios(self._redis)
         self.block_changes = BlockChanges(self._redis)

@@ -22,6 +22,7 @@ from serving_api.access.scopes import ANYBODY, NOBODY, Caller
 from serving_api.access.scopes import Scope as AccessScope
 from serving_api.access.settings import AccessSettings
 from serving_api.access.tokens import Tokens
+from serving_api.redis_connections import notice_closed_connections
 
 REDIS_TIMEOUT_SECONDS = 0.5
 CANCEL_AGAIN_SECONDS = 0.1
@@ -53,6 +54,7 @@ class Access:
         redis = self._redis = Redis.from_url(
             redis_url, socket_timeout=REDIS_TIMEOUT_SECONDS, socket_connect_timeout=REDIS_TIMEOUT_SECONDS
         )
+        notice_closed_connections(redis.connection_pool)
         self._off = settings.api_auth == "off"
         self._keys = KeyRing(redis) if settings.api_auth in ("keys", "both") else None
         self._tokens = Tokens(settings) if settings.api_auth in ("oidc", "both") else None

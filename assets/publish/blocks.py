@@ -161,7 +161,7 @@ def compare_blocks(engine: Engine, client: Redis, sample: int = USERS_COMPARED) 
 
 
 def _pull(engine: Engine, client: Redis, user_id: str) -> PulledBlocks:
-    """What the user asked for over HTTP came before what is asked for now, and must not stay on top of it."""
+    """Carry what the user asked for over HTTP: it came before a change by command, and must not stay on top of it."""
     pulled = pull_blocks(engine, client, [user_id])
     pulled.require_readable()
     return pulled

@@ -173,10 +173,13 @@ def test_while_the_new_index_is_damaged_the_one_before_answers(client: Redis, re
         until(lambda: search(api)["release"] != old)
     # Another process, that opened the old one, meets the new one damaged.
     rollback(client)
+    live = publish(client, sample_release("other")).meta.release
+    client.hset(contract.search_key(live), "description", b"nothing")
+    rollback(client)
     with running_api(redis_url) as api:
         assert search(api)["release"] == old
-        live = publish(client, sample_release("other")).meta.release
-        client.hset(contract.search_key(live), "description", b"nothing")
+        # Damaged before it is seen: one that has no index at all is another case.
+        client.mset({contract.LIVE: live, contract.PREVIOUS: old})
         until(lambda: search(api)["fallback_reason"] == "previous_release")
         assert search(api)["release"] == old
 

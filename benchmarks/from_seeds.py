@@ -19,10 +19,9 @@ import numpy as np
 import pandas as pd
 from adbc_driver_postgresql import dbapi
 
-from assets.metrics.intervals import mean_with_interval, paired_difference
 from assets.metrics.protocol import HEADLINE, per_user_metrics
 from assets.slates import HORIZON_DAYS, LIST_LENGTH
-from orchestration.cli.rendering import print_json, print_table
+from benchmarks.compared import tell_beside_popular
 from orchestration.platform import open_platform
 from serving_api.pages import Window
 from serving_api.seed_lists import SeedsAsked
@@ -123,20 +122,10 @@ def main() -> None:
         values[name] = per_user_metrics(listed, relevant)[1][HEADLINE]
     if not len(relevant):
         parser.error(f"nobody new in the {chosen.days} days after {release} had {SEEDS} {chosen.seeds} and went on")
-    difference: dict[str, Any] = paired_difference(values["from seeds"], values["popular"], "popular", HEADLINE, SEED)
     people = len(relevant["user_key"].unique())
-    if chosen.json:
-        means = {name: mean_with_interval(each, SEED) for name, each in values.items()}
-        print_json({"release": release, "people": people, "metric": HEADLINE, **means, "difference": difference})
-        return
-    print_table(
-        f"{people:,} people new in the {chosen.days} days after {release}, {HEADLINE}",
-        ("list", "mean"),
-        [
-            *((name, f"{each.mean():.4f}") for name, each in values.items()),
-            ("difference", f"{difference['delta']:.4f}, 95 % {[round(end, 4) for end in difference['ci95']]}"),
-        ],
-    )
+    told = {"release": release, "people": people}
+    title = f"{people:,} people new in the {chosen.days} days after {release}, {HEADLINE}"
+    tell_beside_popular("from seeds", values, told, title, SEED, as_json=chosen.json)
 
 
 if __name__ == "__main__":

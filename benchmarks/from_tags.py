@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 
 from assets.candidates.history import History
 from assets.listens import Listens
-from assets.metrics.intervals import mean_with_interval, paired_difference
 from assets.metrics.protocol import HEADLINE, per_user_metrics
 from assets.public import LEAST_LISTENERS
 from assets.publish.popular_content import LEAST_TRACKS
 from assets.publish.tag_content import MOST_TAGS, TAG_TRACKS
 from assets.similar.sources import Blend, PlainCosine, SimilarConfig, nearest
 from assets.slates import LIST_LENGTH
-from orchestration.cli.rendering import print_json, print_table
+from benchmarks.compared import tell_beside_popular
 from serving_api.contract import RankedList
 from serving_api.seeds import of_tag, ranked
 
@@ -138,19 +137,9 @@ def main() -> None:
     chosen = parser.parse_args()
     tags, values = judged(chosen.folder)
     people = len(values["popular"])
-    difference: dict[str, Any] = paired_difference(values["from tags"], values["popular"], "popular", HEADLINE, SEED)
-    if chosen.json:
-        means = {name: mean_with_interval(each, SEED) for name, each in values.items()}
-        print_json({"people": people, "tags": tags, "metric": HEADLINE, **means, "difference": difference})
-        return
-    print_table(
-        f"{people:,} people, {tags:,} tags, {HEADLINE}",
-        ("list", "mean"),
-        [
-            *((name, f"{each.mean():.4f}") for name, each in values.items()),
-            ("difference", f"{difference['delta']:.4f}, 95 % {[round(end, 4) for end in difference['ci95']]}"),
-        ],
-    )
+    told = {"people": people, "tags": tags}
+    title = f"{people:,} people, {tags:,} tags, {HEADLINE}"
+    tell_beside_popular("from tags", values, told, title, SEED, as_json=chosen.json)
 
 
 if __name__ == "__main__":

@@ -179,7 +179,8 @@ test("a list that is on its way while something is blocked is not kept", async (
   await assert.rejects(client.recommendations("user_7"), NoAnswerError);
 });
 
-test("what waits to be told again of a block does not come after what was said later", async () => {
+/** A block that waits to be told again, as Redis is paused, and what was answered to all that is told. */
+async function blockThatWaits() {
   await stage("redis/pause");
   let waits = (): void => undefined;
   const waiting = new Promise<void>((resolve) => (waits = resolve));
@@ -192,6 +193,11 @@ test("what waits to be told again of a block does not come after what was said l
   const { client } = watched({ fetch: telling, retry: { retries: 6 } }, () => waits());
   const blocked = client.block("user_9", "track", "t-1");
   await waiting;
+  return { client, told, blocked };
+}
+
+test("what waits to be told again of a block does not come after what was said later", async () => {
+  const { client, told, blocked } = await blockThatWaits();
   await stage("redis/resume");
   await client.unblock("user_9", "track", "t-1");
   await blocked;
@@ -200,18 +206,7 @@ test("what waits to be told again of a block does not come after what was said l
 });
 
 test("a change that waits for another ends when its caller says so, and the next one keeps its place", async () => {
-  await stage("redis/pause");
-  let waits = (): void => undefined;
-  const waiting = new Promise<void>((resolve) => (waits = resolve));
-  const told: string[] = [];
-  const telling: typeof fetch = async (input, init) => {
-    const response = await fetch(input, init);
-    told.push(`${init?.method} ${response.status}`);
-    return response;
-  };
-  const { client } = watched({ fetch: telling, retry: { retries: 6 } }, () => waits());
-  const blocked = client.block("user_9", "track", "t-1");
-  await waiting;
+  const { client, told, blocked } = await blockThatWaits();
   const aborted = new AbortController();
   const given = client.unblock("user_9", "track", "t-1", { signal: aborted.signal });
   const last = client.unblock("user_9", "track", "t-1");

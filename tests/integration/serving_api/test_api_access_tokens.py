@@ -14,7 +14,7 @@ import orjson
 import pytest
 from api_client import document, problem, running_api
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from identity_provider import KeyServer, SigningKey, key_server
+from identity_provider import KeyServer, SigningKey
 from redis import Redis
 from sample_release import sample_release
 
@@ -23,18 +23,6 @@ from serving_api import models
 
 OWN = "/v1/users/user_7/recommendations"
 OTHER = "/v1/users/user_8/recommendations"
-
-
-@pytest.fixture(scope="module")
-def signing() -> SigningKey:
-    return SigningKey("first")
-
-
-@pytest.fixture
-def provider(signing: SigningKey) -> Iterator[KeyServer]:
-    with key_server() as running:
-        running.keys = [signing.jwk]
-        yield running
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from api_process import ApiProcess, api_process
 from generated_requests import Seen, ask
-from identity_provider import KeyServer, SigningKey, key_server
+from identity_provider import KeyServer, SigningKey
 from redis import Redis
 from schemathesis import Case
 from schemathesis.core.transport import Response
@@ -24,18 +24,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 BY_KEY, BY_LISTENER, BY_NOBODY = 6000, 2000, 2000
 OPEN = ("/livez", "/readyz")
 REFUSED_UNREAD = {400, 404, 405, 421, 431}
-
-
-@pytest.fixture(scope="module")
-def signing() -> SigningKey:
-    return SigningKey("first")
-
-
-@pytest.fixture
-def provider(signing: SigningKey) -> Iterator[KeyServer]:
-    with key_server() as running:
-        running.keys = [signing.jwk]
-        yield running
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """Bodies and queries that are made to hurt, and what must be told to nobody."""
 
 import gzip
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from api_client import problem, recommendations, running_api
+from api_client import problem, recommendations
 from api_process import api_process
 from raw_connections import connected, ends
 from redis import Redis
@@ -20,15 +19,6 @@ from serving_api.problems import MOST_FAULTS
 LIST = "/v1/users/user_7/recommendations"
 BATCH = "/v1/recommendations:batchGet"
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture(scope="module")
-def api(module_redis_url: str) -> Iterator[httpx.Client]:
-    """The API, with the sample release live; tests only read."""
-    with Redis.from_url(module_redis_url) as client:
-        publish(client, sample_release())
-    with running_api(module_redis_url) as running:
-        yield running
 
 
 def body_of(text: str) -> bytes:

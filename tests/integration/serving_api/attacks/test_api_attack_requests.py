@@ -23,15 +23,6 @@ HOST = b"Host: localhost\r\n"
 JSON = {"Content-Type": "application/json"}
 
 
-@pytest.fixture(scope="module")
-def api(module_redis_url: str) -> Iterator[httpx.Client]:
-    """The API, with the sample release live; tests only read."""
-    with Redis.from_url(module_redis_url) as client:
-        publish(client, sample_release())
-    with running_api(module_redis_url) as running:
-        yield running
-
-
 def answers(api: httpx.Client, request: bytes) -> list[bytes]:
     """All that is answered on a connection that is not used further."""
     with connected(api.base_url, 1, request + b"GET /livez HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n") as (

@@ -168,18 +168,16 @@ _KEEP = text(
     f" from {GIVEN_CHANGES} where given.blocked) as kept where blocks.user_key = kept.user_key"
     " and blocks.item_kind = kept.kind and blocks.item_key = kept.item_key and blocks.file_id is not null"
 )
-_OTHER_NAMES = (
-    "select others.{0}_key from {{{0}_identities}} as own inner join {{{0}_identities}} as others"
-    " using (canonical_{0}_key) where own.{0}_key = {0}s.{0}_key"
-    " union all select others.{0}_key from {{{0}_identities}} as others"
-    " where others.canonical_{0}_key = {0}s.{0}_key"
-    " union all select own.canonical_{0}_key from {{{0}_identities}} as own where own.{0}_key = {0}s.{0}_key"
-    " union all select {0}s.{0}_key"
+_CANONICAL = (
+    "coalesce((select canonical_{0}_key from {{{0}_identities}} as own where own.{0}_key = {0}s.{0}_key), {0}s.{0}_key)"
 )
 _TAKEN_BACK = (
-    f" using (select users.user_key, given.kind, names.item_key from {GIVEN_CHANGES} cross join lateral ("
-    f"{_OTHER_NAMES.format('track')} union all {_OTHER_NAMES.format('artist')}) as names (item_key)"
-    " where not given.blocked and names.item_key is not null) as taken where blocks.user_key = taken.user_key"
+    f" using (select users.user_key, given.kind, names.item_key from {GIVEN_CHANGES} cross join lateral"
+    f" (select {_CANONICAL.format('track')} as track_key, {_CANONICAL.format('artist')} as artist_key) as canonical"
+    " cross join lateral (select canonical.track_key union all select canonical.artist_key union all"
+    " select track_key from {track_identities} as others where canonical_track_key = canonical.track_key union all"
+    " select artist_key from {artist_identities} as others where canonical_artist_key = canonical.artist_key"
+    ") as names (item_key) where not given.blocked) as taken where blocks.user_key = taken.user_key"
     " and blocks.item_kind = taken.kind and blocks.item_key = taken.item_key"
 )
 _UNBLOCK = "delete from raw.blocks as blocks" + _TAKEN_BACK

@@ -1,13 +1,11 @@
 """What happens to releases, to their publisher, and to readers who scroll across them."""
 
 import asyncio
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from unittest.mock import patch
 
+from killed_process import kill_when_it_says
 from sample_release import release_ids
 
 from assets.publish.content import ReleaseError
@@ -16,7 +14,6 @@ from assets.publish.spool import Spool
 from faults.campaign import Campaign, Fault
 from faults.clients import Scroll
 from faults.known import NOTHING, USERS, KnownRelease
-from tests.repository import ROOT
 
 FLIPS = 8
 ROLLBACKS = 6
@@ -128,18 +125,8 @@ async def publisher_killed(campaign: Campaign) -> None:
 
 def _kill_publisher(campaign: Campaign, release: KnownRelease) -> None:
     redis = campaign.redis
-    publisher = subprocess.Popen(
-        [sys.executable, "-c", _PUBLISHER, str(redis.port), redis.password, release.marker, str(COMMANDS_BEFORE)],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests' / 'integration'}"},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert publisher.stdout is not None
-    with publisher.stdout:
-        assert publisher.stdout.readline() == "in the middle\n"
-        publisher.kill()
-        publisher.wait()
+    told = (str(redis.port), redis.password, release.marker, str(COMMANDS_BEFORE))
+    kill_when_it_says("in the middle", _PUBLISHER, *told)
 
 
 async def everybody_scrolls(campaign: Campaign) -> None:

@@ -1,18 +1,13 @@
 """A publisher killed at any instant: the old release or the new one is live, and a rerun leaves no trace."""
 
-import os
-import signal
-import subprocess
-import sys
-
 import pytest
+from killed_process import kill_when_it_says
 from redis import Redis
 from sample_release import contents, release_ids, sample_release
 
 from assets.publish.plan import plan_release
 from assets.publish.release import publish
 from serving_api.contract import LIVE
-from tests.repository import ROOT
 
 # Publishes the second release and stops for good at the instant named by its second argument.
 PUBLISHER = """
@@ -62,18 +57,7 @@ INSTANTS = [
 
 
 def kill_a_publisher_when(instant: str, url: str) -> None:
-    publisher = subprocess.Popen(
-        [sys.executable, "-c", PUBLISHER, url, instant],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests' / 'integration'}"},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert publisher.stdout is not None
-    with publisher.stdout:
-        assert publisher.stdout.readline() == "stalled\n"
-        publisher.send_signal(signal.SIGKILL)
-        assert publisher.wait() == -signal.SIGKILL
+    kill_when_it_says("stalled", PUBLISHER, url, instant)
 
 
 @pytest.mark.parametrize("instant", INSTANTS)

@@ -28,6 +28,9 @@ REDIS_DATABASES = 16
 _TRIES = 1200
 _BETWEEN_TRIES_SECONDS = 0.1
 _TAKER = "by"
+WORKER = "worker"
+# They reach past a worker's own database, so they would disturb a test that runs beside.
+_WHOLE_REDIS = ("-config", "+config|get", "-client", "+client|list", "-acl", "-debug", "-flushall", "-shutdown")
 
 
 @dataclass(frozen=True)
@@ -109,9 +112,12 @@ class SharedServers:
 
     @contextmanager
     def redis(self) -> Iterator[str]:
-        """The URL of an empty database of Redis that nobody else uses meanwhile."""
+        """The URL of an empty database of Redis that nobody else uses meanwhile.
+
+        What touches the whole server is refused there; a test that needs it is marked `own_redis`.
+        """
         number = self._take()
-        url = f"{self.endpoints.redis_url.rpartition('/')[0]}/{number}"
+        url = self._redis_url(number)
         try:
             yield url
         finally:
@@ -121,7 +127,10 @@ class SharedServers:
 
     def keep_redis(self) -> str:
         """The URL of an empty database of Redis that stays with the caller until the session ends."""
-        return f"{self.endpoints.redis_url.rpartition('/')[0]}/{self._take()}"
+        return self._redis_url(self._take())
+
+    def _redis_url(self, number: int) -> str:
+        return f"redis://{WORKER}:secret@{self.endpoints.redis_url.rpartition('/')[0].rpartition('@')[2]}/{number}"
 
     def _take(self) -> int:
         """The number of a database that is free, or becomes free soon. Raises TimeoutError saying who has which."""
@@ -175,7 +184,19 @@ def start(settings: Settings, folder: Path) -> SharedServers:
         off.append("ALTER SYSTEM SET wal_init_zero = off")
         execute(servers.endpoints.warehouse_url, *map(sql.SQL, off), sql.SQL("SELECT pg_reload_conf()"))
 
+    def without_the_whole_redis() -> None:
+        with redis.Redis.from_url(servers.endpoints.redis_url) as client:
+            client.acl_setuser(
+                WORKER,
+                enabled=True,
+                passwords=["+secret"],
+                keys=["*"],
+                channels=["*"],
+                commands=["+@all", *_WHOLE_REDIS],
+            )
+
     servers.once("settings", without_durability)
+    servers.once("redis", without_the_whole_redis)
     return servers
 
 

@@ -121,6 +121,7 @@ def reading_only(client: Redis) -> Iterator[Redis]:
         client.acl_deluser("reading")
 
 
+@pytest.mark.own_redis
 def test_without_redis_nothing_changes_and_what_is_taken_back_while_it_fails_stays_hidden_until_the_same_again(
     loader: Engine, client: Redis, warehouse_url: str
 ) -> None:

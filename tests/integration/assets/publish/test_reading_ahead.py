@@ -32,6 +32,7 @@ def test_a_reader_that_stops_early_leaves_no_answer_behind(client: Redis) -> Non
     assert client.get("another") is None
 
 
+@pytest.mark.own_redis
 def test_a_connection_that_is_closed_meanwhile_is_made_again(client: Redis, redis_url: str) -> None:
     client.hset("hash", mapping={str(number): "x" * 100 for number in range(3000)})
     found: list[bytes] = []
@@ -43,6 +44,7 @@ def test_a_connection_that_is_closed_meanwhile_is_made_again(client: Redis, redi
     assert len(found) == len(set(found)) == 3000
 
 
+@pytest.mark.own_redis
 def test_what_was_under_way_when_a_connection_was_closed_is_written_all_the_same(
     client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

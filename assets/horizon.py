@@ -4,6 +4,7 @@ from datetime import date
 
 from adbc_driver_postgresql import dbapi
 
+from assets.listens import unlikely_as_of
 from assets.slates import HORIZON_DAYS
 from warehouse.dates import sql_date
 from warehouse.errors import AudoticsError
@@ -35,12 +36,15 @@ def horizon_is_closed(day: str) -> str:
 
 
 def somebody_to_judge(day: str) -> str:
-    """SQL: somebody listened in the horizon of a date who had listened before it."""
+    """SQL: somebody listened in the horizon of a date who had listened before it, and was not known then not to be a
+    person.
+    """
     return (
         "exists (select from core.fct_listens as later"
         f" where later.listened_at >= {_midnight(day)} and later.listened_at < {_midnight(f'{day} + {HORIZON_DAYS}')}"
         " and exists (select from core.fct_listens as earlier"
-        f" where earlier.user_key = later.user_key and earlier.listened_at < {_midnight(day)}))"
+        f" where earlier.user_key = later.user_key and earlier.listened_at < {_midnight(day)})"
+        f" and not {unlikely_as_of(day, 'later')})"
     )
 
 

@@ -127,7 +127,7 @@ def feat_track(as_of: date) -> Suite:
                 "no more listeners than listens",
                 "select * from {batch} where listeners > listens or listeners_30d > listens_30d",
             ),
-            _every_listen_counted(as_of),
+            _every_listen_counted(as_of, _of_people(as_of)),
         ),
     )
 
@@ -171,7 +171,7 @@ def feat_artist(as_of: date) -> Suite:
         expectations=(
             _expect("ExpectColumnValuesToBeUnique", column="artist_key"),
             _no_rows("no more listeners than listens", "select * from {batch} where listeners > listens"),
-            _every_listen_counted(as_of, "and artist_key is not null"),
+            _every_listen_counted(as_of, f"and artist_key is not null {_of_people(as_of)}"),
         ),
     )
 
@@ -184,6 +184,14 @@ def _one_row_per(*columns: str) -> Expectation:
 
 def _rows(model: str, as_of: date) -> str:
     return f"select * from features.{model} where as_of = {sql_date(as_of)}"
+
+
+def _of_people(as_of: date) -> str:
+    """SQL: and the listener was not known, as of the date, not to be a person: others do not count for tracks."""
+    return (
+        "and not exists (select from core.dim_unlikely_listeners as unlikely"
+        f" where unlikely.user_key = fct_listens.user_key and unlikely.unlikely_since <= {sql_date(as_of)})"
+    )
 
 
 def _every_listen_counted(as_of: date, condition: str = "") -> Expectation:

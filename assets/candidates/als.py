@@ -24,16 +24,23 @@ class AlsConfig:
 
 
 def fit_track_vectors(history: History, config: AlsConfig) -> Floats:
-    """The track side of the implicit-feedback factorisation of Hu, Koren and Volinsky (2008), from all of a history.
+    """The track side of the implicit-feedback factorisation of Hu, Koren and Volinsky (2008), from all that a
+    history has to learn from.
 
-    Float32 (tracks, factors), one row per track code. On one kind of CPU the same history, config and seed give the
-    same bits, in any number of threads: each row is solved by one, and BLAS runs on one. Another kind of CPU has other
-    BLAS kernels, which round differently.
+    Float32 (tracks, factors), one row per track code; zeros where nothing is learned of a track. On one kind of CPU the
+    same history, config and seed give the same bits, in any number of threads: each row is solved by one, and BLAS runs
+    on one. Another kind of CPU has other BLAS kernels, which round differently.
     """
+    plays, known = history.learned.plays(), history.learned.listeners > 0
     with _one_blas_thread():
         model = _model(config)
-        model.fit(history.plays(), show_progress=False)
-    vectors: Floats = model.item_factors
+        # As if the others did not exist: where the fit begins depends on how many tracks there are.
+        model.fit(plays if known.all() else plays[:, np.flatnonzero(known)], show_progress=False)
+    found: Floats = model.item_factors
+    if known.all():
+        return found
+    vectors = np.zeros((len(known), config.factors), np.float32)
+    vectors[known] = found
     return vectors
 
 
@@ -52,10 +59,12 @@ class Als:
             model.item_factors = track_vectors
             self._users = model.recalculate_user(np.arange(recent.shape[0]), recent)
         self._tracks = track_vectors
+        self._unknown = np.flatnonzero(history.learned.listeners == 0)
 
     def scores(self, user_codes: Ints) -> Floats:
         dense: Floats = self._users[user_codes] @ self._tracks.T
         dense[user_codes < 0] = ABSENT
+        dense[:, self._unknown] = ABSENT
         return dense
 
 

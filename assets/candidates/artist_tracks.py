@@ -37,7 +37,7 @@ class LovedArtists:
     def __init__(self, history: History, catalogue: Catalogue, config: ArtistTracksConfig) -> None:
         by_track = _by_artist(history, catalogue)
         self._affinity = (history.plays(config.play_decay_days) @ by_track).tocsr()
-        self._shares = _shares(history, by_track, config.popularity_decay_days)
+        self._shares = _shares(history.learned, by_track, config.popularity_decay_days)
 
     def scores(self, user_codes: Ints) -> Floats:
         return only_positive(rows_of(self._affinity, user_codes) @ self._shares)
@@ -55,8 +55,8 @@ class SimilarArtists:
     def __init__(self, history: History, catalogue: Catalogue, config: ArtistTracksConfig) -> None:
         by_track = _by_artist(history, catalogue)
         affinity = (history.plays(config.play_decay_days) @ by_track).tocsr()
-        self._affinity = (affinity @ _similar(history, catalogue, config)).tocsr()
-        self._shares = _shares(history, by_track, config.popularity_decay_days)
+        self._affinity = (affinity @ _similar(history.learned, catalogue, config)).tocsr()
+        self._shares = _shares(history.learned, by_track, config.popularity_decay_days)
 
     def scores(self, user_codes: Ints) -> Floats:
         return only_positive(rows_of(self._affinity, user_codes) @ self._shares)
@@ -78,7 +78,8 @@ def _shares(history: History, by_track: sparse.csr_matrix, decay_days: float) ->
     of_artist = plays @ by_track
     shares = by_track.T.tocsr()
     row = np.repeat(np.arange(shares.shape[0]), np.diff(shares.indptr))
-    shares.data = (plays[shares.indices] / of_artist[row]).astype(np.float32)
+    # Of an artist whom nobody is known to hear, no track has a share.
+    shares.data = (plays[shares.indices] / np.where(of_artist > 0, of_artist, 1.0)[row]).astype(np.float32)
     return shares
 
 
@@ -91,5 +92,5 @@ def _similar(history: History, catalogue: Catalogue, config: ArtistTracksConfig)
     newest = np.full(len(history.sessions), np.inf)
     np.minimum.at(newest, history.session_code, history.age_days)
     decay = decayed(newest, config.session_decay_days)
-    holds = session_weights(history.session_code[known], artist[history.track_code[known]], decay)
+    holds = session_weights(history.session_code[known], artist[history.track_code[known]], decay, artists)
     return conditional(holds, config.shrinkage, config.neighbours)

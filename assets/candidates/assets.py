@@ -35,7 +35,7 @@ def candidates_path(as_of: date, slate: Slate) -> str:
     kinds={"python", "parquet"},
     owners=OWNERS,
     code_version=code_digest("assets.candidates.pool", "assets.candidates.anchors"),
-    deps=[dg.AssetKey(["core", "fct_listens"]), dg.AssetKey(["core", "dim_tracks"])],
+    deps=[dg.AssetKey(["core", name]) for name in ("fct_listens", "dim_tracks", "dim_unlikely_listeners")],
 )
 def candidates(context: dg.AssetExecutionContext, warehouse: PostgresResource, lake: LakeResource) -> Materialized:
     """Tracks put forward for every user with a listen before `as_of`: each source's score and rank, and the anchors."""

@@ -32,11 +32,13 @@ class CountryPopular:
         user, country, countries = memberships(catalogue.countries, history.users)
         shape = (len(history.users), countries)
         self._lives = sparse.csr_matrix((np.ones(len(user), np.float32), (user, country)), shape=shape)
-        recent = history.age_days <= config.window_days
-        pairs = (history.user_code[recent], history.track_code[recent])
-        heard = sparse.csr_matrix((np.ones(len(pairs[0]), np.float32), pairs), shape=history.heard.shape)
+        learned = history.learned
+        recent = learned.age_days <= config.window_days
+        pairs = (learned.user_code[recent], learned.track_code[recent])
+        heard = sparse.csr_matrix((np.ones(len(pairs[0]), np.float32), pairs), shape=learned.heard.shape)
         heard.data[:] = 1.0
-        listeners = (self._lives.T @ heard).tocsr()
+        lives = self._lives[history.user_codes(learned.users)]
+        listeners = (lives.T @ heard).tocsr()
         listeners.data[listeners.data < config.least_listeners] = 0.0
         self._listeners = listeners
 

@@ -42,13 +42,14 @@ class Ease:
     name = "ease"
 
     def __init__(self, history: History, config: EaseConfig) -> None:
-        listeners = np.bincount(history.heard.indices, minlength=len(history.tracks))
-        self._columns = np.sort(np.argsort(-listeners, kind="stable")[: config.tracks])
+        listeners = history.learned.listeners
+        most_heard = np.argsort(-listeners, kind="stable")[: config.tracks]
+        self._columns = np.sort(most_heard[listeners[most_heard] > 0])
         plays = history.plays(config.play_decay_days)[:, self._columns]
         plays.data = np.log1p(plays.data)
         self._plays = plays
         self._width = len(history.tracks)
-        gram = _gram(history.heard[:, self._columns])
+        gram = _gram(history.learned.heard[:, self._columns])
         gram[np.diag_indices_from(gram)] += config.regularization
         with threadpool_limits(_BLAS_THREADS, "blas"):
             # In place: LAPACK takes the transpose, which is the matrix itself, in its own order of memory.

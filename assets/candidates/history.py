@@ -1,5 +1,6 @@
 """What was known before `as_of`, as the matrices that every candidate source is fitted on."""
 
+from copy import copy
 from datetime import date
 from functools import cached_property
 
@@ -42,8 +43,36 @@ class History:
         self.tracks, self.track_code = _codes(listens.track_key)
         self.sessions, self.session_code = _codes(listens.session_key)
         self.age_days = (instant - listens.listened_at) / SECONDS_PER_DAY
-        self.heard = self.plays()
-        self.heard.data[:] = 1.0
+        self.heard = _ones(self.plays())
+        self._of_people: History | None = None
+        if len(unlikely := listens.unlikely.known_as_of(as_of)):
+            of_people = ~np.isin(listens.user_key, unlikely)
+            if of_people.any() and not of_people.all():
+                self._of_people = self._part(of_people)
+
+    @property
+    def learned(self) -> "History":
+        """The part that says something about others: what a source learns, it learns from this, and what it knows of
+        the user whom it is asked about, from the whole.
+
+        Its tracks are those of the whole, its users and sessions those of people. Where no user is known not to be one,
+        or all are, it is the history itself.
+        """
+        return self._of_people or self
+
+    def _part(self, kept: npt.NDArray[np.bool_]) -> "History":
+        """The history of some of the listens, in which tracks have the codes that they have in this one."""
+        part = copy(self)
+        part.users, part.user_code = _codes(self.users[self.user_code[kept]])
+        part.sessions, part.session_code = _codes(self.sessions[self.session_code[kept]])
+        part.track_code, part.age_days = self.track_code[kept], self.age_days[kept]
+        part.heard = _ones(part.plays())
+        return part
+
+    @cached_property
+    def listeners(self) -> npt.NDArray[np.int64]:
+        """How many users heard each track: int64 (tracks,). In `learned`, that may be none."""
+        return np.bincount(self.heard.indices, minlength=len(self.tracks))
 
     def plays(self, decay_days: float | None = None) -> sparse.csr_matrix:
         """Listens per (user, track), each weighted by `decayed` when decay_days is given: float32 CSR."""
@@ -77,6 +106,12 @@ def _codes(keys: Ints) -> tuple[Ints, Ints]:
     for start in range(0, len(keys), _BLOCK):
         codes[start : start + _BLOCK] = np.searchsorted(unique, keys[start : start + _BLOCK])
     return unique, codes
+
+
+def _ones(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    """1 wherever the matrix has an entry, in place."""
+    matrix.data[:] = 1.0
+    return matrix
 
 
 def rows_of(matrix: sparse.csr_matrix, codes: Ints) -> sparse.csr_matrix:

@@ -33,7 +33,7 @@ class ItemNeighbours:
     name = "item_neighbours"
 
     def __init__(self, history: History, config: ItemNeighboursConfig) -> None:
-        weighted = bm25(history.plays(), config.k1, config.b)
+        weighted = bm25(history.learned.plays(), config.k1, config.b)
         by_track = weighted.T.tocsr()
         # Block by block, so that only what is kept is ever held whole.
         blocks = range(0, by_track.shape[0], _BLOCK)

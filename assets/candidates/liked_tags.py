@@ -32,12 +32,14 @@ class LikedTags:
     def __init__(self, history: History, catalogue: Catalogue, config: LikedTagsConfig) -> None:
         track, tag, tags = memberships(catalogue.tags, history.tracks)
         tracks = len(history.tracks)
-        rarity = np.log1p(tracks / np.maximum(np.bincount(tag, minlength=tags), 1))
+        learned = history.learned
+        known = learned.listeners > 0
+        rarity = np.log1p(known.sum() / np.maximum(np.bincount(tag[known[track]], minlength=tags), 1))
         tagged = sparse.csr_matrix((rarity[tag], (track, tag)), shape=(tracks, tags))
         tagged = unit_rows(tagged)
         self._taste = (history.plays(config.play_decay_days) @ tagged).tocsr()
         plays = np.bincount(
-            history.track_code, weights=decayed(history.age_days, config.popularity_decay_days), minlength=tracks
+            learned.track_code, weights=decayed(learned.age_days, config.popularity_decay_days), minlength=tracks
         )
         self._tagged = sparse.csr_matrix(tagged.T.multiply(np.log1p(plays)[None, :]), dtype=np.float32)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from assets.candidates.history import History
+from assets.candidates.source import ABSENT
 from assets.listens import Floats, Ints
 
 
@@ -19,12 +20,13 @@ class Popular:
     name = "popular"
 
     def __init__(self, history: History, config: PopularConfig) -> None:
-        recent = history.age_days <= config.window_days
-        tracks = len(history.tracks)
-        in_window = np.bincount(history.track_code[recent], minlength=tracks)
-        ever = np.bincount(history.track_code, minlength=tracks)
+        learned, tracks = history.learned, len(history.tracks)
+        recent = learned.age_days <= config.window_days
+        in_window = np.bincount(learned.track_code[recent], minlength=tracks)
+        ever = np.bincount(learned.track_code, minlength=tracks)
         # The all-time share stays below 1, so it never outweighs one listen in the window.
-        self._score = (in_window + ever / (ever.max() + 1.0)).astype(np.float32)
+        score = in_window + ever / (ever.max() + 1.0)
+        self._score = np.where(ever > 0, score, ABSENT).astype(np.float32)
 
     def scores(self, user_codes: Ints) -> Floats:
         return np.tile(self._score, (len(user_codes), 1))

@@ -41,10 +41,11 @@ class SessionCooccurrence:
     name = "session_cooccurrence"
 
     def __init__(self, history: History, config: SessionCooccurrenceConfig) -> None:
-        newest = np.full(len(history.sessions), np.inf)
-        np.minimum.at(newest, history.session_code, history.age_days)
+        learned = history.learned
+        newest = np.full(len(learned.sessions), np.inf)
+        np.minimum.at(newest, learned.session_code, learned.age_days)
         decay = decayed(newest, config.session_decay_days)
-        holds = session_weights(history.session_code, history.track_code, decay)
+        holds = session_weights(learned.session_code, learned.track_code, decay, len(learned.tracks))
         self.neighbours = conditional(holds, config.shrinkage, config.neighbours)
         self.plays = history.plays(config.play_decay_days)
 
@@ -52,13 +53,13 @@ class SessionCooccurrence:
         return only_positive(rows_of(self.plays, user_codes) @ self.neighbours)
 
 
-def session_weights(group: Ints, track: Ints, group_weight: npt.NDArray[np.float64]) -> sparse.csr_matrix:
-    """Which groups hold which tracks: float32 CSR (groups, tracks), every entry sqrt(weight of the group).
+def session_weights(group: Ints, track: Ints, group_weight: npt.NDArray[np.float64], tracks: int) -> sparse.csr_matrix:
+    """Which groups hold which of so many tracks: float32 CSR (groups, tracks), every entry sqrt(weight of the group).
 
     A group weighs group_weight / sqrt(its distinct tracks), so the product of two columns is the weight of the groups
     that hold both tracks.
     """
-    shape = (len(group_weight), int(track.max()) + 1)
+    shape = (len(group_weight), tracks)
     holds = sparse.csr_matrix((np.ones(len(group), dtype=np.float32), (group, track)), shape=shape)
     size = np.diff(holds.indptr)
     root = np.sqrt(group_weight / np.sqrt(np.maximum(size, 1)))

@@ -35,7 +35,7 @@ class Transitions:
     name = "transitions"
 
     def __init__(self, history: History, config: TransitionsConfig) -> None:
-        followed = _followed(history, config)
+        followed = _followed(history.learned, config)
         weight = np.asarray(followed.sum(axis=1)).ravel() + config.shrinkage
         followed.data /= np.repeat(weight, np.diff(followed.indptr))
         self._next = strongest(followed.astype(np.float32), config.neighbours)

@@ -27,8 +27,8 @@ class Trending:
     name = "trending"
 
     def __init__(self, history: History, config: TrendingConfig) -> None:
-        week = listeners_within(history, config.week_days)
-        month = listeners_within(history, config.month_days) * (config.week_days / config.month_days)
+        week = listeners_within(history.learned, config.week_days)
+        month = listeners_within(history.learned, config.month_days) * (config.week_days / config.month_days)
         score = (week + config.smoothing) / (month + config.smoothing)
         self._score = np.where(week > 0, score, ABSENT).astype(np.float32)
 

@@ -36,17 +36,19 @@ class UserNeighbours:
     name = "user_neighbours"
 
     def __init__(self, history: History, config: UserNeighboursConfig) -> None:
+        learned = history.learned
         taste = history.plays(config.taste_decay_days)
         taste.data = np.log1p(taste.data)
-        rarity = np.log1p(taste.shape[0] / np.maximum(np.bincount(taste.indices, minlength=taste.shape[1]), 1))
+        rarity = np.log1p(len(learned.users) / np.maximum(learned.listeners, 1))
         taste.data *= rarity[taste.indices].astype(np.float32)
         self._taste = unit_rows(taste)
-        plays = history.plays(config.play_decay_days)
+        plays = learned.plays(config.play_decay_days)
         # Those who still play: of a peer who left there is nothing to vote with.
         activity = np.asarray(plays.sum(axis=1)).ravel()
-        self._peers = np.sort(np.argsort(-activity, kind="stable")[: config.most_active])
+        peers = np.sort(np.argsort(-activity, kind="stable")[: config.most_active])
+        self._peers = history.user_codes(learned.users[peers])
         self._peer_taste = self._taste[self._peers].T.tocsr()
-        plays = plays[self._peers]
+        plays = plays[peers]
         plays.data = np.log1p(plays.data)
         self._peer_plays = plays
         self._neighbours = config.neighbours

@@ -36,7 +36,7 @@ class EvaluationOptions(dg.Config):
     kinds={"python", "postgres"},
     owners=OWNERS,
     code_version=code_digest("assets.evaluation.store"),
-    deps=[recommendations, dg.AssetKey(["core", "fct_listens"])],
+    deps=[recommendations, *(dg.AssetKey(["core", name]) for name in ("fct_listens", "dim_unlikely_listeners"))],
     metadata={"dagster/table_name": "ml.model_evaluations"},
 )
 def model_evaluations(

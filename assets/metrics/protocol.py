@@ -1,6 +1,6 @@
 """The evaluation protocol: global split in time, every track a candidate, NDCG and recall of lists of 100.
 
-Users count when they listened before `as_of` and have a relevant track in the horizon. Gain is 1;
+Users count when they are people, listened before `as_of` and have a relevant track in the horizon. Gain is 1;
 NDCG@k = sum over hits 1/log2(rank+1), over its best possible value with min(k, relevant) hits;
 Recall@k = hits@k / min(k, relevant). Means over users; a user without a list counts as 0.
 """
@@ -45,11 +45,12 @@ class SlateEvaluation:
 def relevant_tracks(before: Listens, horizon: Listens, as_of: date, slate: Slate) -> pd.DataFrame:
     """Distinct (user_key, track_key) of the horizon that the protocol counts, sorted.
 
-    Users without a listen before `as_of` are dropped; for `discover`, so is what the user had heard before; for
-    `rediscover`, all but what they had heard before and not in the last 60 days.
+    Users without a listen before `as_of` are dropped, and those who were known then not to be people; for `discover`,
+    so is what the user had heard before; for `rediscover`, all but what they had heard before and not in the last 60
+    days.
     """
     relevant = heard_pairs(horizon)
-    relevant = relevant[np.isin(firsts(relevant), before.user_key)]
+    relevant = relevant[np.isin(firsts(relevant), before.of_people(as_of).user_key)]
     if slate is Slate.DISCOVER:
         relevant = np.setdiff1d(relevant, heard_pairs(before), assume_unique=True)
     if slate is Slate.REDISCOVER:

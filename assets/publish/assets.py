@@ -100,6 +100,7 @@ def blocks_in_redis(warehouse: PostgresResource, redis: RedisResource) -> Materi
         dg.AssetKey(["core", "dim_track_tags"]),
         dg.AssetKey(["core", "dim_artists"]),
         dg.AssetKey(["core", "fct_listens"]),
+        dg.AssetKey(["core", "dim_unlikely_listeners"]),
         dg.AssetKey(["features", "feat_track"]),
         dg.AssetKey(["features", "feat_user_track"]),
     ],

@@ -1,7 +1,8 @@
 """What is popular, overall and in a country, and who is to get a country's list, read from the warehouse.
 
-Popular is what many people listen to: an account counts once, however much it plays, and a track that fewer than
-LEAST_LISTENERS people heard is in no list.
+Popular is what many people listen to: an account counts once, however much it plays, and not at all where it was known
+as of the date not to be a person's (core.dim_unlikely_listeners). A track that fewer than LEAST_LISTENERS people heard
+is in no list.
 """
 
 from collections.abc import Collection, Iterator
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 from adbc_driver_postgresql import dbapi
 
+from assets.listens import unlikely_as_of
 from assets.public import LEAST_LISTENERS
 from assets.publish.content import PopularTracks
 from assets.publish.fetching import fetch_in_batches
@@ -52,7 +54,8 @@ def trending(connection: dbapi.Connection, as_of: date) -> PopularTracks:
     rows = fetch_frame(
         connection,
         "with heard as (select user_key, track_key, max(listened_on) as last_on from core.fct_listens"
-        f" where listened_on >= {day} - {POPULAR_DAYS} and listened_on < {day} group by user_key, track_key),"
+        f" where listened_on >= {day} - {POPULAR_DAYS} and listened_on < {day}"
+        f" and not {unlikely_as_of(day, 'fct_listens')} group by user_key, track_key),"
         " listeners as (select track_key, count(*) as month,"
         f" count(*) filter (where last_on >= {day} - {TRENDING_DAYS}) as week from heard group by track_key)"
         f" select track_key, (week + {SMOOTHING}) / (month * {TRENDING_DAYS}.0 / {POPULAR_DAYS} + {SMOOTHING}) as score"
@@ -78,7 +81,8 @@ def country_popular(
     rows = fetch_frame(
         connection,
         "with recent as (select distinct user_key, track_key from core.fct_listens"
-        f" where listened_on >= {day} - {POPULAR_DAYS} and listened_on < {day}),"
+        f" where listened_on >= {day} - {POPULAR_DAYS} and listened_on < {day}"
+        f" and not {unlikely_as_of(day, 'fct_listens')}),"
         " heard as (select country, track_key, count(*) as listeners"
         " from recent inner join core.dim_users using (user_key) where country is not null"
         f" group by country, track_key having count(*) >= {least_listeners}),"

@@ -32,6 +32,7 @@ from warehouse.roles import Role
     code_version=code_digest("assets.ranker.folds"),
     deps=[
         dg.AssetKey(["core", "fct_listens"]),
+        dg.AssetKey(["core", "dim_unlikely_listeners"]),
         *FEATURE_KEYS,
     ],
 )

@@ -40,6 +40,7 @@ class ReplayConfig(dg.Config):
     deps=[
         "recommendations",
         dg.AssetKey(["core", "fct_listens"]),
+        dg.AssetKey(["core", "dim_unlikely_listeners"]),
         dg.AssetKey(["core", "dim_blocks"]),
         dg.AssetKey(["core", "dim_tracks"]),
         dg.AssetKey(["core", "dim_track_artists"]),

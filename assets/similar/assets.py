@@ -16,7 +16,7 @@ from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 
 _EXAMPLES = 8
-_LEARNT_FROM = [dg.AssetKey(["core", "fct_listens"]), dg.AssetKey(["core", "dim_tracks"])]
+_LEARNT_FROM = [dg.AssetKey(["core", name]) for name in ("fct_listens", "dim_tracks", "dim_unlikely_listeners")]
 
 
 @dg.asset(

@@ -71,11 +71,12 @@ def evaluate_similar(
     require_closed_horizon(connection, as_of, end)
     results = {}
     for item in Item:
-        before = read_item_listens(connection, item, as_of)
+        before = read_item_listens(connection, item, as_of).of_people(as_of)
         if not len(before):
             continue
         history = History(before, as_of)
-        found = occurrences(read_item_listens(connection, item, end, start=as_of), history)
+        horizon = read_item_listens(connection, item, end, start=as_of).of_people(as_of)
+        found = occurrences(horizon, history)
         if len(found):
             results[item] = evaluate(compared_sources(before, history, config), found, history)
     if not results:

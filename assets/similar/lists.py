@@ -33,17 +33,18 @@ def read_item_listens(connection: dbapi.Connection, item: Item, as_of: date, sta
 
 
 def public_history(listens: Listens, as_of: date, least_listeners: int = LEAST_LISTENERS) -> History | None:
-    """What public lists are learned from: the listens of items that so many people heard; None where there are none.
+    """What public lists are learned from: the listens, by people, of items that so many of them heard; None where there
+    are none.
 
     Nothing of the others may show, so they take no part at all: whoever plays what nobody else does changes no list.
     """
+    listens = listens.of_people(as_of)
     items, code = np.unique(listens.track_key, return_inverse=True)
     listeners = np.bincount(seconds(np.unique(pack(listens.user_key, code))), minlength=len(items))
     kept = (listeners >= least_listeners)[code]
     if not kept.any():
         return None
-    columns = (listens.user_key, listens.track_key, listens.listened_at, listens.session_key)
-    return History(Listens(*(column[kept] for column in columns)), as_of)
+    return History(listens.where(kept), as_of)
 
 
 def similar_rows(history: History, item: Item, config: SimilarConfig) -> Iterator[pa.Table]:

@@ -70,7 +70,7 @@ class InSessions:
         listener = np.zeros(len(history.sessions), np.int64)
         listener[history.session_code] = history.user_code
         decay /= np.maximum(np.bincount(listener, weights=decay), 1.0)[listener]
-        self._holds = session_weights(history.session_code, history.track_code, decay)
+        self._holds = session_weights(history.session_code, history.track_code, decay, len(history.tracks))
         self._by_item = self._holds.T.tocsr()
         alone = np.asarray(self._holds.multiply(self._holds).sum(axis=0)).ravel()
         # A history has no item without a session; one from long ago may weigh nothing that float32 could show.
@@ -160,6 +160,7 @@ def of_artists(listens: Listens, track_keys: Ints, artist_keys: Ints) -> Listens
         artist_keys[place].astype(np.int32),
         listens.listened_at[known],
         listens.session_key[known],
+        listens.unlikely,
     )
 
 

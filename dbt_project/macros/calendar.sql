@@ -43,3 +43,12 @@
 {% macro each_day(first_day, last_day) -%}
     generate_series({{ first_day }}::timestamp, {{ last_day }}::timestamp, interval '1 day')::date
 {%- endmacro %}
+
+{# An interval of so many days, as windows over dates take it. #}
+{% macro days_before(days) -%}
+    interval '{{ days | int }} days'
+{%- endmacro %}
+
+{% macro milliseconds_between(earlier, later) -%}
+    (extract(epoch from {{ later }} - {{ earlier }}) * 1000)::bigint
+{%- endmacro %}

@@ -30,6 +30,7 @@ insert into raw.listens (user_key, track_key, listened_at, ms_played, source, fi
 MARTS = """
 set role audotics_transformer;
 create table core.fct_listens as select *, null::int as artist_key from raw.listens;
+create table core.dim_unlikely_listeners (user_key int, unlikely_since date);
 create table features.feat_user_track as
     select date '2026-03-02' as as_of, user_key, track_key, 1::bigint as listens, 0.9 as decayed_listens,
         0.5 as days_since_last from raw.listens;

@@ -11,7 +11,7 @@ heard_tracks as (
     select
         feat_track.as_of,
         dim_tracks.artist_key,
-        count(*) as tracks
+        count(*) filter (where feat_track.listeners > 0) as tracks
     from {{ ref('feat_track') }} as feat_track
     inner join as_ofs on feat_track.as_of = as_ofs.as_of
     inner join {{ ref('dim_tracks') }} as dim_tracks on feat_track.track_key = dim_tracks.track_key
@@ -25,12 +25,17 @@ listeners as (
     select
         feat_user_artist.as_of,
         feat_user_artist.artist_key,
-        cast(sum(feat_user_artist.listens) as bigint) as listens,
-        count(*) as listeners,
-        cast(sum(feat_user_artist.listens_30d) as bigint) as listens_30d,
-        count(*) filter (where feat_user_artist.listens_30d > 0) as listeners_30d
+        cast(coalesce(sum(feat_user_artist.listens) filter (where unlikely.user_key is null), 0) as bigint) as listens,
+        count(*) filter (where unlikely.user_key is null) as listeners,
+        cast(coalesce(sum(feat_user_artist.listens_30d) filter (where unlikely.user_key is null), 0) as bigint)
+            as listens_30d,
+        count(*) filter (where unlikely.user_key is null and feat_user_artist.listens_30d > 0) as listeners_30d
     from {{ ref('feat_user_artist') }} as feat_user_artist
     inner join as_ofs on feat_user_artist.as_of = as_ofs.as_of
+    left join {{ ref('dim_unlikely_listeners') }} as unlikely
+        on
+            feat_user_artist.user_key = unlikely.user_key
+            and feat_user_artist.as_of >= unlikely.unlikely_since
     group by feat_user_artist.as_of, feat_user_artist.artist_key
 
 )

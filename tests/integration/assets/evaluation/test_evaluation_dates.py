@@ -31,7 +31,8 @@ def with_listens(url: str, instants: Sequence[datetime]) -> None:
         cursor.execute(
             "create schema if not exists core; drop table if exists core.fct_listens; create table core.fct_listens"
             " (user_key integer, track_key integer, listened_at timestamptz, session_key bigint);"
-            " grant select on core.fct_listens to audotics_service"
+            " create table if not exists core.dim_unlikely_listeners (user_key integer, unlikely_since date);"
+            " grant select on core.fct_listens, core.dim_unlikely_listeners to audotics_service"
         )
         cursor.executemany(
             "insert into core.fct_listens values (1, %s, %s, %s)",

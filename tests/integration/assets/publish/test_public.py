@@ -26,6 +26,7 @@ MARTS = """
     create schema if not exists core;
     create schema if not exists features;
     create table core.fct_listens (user_key integer, track_key integer, listened_on date);
+    create table core.dim_unlikely_listeners (user_key integer, unlikely_since date);
     create table core.dim_users (user_key integer, user_id text, country text);
     create view features.feat_track as
     select date '2026-06-01' as as_of, track_key, count(distinct user_key) as listeners,

@@ -154,6 +154,11 @@ def test_an_unknown_user_gets_the_popular_pool_in_the_place_asked_for(sources: S
     assert stranger["score_als"].isna().all()
 
 
+def together_with(before: Listens, theirs: Listens) -> Listens:
+    columns = ("user_key", "track_key", "listened_at", "session_key")
+    return Listens(*(np.concatenate([getattr(before, name), getattr(theirs, name)]) for name in columns))
+
+
 @pytest.mark.parametrize("heard", [1, 2, 5])
 def test_a_user_of_few_listens_is_offered_what_follows_from_them(heard: int) -> None:
     before, newcomer = world(), 77
@@ -161,9 +166,7 @@ def test_a_user_of_few_listens_is_offered_what_follows_from_them(heard: int) -> 
     tracks = popular_first[3 : 3 + heard].astype(np.int32)
     instant = np.full(heard, epoch_seconds(AS_OF) - 3600)
     theirs = Listens(np.full(heard, newcomer, np.int32), tracks, instant, np.full(heard, 10_000))
-    both = Listens(
-        *(np.concatenate([getattr(before, name), getattr(theirs, name)]) for name in Listens.__dataclass_fields__)
-    )
+    both = together_with(before, theirs)
     known = fit_sources(both, AS_OF, CONFIG).candidates(np.array([newcomer]), Slate.DISCOVER)
     stranger = fit_sources(before, AS_OF, CONFIG).candidates(np.array([newcomer]), Slate.DISCOVER)
     assert not set(known["track_key"]) & set(tracks.tolist())
@@ -178,9 +181,7 @@ def test_a_track_of_two_listens_is_offered_to_who_plays_what_it_was_played_with(
     session = before.session_key[0]
     late = np.full(2, epoch_seconds(AS_OF) - 3600)
     theirs = Listens(before.user_key[:1].repeat(2), np.full(2, new, np.int32), late, np.array([session, session]))
-    both = Listens(
-        *(np.concatenate([getattr(before, name), getattr(theirs, name)]) for name in Listens.__dataclass_fields__)
-    )
+    both = together_with(before, theirs)
     others = np.setdiff1d(np.unique(before.user_key), before.user_key[:1]).astype(np.int32)
     pool = fit_sources(both, AS_OF, CONFIG).candidates(others, Slate.DISCOVER)
     assert (pool["track_key"] == new).any()

@@ -127,7 +127,7 @@ class TestInSessions(SimilarityConformance):
         of_user = history.sessions // 10
         total = np.array([max(decay[of_user == user].sum(), 1.0) for user in of_user])
         assert (total > 1).any()
-        holds = session_weights(history.session_code, history.track_code, decay / total)
+        holds = session_weights(history.session_code, history.track_code, decay / total, len(history.tracks))
         together = (holds.T @ holds).toarray()
         config = SimilarConfig(session_decay_days=150.0, session_popularity=0.0)
         scores = InSessions(history, config).scores(np.arange(len(history.tracks)))

@@ -1,15 +1,18 @@
 select
     -- ids
-    listener_key,
+    users.listener_key,
 
     -- text
-    gender,
-    country,
+    users.gender,
+    users.country,
+    unlikely.reason as unlikely_reason,
 
     -- numerics
-    age,
+    users.age,
 
     -- timestamps
-    registered_on,
-    first_listened_at
-from {{ ref('dim_users') }}
+    users.registered_on,
+    users.first_listened_at,
+    unlikely.unlikely_since
+from {{ ref('dim_users') }} as users
+left join {{ ref('dim_unlikely_listeners') }} as unlikely on users.user_key = unlikely.user_key

@@ -18,6 +18,7 @@ def test_fractions_of_a_second_stay_on_their_side_of_as_of(warehouse_url: str) -
             "create schema if not exists core;"
             " create table core.fct_listens"
             " (user_key integer, track_key integer, listened_at timestamptz, session_key bigint);"
+            " create table core.dim_unlikely_listeners (user_key integer, unlikely_since date);"
             " insert into core.fct_listens values"
             " (1, 10, '2020-02-29 23:59:58.4+00', 1), (1, 11, '2020-02-29 23:59:59.6+00', 1),"
             " (1, 12, '2020-03-01 00:00:00.6+00', 1), (1, 13, '2020-03-01 23:59:59.6+00', 1)"

@@ -109,6 +109,16 @@ def test_lists_that_nobody_can_judge_are_not_asked_for(warehouse_url: str) -> No
         assert dates_to_evaluate(connection) == [], "nobody had listened before them"
 
 
+def test_lists_that_only_a_known_bot_could_judge_are_not_asked_for(warehouse_url: str) -> None:
+    with_listens(warehouse_url, [*HISTORY, at(AS_OF), at(END + timedelta(days=1))])
+    replace(warehouse_url, AS_OF, iter([lists(AS_OF, "a")]))
+    with create_engine(warehouse_url).begin() as connection:
+        connection.execute(text("insert into core.dim_unlikely_listeners values (1, :since)"), {"since": END})
+        assert dates_to_evaluate(connection) == [AS_OF], "known only later"
+        connection.execute(text("update core.dim_unlikely_listeners set unlikely_since = :since"), {"since": AS_OF})
+        assert dates_to_evaluate(connection) == []
+
+
 def test_a_warehouse_without_lists_or_models_has_nothing_to_judge(warehouse_url: str) -> None:
     with create_engine(warehouse_url).connect() as connection:
         assert dates_to_evaluate(connection) == []

@@ -1,5 +1,6 @@
 """The evaluation protocol against figures worked out by hand, and what it leaves out."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -10,7 +11,7 @@ from assets.candidates.als import AlsConfig
 from assets.candidates.pool import SourcesConfig, fit_sources
 from assets.candidates.registry import BASELINES
 from assets.evaluation.baselines import baseline_lists, reported, source_lists
-from assets.listens import SECONDS_PER_DAY, Listens, epoch_seconds
+from assets.listens import SECONDS_PER_DAY, Listens, UnlikelyListeners, epoch_seconds
 from assets.metrics.intervals import bootstrap_interval
 from assets.metrics.protocol import evaluate, per_user_metrics, relevant_tracks
 from assets.slates import LIST_LENGTH, Slate
@@ -39,6 +40,17 @@ def test_ndcg_and_recall_of_one_list_by_hand() -> None:
     assert metrics["ndcg@10"] == pytest.approx([(1 + 1 / 2) / ideal])
     assert metrics["ndcg@100"] == pytest.approx([(1 + 1 / 2) / ideal])
     assert metrics["recall@100"] == pytest.approx([2 / 3])
+
+
+@pytest.mark.parametrize("slate", list(Slate))
+def test_who_was_known_not_to_be_a_person_is_not_judged(slate: Slate) -> None:
+    heard = listens([(1, 10), (2, 10), (3, 10)])
+    long_ago = replace(heard, listened_at=heard.listened_at - 100 * SECONDS_PER_DAY)
+    instant = epoch_seconds(AS_OF)
+    known = UnlikelyListeners(np.array([2, 3], np.int32), np.array([instant, instant + SECONDS_PER_DAY]))
+    later = listens([(user, 11 if slate is Slate.DISCOVER else 10) for user in (1, 2, 3)])
+    relevant = relevant_tracks(replace(long_ago, unlikely=known), later, AS_OF, slate)
+    assert relevant["user_key"].tolist() == [1, 3], "3 was found out on the next day"
 
 
 def test_ndcg_at_10_sees_no_hit_below_rank_10() -> None:

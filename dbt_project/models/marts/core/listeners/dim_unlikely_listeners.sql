@@ -26,7 +26,7 @@ crowded_days as (
         count(*) over (
             partition by user_key
             order by listened_on
-            range between {{ days_before(var('unlikely_window_days') - 1) }} preceding and current row
+            range between {{ days_before(var('unlikely_window_days') | int - 1) }} preceding and current row
         ) as days
     from days
     where listens > {{ var('most_listens_day_after_day') }}
@@ -56,7 +56,7 @@ regular_intervals as (
         and interval_variation <= {{ var('most_regular_variation') }}
         and (
             artists >= {{ var('least_regular_artists') }}
-            or (listens - 1) * mean_interval_seconds >= {{ var('least_regular_hours') * 3600 }}
+            or (listens - 1) * mean_interval_seconds >= {{ var('least_regular_hours') | int * 3600 }}
         )
 
 ),
@@ -89,7 +89,7 @@ days_of_leading_tracks as (
         recent as (
             partition by days.user_key, ahead.top_track_key
             order by days.listened_on
-            range between {{ days_before(var('unlikely_window_days') - 1) }} preceding and current row
+            range between {{ days_before(var('unlikely_window_days') | int - 1) }} preceding and current row
         )
 
 ),
@@ -108,6 +108,7 @@ one_track as (
 
 ),
 
+-- Where all start at once, the source knows the day alone.
 lists_of_starts as (
 
     select
@@ -115,7 +116,7 @@ lists_of_starts as (
         digest_of_starts,
         count(*) as accounts
     from days
-    where tracks >= {{ var('least_tracks_of_a_list') }}
+    where tracks >= {{ var('least_tracks_of_a_list') }} and mean_interval_seconds > 0
     group by listened_on, digest_of_starts
     having count(*) >= {{ var('least_accounts_of_a_list') }}
 
@@ -143,7 +144,7 @@ days_with_same_starts as (
         sum(days.tracks) over (
             partition by days.user_key
             order by days.listened_on
-            range between {{ days_before(var('unlikely_window_days') - 1) }} preceding and current row
+            range between {{ days_before(var('unlikely_window_days') | int - 1) }} preceding and current row
         ) as tracks
     from lists_of_starts as lists
     inner join days on lists.listened_on = days.listened_on and lists.digest_of_starts = days.digest_of_starts
@@ -219,8 +220,8 @@ first_evidence as (
 
     select
         *,
-        row_number() over (partition by user_key, rule order by listened_on, figure desc) as nth_of_rule,
-        row_number() over (partition by user_key order by listened_on, rule, figure desc) as nth
+        row_number() over (partition by user_key, rule order by listened_on asc, figure desc) as nth_of_rule,
+        row_number() over (partition by user_key order by listened_on asc, rule asc, figure desc) as nth
     from evidence
 
 )

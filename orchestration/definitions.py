@@ -11,6 +11,7 @@ from assets.lookup import assets as lookup
 from assets.publish import assets as publish
 from assets.ranker import assets as ranker
 from assets.recommendations import assets as recommendations
+from assets.release_gate import assets as release_gate
 from assets.replay import assets as replay
 from assets.search import assets as search
 from assets.similar import assets as similar
@@ -45,6 +46,7 @@ defs = dg.Definitions(
         landed_files_check,
         *build_feature_checks(partitions.AS_OF_PARTITIONS),
         build_blocks_check(partitions.AS_OF_PARTITIONS),
+        release_gate.release_gate,
     ],
     jobs=JOBS,
     schedules=SCHEDULES,

@@ -121,7 +121,7 @@ def _described(held: "VerifiedRelease") -> str:
     meta = held.meta
     users = ", ".join(f"{slate} {counted(count, 'user')}" for slate, count in sorted(held.counts.users.items()))
     whole = f"{meta.release}, as of {meta.as_of}, generated {meta.generated_at:%F %T} UTC, {users}; read back whole"
-    return "; ".join([whole, *left_out(meta.models, asdict(held.counts))])
+    return "; ".join([whole, *left_out(meta.models, asdict(held.counts), meta.held)])
 
 
 def _on_record(warehouse_url: str, release: str) -> dict[str, Any] | None:

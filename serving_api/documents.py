@@ -1,7 +1,7 @@
 """Answers as documents: a list with where it comes from, and why it is not the one that was asked for."""
 
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from fastapi import Request
@@ -32,13 +32,23 @@ def user_list(asked: ListAsked, found: UserSlate) -> dict[str, Any]:
     version, reason = version_and_reason(asked, found)
     who = {"user_id": asked.user_id, "slate": asked.slate}
     listed = ranked_list(found.release, found.page, found.source, reason, found.country)
-    return who | listed | {"model_version": version}
+    return who | listed | age(asked, found) | {"model_version": version}
 
 
 def unavailable_list(asked: ListAsked, release: Release, blocks: Blocks) -> dict[str, Any]:
     """The popular list of the release that was seen last, while the user's own cannot be read."""
     who = {"user_id": asked.user_id, "slate": asked.slate}
-    return who | last_seen(release, asked.window, blocks) | {"model_version": None}
+    return who | last_seen(release, asked.window, blocks) | {"stale_reason": None, "model_version": None}
+
+
+def age(asked: ListAsked, found: UserSlate) -> dict[str, Any]:
+    """What a list knows of, and why that is less than the release does, if it is."""
+    meta = found.release.meta
+    held = meta.held.get(asked.slate) if asked.slate is not None and found.source == "personal" else None
+    if held is None or held.as_of is None:
+        return {"as_of": meta.as_of, "stale_reason": None}
+    stale: models.StaleReason = "newer_refused"
+    return {"as_of": held.as_of, "stale_reason": stale}
 
 
 def version_and_reason(asked: ListAsked, found: UserSlate) -> tuple[str | None, models.FallbackReason | None]:
@@ -49,7 +59,15 @@ def version_and_reason(asked: ListAsked, found: UserSlate) -> tuple[str | None, 
     reason = nothing_popular(found.release, found.country)
     if asked.slate is None:
         return None, reason
-    return None, reason or ("empty_slate" if found.known else "unknown_user")
+    return None, reason or without_a_list(asked, found)
+
+
+def without_a_list(asked: ListAsked, found: UserSlate) -> Literal["unknown_user", "slate_refused", "empty_slate"]:
+    """Why a user has no list in the slate that is asked for."""
+    if not found.known:
+        return "unknown_user"
+    meta = found.release.meta
+    return "slate_refused" if asked.slate in meta.held and asked.slate not in meta.models else "empty_slate"
 
 
 def nothing_popular(release: Release, country: str | None) -> models.FallbackReason | None:

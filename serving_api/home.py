@@ -8,7 +8,7 @@ import orjson
 from serving_api import models
 from serving_api.answers import ListAsked, Release, UserSlate
 from serving_api.contract import Blocks
-from serving_api.documents import provenance, version_and_reason
+from serving_api.documents import age, provenance, version_and_reason, without_a_list
 from serving_api.errors import ReleaseGoneError, StoreUnavailableError, UnreadableBlocksError
 from serving_api.pages import Item, Page, Window
 from serving_api.queries import HomeQuery
@@ -73,7 +73,7 @@ class _Screen:
         if isinstance(found, StoreUnavailableError | ReleaseGoneError):
             self.leave_out(slate, "store_unavailable")
         elif asked.slate is not None and found.source == "popular":
-            self.leave_out(slate, "empty_slate" if found.known else "unknown_user")
+            self.leave_out(slate, without_a_list(asked, found))
         else:
             items = [item for item in found.page.items if item.public_id not in self._shown][: self._query.limit]
             if len(items) < min(self._query.at_least, self._query.limit):
@@ -91,5 +91,6 @@ def _shelf(slate: str, asked: ListAsked, found: UserSlate, items: list[Item]) ->
         "model_version": version,
         "fallback_reason": reason,
         "country": found.country,
+        **age(asked, found),
         "items": orjson.Fragment(Page(items, 1, None, 0).json()),
     }

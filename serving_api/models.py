@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Slate = Literal["for_you", "discover", "rediscover"]
-FallbackReason = Literal["unknown_user", "empty_slate", "store_unavailable", "no_model", "too_few_listeners"]
-
-
-LeftOutReason = Literal["too_short", "empty_slate", "unknown_user", "store_unavailable"]
+FallbackReason = Literal[
+    "unknown_user", "empty_slate", "slate_refused", "store_unavailable", "no_model", "too_few_listeners"
+]
+LeftOutReason = Literal["too_short", "empty_slate", "slate_refused", "unknown_user", "store_unavailable"]
+StaleReason = Literal["newer_refused"]
 NextLink = Annotated[
     str | None,
     Field(
@@ -90,12 +91,14 @@ class List(Provenance):
         examples=[None],
         description="Why this answers in place of a list that a model ranked for the user. `unknown_user`: the user has"
         " no list at all, and gets a popular one. `empty_slate`: they have none for this slate, or have blocked"
-        " everything in it, or rules leave nothing of it, and they get a popular one. `too_few_listeners`: so it is,"
-        " and nothing was heard by 3 people, so the popular list is empty. `no_model`: it is their own list, but no"
-        " ranker serves the slate yet; `model_version` says what it is ordered by. `store_unavailable`: the store does"
-        " not answer, and the list is the last overall popular one that this process saw. If the store is silent"
-        " altogether, or has lost its data, what the user has blocked is not known, and may be in the list: an app that"
-        " would rather show nothing drops lists with `store_unavailable`. Null without a fallback.",
+        " everything in it, or rules leave nothing of it, and they get a popular one. `slate_refused`: the lists of"
+        " this slate did not pass their checks and there are no older ones, so a popular one answers."
+        " `too_few_listeners`: so it is, and nothing was heard by 3 people, so the popular list is empty. `no_model`:"
+        " it is their own list, but no ranker serves the slate yet; `model_version` says what it is ordered by."
+        " `store_unavailable`: the store does not answer, and the list is the last overall popular one that this"
+        " process saw. If the store is silent altogether, or has lost its data, what the user has blocked is not known,"
+        " and may be in the list: an app that would rather show nothing drops lists with `store_unavailable`."
+        " Null without a fallback.",
     )
     country: str | None = Field(
         examples=[None],
@@ -111,6 +114,15 @@ class UserList(List):
 
     user_id: str = Field(examples=["user_000042"])
     slate: Slate
+    as_of: date = Field(
+        description="Only listens before this date (00:00 UTC) were known to the list: the date of the release, unless"
+        " `stale_reason` says why the list is older."
+    )
+    stale_reason: StaleReason | None = Field(
+        examples=[None],
+        description="Why the list is older than the release. `newer_refused`: the newer lists of this slate did not"
+        " pass their checks, so the last ones that did stay. Null where it is not older.",
+    )
     model_version: str | None = Field(
         description="The model that ranked the list; `untrained/` and what it is ordered by where no ranker serves the"
         " slate yet; null for a popular list.",
@@ -139,6 +151,8 @@ class Shelf(Document):
     model_version: str | None = Field(description="As for a list of its own.", examples=["for_you-2026-11-16-9b1e44d0"])
     fallback_reason: FallbackReason | None = Field(description="As for a list of its own.", examples=[None])
     country: str | None = Field(description="As for a list of its own.", examples=[None])
+    as_of: date = Field(description="As for a list of its own.")
+    stale_reason: StaleReason | None = Field(description="As for a list of its own.", examples=[None])
     items: list[Item]
 
 
@@ -148,7 +162,8 @@ class LeftOut(Document):
     slate: Slate | Literal["popular"]
     reason: LeftOutReason = Field(
         description="`too_short`: fewer tracks than `at_least` are in no shelf before. `empty_slate`: the user has no"
-        " list for this slate. `unknown_user`: nor for any other. `store_unavailable`: the list cannot be read now."
+        " list for this slate. `unknown_user`: nor for any other. `slate_refused`: nobody has one, as the lists of this"
+        " slate did not pass their checks. `store_unavailable`: the list cannot be read now."
     )
 
 

@@ -39,7 +39,7 @@ def _identifiers(item: Mapping[str, Any]) -> list[str]:
 
 
 def _meta(listed: Mapping[str, Any]) -> list[dict[str, str]]:
-    told = ("release", "as_of", "source", "fallback_reason", "model_version")
+    told = ("release", "as_of", "stale_reason", "source", "fallback_reason", "model_version")
     return [{f"urn:audotics:{name}": str(listed[name])} for name in told if listed.get(name) is not None]
 
 

@@ -5,16 +5,19 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 from sqlalchemy import text
 
 from assets.lookup.store import stored_index
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.publish.blocks import publish_blocks
 from assets.publish.held import list_releases
+from assets.publish.held_slates import gated
 from assets.publish.left_out import left_out
 from assets.publish.pulled_blocks import pull_blocks
 from assets.publish.release import NewerReleaseLiveError, PublishedRelease, publish
 from assets.publish.warehouse_content import note_lists, record_releases, release_content
+from assets.release_gate.verdicts import accept
 from assets.staleness import code_digest
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.errors import AudoticsError
@@ -80,6 +83,14 @@ def blocks_in_redis(warehouse: PostgresResource, redis: RedisResource) -> Materi
     return dg.MaterializeResult(metadata={"dagster/row_count": users})
 
 
+class ReleaseOptions(dg.Config):
+    """How a release may differ from what the gate says."""
+
+    accept_refused: list[str] = Field(
+        default=[], description="Slates whose lists go live although the checks of `recommendations` refused them."
+    )
+
+
 @dg.asset(
     partitions_def=AS_OF_PARTITIONS,
     backfill_policy=ONE_DATE_PER_RUN,
@@ -115,20 +126,29 @@ def blocks_in_redis(warehouse: PostgresResource, redis: RedisResource) -> Materi
     ],
 )
 def release(
-    context: dg.AssetExecutionContext, warehouse: PostgresResource, redis: RedisResource, lake: LakeResource
+    context: dg.AssetExecutionContext,
+    config: ReleaseOptions,
+    warehouse: PostgresResource,
+    redis: RedisResource,
+    lake: LakeResource,
 ) -> Materialized:
     """The lists as of this date in Redis, verified and then made live; the release before is kept for rollback.
 
     While a release of a later date is live, none is published, which the check `is_live` warns of. What users have
-    blocked by now is written in any case.
+    blocked by now is written in any case. Of a slate whose lists were refused, the last good ones stay.
     """
     as_of = date.fromisoformat(context.partition_key)
     client = redis.client()
     # Before the flip, and before it is asked whether the release fits into what memory is left.
     blocks = {"users_with_blocks": publish_blocks(create_engine(warehouse.url, Role.LOADER), client)}
     engine = create_engine(warehouse.url, Role.SERVICE)
+    with engine.begin() as connection:
+        accept(connection, as_of, config.accept_refused)
+        lists = gated(connection, client, as_of)
     with adbc_connect(warehouse.url, Role.SERVICE) as reader:
-        content = replace(release_content(reader, as_of), search=lambda: stored_index(lake.open(), as_of))
+        content = release_content(reader, as_of, lists.held)
+        lists.require_these(content)
+        content = replace(content, search=lambda: stored_index(lake.open(), as_of))
         try:
             published = publish(client, content)
         except NewerReleaseLiveError as newer:
@@ -164,7 +184,7 @@ def _check(live: bool, description: str) -> dg.AssetCheckResult:
 
 def _metadata(published: PublishedRelease) -> dict[str, Any]:
     counts = asdict(published.counts)
-    missing = left_out(published.meta.models, counts)
+    missing = left_out(published.meta.models, counts, published.meta.held)
     users = counts.pop("users")
     return {
         **({"left_out": "\n".join(missing)} if missing else {}),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving_api import contract
-from serving_api.contract import Artist, ContractError, Track
+from serving_api.contract import Artist, ContractError, HeldSlate, Track
 from warehouse.errors import AudoticsError
 
 
@@ -124,5 +124,7 @@ class ReleaseInput:
     """User id and country of users without listens; each country has a list."""
     expected_users: Mapping[str, int]
     """Users per slate who should have a list; coverage is measured against it."""
+    held: Mapping[str, HeldSlate] = field(default_factory=dict)
+    """The slates whose newest lists were refused, and the dates of those that the release has in their place."""
     search: Callable[[], Iterator[tuple[bytes, bytes]]] = field(default=lambda: iter(()))
     """The fields of the search index and what is in them, as contract.search_entries makes them; none without one."""

@@ -7,7 +7,7 @@ from hashlib import sha256
 import numpy as np
 import orjson
 
-from serving_api.contract import CONTRACT_VERSION
+from serving_api.contract import CONTRACT_VERSION, HeldSlate
 
 # What entries are digested as; the lists of a slate under the name of the slate.
 TRACK = "track"
@@ -50,8 +50,14 @@ class ContentDigest:
             total = (total << _BITS) + word
         self._sum = (self._sum + total) % (1 << _WORDS * _BITS)
 
-    def release_name(self, as_of: date, models: Mapping[str, str]) -> str:
-        """`<as_of>-<first 8 hex digits of a SHA-256 over the content>`; `models` has the model version by slate."""
-        header = orjson.dumps([CONTRACT_VERSION, as_of, sorted(models.items())])
+    def release_name(self, as_of: date, models: Mapping[str, str], held: Mapping[str, HeldSlate]) -> str:
+        """`<as_of>-<first 8 hex digits of a SHA-256 over the content>`; `models` has the model version by slate, `held`
+        the slates whose newest lists were refused.
+        """
+        described: list[object] = [CONTRACT_VERSION, as_of, sorted(models.items())]
+        if held:
+            # Not why they were refused, which readers are not told: only as of what date their lists are.
+            described.append(sorted((slate, each.as_of) for slate, each in held.items()))
+        header = orjson.dumps(described)
         digest = sha256(header + self._sum.to_bytes(_WORDS * _BITS // 8)).hexdigest()
         return f"{as_of.isoformat()}-{digest[:8]}"

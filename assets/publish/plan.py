@@ -109,12 +109,13 @@ def plan_release(release: ReleaseInput, spool: Spool | None = None) -> Plan:
         search=add_search(content, release),
     )
     meta = ReleaseMeta(
-        release=content.digest.release_name(release.as_of, release.model_versions),
+        release=content.digest.release_name(release.as_of, release.model_versions, release.held),
         as_of=release.as_of,
         generated_at=release.generated_at,
         models=dict(release.model_versions),
         users=counts.users,
         tracks=counts.tracks,
         popular=counts.popular,
+        held=dict(release.held),
     )
     return Plan(meta, counts, lists, int(content.estimated_bytes))

@@ -64,7 +64,7 @@ class Reader:
         self.countries(tracks)
         self.search()
         distinct_tracks = {slate: self.slate(slate, tracks) for slate in meta.slates}
-        if self.digest.release_name(meta.as_of, meta.models) != name:
+        if self.digest.release_name(meta.as_of, meta.models, meta.held) != name:
             raise DamagedReleaseError("its content is not the one that was published: entries were lost or changed")
         return distinct_tracks
 

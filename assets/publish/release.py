@@ -23,13 +23,10 @@ from assets.publish.plan import Plan, ReleaseCounts, plan_release
 from assets.publish.reading_back import DamagedReleaseError
 from assets.publish.spool import Spool, new_spool
 from assets.publish.verification import VerifiedRelease, verify
+from assets.release_gate.expected import MAY_LACK_A_LIST, MIN_COVERAGE
 from serving_api import contract
 from serving_api.contract import LIVE, PREVIOUS, PUBLISH_LOCK, RELEASES, ReleaseMeta
 
-MIN_COVERAGE = 0.95
-# So many may lack a list in any case: of a handful of users, one who has heard or blocked all that there is would
-# otherwise hold up the release of all.
-MAY_LACK_A_LIST = 2
 LOCK_SECONDS = 30.0
 
 # In place of the digest: names of no release, whose keys are leftovers to everybody else.

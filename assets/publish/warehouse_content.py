@@ -3,42 +3,43 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import sqlalchemy as sa
 from adbc_driver_postgresql import dbapi
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from assets.blocks import settled_blocks
-from assets.publish.content import ReleaseInput, SlateBatch
-from assets.publish.fetching import fetch_in_batches, list_offsets
+from assets.publish.content import ReleaseInput
+from assets.publish.fetching import fetch_in_batches
 from assets.publish.held import ListedRelease
 from assets.publish.left_out import left_out
 from assets.publish.plan import ReleaseCounts
 from assets.publish.popular_content import country_popular, popular, trending, user_countries
 from assets.publish.similar_content import artist_tracks, heard_artists, require_similar, similar_lists
+from assets.publish.slate_content import SlateLists
 from assets.publish.tag_content import tag_tracks
 from assets.publish.track_content import heard_tracks
 from assets.publish.verification import described_counts
-from assets.slates import FORGOTTEN_AFTER_DAYS, Slate
-from serving_api.contract import NO_ANCHOR
+from serving_api.contract import HeldSlate
 from warehouse.dates import sql_date
 from warehouse.errors import AudoticsError
 from warehouse.frames import fetch_frame
 
-_USERS_PER_BATCH = 5000
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
+def release_content(
+    connection: dbapi.Connection, as_of: date, held: Mapping[str, HeldSlate] = MappingProxyType({})
+) -> ReleaseInput:
     """What a release as of a date holds: every list in ml.recommendations with its anchors, popular tracks, those of
     countries with the users who are to get them, and the catalogue that had been heard by then, which the anchors are
     of, with what in it is alike.
 
     All of it is of one instant, in a transaction that begins here, and without what was blocked by `generated_at`.
+    held: the slates whose lists of the date were refused; those of an older date are in their place, or none.
 
     Raises:
         AudoticsError: no lists were made as of the date, or others had the lock of blocks for too long.
@@ -48,19 +49,19 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
     with connection.cursor() as cursor:
         # A load that commits while the release is made must not come between the plan and what is then loaded.
         cursor.execute("set transaction isolation level repeatable read")
-    made = fetch_frame(
-        connection, f"select slate, model_version, made_at from ml.recommendation_batches where as_of = {day}"
-    )
+    made = fetch_frame(connection, f"select slate, made_at from ml.recommendation_batches where as_of = {day}")
     if not len(made):
         raise AudoticsError(f"no lists were made as of {as_of}: materialise `recommendations` first")
     require_similar(connection, as_of)
+    dates = dict.fromkeys(made["slate"], as_of) | {slate: each.as_of for slate, each in held.items()}
+    slates = {slate: SlateLists(slate, of, as_of) for slate, of in sorted(dates.items()) if of is not None}
     by_country = country_popular(connection, as_of)
     return ReleaseInput(
         as_of=as_of,
         generated_at=generated_at,
         lists_made_at=made["made_at"].max().to_pydatetime(),
-        model_versions=dict(zip(made["slate"], made["model_version"], strict=True)),
-        batches=lambda slate: _batches(connection, day, slate, generated_at),
+        model_versions={slate: lists.model_version(connection) for slate, lists in slates.items()},
+        batches=lambda slate: slates[slate].batches(connection, generated_at),
         tracks=lambda: heard_tracks(connection, as_of),
         artists=lambda: heard_artists(connection, as_of),
         other_ids=lambda item: _other_ids(connection, day, item),
@@ -71,24 +72,9 @@ def release_content(connection: dbapi.Connection, as_of: date) -> ReleaseInput:
         trending=trending(connection, as_of),
         country_popular=by_country,
         user_countries=lambda: user_countries(connection, as_of, by_country),
-        expected_users={slate: _expected_users(connection, day, slate) for slate in made["slate"]},
+        expected_users={slate: lists.expected(connection) for slate, lists in slates.items()},
+        held=held,
     )
-
-
-def _expected_users(connection: dbapi.Connection, day: str, slate: str) -> int:
-    """How many users should have a list: everyone who ever listened, for `discover` who has not heard all that anybody
-    did, for `rediscover` who has a forgotten track.
-    """
-    query = f"select count(*) as users from features.feat_user where as_of = {day}"
-    if slate == Slate.DISCOVER:
-        query += f" and tracks < (select count(*) from features.feat_track where as_of = {day})"
-    if slate == Slate.REDISCOVER:
-        query = (
-            # A distinct count would sort the tracks of everyone.
-            "select count(*) as users from (select distinct user_key from features.feat_user_track"
-            f" where as_of = {day} and days_since_last > {FORGOTTEN_AFTER_DAYS}) as users_with_forgotten_tracks"
-        )
-    return int(fetch_frame(connection, query)["users"].iloc[0])
 
 
 def record_releases(
@@ -112,6 +98,7 @@ def record_releases(
                 "release": release.release,
                 "as_of": release.meta.as_of,
                 "models": release.meta.models,
+                "held": _held_json(release.meta.held),
                 "counts": verified.get(release.release, described_counts(release.meta)),
                 "published_at": release.published_at,
                 "status": release.status,
@@ -143,14 +130,14 @@ def read_releases(connection: Connection, listed: Sequence[ListedRelease]) -> li
     `left_out` says what a release does not hold.
     """
     rows = connection.execute(
-        text("select release, as_of, models, counts, published_at, status from ml.releases")
+        text("select release, as_of, models, counts, published_at, status, held from ml.releases")
     ).mappings()
     faults = {each.release: each.fault for each in listed}
     releases = [{**row, "unreadable": faults.get(row["release"])} for row in rows]
     on_record = {each["release"] for each in releases}
     for each in listed:
         if each.release not in on_record:
-            unknown = dict.fromkeys(("as_of", "models", "counts"))
+            unknown = dict.fromkeys(("as_of", "models", "counts", "held"))
             known = {"release": each.release, "published_at": each.published_at, "status": each.status}
             releases.append({**known, **unknown, "unreadable": each.fault})
     releases.sort(key=lambda release: release["published_at"] or _NEVER, reverse=True)
@@ -159,49 +146,25 @@ def read_releases(connection: Connection, listed: Sequence[ListedRelease]) -> li
             **each,
             "as_of": each["as_of"] and each["as_of"].isoformat(),
             "published_at": each["published_at"] and each["published_at"].isoformat(timespec="seconds"),
-            "left_out": left_out(each["models"], each["counts"]) if each["models"] is not None else [],
+            "left_out": _left_out(each) if each["models"] is not None else [],
         }
         for each in releases
     ]
 
 
-def _batches(connection: dbapi.Connection, day: str, slate: str, at: datetime) -> Iterator[SlateBatch]:
-    """Lists without what their users have blocked up to an instant: since the lists were made, there may be more."""
-    last = -1
-    lists = f"from ml.recommendations where as_of = {day} and slate = '{slate}'"
-    while True:
-        # Whole users only: the last one of a batch is found first, by the primary key. Every list has a first rank; of
-        # distinct users PostgreSQL expects too few to stop early, and would read all lists that are left.
-        members = fetch_frame(
-            connection,
-            f"select max(user_key) as last from (select user_key {lists} and rank = 1 and user_key > {last}"
-            f" order by user_key limit {_USERS_PER_BATCH}) as members",
-        )["last"].iloc[0]
-        if pd.isna(members):
-            return
-        rows = fetch_frame(
-            connection,
-            "with guests as materialized (select track_key, artist_key from core.dim_track_artists where position > 1)"
-            f" select user_id, track_key, score, coalesce(anchor_track_key, {NO_ANCHOR}) as anchor_track_key from"
-            f" (select user_key, rank, track_key, score, anchor_track_key {lists}"
-            f" and user_key > {last} and user_key <= {members})"
-            " as lists inner join core.dim_users using (user_key) inner join core.dim_tracks using (track_key)"
-            f" where not exists (select from core.dim_blocks as blocks where blocks.user_key = lists.user_key"
-            f" and blocks.created_at <= timestamptz '{at.isoformat()}' and case blocks.item_kind"
-            " when 'track' then blocks.item_key = lists.track_key else blocks.item_key = dim_tracks.artist_key"
-            " or exists (select from guests where guests.track_key = lists.track_key"
-            " and guests.artist_key = blocks.item_key) end)"
-            " order by user_key, rank",
-        )
-        offsets = list_offsets(rows["user_id"])
-        yield SlateBatch(
-            user_ids=rows["user_id"].iloc[offsets[:-1]].tolist(),
-            offsets=offsets,
-            track_keys=rows["track_key"].to_numpy(np.int32),
-            scores=rows["score"].to_numpy(np.float32),
-            anchor_keys=rows["anchor_track_key"].to_numpy(np.int32),
-        )
-        last = int(members)
+def _held_json(held: Mapping[str, HeldSlate]) -> dict[str, Any] | None:
+    """The slates whose newest lists were refused, as ml.releases has them; None without any."""
+    return {
+        slate: {"as_of": each.as_of and each.as_of.isoformat(), "because": each.because} for slate, each in held.items()
+    } or None
+
+
+def _left_out(release: Mapping[str, Any]) -> list[str]:
+    held = {
+        slate: HeldSlate(date.fromisoformat(each["as_of"]) if each["as_of"] else None, each["because"])
+        for slate, each in (release["held"] or {}).items()
+    }
+    return left_out(release["models"], release["counts"], held)
 
 
 def _other_ids(connection: dbapi.Connection, day: str, item: str) -> Iterator[list[tuple[str, int]]]:
@@ -223,9 +186,12 @@ def _other_ids(connection: dbapi.Connection, day: str, item: str) -> Iterator[li
 _UPDATE_STATUS = text("update ml.releases set status = :status where release = :release")
 _NOTE_LISTS = text("update ml.releases set lists_made_at = :made_at where release = :release")
 _UPSERT = text(
-    "insert into ml.releases (release, as_of, models, counts, published_at, status)"
-    " values (:release, :as_of, :models, :counts, :published_at, :status)"
+    "insert into ml.releases (release, as_of, models, counts, published_at, status, held)"
+    " values (:release, :as_of, :models, :counts, :published_at, :status, :held)"
     " on conflict (release) do update set status = excluded.status,"
     " published_at = least(releases.published_at, excluded.published_at),"
     " counts = case when :verified then excluded.counts else releases.counts end"
-).bindparams(*(sa.bindparam(name, type_=JSONB) for name in ("models", "counts")))
+).bindparams(
+    *(sa.bindparam(name, type_=JSONB) for name in ("models", "counts")),
+    sa.bindparam("held", type_=JSONB(none_as_null=True)),
+)

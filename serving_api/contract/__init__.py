@@ -73,6 +73,7 @@ from serving_api.contract.lists import (
 )
 from serving_api.contract.meta import (
     UNTRAINED,
+    HeldSlate,
     ReleaseMeta,
     pack_meta,
     unpack_meta,
@@ -144,6 +145,7 @@ __all__ = [
     "Blocks",
     "ContractError",
     "ContractVersionError",
+    "HeldSlate",
     "ListedKeys",
     "RankedList",
     "ReleaseMeta",

@@ -1,6 +1,6 @@
 """The description of a release."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date
 
 import orjson
@@ -10,6 +10,16 @@ from serving_api.contract.version import CONTRACT_VERSION, ContractError, Contra
 
 # How the model version of a slate begins whose lists no ranker ordered; after it, what did.
 UNTRAINED = "untrained/"
+
+
+@dataclass(frozen=True)
+class HeldSlate:
+    """A slate whose newest lists were refused."""
+
+    as_of: date | None
+    """The date of the lists that stay in their place; None where there are none, and the release is without."""
+    because: list[str]
+    """Why the newest ones were refused, a sentence each."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,8 @@ class ReleaseMeta:
     tracks: int
     popular: int
     """Number of items in the popular list."""
+    held: dict[str, HeldSlate] = field(default_factory=dict)
+    """By slate whose newest lists were refused: what the release has in their place."""
 
     @property
     def slates(self) -> list[str]:
@@ -36,6 +48,9 @@ class ReleaseMeta:
 def pack_meta(meta: ReleaseMeta) -> bytes:
     """Pack the description of a release as JSON."""
     document = {"contract_version": CONTRACT_VERSION} | asdict(meta)
+    if not meta.held:
+        # As it was before there was such a field.
+        del document["held"]
     return orjson.dumps(document, option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z)
 
 

@@ -54,6 +54,8 @@ CLOCKS = {
     "ml.models": {"created_at"},
     "ml.promotions": {"decided_at", "speed"},
     "ml.releases": {"published_at", "lists_made_at"},
+    "ml.slate_measures": set(),
+    "ml.slate_verdicts": {"made_at", "judged_at"},
 }
 
 

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from warehouse.migrations.baseline.columns import INSTANT, column
 
@@ -14,6 +14,8 @@ def create() -> None:
         _create_similar(item)
     _create_similar_batches()
     _create_releases()
+    _create_slate_measures()
+    _create_slate_verdicts()
 
 
 def _create_recommendations() -> None:
@@ -111,8 +113,43 @@ def _create_releases() -> None:
             "made_at in ml.recommendation_batches of the lists last found to be these; null if only found in Redis",
             null=True,
         ),
+        column(
+            "held",
+            JSONB,
+            "By slate whose lists were refused: the older date of those in their place, or null, and why; else null",
+            null=True,
+        ),
         sa.PrimaryKeyConstraint("release", name="releases_pkey"),
         sa.CheckConstraint("status IN ('live', 'previous', 'retired')", name="releases_status"),
         schema="ml",
         comment="One row per published batch",
+    )
+
+
+def _create_slate_measures() -> None:
+    op.create_table(
+        "slate_measures",
+        column("as_of", sa.Date, "Of the lists as of this date"),
+        column("slate", sa.Text, "for_you, discover or rediscover"),
+        column("measure", sa.Text, "By the names of assets/release_gate/measures.py"),
+        column("segment", sa.Text, "all, or a part of the users, such as new or country: Finland"),
+        column("value", sa.Double, "What was measured"),
+        sa.PrimaryKeyConstraint("as_of", "slate", "measure", "segment", name="slate_measures_pkey"),
+        schema="ml",
+        comment="One row per as_of, slate, measure and segment: what lists were like before any went live",
+    )
+
+
+def _create_slate_verdicts() -> None:
+    op.create_table(
+        "slate_verdicts",
+        column("as_of", sa.Date, "Of the lists as of this date"),
+        column("slate", sa.Text, "for_you, discover or rediscover"),
+        column("made_at", INSTANT, "made_at in ml.recommendation_batches; null where nobody has a list", null=True),
+        column("judged_at", INSTANT, "When the lists were measured and judged"),
+        column("refused_because", ARRAY(sa.Text), "A sentence per figure out of bounds; empty where there is none"),
+        column("accepted_at", INSTANT, "When an operator let refused lists go live; else null", null=True),
+        sa.PrimaryKeyConstraint("as_of", "slate", name="slate_verdicts_pkey"),
+        schema="ml",
+        comment="One row per as_of and slate: whether its lists may go live",
     )

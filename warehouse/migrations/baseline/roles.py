@@ -54,7 +54,7 @@ _WRITTEN_BY_SERVICE = ", ".join(
     f"ml.{table}"
     for table in (
         *("models", "ranker_trials", "model_evaluations", "similarity_evaluations"),
-        *("recommendation_batches", "similar_batches", "releases"),
+        *("recommendation_batches", "similar_batches", "releases", "slate_measures", "slate_verdicts"),
     )
 )
 # Only its owner may attach a partition.

@@ -33,6 +33,8 @@ batches as (
             where
                 releases.as_of = made.as_of
                 and releases.lists_made_at = made.made_at
+                -- Of a slate whose lists were refused, nobody was shown those of the date.
+                and (releases.held -> made.slate) is null
                 and releases.published_at < {{ utc_midnight(add_days('made.as_of', 1)) }}
         )
 

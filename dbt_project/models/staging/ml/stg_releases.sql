@@ -13,6 +13,7 @@ renamed as (
 
         -- text
         status,
+        held,
 
         -- timestamps
         published_at,

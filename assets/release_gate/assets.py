@@ -1,0 +1,126 @@
+"""The checks that stop lists before they go live: one for each slate."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+from sqlalchemy import Connection
+
+from assets.markdown import as_is
+from assets.partitions import AS_OF_PARTITIONS
+from assets.release_gate.bounds import Refusal
+from assets.release_gate.failing import failing_rows, first_rows
+from assets.release_gate.measures import ALL, NAMES, Measured
+from assets.release_gate.verdicts import judge, last_good
+from assets.slates import Slate
+from warehouse.engine import create_engine
+from warehouse.resource import PostgresResource
+from warehouse.roles import Role
+
+
+def check_name(slate: str) -> str:
+    """The name of the check of a slate."""
+    return f"{slate}_may_go_live"
+
+
+@dg.multi_asset_check(
+    name="release_gate",
+    specs=[
+        dg.AssetCheckSpec(
+            check_name(slate),
+            asset="recommendations",
+            blocking=True,
+            partitions_def=AS_OF_PARTITIONS,
+            description=f"Of {slate}, who should have a list has one; lists differ from each other, hold nothing"
+            " unknown or blocked, and are not unlike those of the nights before. Where they are refused, the last good"
+            " ones stay and the other slates go live: a warning. Where all slates are, nothing goes live.",
+        )
+        for slate in Slate
+    ],
+)
+def release_gate(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> Iterator[dg.AssetCheckResult]:
+    """Measure the lists of the date, judge them slate by slate, and keep figures and verdicts."""
+    as_of = date.fromisoformat(context.op_execution_context.partition_key)
+    with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
+        measured, refused = judge(connection, as_of)
+        kept = last_good(connection, as_of, released=True)
+        made = {each.slate for each in measured if each.measure == "users"}
+        # Without another slate that could go live, there is nothing to release.
+        blocks = bool(made) and all(refused[slate] for slate in made)
+        results = [
+            _result(connection, as_of, slate, measured, refused.get(slate, []), kept.get(slate), blocks)
+            for slate in Slate
+        ]
+    yield from results
+
+
+def _result(
+    connection: Connection,
+    as_of: date,
+    slate: str,
+    measured: Sequence[Measured],
+    refused: Sequence[Refusal],
+    kept: date | None,
+    blocks: bool,
+) -> dg.AssetCheckResult:
+    figures = [each for each in measured if each.slate == slate]
+    return dg.AssetCheckResult(
+        check_name=check_name(slate),
+        passed=not refused,
+        severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
+        description=_said(slate, figures, refused, kept, blocks),
+        metadata=_figures(figures) | _evidence(connection, as_of, slate, refused),
+    )
+
+
+def _said(slate: str, figures: Sequence[Measured], refused: Sequence[Refusal], kept: date | None, blocks: bool) -> str:
+    if not refused:
+        users = next((each.value for each in figures if each.measure == "users"), 0)
+        return f"{users:,.0f} users have a list that may go live" if users else f"nobody can have a list of {slate}"
+    why = "; ".join(each.reason for each in refused)
+    if blocks:
+        return f"{slate} is refused, as every slate is, and what is live stays: {why}"
+    stays = f"its lists as of {kept} stay" if kept else "there are no earlier lists, so the release is without"
+    return f"{slate} is refused, and {stays}: {why}"
+
+
+def _figures(figures: Sequence[Measured]) -> dict[str, Any]:
+    """Each figure by itself, which Dagster plots over dates, and those of segments in a table."""
+    columns = [dg.TableColumn("measure"), dg.TableColumn("segment"), dg.TableColumn("value", "float")]
+    records = [
+        dg.TableRecord({"measure": each.measure, "segment": each.segment, "value": each.value})
+        for each in figures
+        if each.segment != ALL
+    ]
+    table = {"segments": dg.MetadataValue.table(records, dg.TableSchema(columns))} if records else {}
+    return {each.measure: each.value for each in figures if each.segment == ALL} | table
+
+
+def _evidence(connection: Connection, as_of: date, slate: str, refused: Sequence[Refusal]) -> dict[str, Any]:
+    """Of each figure out of bounds: what it is, its bound, a few of the rows behind it, and the query of all."""
+    evidence: dict[str, Any] = {}
+    for each in refused:
+        name = f"{each.measure} of {each.segment}"
+        query = failing_rows(each, slate, as_of)
+        rows = first_rows(connection, query)
+        told = f"{NAMES[each.measure]}: {each.value:.4g}, bound {each.bound:.4g}"
+        evidence |= {
+            f"refused/{name}": told,
+            f"failing/{name}": dg.MetadataValue.md(_table(rows)),
+            f"query/{name}": dg.MetadataValue.md(_code(query)),
+        }
+    return evidence
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as a table in Markdown."""
+    if not rows:
+        return "no rows"
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *([as_is(str(value)) for value in row.values()] for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _code(query: str) -> str:
+    """A query as Markdown that can be copied."""
+    return f"```sql\n{query}\n```"

@@ -22,8 +22,8 @@ from warehouse.settings import Settings
 
 MIGRATED = "migrated"
 OWNER = "plain_owner"
-# Redis has as many by default.
-REDIS_DATABASES = 16
+# Redis has 16 by default. The first is that of the session's home: of every command that a test runs with no URL given.
+REDIS_DATABASES = range(1, 16)
 # Two minutes: no test keeps one for as long without being stuck.
 _TRIES = 1200
 _BETWEEN_TRIES_SECONDS = 0.1
@@ -136,7 +136,7 @@ class SharedServers:
         """The number of a database that is free, or becomes free soon. Raises TimeoutError saying who has which."""
         by = os.environ.get("PYTEST_CURRENT_TEST", "no test")
         for _ in range(_TRIES):
-            for number in range(REDIS_DATABASES):
+            for number in REDIS_DATABASES:
                 try:
                     self._taken(number).mkdir(parents=True)
                 except FileExistsError:
@@ -147,7 +147,7 @@ class SharedServers:
         raise TimeoutError(f"every database of the session's Redis stays taken: {self._takers()}")
 
     def _takers(self) -> str:
-        files = (self._taken(number) / _TAKER for number in range(REDIS_DATABASES))
+        files = (self._taken(number) / _TAKER for number in REDIS_DATABASES)
         return "; ".join(f"{file.parent.name} by {file.read_text('utf-8')}" for file in files if file.exists())
 
     def _taken(self, number: int) -> Path:

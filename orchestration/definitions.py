@@ -17,7 +17,13 @@ from assets.search import assets as search
 from assets.similar import assets as similar
 from orchestration.jobs import JOBS, SCHEDULES
 from orchestration.sensors import SENSORS
-from quality.checks import build_blocks_check, build_feature_checks, landed_files_check, raw_listens_check
+from quality.checks import (
+    arrivals_check,
+    build_blocks_check,
+    build_feature_checks,
+    landed_files_check,
+    raw_listens_check,
+)
 from warehouse.resource import LakeResource, PostgresResource, RedisResource
 
 defs = dg.Definitions(
@@ -44,6 +50,7 @@ defs = dg.Definitions(
     asset_checks=[
         raw_listens_check,
         landed_files_check,
+        arrivals_check,
         *build_feature_checks(partitions.AS_OF_PARTITIONS),
         build_blocks_check(partitions.AS_OF_PARTITIONS),
         release_gate.release_gate,

@@ -166,9 +166,10 @@ def test_the_suites_block_what_is_downstream(check: str, asset: list[str]) -> No
         ("challenger_promoted", ["rankers"]),
         ("same_as_made_then", ["replayed_recommendations"]),
         ("landed_files_loaded", ["raw", "ingest_files"]),
+        ("newest_day_is_whole", ["core", "fct_listens"]),
     ],
 )
-def test_a_refused_challenger_another_list_than_then_and_a_bad_file_are_not_a_reason_to_stop(
+def test_a_refused_challenger_another_list_than_then_a_bad_file_and_an_odd_day_are_not_a_reason_to_stop(
     check: str, asset: list[str]
 ) -> None:
     node = defs.resolve_asset_graph().get(dg.AssetCheckKey(dg.AssetKey(asset), check))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationInfo, field_validator
 
 from serving_api.contract import LONGEST_TAG
 from serving_api.rules import Boost, Filter, Rules, Values, Years
@@ -61,12 +61,12 @@ class RuleFields(BaseModel):
     exclude_year: tuple[YearRange, ...] = Field(
         default=(), max_length=MOST_VALUES, description="No tracks of these years.", examples=[["1990-1999"]]
     )
-    include_explicit: bool | None = Field(
+    include_explicit: StrictBool | None = Field(
         default=None,
         description="Only tracks that are known to be explicit, or with `false` only those known not to be.",
         examples=[False],
     )
-    exclude_explicit: bool | None = Field(
+    exclude_explicit: StrictBool | None = Field(
         default=None,
         description="No tracks that are known to be explicit, or with `false` none known not to be.",
         examples=[True],
@@ -182,6 +182,14 @@ class RuledQuery(Ruled):
     def _several_to_a_parameter(cls, groups: list[str]) -> list[str]:
         # A value that is empty stays, to be refused: a filter that is passed over lets everything through.
         return [each for group in groups for each in group.split(",")]
+
+    @field_validator("include_explicit", "exclude_explicit", mode="before")
+    @classmethod
+    def _written_as_text(cls, value: object) -> object:
+        return _IN_QUERIES.get(value.lower(), value) if isinstance(value, str) else value
+
+
+_IN_QUERIES = {"true": True, "1": True, "false": False, "0": False}
 
 
 def rules_of(asked: RuleFields, name: str | None, scenario: Scenario | None) -> Rules:

@@ -13,6 +13,7 @@ import redis
 from pipeline_process import Pipeline
 
 from assets.ingest.sample_world import SampleWorld, generate
+from serving_api.contract import release_key_pattern
 
 UNTIL = date(2026, 6, 1)
 AS_OF = (UNTIL - timedelta(days=14)).isoformat()
@@ -71,7 +72,7 @@ def test_a_run_killed_in_load_dbt_features_and_release_ends_as_an_undisturbed_on
         )
         assert client.dbsize() == 0
 
-        kill_when(killed.start("run", "--as-of", AS_OF), lambda: any(client.scan_iter("audotics:*:tracks")))
+        kill_when(killed.start("run", "--as-of", AS_OF), lambda: any(client.scan_iter(release_key_pattern("*"))))
         assert client.get("audotics:live") is None
 
     killed.json("run", "--as-of", AS_OF)

@@ -1,6 +1,6 @@
 """Has a day arrived whole? Its listens against those of the weeks before it.
 
-Three figures, each against what it was on the days before, of which none was chosen by looking at the day judged:
+Three figures, each against what it was on the days before the one that is judged:
 
 - listens, over the median of the seven days before, by the day of the week;
 - listens of a listener, likewise: on a quiet holiday fewer people listen, where rows are missing each listens to less;

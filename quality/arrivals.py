@@ -77,8 +77,8 @@ def read_days(connection: Connection, day: date) -> Days:
 
 def judge_day(days: Days) -> list[Arrival]:
     """The figures of the last day; none where the days before it are too few, or had too few listens, to tell."""
-    before, learned = np.split(days.listens[:-1], [READ_DAYS - LEARNED_DAYS])
-    if np.median(learned) < LEAST_LISTENS or not before.any():
+    began_before = days.listens[:_USUAL_DAYS].any()
+    if np.median(days.listens[-1 - LEARNED_DAYS : -1]) < LEAST_LISTENS or not began_before:
         return []
     of_a_listener = days.listens / np.maximum(days.listeners, 1)
     gaps = np.array([_gap(days.listeners_by_hour[: place + 1]) for place in range(_HOURS_LEARNED_DAYS, READ_DAYS + 1)])

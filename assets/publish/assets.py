@@ -143,7 +143,8 @@ def release(
     blocks = {"users_with_blocks": publish_blocks(create_engine(warehouse.url, Role.LOADER), client)}
     engine = create_engine(warehouse.url, Role.SERVICE)
     with engine.begin() as connection:
-        accept(connection, as_of, config.accept_refused)
+        if config.accept_refused:
+            accept(connection, as_of, config.accept_refused)
         lists = gated(connection, client, as_of)
     with adbc_connect(warehouse.url, Role.SERVICE) as reader:
         content = release_content(reader, as_of, lists.held)

@@ -77,7 +77,8 @@ def judge(connection: Connection, as_of: date) -> tuple[list[Measured], dict[str
 
 
 def accept(connection: Connection, as_of: date, slates: Sequence[str]) -> None:
-    """Let the lists of slates go live that were refused, until they are made again."""
+    """Let the lists of slates go live that are refused, until they are made again; judged first where they were not."""
+    judged(connection, as_of)
     connection.execute(_ACCEPT, {"as_of": as_of, "slates": list(slates)})
 
 

@@ -236,6 +236,8 @@ def test_where_every_slate_is_refused_nothing_is_released(world: World) -> None:
 
 def test_an_operator_may_let_refused_lists_go_live(world: World) -> None:
     assert make_and_release(world.pipeline, constant_scores, "discover").success
+    # Also where nobody has judged these lists yet.
+    world.pipeline.query(f"delete from ml.slate_verdicts where as_of = '{FOLLOWING}' returning 1")
     assert released_alone(world.pipeline, accept_refused=["discover"]) == ""
     assert live_meta(world.client).held == {}
     scores = contract.unpack_list(min(held_lists(world.client)["discover"].values())).scores

@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 from psycopg2.extras import execute_values
 
-from quality.arrivals import LEARNED_DAYS, READ_DAYS, Arrival, judge_day, read_days
+from quality.arrivals import LEARNED_DAYS, LEAST_LISTENS, READ_DAYS, Arrival, judge_day, read_days
 from warehouse.engine import create_engine
 from warehouse.roles import Role
 
@@ -115,9 +115,13 @@ def test_a_day_that_did_not_arrive_whole_is_odd_and_a_quiet_one_is_not(
         assert not [each for each in found if each.odd]
 
 
-def test_with_too_little_to_learn_from_nothing_is_odd(warehouse_url: str) -> None:
-    few = world(listeners=1)
-    assert arrivals(warehouse_url, no_file(few)) == []
+def test_where_few_listen_nothing_is_odd(warehouse_url: str) -> None:
+    assert arrivals(warehouse_url, no_file(world(listeners=1))) == []
+
+
+def test_where_history_begins_too_late_nothing_is_odd(warehouse_url: str) -> None:
+    assert arrivals(warehouse_url, world())
     with create_engine(warehouse_url, Role.SERVICE).connect() as connection:
-        early = read_days(connection, DAY - timedelta(days=LEARNED_DAYS))
+        early = read_days(connection, DAY - timedelta(days=READ_DAYS - LEARNED_DAYS - 1))
+    assert np.median(early.listens[-1 - LEARNED_DAYS : -1]) > LEAST_LISTENS
     assert judge_day(early) == []

@@ -17,13 +17,10 @@ from assets.search import assets as search
 from assets.similar import assets as similar
 from orchestration.jobs import JOBS, SCHEDULES
 from orchestration.sensors import SENSORS
-from quality.checks import (
-    arrivals_check,
-    build_blocks_check,
-    build_feature_checks,
-    landed_files_check,
-    raw_listens_check,
-)
+from quality.checks.arrivals import arrivals_check
+from quality.checks.blocks import build_blocks_check
+from quality.checks.landing import landed_files_check
+from quality.checks.suites import build_feature_checks, raw_listens_check
 from warehouse.resource import LakeResource, PostgresResource, RedisResource
 
 defs = dg.Definitions(

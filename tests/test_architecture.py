@@ -43,10 +43,9 @@ def imported(path: Path) -> set[str]:
 def may_import_dagster(path: Path) -> bool:
     relative = path.relative_to(ROOT).as_posix()
     return (
-        relative.startswith("orchestration/")
+        relative.startswith(("orchestration/", "quality/checks/"))
         or (relative.startswith("assets/") and path.name == "assets.py")
-        or relative
-        in {"assets/dbt.py", "assets/partitions.py", "assets/plots.py", "quality/checks.py", "warehouse/resource.py"}
+        or relative in {"assets/dbt.py", "assets/partitions.py", "assets/plots.py", "warehouse/resource.py"}
     )
 
 

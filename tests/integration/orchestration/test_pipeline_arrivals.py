@@ -9,7 +9,7 @@ from pipeline_process import Pipeline
 from sample_pipeline import AS_OF
 
 from orchestration.instance import open_instance
-from quality.checks import arrivals_check
+from quality.checks.arrivals import arrivals_check
 from warehouse.resource import PostgresResource
 from warehouse.settings import Settings
 

@@ -18,7 +18,7 @@ from assets.publish.content import ReleaseInput
 from assets.publish.warehouse_content import release_content
 from assets.ranker.lists import read_list_rules
 from orchestration.cli.app import app
-from quality.checks import blocked_items
+from quality.checks.blocks import blocked_items
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.roles import Role
 

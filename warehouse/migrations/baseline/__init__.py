@@ -2,11 +2,11 @@
 
 from alembic import op
 
-from warehouse.migrations.baseline import builds, corrections, evaluations, lists, models, raw, roles
+from warehouse.migrations.baseline import builds, corrections, evaluations, lists, models, quality, raw, roles
 
 # Of the statements of `create`: a database keeps it, so that one made by other statements is told apart. Until the
 # first tagged release it changes with them; tests/unit/warehouse/test_baseline.py says what it has to be.
-DIGEST = "a86948bc1d57e322"
+DIGEST = "caf756f2029837cd"
 
 
 def create() -> None:
@@ -16,6 +16,7 @@ def create() -> None:
     models.create()
     lists.create()
     evaluations.create()
+    quality.create()
     op.execute("CREATE SCHEMA dagster")
     op.execute("COMMENT ON SCHEMA dagster IS 'Run, event and schedule storage, kept by Dagster itself'")
     roles.create()

@@ -1,0 +1,1 @@
+"""Asset checks: what must hold, and what happens where it does not."""

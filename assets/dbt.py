@@ -1,11 +1,12 @@
 """The dbt project as assets: from staging to analytics by changed days, and what became of the recommendations."""
 
+import json
 import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Any, Literal
@@ -35,6 +36,8 @@ from assets.dbt_project import (
     manifest_path,
     project_code,
 )
+from assets.partitions import NIGHTLY
+from assets.source_freshness import HOUR, SourceAge, WatchedSource, said_of_stale, source_ages, watched_sources
 from warehouse.engine import MODELS_LOCK, create_engine, exclusive
 from warehouse.locks import HeldLock
 from warehouse.resource import PostgresResource
@@ -54,10 +57,17 @@ def _code_when_loaded() -> ProjectCode:
 
 
 class WarehouseDbtTranslator(DagsterDbtTranslator):
-    """Gives each model the version of its code; groups and owners are the project's own (models/groups.yml)."""
+    """Gives each model the version of its code, and marts how often they are made; groups and owners are the project's
+    own (models/groups.yml).
+    """
 
     def get_code_version(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         return _code_when_loaded().digests.get(dbt_resource_props["unique_id"])
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        path = self.get_resource_props(manifest, unique_id)["fqn"]
+        return spec.replace_attributes(freshness_policy=NIGHTLY) if "marts" in path else spec
 
 
 # One asset of ours may write several tables that dbt reads.
@@ -200,3 +210,53 @@ def ml_models(context: dg.AssetExecutionContext, warehouse: PostgresResource) ->
     """What became of the recommendations, judged once the days after them are over; and similar items by name."""
     with exclusive(warehouse.url, MODELS_LOCK, Role.TRANSFORMER) as lock:
         yield from build(context, warehouse, lock)
+
+
+@cache
+def _sources() -> tuple[WatchedSource, ...]:
+    return tuple(watched_sources(json.loads(manifest_path().read_text())))
+
+
+@dg.asset_check(
+    asset=["raw", "ingest_files"],
+    name="sources_are_fresh",
+    description="What the models read was written lately, as the freshness of each source in the dbt project says. It"
+    " stops nothing: a data set that has ended, or a platform that rested, is not an error.",
+)
+def sources_check(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
+    """Compare the age of each source with what its YAML allows."""
+    run = context.op_execution_context
+    now = datetime.now(UTC)
+    as_of = datetime.fromisoformat(run.partition_key).replace(tzinfo=UTC) if run.has_partition_key else now
+    with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
+        ages = source_ages(connection, _sources(), now, as_of)
+    stale = said_of_stale(ages)
+    columns = {
+        "source": "string",
+        "last_written": "string",
+        "hours": "float",
+        "at_most_hours": "float",
+        "stale": "bool",
+    }
+    schema = dg.TableSchema([dg.TableColumn(name, kind) for name, kind in columns.items()])
+    return dg.AssetCheckResult(
+        passed=not stale,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(stale) or f"{len(ages)} sources are as fresh as they should be",
+        metadata={
+            "sources": dg.MetadataValue.table([_record(each) for each in ages], schema),
+            "stale": sum(each.stale for each in ages),
+        },
+    )
+
+
+def _record(age: SourceAge) -> dg.TableRecord:
+    return dg.TableRecord(
+        {
+            "source": age.source.name,
+            "last_written": "never" if age.last_written is None else f"{age.last_written:%F %H:%M} UTC",
+            "hours": None if age.age is None else round(age.age / HOUR, 1),
+            "at_most_hours": age.source.at_most / HOUR,
+            "stale": age.stale,
+        }
+    )

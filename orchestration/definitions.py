@@ -47,6 +47,7 @@ defs = dg.Definitions(
     asset_checks=[
         raw_listens_check,
         landed_files_check,
+        dbt.sources_check,
         arrivals_check,
         *build_feature_checks(partitions.AS_OF_PARTITIONS),
         build_blocks_check(partitions.AS_OF_PARTITIONS),

@@ -14,7 +14,7 @@ from assets.candidates.registry import needed_facts
 from assets.candidates.session_cooccurrence import SessionCooccurrence
 from assets.catalogue import read_catalogue, read_titles
 from assets.listens import USERS_PER_BATCH, read_listens, require_listens_before
-from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
+from assets.partitions import AS_OF_PARTITIONS, NIGHTLY, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.slates import Slate
 from assets.staleness import code_digest
 from warehouse.engine import adbc_reader, create_engine
@@ -34,6 +34,7 @@ def candidates_path(as_of: date, slate: Slate) -> str:
     group_name="candidates",
     kinds={"python", "parquet"},
     owners=OWNERS,
+    freshness_policy=NIGHTLY,
     code_version=code_digest("assets.candidates.pool", "assets.candidates.anchors"),
     deps=[dg.AssetKey(["core", name]) for name in ("fct_listens", "dim_tracks", "dim_unlikely_listeners")],
 )

@@ -7,7 +7,7 @@ import dagster as dg
 from assets.lookup.index import built_index
 from assets.lookup.names import read_names
 from assets.lookup.store import store_index
-from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
+from assets.partitions import AS_OF_PARTITIONS, NIGHTLY, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.staleness import code_digest
 from warehouse.engine import adbc_reader
 from warehouse.resource import LakeResource, PostgresResource
@@ -20,6 +20,7 @@ from warehouse.roles import Role
     group_name="recommendations",
     kinds={"python", "parquet"},
     owners=OWNERS,
+    freshness_policy=NIGHTLY,
     code_version=code_digest("assets.lookup.index", "assets.lookup.names"),
     deps=[
         dg.AssetKey(["core", "dim_tracks"]),

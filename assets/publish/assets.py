@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy import text
 
 from assets.lookup.store import stored_index
-from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
+from assets.partitions import AS_OF_PARTITIONS, NIGHTLY, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.publish.blocks import publish_blocks
 from assets.publish.held import list_releases
 from assets.publish.held_slates import gated
@@ -97,6 +97,7 @@ class ReleaseOptions(dg.Config):
     group_name="release",
     kinds={"python", "redis"},
     owners=OWNERS,
+    freshness_policy=NIGHTLY,
     code_version=code_digest("assets.publish.release", "assets.publish.warehouse_content"),
     deps=[
         "recommendations",

@@ -8,7 +8,7 @@ from assets import plots
 from assets.candidates.pool import SourcesConfig
 from assets.features.assets import FEATURE_KEYS
 from assets.features.version import features_version
-from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
+from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, WEEKLY, Materialized
 from assets.plots import Row, table_of
 from assets.ranker.card import page
 from assets.ranker.challenge import Outcome, challenge
@@ -29,6 +29,7 @@ from warehouse.roles import Role
     group_name="training",
     kinds={"python", "parquet"},
     owners=OWNERS,
+    freshness_policy=WEEKLY,
     code_version=code_digest("assets.ranker.folds"),
     deps=[
         dg.AssetKey(["core", "fct_listens"]),
@@ -75,6 +76,7 @@ def training_set(context: dg.AssetExecutionContext, warehouse: PostgresResource,
     group_name="training",
     kinds={"python", "lightgbm"},
     owners=OWNERS,
+    freshness_policy=WEEKLY,
     code_version=code_digest("assets.ranker.challenge"),
     deps=[training_set],
     check_specs=[

@@ -13,7 +13,7 @@ from assets.candidates.assets import candidates_path
 from assets.features.assets import FEATURE_KEYS
 from assets.features.dates import listens_version
 from assets.features.version import features_version
-from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
+from assets.partitions import AS_OF_PARTITIONS, NIGHTLY, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.ranker.assets import rankers
 from assets.ranker.registry import Ordering, orderings
 from assets.recommendations.lists import ListMaker
@@ -34,6 +34,7 @@ _CHAMPION_WINDOW = dg.TimeWindowPartitionMapping(start_offset=-6)
     group_name="recommendations",
     kinds={"python", "lightgbm", "postgres"},
     owners=OWNERS,
+    freshness_policy=NIGHTLY,
     code_version=code_digest("assets.recommendations.lists"),
     # A night is served by the champion, as a rule one of the last week's.
     deps=[

@@ -4,7 +4,7 @@ from datetime import date
 
 import dagster as dg
 
-from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
+from assets.partitions import AS_OF_PARTITIONS, NIGHTLY, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.similar.evaluation import METRICS, SIMILAR
 from assets.similar.evaluation_store import evaluate_similar, store_evaluation
 from assets.similar.lists import most_heard, named_examples, public_history, read_item_listens, similar_rows
@@ -25,6 +25,7 @@ _LEARNT_FROM = [dg.AssetKey(["core", name]) for name in ("fct_listens", "dim_tra
     group_name="recommendations",
     kinds={"python", "postgres"},
     owners=OWNERS,
+    freshness_policy=NIGHTLY,
     code_version=code_digest("assets.similar.lists"),
     deps=_LEARNT_FROM,
     metadata={"dagster/table_name": "ml.similar_tracks"},
@@ -43,6 +44,7 @@ def similar_tracks(context: dg.AssetExecutionContext, warehouse: PostgresResourc
     group_name="recommendations",
     kinds={"python", "postgres"},
     owners=OWNERS,
+    freshness_policy=NIGHTLY,
     code_version=code_digest("assets.similar.lists"),
     deps=[*_LEARNT_FROM, dg.AssetKey(["core", "dim_artists"])],
     metadata={"dagster/table_name": "ml.similar_artists"},

@@ -1,6 +1,7 @@
 """What a SQL client, the docs site and `dbt source freshness` show of the warehouse."""
 
 import json
+import re
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.sample_world import PROFILE_FILE
 from assets.slates import Slate
+from warehouse.roles import Role
 
 BUILT = ("model", "snapshot")
 
@@ -117,6 +119,21 @@ def test_every_source_is_watched_but_those_that_nobody_writes_regularly() -> Non
     }
     of_builds = {f"builds.{name}" for name in ("days", "models", "model_days", "feature_dates", "views")}
     assert unwatched == {*of_builds, "raw.blocks", "raw.given_keys", "ml.ranker_trials", "corrections.same_items"}
+    explained = {f"{each['source_name']}.{each['name']}" for each in sources if each["meta"].get("no_freshness")}
+    assert explained == unwatched, "each says why in its meta"
+
+
+def test_every_mart_has_an_example_query_that_runs_as_who_may_read_it(sample: Dbt) -> None:
+    shown = 0
+    for node in json.loads(manifest_path().read_text())["nodes"].values():
+        if node["resource_type"] != "model" or node["fqn"][1] == "staging":
+            continue
+        (query,) = re.findall(r"```sql\n(.*?)```", node["description"], re.DOTALL)
+        assert f"{node['schema']}.{node['alias']}" in query
+        analysts = node["schema"] == "analytics" or "audotics_analyst" in node["config"]["grants"].get("select", [])
+        sample.query(f"set role {Role.ANALYST if analysts else Role.TRANSFORMER}; {query}")
+        shown += 1
+    assert shown > 40
 
 
 def test_every_model_and_snapshot_has_an_owner() -> None:

@@ -1,14 +1,18 @@
 """The code location: every asset is described, the graph is whole, jobs and schedules ask for what they should."""
 
+import asyncio
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from graphlib import TopologicalSorter
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.freshness_evaluator import TimeWindowFreshnessPolicyEvaluator
 from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._core.loader import LoadingContextForTest
+from dagster._core.test_utils import freeze_time
 
-from assets.partitions import AS_OF_PARTITIONS
+from assets.partitions import AS_OF_PARTITIONS, NIGHTLY, WEEKLY
 from orchestration.definitions import defs
 from orchestration.jobs import nightly_release, weekly_training
 from tests.repository import ROOT
@@ -167,9 +171,10 @@ def test_the_suites_block_what_is_downstream(check: str, asset: list[str]) -> No
         ("same_as_made_then", ["replayed_recommendations"]),
         ("landed_files_loaded", ["raw", "ingest_files"]),
         ("newest_day_is_whole", ["core", "fct_listens"]),
+        ("sources_are_fresh", ["raw", "ingest_files"]),
     ],
 )
-def test_a_refused_challenger_another_list_than_then_a_bad_file_and_an_odd_day_are_not_a_reason_to_stop(
+def test_a_refused_challenger_another_list_than_then_a_bad_file_an_odd_day_and_late_ones_are_not_a_reason_to_stop(
     check: str, asset: list[str]
 ) -> None:
     node = defs.resolve_asset_graph().get(dg.AssetCheckKey(dg.AssetKey(asset), check))
@@ -201,3 +206,28 @@ def test_the_backfill_that_the_readme_shows_names_a_job_and_dates_that_there_are
     partitions = defs.resolve_job_def(job).partitions_def
     assert partitions == AS_OF_PARTITIONS
     assert all(partitions.has_partition_key(day) for day in dates)
+
+
+def test_what_is_made_every_night_and_every_week_is_said_to_be_late_when_it_is() -> None:
+    policies = {key: spec.freshness_policy for key, spec in specs().items()}
+    marts = {key for key in ASSET_KEYS if key.partition("/")[0] in ("core", "analytics", "features", "ml")}
+    lists = {"candidates", "recommendations", "similar_tracks", "similar_artists", "search_index", "release"}
+    assert {key for key, policy in policies.items() if policy == NIGHTLY} == marts | lists
+    assert {key for key, policy in policies.items() if policy == WEEKLY} == {"training_set", "rankers"}
+
+
+@pytest.mark.parametrize(
+    ("hours", "state"), [(1, "PASS"), (35, "PASS"), (37, "WARN"), (6 * 24, "WARN"), (8 * 24, "FAIL")]
+)
+@pytest.mark.parametrize("asset", ["release", "core/fct_listens", "features/feat_user"])
+def test_a_release_and_a_mart_that_no_night_has_made_are_told(asset: str, hours: int, state: str) -> None:
+    key = dg.AssetKey(asset.split("/"))
+    made = datetime(2026, 3, 2, 3, tzinfo=UTC)
+    with dg.DagsterInstance.ephemeral() as instance:
+        with freeze_time(made):
+            # Of an old date: a backfill is as late as any night.
+            instance.report_runless_asset_event(dg.AssetMaterialization(key, partition="2014-01-01"))
+        with freeze_time(made + timedelta(hours=hours)):
+            node = defs.resolve_asset_graph().get(key)
+            told = TimeWindowFreshnessPolicyEvaluator().evaluate_freshness(LoadingContextForTest(instance), node)
+            assert asyncio.run(told).value == state

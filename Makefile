@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # What running needs, and on top of it what tests, linters and MetricFlow need.
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
+# An environment of its own: dbt-bouncer asks for another DuckDB than this project.
+DBT_LINT := $(VENV)/dbt-lint/.installed
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 CODE := warehouse serving_api quality assets orchestration tests benchmarks
 
@@ -28,6 +30,11 @@ $(RUNTIME): requirements/runtime.txt pyproject.toml
 
 $(DEV): requirements/dev.txt $(RUNTIME)
 	$(PIP) install $(INSTALL_OPTIONS) -r requirements/dev.txt
+	touch $@
+
+$(DBT_LINT): requirements/dbt-lint.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip --disable-pip-version-check --quiet install $(INSTALL_OPTIONS) -r requirements/dbt-lint.txt
 	touch $@
 
 # Python compiles what it imports by itself; all there is would take 250 MB more.
@@ -71,13 +78,15 @@ debian:  ## Install what some tests need of Debian, as root: prometheus (promtoo
 	command -v promtool >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus; }
 	command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs npm; }
 
-lint: $(DEV)  ## Format, imports, types, Dagster definitions, SQL
+lint: $(DEV) $(DBT_LINT)  ## Format, imports, types, Dagster definitions, SQL, the dbt project
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy warehouse serving_api quality assets orchestration
 	$(BIN)/mypy --package benchmarks
 	$(CHECK_DEFINITIONS)
 	$(BIN)/sqlfluff lint dbt_project/models
+	$(dir $(DBT_LINT))bin/dbt-score lint --manifest dbt_project/target/assets/manifest.json
+	$(dir $(DBT_LINT))bin/dbt-bouncer run --config-file dbt_project/dbt-bouncer.yml
 
 # In an instance of its own that is removed again; without one, dg would send out that it was called.
 CHECK_DEFINITIONS = @home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && echo 'telemetry: {enabled: false}' \
@@ -106,6 +115,7 @@ client: $(RUNTIME)  ## Build the client for TypeScript, with npm; clients/typesc
 lock: $(DEV)  ## Resolve requirements again, with hashes and without download addresses
 	$(BIN)/uv pip compile pyproject.toml --extra dev -o requirements/dev.txt $(LOCK_OPTIONS)
 	$(BIN)/uv pip compile pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt $(LOCK_OPTIONS)
+	$(BIN)/uv pip compile requirements/dbt-lint.in -o requirements/dbt-lint.txt $(LOCK_OPTIONS)
 
 # uv leaves download addresses out unless asked to emit them.
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-header --quiet

@@ -29,10 +29,7 @@ def test_ci_says_that_it_is_ci_so_that_missing_real_data_fails(
     ("target", "installed"),
     [
         *((target, ["runtime.txt"]) for target in ("demo", "up", "down", "docs", "bench")),
-        *(
-            (target, ["runtime.txt", "dev.txt"])
-            for target in ("setup", "test", "test-unit", "test-slow", "lock")
-        ),
+        *((target, ["runtime.txt", "dev.txt"]) for target in ("setup", "test", "test-unit", "test-slow", "lock")),
         ("lint", ["runtime.txt", "dev.txt", "dbt-lint.txt"]),
     ],
 )

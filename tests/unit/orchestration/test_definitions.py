@@ -19,8 +19,16 @@ from tests.repository import ROOT
 
 ANALYTICS = [
     *("artist_charts_weekly", "artist_daily", "catalogue_long_tail_monthly", "days", "listener_daily", "listeners"),
-    *("listener_history", "listening_daily", "listens", "months", "new_releases", "retention_monthly", "sessions"),
-    *("track_charts_weekly", "track_daily", "track_skips_monthly"),
+    *(
+        "listener_history",
+        "listening_daily",
+        "listens",
+        "months",
+        "new_releases",
+        "quality_observations",
+        "retention_monthly",
+    ),
+    *("sessions", "track_charts_weekly", "track_daily", "track_skips_monthly"),
 ]
 ASSET_KEYS = [
     "blocks_in_redis",
@@ -57,7 +65,7 @@ ASSET_KEYS = [
         for name in ("artists", "blocks", "listens", "recommendation_batches", "recommendations", "releases")
     ),
     *(f"staging/stg_{name}" for name in ("same_items", "similar_artists", "similar_tracks", "tracks", "users")),
-    *(f"staging/stg_{name}" for name in ("artist_tags", "track_artists", "track_tags")),
+    *(f"staging/stg_{name}" for name in ("artist_tags", "observations", "track_artists", "track_tags", "validations")),
     "training_set",
 ]
 

@@ -65,9 +65,10 @@ def source_ages(
 ) -> list[SourceAge]:
     """The ages of sources at `now`, and on `as_of` of those whose rows tell of days."""
     # Most ask the same of the list of files.
-    written = {query: connection.execute(text(query)).scalar_one() for query in {each.last_written for each in sources}}
+    queries = {source.last_written for source in sources}
+    written: dict[str, datetime | None] = {query: connection.scalar(text(query)) for query in queries}
     return [
-        SourceAge(source, last, last and (as_of if source.age_on_as_of else now) - last)
+        SourceAge(source, last, (as_of if source.age_on_as_of else now) - last if last else None)
         for source in sources
         for last in [written[source.last_written]]
     ]

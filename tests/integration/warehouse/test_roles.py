@@ -207,17 +207,10 @@ def test_nothing_that_an_analyst_can_read_has_a_users_key_or_id(platform: Pipeli
     assert others == {
         *("core.dim_tracks", "core.dim_artists", "features.feat_track", "features.feat_artist"),
         *("core.dim_track_artists", "core.dim_track_details", "core.dim_track_tags", "corrections.same_items"),
-        *(
-            "ml.models",
-            "ml.promotions",
-            "ml.champions",
-            "ml.model_evaluations",
-            "ml.releases",
-            "ml.recommendation_batches",
-            "ml.slate_measures",
-            "ml.slate_verdicts",
-        ),
+        *("ml.models", "ml.promotions", "ml.champions", "ml.model_evaluations", "ml.releases"),
+        *("ml.recommendation_batches", "ml.slate_measures", "ml.slate_verdicts"),
         *("ml.ranker_trials", "ml.recommendation_outcomes", "ml.recommended_tracks"),
+        *("quality.observations", "quality.validations"),
         *("ml.similar_batches", "ml.similarity_evaluations", "ml.similar_tracks_named", "ml.similar_artists_named"),
     }
     telling = {"user_key", "user_id", "session_key"}

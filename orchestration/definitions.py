@@ -20,7 +20,8 @@ from orchestration.sensors import SENSORS
 from quality.checks.arrivals import arrivals_check
 from quality.checks.blocks import build_blocks_check
 from quality.checks.landing import landed_files_check
-from quality.checks.suites import build_feature_checks, raw_listens_check
+from quality.checks.suites import build_core_checks, build_suite_checks, raw_listens_check
+from quality.checks.upstream import know_checks
 from warehouse.resource import LakeResource, PostgresResource, RedisResource
 
 defs = dg.Definitions(
@@ -49,7 +50,10 @@ defs = dg.Definitions(
         landed_files_check,
         dbt.sources_check,
         arrivals_check,
-        *build_feature_checks(partitions.AS_OF_PARTITIONS),
+        candidates.candidates_check,
+        ranker.training_set_check,
+        *build_core_checks(),
+        *build_suite_checks(partitions.AS_OF_PARTITIONS),
         build_blocks_check(partitions.AS_OF_PARTITIONS),
         release_gate.release_gate,
     ],
@@ -60,3 +64,5 @@ defs = dg.Definitions(
     # A process per step would import the code location again for each: several times slower than the steps.
     executor=dg.in_process_executor,
 )
+
+know_checks(defs.resolve_asset_graph)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +21,41 @@ from orchestration.definitions import defs
 from orchestration.instance import open_instance
 from orchestration.platform import Platform
 from orchestration.runs import Progress, RunReport, run_job
+from quality.checks.accepted import ACCEPT_TAG
 from warehouse.engine import adbc_reader
+from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
 from warehouse.local.servers import status
 from warehouse.roles import Role
 
 
-def run_nightly(platform: Platform, as_of: date, on_progress: Progress, train: bool = False) -> RunReport:
+def run_nightly(
+    platform: Platform, as_of: date, on_progress: Progress, train: bool = False, accepted: Sequence[str] = ()
+) -> RunReport:
     """The nightly job as of a date; with training in it when that is asked for, or no champion may serve the date yet.
 
+    accepted: checks that may fail.
+
     Raises:
-        AudoticsError: a step failed.
+        AudoticsError: there is no such check, or a step failed.
     """
+    known = {key.name for key in defs.resolve_asset_graph().asset_check_keys}
+    if unknown := sorted(set(accepted) - known):
+        near = get_close_matches(unknown[0], known, 3, 0.3)
+        raise AudoticsError(f"there is no check {unknown[0]!r}; those like it: {', '.join(near) or 'none'}")
     with platform.transaction() as connection:
         job = "nightly" if not train and has_champions(connection, as_of) else "training_and_release"
     with open_instance(platform.settings, platform.warehouse_url) as instance:
-        return run_job(defs, instance, job, as_of, _logs(platform), on_progress, embedded_pids(platform))
+        return run_job(
+            defs,
+            instance,
+            job,
+            as_of,
+            _logs(platform),
+            on_progress,
+            embedded_pids(platform),
+            tags={ACCEPT_TAG: ", ".join(accepted)} if accepted else {},
+        )
 
 
 def run_evaluation(

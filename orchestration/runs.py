@@ -78,6 +78,7 @@ def run_job(
     on_progress: Progress,
     server_pids: Sequence[int] = (),
     step_config: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    tags: Mapping[str, str] = MappingProxyType({}),
 ) -> RunReport:
     """Run a job for one `as_of`; what its steps print goes to a file of the log folder, named after the run.
 
@@ -106,7 +107,7 @@ def run_job(
             partition_key=as_of.isoformat(),
             run_id=run_id,
             run_config={**_QUIET, "ops": {step: {"config": dict(given)} for step, given in step_config.items()}},
-            tags=_OF_CODE_LOCATION,
+            tags={**_OF_CODE_LOCATION, **tags},
             raise_on_error=False,
         )
     if not result.success:

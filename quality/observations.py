@@ -52,12 +52,21 @@ class Past:
 
 
 def keep(
-    connection: Connection, validation: Validation, observations: Sequence[Observation], *, page: str | None = None
+    connection: Connection,
+    validation: Validation,
+    observations: Sequence[Observation],
+    *,
+    page: str | None = None,
+    accepted: bool = False,
 ) -> None:
-    """Keep what was observed, in place of what the same check of the same run had observed before."""
+    """Keep what was observed, in place of what the same check of the same run had observed before.
+
+    page: its page of Data Docs. accepted: an operator lets what comes after it be built all the same.
+    """
     judged = asdict(validation)
     failed = [each for each in observations if not each.passed]
-    verdict = {"passed": not failed, "blocks": any(each.severity == "critical" for each in failed), "page": page}
+    blocks = any(each.severity == "critical" for each in failed) and not accepted
+    verdict = {"passed": not failed, "blocks": blocks, "page": page}
     connection.execute(_FORGET, judged)
     validation_id: int = connection.execute(_KEEP_VALIDATION, judged | verdict).scalar_one()
     if observations:
@@ -66,7 +75,10 @@ def keep(
 
 
 def past(connection: Connection, asset: str, check_name: str, before: date, days: int) -> list[Past]:
-    """The figures that a check observed as of the `days` dates before one, newest first: of each date the last ones."""
+    """The figures that a check observed as of the `days` dates before one, newest first: of each date the last ones.
+
+    What stopped a night is not what is usual, unless it was accepted.
+    """
     asked = {"asset": asset, "check_name": check_name, "before": before, "days": days}
     return [Past(**row) for row in connection.execute(_PAST, asked).mappings()]
 
@@ -87,7 +99,7 @@ _KEEP_OBSERVATIONS = text(
 _PAST = text(
     "select as_of, metric, segment, value from (select distinct on (as_of) validation_id, as_of"
     " from quality.validations where asset = :asset and check_name = :check_name"
-    " and as_of >= :before - cast(:days as integer) and as_of < :before"
+    " and as_of >= :before - cast(:days as integer) and as_of < :before and not blocks"
     " order by as_of desc, validation_id desc) as newest inner join quality.observations using (validation_id)"
     " where value is not null order by as_of desc, metric, segment"
 )

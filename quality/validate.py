@@ -1,36 +1,55 @@
-"""Run a suite with Great Expectations against the warehouse."""
+"""Run a suite with Great Expectations: against the warehouse, or a small frame summed up from the lake."""
 
+import math
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Executable, TextClause, event, text
 
-from quality.suites import Suite
-from warehouse.engine import session_url, sqlalchemy_url
+from quality.bands import Band, band
+from quality.observations import Observation, Past
+from quality.suites.suite import Expectation, Suite, between
+from warehouse.engine import create_engine, session_url, sqlalchemy_url
 from warehouse.roles import Role
+
+# Enough to see what they have in common; the query gives the others.
+FAILING_ROWS_SHOWN = 20
 
 
 @dataclass(frozen=True)
 class ExpectationOutcome:
-    """What one expectation observed; `detail` is a figure or the reason it could not be evaluated."""
+    """What one expectation observed.
 
-    expectation: str
-    passed: bool
+    observation: its figure and verdict. detail: the figure as text, or why it could not be evaluated. query: of all
+    rows that failed, None where it is not rows that fail. rows: the first of them.
+    """
+
+    observation: Observation
     detail: str
+    protects_from: str
+    query: str | None = None
+    rows: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
 class ValidationOutcome:
-    """What a suite observed."""
+    """What a suite observed. page: the result as Great Expectations' own JSON, for its Data Docs."""
 
     suite: str
-    passed: bool
     outcomes: tuple[ExpectationOutcome, ...]
+    result: Any
+
+    @property
+    def passed(self) -> bool:
+        return all(each.observation.passed for each in self.outcomes)
 
 
-def validate(warehouse_url: str, suite: Suite, role: Role) -> ValidationOutcome:
-    """Validate the rows of the suite's query, inside PostgreSQL and with what `role` may read.
+def validate(warehouse_url: str, suite: Suite, role: Role, past: Sequence[Past] = ()) -> ValidationOutcome:
+    """Validate the rows of a suite, those of a query inside PostgreSQL and with what `role` may read.
+
+    past: what the same suite observed on the dates before, from which bounds are learned.
 
     An expectation that raises (a missing column, say) counts as failed, with its error as the detail.
     """
@@ -41,22 +60,40 @@ def validate(warehouse_url: str, suite: Suite, role: Role) -> ValidationOutcome:
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    source = context.data_sources.add_postgres(
-        "warehouse", connection_string=sqlalchemy_url(session_url(warehouse_url, role))
-    )
-    _name_columns_without_rows(source.get_execution_engine().engine, suite.query)
-    batch = source.add_query_asset(suite.name, query=suite.query).add_batch_definition_whole_table("all_rows")
-    expectations = [
-        getattr(gx.expectations, expectation.kind)(**expectation.arguments) for expectation in suite.expectations
-    ]
+    batch, given = _batch(context, warehouse_url, suite, role)
+    bands = {each.metric: _learned(each, past) for each in suite.expectations}
     definition = gx.ValidationDefinition(
         name=suite.name,
         data=batch,
-        suite=context.suites.add(gx.ExpectationSuite(name=suite.name, expectations=expectations)),
+        suite=context.suites.add(
+            gx.ExpectationSuite(name=suite.name, expectations=[_expected(gx, each) for each in suite.expectations])
+        ),
     )
-    result = context.validation_definitions.add(definition).run()
-    outcomes = tuple(_outcome(each) for each in result.results)
-    return ValidationOutcome(suite=suite.name, passed=bool(result.success), outcomes=outcomes)
+    result = context.validation_definitions.add(definition).run(
+        batch_parameters=given,
+        expectation_parameters=_parameters(suite, bands),
+        result_format="BASIC",
+    )
+    # Great Expectations answers in an order of its own.
+    by_metric: dict[str, Any] = {_metric(each): each for each in result.results}
+    with create_engine(warehouse_url, role).connect() as connection:
+        outcomes = tuple(
+            _outcome(connection, suite, each, bands[each.metric], by_metric[each.metric]) for each in suite.expectations
+        )
+    return ValidationOutcome(suite.name, outcomes, result)
+
+
+def _batch(context: Any, warehouse_url: str, suite: Suite, role: Role) -> tuple[Any, dict[str, Any] | None]:
+    """The rows that are judged, and the parameters that they are asked for with."""
+    if not isinstance(suite.rows, str):
+        asset = context.data_sources.add_pandas("lake").add_dataframe_asset(suite.name)
+        return asset.add_batch_definition_whole_dataframe("all_rows"), {"dataframe": suite.rows}
+    source = context.data_sources.add_postgres(
+        "warehouse", connection_string=sqlalchemy_url(session_url(warehouse_url, role))
+    )
+    _name_columns_without_rows(source.get_execution_engine().engine, suite.rows)
+    asset = source.add_query_asset(suite.name, query=suite.rows)
+    return asset.add_batch_definition_whole_table("all_rows"), None
 
 
 def _name_columns_without_rows(engine: Engine, query: str) -> None:
@@ -76,22 +113,105 @@ def _name_columns_without_rows(engine: Engine, query: str) -> None:
     event.listen(engine, "before_execute", without_rows, retval=True)
 
 
-def _outcome(result: Any) -> ExpectationOutcome:
-    config = result.expectation_config
-    arguments = {
-        name: value
-        for name, value in config.kwargs.items()
-        if name not in ("batch_id", "unexpected_rows_query") and value is not None
+def _learned(expectation: Expectation, past: Sequence[Past]) -> Band | None:
+    if expectation.learned is None:
+        return None
+    return band([each for each in past if each.metric == expectation.metric], expectation.learned.floor)
+
+
+def _expected(gx: Any, expectation: Expectation) -> Any:
+    arguments = dict(expectation.arguments)
+    if expectation.learned is not None:
+        arguments[expectation.learned.argument] = {"$PARAMETER": _parameter(expectation)}
+    meta = {
+        "metric": expectation.metric,
+        "owner": expectation.owner,
+        "notes": f"Protects from {expectation.protects_from}. Owner: {expectation.owner}.",
     }
-    described = config.description or f"{config.type} {arguments}"
+    return getattr(gx.expectations, expectation.kind)(**arguments, severity=expectation.severity, meta=meta)
+
+
+def _parameters(suite: Suite, bands: Mapping[str, Band | None]) -> dict[str, float]:
+    """The learned bounds by the names that the expectations call them; the fixed ones where nothing is learned yet."""
+    return {
+        _parameter(each): _bound(each, each.learned.argument, bands[each.metric])
+        for each in suite.expectations
+        if each.learned is not None
+    }
+
+
+def _parameter(expectation: Expectation) -> str:
+    return expectation.metric.replace(" ", "_")
+
+
+def _bound(expectation: Expectation, argument: str, learned: Band | None) -> Any:
+    """The value of min_value or max_value that counts."""
+    fixed: Any = expectation.arguments.get(argument)
+    if learned is None or expectation.learned is None or expectation.learned.argument != argument:
+        return fixed
+    if argument == "max_value":
+        return min(fixed, learned.high)
+    # Great Expectations cuts the decimals of a number of rows off.
+    least = math.ceil(learned.low) if expectation.kind == "ExpectTableRowCountToBeBetween" else learned.low
+    return max(fixed, least)
+
+
+def _metric(result: Any) -> str:
+    return str(result.expectation_config.meta["metric"])
+
+
+def _outcome(
+    connection: Connection, suite: Suite, expectation: Expectation, learned: Band | None, result: Any
+) -> ExpectationOutcome:
     errors = [
         info["exception_message"] for info in _exceptions(result.exception_info or {}) if info.get("raised_exception")
     ]
-    if errors:
-        return ExpectationOutcome(described, False, "; ".join(errors))
     figures = result.result or {}
-    observed = figures.get("observed_value", figures.get("unexpected_count", ""))
-    return ExpectationOutcome(described, bool(result.success), str(observed))
+    observed = figures.get("observed_value", figures.get("unexpected_count"))
+    rows_fail = "observed_value" not in figures
+    observation = Observation(
+        metric=expectation.metric,
+        value=None if errors or observed is None else float(observed),
+        passed=bool(result.success) and not errors,
+        expectation=_said(expectation, learned),
+        severity=expectation.severity,
+        low=None if rows_fail else _bound(expectation, "min_value", learned),
+        high=0.0 if rows_fail else _bound(expectation, "max_value", learned),
+        learned_from=learned.learned_from if learned else None,
+        learned_to=learned.learned_to if learned else None,
+    )
+    query = None if observation.passed or errors else _failing(suite, expectation)
+    return ExpectationOutcome(
+        observation,
+        "; ".join(errors) if errors else "" if observed is None else str(observed),
+        expectation.protects_from,
+        query,
+        _first(connection, query) if query else (),
+    )
+
+
+def _said(expectation: Expectation, learned: Band | None) -> str:
+    """What is expected, in words."""
+    if "description" in expectation.arguments:
+        return str(expectation.arguments["description"])
+    said = between(expectation.metric, *(_bound(expectation, name, learned) for name in ("min_value", "max_value")))
+    return f"{said}, as from {learned.learned_from} to {learned.learned_to}" if learned else said
+
+
+def _failing(suite: Suite, expectation: Expectation) -> str | None:
+    """A query of all rows that failed; None where the figure is of all rows together, or the rows are in no table."""
+    if "unexpected_rows_query" in expectation.arguments:
+        query = str(expectation.arguments["unexpected_rows_query"]).replace("{batch}", "batch")
+    elif expectation.failing is not None:
+        query = f"select * from batch where {expectation.failing}"
+    else:
+        return None
+    return f"with batch as ({suite.rows}) {query}" if isinstance(suite.rows, str) else None
+
+
+def _first(connection: Connection, query: str) -> list[Mapping[str, Any]]:
+    found = connection.execute(text(f"select * from ({query}) as failing limit {FAILING_ROWS_SHOWN}"))
+    return [dict(row) for row in found.mappings()]
 
 
 def _exceptions(info: dict[str, Any]) -> list[dict[str, Any]]:

@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     redis_ca: Path | None = None
     lake: Annotated[str, AfterValidator(_absolute_unless_remote)] = Field(default_factory=_default_lake)
     landing: Annotated[str, AfterValidator(_absolute_unless_remote)] = Field(default_factory=_default_landing)
+    data_docs_url: str = "http://127.0.0.1:3001"
     pg_port: Port | None = None
     redis_port: Port | None = None
     rejects_days: int = Field(default=90, ge=0, le=36_500)

@@ -17,6 +17,9 @@ from assets.listens import USERS_PER_BATCH, read_listens, require_listens_before
 from assets.partitions import AS_OF_PARTITIONS, NIGHTLY, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.slates import Slate
 from assets.staleness import code_digest
+from quality.checks.suites import judge
+from quality.checks.upstream import stop_on_failed_checks
+from quality.suites import lake as lake_suites
 from warehouse.engine import adbc_reader, create_engine
 from warehouse.lake import Lake
 from warehouse.resource import LakeResource, PostgresResource
@@ -40,6 +43,7 @@ def candidates_path(as_of: date, slate: Slate) -> str:
 )
 def candidates(context: dg.AssetExecutionContext, warehouse: PostgresResource, lake: LakeResource) -> Materialized:
     """Tracks put forward for every user with a listen before `as_of`: each source's score and rank, and the anchors."""
+    stop_on_failed_checks(context)
     as_of = date.fromisoformat(context.partition_key)
     sources, names = _read(warehouse, as_of)
     anchors = Anchors(sources.history, sources.fitted(SessionCooccurrence), names)
@@ -85,3 +89,22 @@ def _write(lake: Lake, as_of: date, sources: Sources, anchors: Anchors) -> dict[
             for slate, pool in pools.items():
                 rows[slate] += writers[slate](pa.Table.from_pandas(anchors.add_to(pool), preserve_index=False))
     return rows
+
+
+@dg.asset_check(
+    asset=candidates,
+    name="candidates_suite",
+    blocking=True,
+    partitions_def=AS_OF_PARTITIONS,
+    description=lake_suites.candidates.__doc__,
+)
+def candidates_check(
+    context: dg.AssetCheckExecutionContext, warehouse: PostgresResource, lake: LakeResource
+) -> dg.AssetCheckResult:
+    """Sum up the candidates in the lake, and validate the sums."""
+    as_of = date.fromisoformat(context.op_execution_context.partition_key)
+    profiles = {
+        str(slate): lake_suites.profile(lake.open().read_parquet(candidates_path(as_of, slate), made_by="candidates"))
+        for slate in Slate
+    }
+    return judge(context, warehouse, lake_suites.candidates(profiles), Role.SERVICE)

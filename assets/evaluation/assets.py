@@ -15,6 +15,7 @@ from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materi
 from assets.plots import table_of
 from assets.recommendations.assets import recommendations
 from assets.staleness import code_digest
+from quality.checks.upstream import stop_on_failed_checks
 from warehouse.engine import adbc_reader, create_engine
 from warehouse.resource import PostgresResource
 from warehouse.roles import Role
@@ -47,6 +48,7 @@ def model_evaluations(
     Also what the lists of each are like, the ranker and the best baseline by segment of users and of tracks, and how
     much of what was listened to is among the candidates, by source.
     """
+    stop_on_failed_checks(context)
     as_of = date.fromisoformat(context.partition_key)
     off = sources_off(config.also_sources)
     with adbc_reader(warehouse.url, Role.SERVICE) as connection:

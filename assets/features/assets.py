@@ -14,6 +14,7 @@ from assets.features.dates import FOLDS, MARTS, begin_features, finish_features,
 from assets.features.version import features_version
 from assets.listens import require_listens_before
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, Materialized
+from quality.checks.upstream import stop_on_failed_checks
 from warehouse.engine import MODELS_LOCK, create_engine, exclusive
 from warehouse.resource import PostgresResource
 from warehouse.roles import Role
@@ -38,6 +39,7 @@ def feature_models(context: dg.AssetExecutionContext, warehouse: PostgresResourc
     so a night builds one date, be there a training in it or not. Features expire some days after a run last needed
     them, those that the next weekly trainings need excepted.
     """
+    stop_on_failed_checks(context)
     as_of = date.fromisoformat(context.partition_key)
     needed = [as_of, *(fold_dates(as_of) if updates_training_set(context.job_def) else ())]
     engine = create_engine(warehouse.url, Role.TRANSFORMER)

@@ -9,6 +9,7 @@ from assets.lookup.names import read_names
 from assets.lookup.store import store_index
 from assets.partitions import AS_OF_PARTITIONS, NIGHTLY, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.staleness import code_digest
+from quality.checks.upstream import stop_on_failed_checks
 from warehouse.engine import adbc_reader
 from warehouse.resource import LakeResource, PostgresResource
 from warehouse.roles import Role
@@ -34,6 +35,7 @@ def search_index(context: dg.AssetExecutionContext, warehouse: PostgresResource,
 
     What fewer than 3 people heard is found by its whole name alone: anybody may search.
     """
+    stop_on_failed_checks(context)
     as_of = date.fromisoformat(context.partition_key)
     with (
         adbc_reader(warehouse.url, Role.SERVICE) as connection,

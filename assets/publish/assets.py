@@ -19,6 +19,7 @@ from assets.publish.release import NewerReleaseLiveError, PublishedRelease, publ
 from assets.publish.warehouse_content import note_lists, record_releases, release_content
 from assets.release_gate.verdicts import accept
 from assets.staleness import code_digest
+from quality.checks.upstream import stop_on_failed_checks
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.errors import AudoticsError
 from warehouse.resource import LakeResource, PostgresResource, RedisResource
@@ -138,6 +139,7 @@ def release(
     While a release of a later date is live, none is published, which the check `is_live` warns of. What users have
     blocked by now is written in any case. Of a slate whose lists were refused, the last good ones stay.
     """
+    stop_on_failed_checks(context)
     as_of = date.fromisoformat(context.partition_key)
     client = redis.client()
     # Before the flip, and before it is asked whether the release fits into what memory is left.

@@ -15,9 +15,12 @@ from assets.ranker.challenge import Outcome, challenge
 from assets.ranker.promotion import PromotionConfig
 from assets.ranker.training import NotTrained, RankerConfig
 from assets.ranker.training_config import read_training_config
-from assets.ranker.training_set import update_training_set
+from assets.ranker.training_set import newest_folds, update_training_set
 from assets.slates import HORIZON_DAYS, Slate
 from assets.staleness import code_digest
+from quality.checks.suites import judge
+from quality.checks.upstream import stop_on_failed_checks
+from quality.suites import lake as lake_suites
 from warehouse.engine import MODELS_LOCK, adbc_reader, create_engine, exclusive
 from warehouse.resource import LakeResource, PostgresResource
 from warehouse.roles import Role
@@ -39,6 +42,7 @@ from warehouse.roles import Role
 )
 def training_set(context: dg.AssetExecutionContext, warehouse: PostgresResource, lake: LakeResource) -> Materialized:
     """Labelled folds whose two weeks are over by `as_of`; folds already in the lake are kept."""
+    stop_on_failed_checks(context)
     as_of = date.fromisoformat(context.partition_key)
     with (
         exclusive(warehouse.url, MODELS_LOCK, Role.SERVICE) as lock,
@@ -70,6 +74,25 @@ def training_set(context: dg.AssetExecutionContext, warehouse: PostgresResource,
     )
 
 
+@dg.asset_check(
+    asset=training_set,
+    name="training_set_suite",
+    blocking=True,
+    partitions_def=AS_OF_PARTITIONS,
+    description=lake_suites.training_set.__doc__,
+)
+def training_set_check(
+    context: dg.AssetCheckExecutionContext, warehouse: PostgresResource, lake: LakeResource
+) -> dg.AssetCheckResult:
+    """Sum up the newest fold in the lake, and validate the sums."""
+    as_of, store = date.fromisoformat(context.op_execution_context.partition_key), lake.open()
+    profiles = {
+        str(slate): lake_suites.profile(store.read_parquet(path, made_by="training_set"))
+        for slate, path in newest_folds(store, as_of, RankerConfig()).items()
+    }
+    return judge(context, warehouse, lake_suites.training_set(profiles), Role.SERVICE)
+
+
 @dg.asset(
     partitions_def=AS_OF_PARTITIONS,
     backfill_policy=ONE_DATE_PER_RUN,
@@ -98,6 +121,7 @@ def rankers(context: dg.AssetExecutionContext, warehouse: PostgresResource, lake
     A slate with nothing to learn from yet, such as `rediscover` in the first two months or any of a few listeners, gets
     none; `left_out` says why.
     """
+    stop_on_failed_checks(context)
     as_of = date.fromisoformat(context.partition_key)
     engine, store = create_engine(warehouse.url, Role.SERVICE), lake.open()
     with engine.connect() as connection:

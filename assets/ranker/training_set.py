@@ -108,6 +108,12 @@ def load_folds(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> l
     return folds
 
 
+def newest_folds(lake: Lake, as_of: date, config: RankerConfig) -> dict[Slate, str]:
+    """Where in the lake the newest fold lies that a ranker as of a date trains on, by slate that has one in it."""
+    folder = _folder(_TRAINING, fold_dates(as_of, config.folds)[0])
+    return {slate: f"{folder}/{name}" for slate in Slate for name in lake.names(folder) if name.startswith(f"{slate}-")}
+
+
 def newest_holdout(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> StoredHoldout | None:
     """The whole fold that models of a slate as of a date are compared on, as `update_training_set` left it."""
     return next(iter(stored_holdouts(lake, as_of, slate, config)), None)

@@ -13,6 +13,7 @@ from assets.replay.comparison import SlateComparison, compare, note_changes
 from assets.replay.lists import models_to_replay, replay
 from assets.slates import Slate
 from assets.staleness import code_digest
+from quality.checks.upstream import stop_on_failed_checks
 from warehouse.engine import adbc_reader, create_engine
 from warehouse.resource import LakeResource, PostgresResource
 from warehouse.roles import Role
@@ -63,6 +64,7 @@ def replayed_recommendations(
 
     By the models that made them, or by one that is configured. Nothing is stored, and nothing published.
     """
+    stop_on_failed_checks(context)
     as_of = date.fromisoformat(context.partition_key)
     with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
         models = models_to_replay(connection, lake.open(), as_of, config.model_version)

@@ -20,6 +20,7 @@ from assets.search.trial import SearchConfig, Trial
 from assets.search.validation import read_validation
 from assets.slates import Slate
 from assets.staleness import code_digest
+from quality.checks.upstream import stop_on_failed_checks
 from warehouse.engine import MODELS_LOCK, adbc_reader, create_engine, exclusive
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
@@ -67,6 +68,7 @@ def ranker_search(
 
     `rankers` of this date and later ones use the choice; the gate decides about them as before.
     """
+    stop_on_failed_checks(context)
     as_of, store = date.fromisoformat(context.partition_key), lake.open()
     asked = SearchConfig(trials=config.trials, seed=config.seed)
     slates = _slates(config)

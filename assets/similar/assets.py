@@ -11,6 +11,7 @@ from assets.similar.lists import most_heard, named_examples, public_history, rea
 from assets.similar.sources import Item, SimilarConfig
 from assets.similar.store import replace_similar
 from assets.staleness import code_digest
+from quality.checks.upstream import stop_on_failed_checks
 from warehouse.engine import adbc_connect, adbc_reader, create_engine
 from warehouse.resource import PostgresResource
 from warehouse.roles import Role
@@ -35,6 +36,7 @@ def similar_tracks(context: dg.AssetExecutionContext, warehouse: PostgresResourc
 
     Of a track, those that at least 3 people heard as well: anybody may see the lists.
     """
+    stop_on_failed_checks(context)
     return _materialise(warehouse, Item.TRACK, date.fromisoformat(context.partition_key))
 
 
@@ -51,6 +53,7 @@ def similar_tracks(context: dg.AssetExecutionContext, warehouse: PostgresResourc
 )
 def similar_artists(context: dg.AssetExecutionContext, warehouse: PostgresResource) -> Materialized:
     """The 50 artists most like each artist, found as similar tracks are; tracks without a known artist say nothing."""
+    stop_on_failed_checks(context)
     return _materialise(warehouse, Item.ARTIST, date.fromisoformat(context.partition_key))
 
 
@@ -91,6 +94,7 @@ def similarity_evaluations(context: dg.AssetExecutionContext, warehouse: Postgre
     """Similar tracks and artists as of this date, and plain cosine beside them, against the sessions of the 14 days
     after it. The lists are made again: those of old dates are not kept.
     """
+    stop_on_failed_checks(context)
     as_of = date.fromisoformat(context.partition_key)
     with adbc_reader(warehouse.url, Role.SERVICE) as connection:
         results = evaluate_similar(connection, as_of, SimilarConfig())

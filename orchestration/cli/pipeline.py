@@ -24,6 +24,10 @@ def run(
     train: Annotated[
         bool, typer.Option("--train", help="Train rankers as of the date first; the gate decides whether they serve.")
     ] = False,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CHECK", help="Go on although this check fails, such as raw_listens_suite; repeatable."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the nightly job: load what has landed, rebuild models, score everyone, publish.
@@ -35,6 +39,8 @@ def run(
     Example: `audotics run --as-of 2015-01-01`
 
     Example: `audotics run --as-of 2015-01-05 --train`
+
+    Example: `audotics run --accept dim_users_suite`
     """
     from orchestration.cli.rendering import print_json, say
     from orchestration.cli.reports import print_run
@@ -47,7 +53,7 @@ def run(
     from orchestration.pipeline import run_nightly
 
     with steps(f"as of {day}") as on_progress:
-        done = night(run_nightly(platform, day, on_progress, train), platform.settings.landing)
+        done = night(run_nightly(platform, day, on_progress, train, accept or ()), platform.settings.landing)
     if as_json:
         print_json(done.as_json())
         return

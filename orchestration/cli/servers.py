@@ -12,17 +12,18 @@ UiPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster
 ApiPort = Annotated[
     int, typer.Option(min=1, max=65535, envvar="AUDOTICS_API_PORT", help="Port of the read API, on loopback.")
 ]
+DocsPort = Annotated[int, typer.Option(min=1, max=65535, help="Port of the Data Docs, on loopback.")]
 
 
-def up(ui_port: UiPort = 3000, api_port: ApiPort = 8080) -> None:
-    """Run the servers, the Dagster UI and daemon, and the read API until Ctrl-C.
+def up(ui_port: UiPort = 3000, api_port: ApiPort = 8080, docs_port: DocsPort = 3001) -> None:
+    """Run the servers, the Dagster UI and daemon, the read API and the Data Docs until Ctrl-C.
 
-    Example: `audotics up --ui-port 3001`
+    Example: `audotics up --ui-port 3010`
     """
     from orchestration.cli.rendering import say
-    from orchestration.up import run_until_interrupted
+    from orchestration.up import Ports, run_until_interrupted
 
-    run_until_interrupted(ui_port, api_port, say)
+    run_until_interrupted(Ports(ui_port, api_port, docs_port), say)
 
 
 def serve(

@@ -1,15 +1,22 @@
 """The suites as blocking asset checks: a failing one stops everything downstream in the run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
-from quality import suites
-from quality.suites import Suite
-from quality.validate import ValidationOutcome, validate
+from quality.bands import LEARNED_DAYS
+from quality.checks.accepted import is_accepted
+from quality.data_docs import write_page
+from quality.observations import Validation, keep, past
+from quality.suites import core, features, lists, raw
+from quality.suites.suite import Suite
+from quality.validate import ExpectationOutcome, ValidationOutcome, validate
+from warehouse.engine import create_engine
 from warehouse.resource import PostgresResource
 from warehouse.roles import Role
+from warehouse.settings import load_settings
 
 
 @dg.asset_check(
@@ -19,59 +26,139 @@ from warehouse.roles import Role
     description="Great Expectations on the listens of the files loaded in the 7 days up to the last load that brought"
     " any: plausible, keyed, every row accounted for. Of older files, the counts on record.",
 )
-def raw_listens_check(warehouse: PostgresResource) -> dg.AssetCheckResult:
+def raw_listens_check(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
     """Validate the raw listens."""
-    return _as_check_result(validate(warehouse.url, suites.raw_listens(), Role.TRANSFORMER))
+    return judge(context, warehouse, raw.raw_listens(), Role.TRANSFORMER)
 
 
-def build_feature_checks(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
-    """One blocking check per feature model that rankers read, on the run's own `as_of`."""
-    build_suites = (
-        suites.feat_user,
-        suites.feat_track,
-        suites.feat_user_track,
-        suites.feat_user_artist,
-        suites.feat_artist,
+def build_core_checks() -> list[dg.AssetChecksDefinition]:
+    """One blocking check per dimension that everything else is joined to."""
+    return [_core_check(build_suite.__name__, build_suite) for build_suite in (core.dim_tracks, core.dim_users)]
+
+
+def _core_check(model: str, build_suite: Callable[[], Suite]) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=["core", model], name=f"{model}_suite", blocking=True, description=build_suite.__doc__)
+    def check(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
+        return judge(context, warehouse, build_suite(), Role.SERVICE)
+
+    return check
+
+
+def build_suite_checks(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
+    """One blocking check per table of a date: features, evaluations, lists."""
+    of_features = (
+        features.feat_user,
+        features.feat_track,
+        features.feat_user_track,
+        features.feat_user_artist,
+        features.feat_artist,
     )
-    return [_feature_check(build_suite.__name__, build_suite, partitions) for build_suite in build_suites]
+    return [
+        *(_dated_check(dg.AssetKey(["features", suite.__name__]), suite, partitions) for suite in of_features),
+        _dated_check(dg.AssetKey("model_evaluations"), lists.model_evaluations, partitions),
+        _dated_check(dg.AssetKey("recommendations"), lists.recommendations, partitions),
+    ]
 
 
-def _feature_check(
-    model: str, build_suite: Callable[[date], Suite], partitions: dg.PartitionsDefinition
+def _dated_check(
+    asset: dg.AssetKey, build_suite: Callable[[date], Suite], partitions: dg.PartitionsDefinition
 ) -> dg.AssetChecksDefinition:
     @dg.asset_check(
-        asset=["features", model],
-        name=f"{model}_suite",
+        asset=asset,
+        name=f"{build_suite.__name__}_suite",
         blocking=True,
         partitions_def=partitions,
         description=build_suite.__doc__,
     )
     def check(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
         as_of = date.fromisoformat(context.op_execution_context.partition_key)
-        return _as_check_result(validate(warehouse.url, build_suite(as_of), Role.SERVICE))
+        return judge(context, warehouse, build_suite(as_of), Role.SERVICE)
 
     return check
 
 
-def _as_check_result(outcome: ValidationOutcome) -> dg.AssetCheckResult:
-    schema = dg.TableSchema(
-        columns=[
-            dg.TableColumn("expectation", "string"),
-            dg.TableColumn("passed", "bool"),
-            dg.TableColumn("observed", "string"),
-        ]
-    )
-    records = [
-        dg.TableRecord({"expectation": each.expectation, "passed": each.passed, "observed": each.detail})
-        for each in outcome.outcomes
-    ]
-    failed = [each.expectation for each in outcome.outcomes if not each.passed]
+def judge(
+    context: dg.AssetCheckExecutionContext, warehouse: PostgresResource, suite: Suite, role: Role
+) -> dg.AssetCheckResult:
+    """Run a suite as the check that is running, keep what it observed, and write its page of Data Docs."""
+    (spec,) = context.check_specs
+    asset = spec.asset_key.to_user_string()
+    run = context.op_execution_context
+    as_of = date.fromisoformat(run.partition_key) if run.has_partition_key else None
+    engine = create_engine(warehouse.url, Role.SERVICE)
+    with engine.connect() as connection:
+        before = past(connection, asset, spec.name, as_of, LEARNED_DAYS) if as_of else []
+    outcome = validate(warehouse.url, suite, role, before)
+    accepted = is_accepted(context, spec.key)
+    title = f"{suite.name} as of {as_of}" if as_of else suite.name
+    page = write_page(load_settings().home, run.run_id, f"{asset.replace('/', '.')}.{spec.name}", title, outcome.result)
+    with engine.begin() as connection:
+        observed = [each.observation for each in outcome.outcomes]
+        keep(connection, Validation(asset, spec.name, run.run_id, as_of), observed, page=page, accepted=accepted)
+    return _as_check_result(outcome, page, accepted)
+
+
+def _as_check_result(outcome: ValidationOutcome, page: str, accepted: bool) -> dg.AssetCheckResult:
+    failed = [each for each in outcome.outcomes if not each.observation.passed]
+    critical = [each for each in failed if each.observation.severity == "critical"]
+    blocks = bool(critical) and not accepted
+    said = "; ".join(_fault(each) for each in [*critical, *(each for each in failed if each not in critical)])
     return dg.AssetCheckResult(
-        passed=outcome.passed,
-        description="failed: " + "; ".join(failed) if failed else f"{len(records)} expectations hold",
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
+        description=f"{'accepted although ' if accepted else ''}{said}"
+        if failed
+        else f"{len(outcome.outcomes)} expectations hold",
         metadata={
-            "expectations": dg.MetadataValue.table(records, schema),
-            "evaluated": len(records),
+            "expectations": _expectations(outcome.outcomes),
+            "data_docs": dg.MetadataValue.url(f"{load_settings().data_docs_url}/{page}"),
+            "evaluated": len(outcome.outcomes),
             "failed": len(failed),
+            **{f"observed/{each.observation.metric}": value for each, value in _figures(outcome.outcomes)},
+            **{name: value for each in failed for name, value in _evidence(each).items()},
         },
     )
+
+
+def _fault(outcome: ExpectationOutcome) -> str:
+    return f"{outcome.observation.metric}: {outcome.detail} (expected: {outcome.observation.expectation})"
+
+
+def _figures(outcomes: Sequence[ExpectationOutcome]) -> list[tuple[ExpectationOutcome, float]]:
+    """What Dagster plots over dates."""
+    return [(each, each.observation.value) for each in outcomes if each.observation.value is not None]
+
+
+def _expectations(outcomes: Sequence[ExpectationOutcome]) -> dg.TableMetadataValue:
+    names = ("expectation", "passed", "observed", "severity", "protects_from")
+    schema = dg.TableSchema([dg.TableColumn(name, "bool" if name == "passed" else "string") for name in names])
+    records = [
+        dg.TableRecord(
+            {
+                "expectation": each.observation.expectation,
+                "passed": each.observation.passed,
+                "observed": each.detail,
+                "severity": each.observation.severity,
+                "protects_from": each.protects_from,
+            }
+        )
+        for each in outcomes
+    ]
+    return dg.MetadataValue.table(records, schema)
+
+
+def _evidence(outcome: ExpectationOutcome) -> dict[str, dg.MetadataValue]:
+    """Of an expectation that failed: the first rows that did, and the query of all of them."""
+    if outcome.query is None:
+        return {}
+    return {
+        f"failing/{outcome.observation.metric}": rows_as_table(outcome.rows),
+        f"query/{outcome.observation.metric}": dg.MetadataValue.md(f"```sql\n{outcome.query}\n```"),
+    }
+
+
+def rows_as_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """Rows of a query as Dagster shows them."""
+    names = list(rows[0]) if rows else []
+    records = [dg.TableRecord({name: str(row[name]) for name in names}) for row in rows]
+    return dg.MetadataValue.table(records, dg.TableSchema([dg.TableColumn(name) for name in names]))

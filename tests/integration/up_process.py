@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,12 @@ from warehouse.settings import Settings
 START_SECONDS = 120.0
 
 
-def free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
+def free_ports(number: int) -> list[int]:
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(number)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
 
 
 def wait_for(url: str, process: subprocess.Popen[str]) -> None:
@@ -73,6 +74,7 @@ class Up:
     process: subprocess.Popen[str]
     ui: str
     api: str
+    docs: str
 
     def query(self, query: str) -> Any:
         answer = httpx.post(f"{self.ui}/graphql", json={"query": query}, timeout=60).json()
@@ -89,12 +91,12 @@ class Up:
 
 @contextmanager
 def running(home: Path) -> Iterator[Up]:
-    ui_port, api_port = free_ports()
+    ports = dict(zip(("ui", "api", "docs"), free_ports(3), strict=True))
     environment = {**os.environ, "AUDOTICS_HOME": str(home), "COLUMNS": "200"}
-    command = [str(AUDOTICS), "up", "--ui-port", str(ui_port), "--api-port", str(api_port)]
+    command = [str(AUDOTICS), "up", *(part for name, port in ports.items() for part in (f"--{name}-port", str(port)))]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, env=environment, text=True, **pipes) as process:
-        up = Up(process, f"http://127.0.0.1:{ui_port}", f"http://127.0.0.1:{api_port}")
+        up = Up(process, **{name: f"http://127.0.0.1:{port}" for name, port in ports.items()})
         try:
             wait_for(f"{up.ui}/server_info", process)
             wait_for(f"{up.api}/livez", process)

@@ -17,6 +17,7 @@ from orchestration.cli.app import app
 from warehouse.errors import AudoticsError
 from warehouse.local.server import any_free_port
 
+UP_PORTS = ("--ui-port", "--api-port", "--docs-port")
 MAPPING = """
 source = "shop"
 [columns]
@@ -238,11 +239,21 @@ def test_redis_down(empty: Pipeline, silent_port: int) -> None:
     assert "secret" not in done.stderr
 
 
-@pytest.mark.parametrize("option", ["--ui-port", "--api-port"])
+@pytest.mark.parametrize("option", UP_PORTS)
 def test_a_port_that_is_taken(empty: Pipeline, taken_port: int, option: str) -> None:
-    ports = {"--ui-port": any_free_port(), "--api-port": any_free_port()} | {option: taken_port}
+    ports = {each: any_free_port() for each in UP_PORTS} | {option: taken_port}
     asked = [argument for name, port in ports.items() for argument in (name, str(port))]
     refused(empty.run("up", *asked), f"port {taken_port}", option)
+
+
+def test_a_check_that_there_is_not(empty: Pipeline) -> None:
+    done = empty.run("run", "--as-of", "2015-01-01", "--accept", "raw_listen_suite")
+    refused(done, "there is no check 'raw_listen_suite'; those like it: raw_listens_suite")
+
+
+def test_a_port_that_is_given_twice(empty: Pipeline) -> None:
+    port = str(any_free_port())
+    refused(empty.run("up", "--api-port", port, "--docs-port", port), f"--api-port and --docs-port are both {port}")
 
 
 def test_a_home_that_cannot_be_written(empty: Pipeline, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from orchestration.cli.pipeline import steps
 from orchestration.demo import run_demo
 from orchestration.instance import dagster_environment, open_instance, running_runs
 from orchestration.jobs import JOBS
-from orchestration.up import run_until_interrupted
+from orchestration.up import Ports, run_until_interrupted
 from warehouse.errors import AudoticsError
 from warehouse.local.server import any_free_port
 from warehouse.local.servers import ensure_running, status, stop
@@ -142,12 +142,12 @@ def test_a_command_stops_its_servers_but_not_under_a_run_of_another_which_ends_w
     monkeypatch.setattr("orchestration.up._run", start_elsewhere)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        run_until_interrupted(*free_ports(), said.append)
+        run_until_interrupted(free_ports(), said.append)
         assert servers_run(home) == [True, True]
         assert said[-1].startswith("the servers stay up: 2 runs work on them: ")
         other_process.kill()
         monkeypatch.setattr("orchestration.up._run", lambda *given: None)
-        run_until_interrupted(*free_ports(), said.append)
+        run_until_interrupted(free_ports(), said.append)
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
@@ -156,6 +156,5 @@ def test_a_command_stops_its_servers_but_not_under_a_run_of_another_which_ends_w
     assert CliRunner().invoke(app, ["down"]).output == "stopped PostgreSQL, Redis\n"
 
 
-def free_ports() -> tuple[int, int]:
-    first, second = any_free_port(), any_free_port()
-    return (first, second) if first != second else free_ports()
+def free_ports() -> Ports:
+    return Ports(any_free_port(), any_free_port(), any_free_port())

@@ -7,7 +7,7 @@ import pytest
 from loading import load, query, tabular, write_csv
 
 from assets.ingest.rejected import read_rejected, rejected_rows
-from quality import suites
+from quality.suites.raw import raw_listens
 from quality.validate import validate
 from warehouse.engine import create_engine
 from warehouse.roles import Role
@@ -34,7 +34,7 @@ def test_rows_older_than_the_setting_go_with_the_next_load_and_their_counts_stay
     _age(warehouse_url, 2, 29)
     load(warehouse_url, tabular(), write_csv(tmp_path, "cyd,1400000000,x", name="c.csv"))
     assert query(warehouse_url, REJECTED) == [(2, 3)]
-    assert validate(warehouse_url, suites.raw_listens(), Role.TRANSFORMER).passed
+    assert validate(warehouse_url, raw_listens(), Role.TRANSFORMER).passed
     assert load(warehouse_url, tabular(), path).rejected_by_reason == first.rejected_by_reason
     with create_engine(warehouse_url, Role.LOADER).begin() as connection:
         of_first, of_second = read_rejected(connection)

@@ -16,7 +16,7 @@ from assets.ingest.rejects_export import export_rejects
 from assets.ingest.retry import retry_rejects
 from assets.ingest.tabular import Tabular
 from assets.ingest.undo import undo_load
-from quality import suites
+from quality.suites.raw import raw_listens
 from quality.validate import validate
 from warehouse.engine import create_engine
 from warehouse.errors import AudoticsError
@@ -51,7 +51,7 @@ def test_a_corrected_mapping_loads_rejected_rows_under_the_same_load_as_if_it_ha
     assert (report.retried, report.loaded, report.duplicate, report.rejected) == (4, 2, 1, 1)
     assert query(warehouse_url, COUNTS) == [CORRECTED]
     assert query(warehouse_url, "SELECT user_key, user_id FROM raw.users ORDER BY 1") == [*keys, (1, "bob")]
-    assert validate(warehouse_url, suites.raw_listens(), Role.TRANSFORMER).passed
+    assert validate(warehouse_url, raw_listens(), Role.TRANSFORMER).passed
     at_once = new_warehouse()
     load(at_once, tabular(**BOTH), path)
     assert natural_state(warehouse_url) == natural_state(at_once)

@@ -17,7 +17,9 @@ from assets.publish.left_out import left_out
 from assets.publish.pulled_blocks import pull_blocks
 from assets.publish.release import NewerReleaseLiveError, PublishedRelease, publish
 from assets.publish.warehouse_content import note_lists, record_releases, release_content
+from assets.release_gate.assets import check_name
 from assets.release_gate.verdicts import accept
+from assets.slates import Slate
 from assets.staleness import code_digest
 from quality.checks.upstream import stop_on_failed_checks
 from warehouse.engine import adbc_connect, create_engine
@@ -139,7 +141,8 @@ def release(
     While a release of a later date is live, none is published, which the check `is_live` warns of. What users have
     blocked by now is written in any case. Of a slate whose lists were refused, the last good ones stay.
     """
-    stop_on_failed_checks(context)
+    # The verdicts on slates it reads itself: some may be held, or accepted.
+    stop_on_failed_checks(context, besides={check_name(slate) for slate in Slate})
     as_of = date.fromisoformat(context.partition_key)
     client = redis.client()
     # Before the flip, and before it is asked whether the release fits into what memory is left.
@@ -160,16 +163,8 @@ def release(
             # These lists may have been live before the later date was.
             with engine.begin() as connection:
                 note_lists(connection, newer.release, content.lists_made_at)
-            # No row count: nothing was published, and a 0 in its plot would say that a release of nothing was.
             return dg.MaterializeResult(
-                metadata=blocks
-                | {
-                    "published": False,
-                    "not_published": str(newer),
-                    "live_release": newer.live,
-                    "repaired": newer.repaired or "none",
-                },
-                check_results=[_check(False, str(newer))],
+                metadata=blocks | _not_published(newer), check_results=[_check(False, str(newer))]
             )
     with engine.begin() as connection:
         record_releases(connection, list_releases(client), {published.meta.release: published.counts})
@@ -178,6 +173,16 @@ def release(
         metadata=blocks | _metadata(published),
         check_results=[_check(True, f"{published.meta.release} is live")],
     )
+
+
+def _not_published(newer: NewerReleaseLiveError) -> dict[str, Any]:
+    """No row count: nothing was published, and a 0 in its plot would say that a release of nothing was."""
+    return {
+        "published": False,
+        "not_published": str(newer),
+        "live_release": newer.live,
+        "repaired": newer.repaired or "none",
+    }
 
 
 def _check(live: bool, description: str) -> dg.AssetCheckResult:

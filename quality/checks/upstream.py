@@ -3,7 +3,7 @@
 Within a run Dagster holds back what comes after a blocking check. In a run of its own, a step downstream would start.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
@@ -24,11 +24,11 @@ def know_checks(graph: Callable[[], AssetGraph]) -> None:
     _graph = graph
 
 
-def stop_on_failed_checks(context: dg.AssetExecutionContext) -> None:
+def stop_on_failed_checks(context: dg.AssetExecutionContext, besides: Collection[str] = ()) -> None:
     """Raise where a blocking check of something that this step reads failed when it last ran, in whatever run.
 
     Checks of dbt models are among them. A check of a date counts for that date. The run's tag `audotics/accept` names
-    checks that are let through.
+    checks that are let through. besides: checks that the step itself asks about.
 
     Raises:
         dagster.Failure: it names the check and says what it found.
@@ -36,7 +36,7 @@ def stop_on_failed_checks(context: dg.AssetExecutionContext) -> None:
     graph = _graph() if _graph is not None else context.job_def.asset_layer.asset_graph
     made_here = context.selected_asset_keys
     read = {parent for key in made_here for parent in graph.get(key).parent_keys} - made_here
-    accepted = names_accepted(context.run.tags)
+    accepted = names_accepted(context.run.tags) | set(besides)
     refused = [
         (key, record)
         for asset in sorted(read)

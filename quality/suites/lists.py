@@ -47,7 +47,7 @@ def recommendations(as_of: date) -> Suite:
                 "select slate, user_key, count(*) as places, max(rank) as last, count(distinct track_key) as tracks"
                 " from {batch} group by slate, user_key"
                 " having max(rank) <> count(*) or min(rank) <> 1 or count(distinct track_key) <> count(*)",
-                "lists that lost rows, of which an app skips or repeats some, and the same song twice on one screen",
+                "lists that lost rows, so that an app skips or repeats some, and the same song twice on one screen",
             ),
             no_rows(
                 "without a source",

@@ -185,7 +185,7 @@ def nights(values: Sequence[float]) -> list[Past]:
         ([3] * 7, False),
         # Of six nights nothing is learned.
         ([3] * 6, True),
-        # What varies as much as that is no fault.
+        # What varies as much as that may be so again.
         ([1, 2, 3, 4, 5, 2, 3], True),
     ],
 )

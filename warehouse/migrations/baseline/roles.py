@@ -76,9 +76,9 @@ _GRANTS = (
     # The service makes partitions there, the transformer models.
     f"GRANT USAGE, CREATE ON SCHEMA ml TO {_SERVICE}, {_TRANSFORMER}",
     f"GRANT SELECT, INSERT, UPDATE, DELETE ON {_WRITTEN_BY_SERVICE} TO {_SERVICE}",
-    f"GRANT USAGE ON SCHEMA quality TO {_WORKING}, {_ANALYST}",
+    f"GRANT USAGE ON SCHEMA quality TO {_WORKING}",
     f"GRANT SELECT, INSERT, DELETE ON quality.validations, quality.observations TO {_SERVICE}",
-    f"GRANT SELECT ON quality.validations, quality.observations TO {_TRANSFORMER}, {_ANALYST}",
+    f"GRANT SELECT ON quality.validations, quality.observations TO {_TRANSFORMER}",
     # What was decided stays.
     f"GRANT SELECT, INSERT ON ml.promotions TO {_SERVICE}",
     f"GRANT SELECT ON ml.champions TO {_SERVICE}, {_TRANSFORMER}, {_ANALYST}",

@@ -1,18 +1,20 @@
-"""How often days of the warehouse are called odd as they are, and with a fault planted in them.
+"""How often days of the warehouse are called odd, or would stop the night, as they are and with a fault planted in them.
 
-    python -m benchmarks.arrivals --last 2014-12-31 --days 60
+    python -m benchmarks.arrivals --last 2015-01-19 --days 60
 
-Planted in a day: half of each hour's listens, spread evenly; nothing from noon on; every time six hours later.
+Planted in a day: half of each hour's listens, spread evenly; nothing from noon on; every time six hours later. Days are
+judged as if they had come night by night, with what is in the warehouse now.
 """
 
 import argparse
 from collections import Counter
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 
-from quality.arrivals import Days, judge_day, read_days
+from quality.arrivals import judge_day
+from quality.days import Days, read_days
 from warehouse.engine import create_engine
 from warehouse.local.servers import ensure_running
 from warehouse.roles import Role
@@ -48,19 +50,22 @@ def main() -> None:
     parser.add_argument("--last", type=date.fromisoformat, required=True, help="the last day to judge")
     parser.add_argument("--days", type=int, default=60, help="how many days to judge")
     arguments = parser.parse_args()
-    odd: Counter[str] = Counter()
+    odd, blocks = Counter[str](), Counter[str]()
     judged = 0
-    with create_engine(ensure_running(Settings()).warehouse_url, Role.SERVICE).connect() as connection:
+    with create_engine(ensure_running(Settings()).warehouse_url, Role.TRANSFORMER).connect() as connection:
         for back in range(arguments.days):
-            days = read_days(connection, arguments.last - timedelta(days=back))
+            day = arguments.last - timedelta(days=back)
+            night = datetime.combine(day + timedelta(days=1), time(3), UTC)
+            days = read_days(connection, day, night)[0]
             judged += bool(judge_day(days))
             for fault, planted in faults(days).items():
                 found = [each for each in judge_day(planted) if each.odd]
                 odd[fault] += bool(found)
+                blocks[fault] += any(each.blocks for each in found)
                 if found and planted is days:
                     print(f"{days.last} as it is: {found}")
     for fault, number in odd.items():
-        print(f"{fault:24} {number:4} of {judged} days odd")
+        print(f"{fault:24} {number:4} of {judged} days odd, {blocks[fault]:4} stop the night")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from orchestration.sensors import SENSORS
 from quality.checks.arrivals import arrivals_check
 from quality.checks.blocks import build_blocks_check
 from quality.checks.landing import landed_files_check
+from quality.checks.loads import loads_check
 from quality.checks.suites import build_core_checks, build_suite_checks, raw_listens_check
 from quality.checks.upstream import know_checks
 from warehouse.resource import LakeResource, PostgresResource, RedisResource
@@ -50,6 +51,7 @@ defs = dg.Definitions(
         landed_files_check,
         dbt.sources_check,
         arrivals_check,
+        loads_check,
         candidates.candidates_check,
         ranker.training_set_check,
         *build_core_checks(),

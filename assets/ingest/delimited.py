@@ -101,7 +101,7 @@ def read_delimited(
         yield _raw_batch(lines, batch, table)
     if splitter and pending:
         lines, _ = splitter.join_lines(pending, table.width, is_last=True)
-        yield _raw_batch(lines, LineBatch(lines, REJECT_SCHEMA.empty_table(), 1.0), table)
+        yield _raw_batch(lines, replace(batch, rejects=REJECT_SCHEMA.empty_table(), done=1.0), table)
 
 
 def _chain(first: LineBatch, rest: Iterator[LineBatch]) -> Iterator[LineBatch]:
@@ -118,14 +118,14 @@ def _table_lines(batches: Iterator[LineBatch], layout: Layout) -> Iterator[LineB
             rejects = rejects.filter(pc.greater(rejects["line"], layout.skip_lines))
         for comment in layout.comment:
             lines = lines.filter(pc.invert(pc.starts_with(lines["text"], comment)))
-        yield LineBatch(lines, rejects, batch.done)
+        yield replace(batch, lines=lines, rejects=rejects)
 
 
 def _with_a_line(batch: LineBatch | None, rest: Iterator[LineBatch]) -> LineBatch | None:
     """Put batches together until there is a line among them."""
     while batch is not None and not batch.lines.num_rows and (following := next(rest, None)):
         rejects = pa.concat_tables([batch.rejects, following.rejects])
-        batch = LineBatch(following.lines, rejects, following.done)
+        batch = replace(following, rejects=rejects)
     return batch
 
 
@@ -215,7 +215,8 @@ def _raw_batch(lines: pa.Table, batch: LineBatch, table: _Table) -> RawBatch:
     rows = pa.concat_tables([rows for rows, _ in parts])
     if len(parts) > 1:
         rows = rows.sort_by("line")
-    return RawBatch(rows, pa.concat_tables([batch.rejects, *(rejects for _, rejects in parts)]), batch.done)
+    rejects = pa.concat_tables([batch.rejects, *(rejects for _, rejects in parts)])
+    return RawBatch(rows, rejects, batch.done, ends_whole=batch.ends_whole)
 
 
 def _pick(

@@ -182,7 +182,8 @@ class _Picked:
         if self._refused:
             values["refused"] = good["refused"]
         malformed = unsplit(table["line"].filter(pc.invert(table["is_object"])), "malformed_json")
-        return RawBatch(pa.table(values), pa.concat_tables([batch.rejects, malformed]), batch.done)
+        rejects = pa.concat_tables([batch.rejects, malformed])
+        return RawBatch(pa.table(values), rejects, batch.done, ends_whole=batch.ends_whole)
 
     def _find_absent(self, paths: Mapping[str, list[str]], every_path: list[str]) -> set[str]:
         """Return the fields whose paths no object of the batch has."""

@@ -1,7 +1,7 @@
 """Text files as batches of lines, with the line numbers that an editor would show."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -27,11 +27,13 @@ class LineBatch:
         lines: `line` (int64, from 1, no two the same) and `text` (string) of the lines that are text.
         rejects: the lines that are not UTF-8 or hold a NUL byte, in REJECT_SCHEMA.
         done: how much of the file has been read, 0 to 1.
+        ends_whole: of the last batch, whether the file ends in a line end; None for what is not lines.
     """
 
     lines: pa.Table
     rejects: pa.Table
     done: float
+    ends_whole: bool | None = None
 
 
 def read_lines(file: InputFile, encoding: str | None = None, block_bytes: int = BLOCK_BYTES) -> Iterator[LineBatch]:
@@ -52,7 +54,8 @@ def read_lines(file: InputFile, encoding: str | None = None, block_bytes: int = 
             end = block.rfind(b"\n") + 1
             if end:
                 lines = rest + block[:end]
-                yield text_batch(*_filled_lines(lines, first_line), stream.done)
+                batch = text_batch(*_filled_lines(lines, first_line), stream.done)
+                yield replace(batch, ends_whole=stream.ends_in_line_end)
                 first_line += lines.count(b"\n")
             rest = block[end:] if end else rest + block
             if len(rest) > LONGEST_LINE_BYTES:

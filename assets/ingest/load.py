@@ -165,7 +165,14 @@ def _load_new(cursor: dbapi.Cursor, loading: _Loading, hashed: Hashed, started: 
     identity = file_id, hashed.sha256, source.format, file.address, hashed.place.stamp.size
     counts = tally.rows_read, loaded, tally.rows_rejected, duplicate, tally.rows_left_out
     told = json.dumps(tally.left_out), json.dumps(tally.rejected), tally.first_listened_at, tally.last_listened_at
-    how = started_at, source.told_user(file), loading.loaded_by, source.rules.kind, source.assumed_user
+    how = (
+        started_at,
+        source.told_user(file),
+        loading.loaded_by,
+        source.rules.kind,
+        source.assumed_user,
+        tally.ends_whole,
+    )
     cursor.execute(merge_sql.RECORD_FILE, (*identity, *counts, *told, *how))
     return LoadReport(
         file_id=file_id,

@@ -52,11 +52,11 @@ RECORD_FILE = """
 INSERT INTO raw.ingest_files (
     file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected, rows_duplicate, rows_left_out,
     left_out, rejected, first_listened_at, last_listened_at, started_at, told_user, loaded_by, kind, assumed_user,
-    finished_at
+    ends_whole, finished_at
 )
 VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb, $12::text::jsonb, $13::timestamptz, $14::timestamptz,
-    $15, $16::text, $17, $18, $19::text, clock_timestamp()
+    $15, $16::text, $17, $18, $19::text, $20::boolean, clock_timestamp()
 )
 """
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -75,18 +76,18 @@ class Picker:
         self._require(batch.rows.schema)
         if batch.rows.num_rows == 0:
             empty = pa.schema([("line", pa.int64()), *((field, pa.string()) for field in self._mapping.columns)])
-            return RawBatch(empty.empty_table(), batch.rejects, batch.done)
+            return replace(batch, rows=empty.empty_table(), left_out={})
         self._connection.register("batch", batch.rows)
         try:
             picked = self._connection.sql(self._query(batch.rows.schema)).to_arrow_table()
         finally:
             self._connection.unregister("batch")
         if not self._mapping.leave_out:
-            return RawBatch(picked, batch.rejects, batch.done)
+            return replace(batch, rows=picked, left_out={})
         rules = picked["left_out"]
         counted = {entry["values"].as_py(): entry["counts"].as_py() for entry in pc.value_counts(rules.drop_null())}
         rows = picked.filter(pc.is_null(rules)).drop_columns(["left_out"])
-        return RawBatch(rows, batch.rejects, batch.done, left_out=counted)
+        return replace(batch, rows=rows, left_out=counted)
 
     def _query(self, schema: pa.Schema) -> str:
         credits = self._mapping.credits

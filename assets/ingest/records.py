@@ -88,12 +88,14 @@ class RawBatch:
         rejects: rows that could not be split into fields, or whose texts are not text, in REJECT_SCHEMA.
         done: how much of the file has been read, 0 to 1.
         left_out: rows that a rule of the source leaves out, counted by the name of the rule.
+        ends_whole: of the last batch, whether the file ends in a line end; None for a file that is not lines.
     """
 
     rows: pa.Table
     rejects: pa.Table
     done: float
     left_out: Mapping[str, int] = field(default_factory=dict)
+    ends_whole: bool | None = None
 
     @property
     def rows_read(self) -> int:

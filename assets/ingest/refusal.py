@@ -38,10 +38,12 @@ class Tally:
     first_reject: tuple[int, str | None] | None = None
     first_listened_at: datetime | None = None
     last_listened_at: datetime | None = None
+    ends_whole: bool | None = None
 
     def add(self, batch: RawBatch, parsed: ParsedBatch) -> None:
         """Count one more batch."""
         self.rows_read += batch.rows_read
+        self.ends_whole = batch.ends_whole
         self.listens += parsed.listens.num_rows
         if parsed.listens["listened_at"].null_count < parsed.listens.num_rows:
             self._extend(parsed.listens["listened_at"])

@@ -47,6 +47,8 @@ _CLIENT_ERRORS = {
 }
 # A library may set aside as much memory as it is asked for.
 _MOST_AT_ONCE = 16 << 20
+# Of UTF-32.
+_WIDEST_CHARACTER = 4
 
 
 def compression(name: str) -> str | None:
@@ -105,12 +107,18 @@ class InputStream:
         self._size = size
         self._compressed = compressed is not None
         self._read = 0
+        self._tail = b""
         self._stream = _DECOMPRESSORS[compressed](stored) if compressed else stored
 
     @property
     def done(self) -> float:
         """How much of the file has been read, 0 to 1."""
         return min(self._position() / max(self._size, 1), 1.0)
+
+    @property
+    def ends_in_line_end(self) -> bool:
+        """Whether what has been read ends in LF or CR, in any encoding."""
+        return self._tail.rstrip(bytes(1)).endswith((b"\n", b"\r"))
 
     def read(self, size: int = -1) -> bytes:
         """Return the next `size` bytes, fewer only at the end of the file; all that follow if it is negative.
@@ -124,6 +132,7 @@ class InputStream:
                 parts.append(part)
                 missing -= len(part)
                 self._read += len(part)
+                self._tail = (self._tail + part[-_WIDEST_CHARACTER:])[-_WIDEST_CHARACTER:]
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _position(self) -> int:

@@ -36,6 +36,12 @@ def _create_ingest_files() -> None:
         column("first_listened_at", INSTANT, "Earliest start of playback in its valid rows", null=True),
         column("last_listened_at", INSTANT, "Latest start of playback in its valid rows", null=True),
         column(
+            "ends_whole",
+            sa.Boolean,
+            "Whether its last line has a line end; null for a file that is not lines",
+            null=True,
+        ),
+        column(
             "loaded_by",
             sa.Text,
             "Login name of who ran the load, or `run ` and the id of the Dagster run; nothing else of a person",

@@ -1,0 +1,125 @@
+"""The check of what was loaded: files whose rows may each be true, and that are unlike the files and days before."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import PurePath
+from typing import Any
+
+import dagster as dg
+from sqlalchemy import Connection, text
+
+from quality.checks.accepting import Accepting, accepted
+from quality.checks.evidence import evidence
+from quality.load_faults import LoadFigure, judge_loads
+from quality.loads import read_loads
+from quality.observations import Observation, Validation, keep
+from warehouse.engine import create_engine
+from warehouse.resource import PostgresResource
+from warehouse.roles import Role
+from warehouse.wording import counted
+
+CHECK_NAME = "loads_are_as_usual"
+_ASSET = ["raw", "listens"]
+_FILES_NAMED, _FILES_SHOWN = 3, 500
+# Between what a check reads and when its verdict is kept, another load may end.
+_MARGIN = timedelta(minutes=1)
+
+
+@dg.asset_check(
+    asset=_ASSET,
+    name=CHECK_NAME,
+    blocking=True,
+    description="Of each file since the last ones that passed: how many rows are refused or were there before, whether"
+    " it was cut, how much of it is one artist or track, unknown or without names, against earlier files and days. What"
+    " cannot be right stops the night until the load is undone or the run accepts it.",
+)
+def loads_check(
+    context: dg.AssetCheckExecutionContext, config: Accepting, warehouse: PostgresResource
+) -> dg.AssetCheckResult:
+    """Judge the files that nobody has let pass yet."""
+    run = context.op_execution_context
+    with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
+        since = connection.scalar(_LET_PASS, {"check_name": CHECK_NAME})
+    with create_engine(warehouse.url, Role.LOADER).connect() as connection:
+        figures = judge(connection, since)
+        rows = _evidence(connection, figures)
+    with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
+        of_run = Validation("/".join(_ASSET), CHECK_NAME, run.run_id)
+        keep(connection, of_run, [_observation(each, config.accept) for each in figures])
+    result = dg.AssetCheckResult(
+        passed=not any(each.odd for each in figures),
+        severity=dg.AssetCheckSeverity.ERROR if any(each.blocks for each in figures) else dg.AssetCheckSeverity.WARN,
+        description=said(figures),
+        metadata=_figures(figures) | rows,
+    )
+    return accepted(result) if config.accept else result
+
+
+def judge(connection: Connection, since: datetime | None = None) -> list[LoadFigure]:
+    """The figures of the files that came since the last verdict that let files pass. Asks as the loader."""
+    return judge_loads(read_loads(connection, since and since - _MARGIN))
+
+
+def said(figures: Sequence[LoadFigure]) -> str:
+    """What is wrong, file by file, and what to do."""
+    odd = [each for each in figures if each.odd]
+    if not odd:
+        return f"{counted(len({each.load.file_id for each in figures}), 'file', ('is', 'are'))} as usual"
+    told = "; ".join(_named(each) for each in odd[:_FILES_NAMED])
+    more = f"; and {len(odd) - _FILES_NAMED:,} more" if len(odd) > _FILES_NAMED else ""
+    blocking = dict.fromkeys(each.load.file_id for each in odd if each.blocks)
+    undo = " or ".join(f"`audotics ingest forget {file_id}`" for file_id in list(blocking)[:_FILES_NAMED])
+    return f"{told}{more}" + (f". Undo the load: {undo}" if blocking else "")
+
+
+def _named(figure: LoadFigure) -> str:
+    harmless = "" if figure.matters else " (it is small beside a usual day, or no day is usual yet: it stops nothing)"
+    return f"{PurePath(figure.load.path).name} (file_id {figure.load.file_id}): {figure.said}{harmless}"
+
+
+def _observation(figure: LoadFigure, accept: bool) -> Observation:
+    return Observation(
+        metric=figure.figure,
+        value=figure.value,
+        passed=not figure.odd,
+        expectation=f"{figure.figure} of a file are at most as many as usual",
+        severity="critical" if figure.blocks and not accept else "warning",
+        segment=f"file: {figure.load.file_id}",
+        high=figure.told,
+    )
+
+
+def _figures(figures: Sequence[LoadFigure]) -> dict[str, Any]:
+    columns = {"file_id": "int", "path": "string", "figure": "string", "value": "float", "told_above": "float"}
+    columns |= {"blocks_above": "float", "odd": "bool", "blocks": "bool"}
+    records = [
+        dg.TableRecord(
+            {
+                "file_id": each.load.file_id,
+                "path": each.load.path,
+                "figure": each.figure,
+                "value": each.value,
+                "told_above": each.told,
+                "blocks_above": each.most,
+                "odd": each.odd,
+                "blocks": each.blocks,
+            }
+        )
+        for each in sorted(figures, key=lambda figure: not figure.odd)[:_FILES_SHOWN]
+    ]
+    schema = dg.TableSchema(columns=[dg.TableColumn(name, kind) for name, kind in columns.items()])
+    return {
+        "files": len({each.load.file_id for each in figures}),
+        "odd": sum(each.odd for each in figures),
+        "figures": dg.MetadataValue.table(records, schema),
+    }
+
+
+def _evidence(connection: Connection, figures: Sequence[LoadFigure]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for each in [figure for figure in figures if figure.odd][:_FILES_NAMED]:
+        found |= evidence(connection, f"{each.figure} of file {each.load.file_id}", each.rows)
+    return found
+
+
+_LET_PASS = text("select max(validated_at) from quality.validations where check_name = :check_name and not blocks")

@@ -1,4 +1,4 @@
-"""How often days of the warehouse are called odd, or would stop the night, as they are and with a fault planted in them.
+"""How often days of the warehouse are called odd or would stop the night, as they are and with a fault planted in them.
 
     python -m benchmarks.arrivals --last 2015-01-19 --days 60
 

@@ -22,6 +22,7 @@ LEAST_LISTENS = 50
 LIVE_DAYS = 7
 # Where more of a day usually comes later, days are compared by what their own nights saw of them.
 _ALL_IN_TIME = 0.9
+_CAUGHT_UP_ON = 0.1
 # No night.
 _NEVER = 1_000_000
 # Whose countries count for a holiday.
@@ -73,7 +74,9 @@ class _Arrived:
         """How many nights after its own a listen of an earlier day may have come to be counted; _NEVER for any."""
         days = range(len(self.listens) - 1 - lag - _PRESENT_DAYS, len(self.listens) - 1 - lag)
         came = self.live.sum(axis=0)
-        in_time = [self.live[: day + lag + 1, day].sum() / came[day] for day in days if came[day]]
+        seen = [self.live[: day + lag + 1, day].sum() / came[day] for day in days if came[day]]
+        # Nights that were caught up on saw nothing of their days.
+        in_time = [share for share in seen if share > _CAUGHT_UP_ON]
         return lag if in_time and np.median(in_time) < _ALL_IN_TIME else _NEVER
 
 
@@ -94,7 +97,8 @@ def read_days(connection: Connection, day: date, now: datetime) -> list[Days]:
     seen = [each.seen_until(lags[source]) for source, each in arrived.items()]
     sources = list(arrived.values())
     together = _Arrived(np.sum([each.live for each in sources], 0), np.sum([each.listens for each in sources], 0))
-    at_once = together.seen_until(0)
+    lag_of_all = usual_lag(together.live)
+    at_once = together.seen_until(lag_of_all)
     asked |= {"sources": list(lags), "lags": seen, "together": at_once}
     by_night = min(*seen, at_once) < _NEVER
     rows = connection.execute(text(_days_query(by_night, several=len(lags) > 1)), asked).all()
@@ -108,7 +112,9 @@ def read_days(connection: Connection, day: date, now: datetime) -> list[Days]:
             )
     if len(lags) == 1:
         return [replace(each, segment=ALL) for each in found]
-    return [_days([row for row in rows if row.source is None], ALL, day, 0, together, 1.0), *found]
+    if lag_of_all <= LATEST_NIGHTS:
+        found.insert(0, _days([row for row in rows if row.source is None], ALL, day, lag_of_all, together, 1.0))
+    return found
 
 
 def _arrived(rows: Sequence[Row[Any]], days: int) -> dict[str, _Arrived]:

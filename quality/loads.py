@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from statistics import mean, median
 from typing import Any
 
@@ -18,6 +17,14 @@ EARLIER_FILES = 30
 USUAL_DAYS = 28
 # What has more is a history, not what a night brings; and counting it takes long.
 _MOST_DAYS_IN_A_FILE = 28
+
+
+@dataclass(frozen=True)
+class LetPass:
+    """The last verdict that let files pass: the newest file it knew, and when, in ISO 8601."""
+
+    file_id: int
+    at: str
 
 
 @dataclass(frozen=True)
@@ -62,8 +69,8 @@ class Content:
     Attributes:
         source: of its listens.
         tops: `artist` and `track`; without one that no row names, and where fewer than LEAST_LISTENERS listened.
-        unknown: of the listens of those whom earlier files name, the share of which neither track nor artist had been
-            named before; None for fewer than LEAST_ROWS.
+        unknown: among the listens of those whom earlier files name, the share whose track and artist no earlier file
+            names; None for fewer than LEAST_ROWS.
         nameless: of its tracks, the share without title or artist.
         nameless_before: the mean of the earlier files; 0 where the file's own is not above MOST_NAMELESS.
     """
@@ -116,12 +123,14 @@ class Loads:
         return sum(each.listens for each in self.usual.values())
 
 
-def read_loads(connection: Connection, since: datetime | None) -> Loads:
-    """What was loaded, or retried, since an instant, and what is usual. Asks as the loader.
+def read_loads(connection: Connection, passed: LetPass | None) -> Loads:
+    """What was loaded, or retried, since files were let pass, and what is usual. Asks as the loader.
 
-    since: when they were last judged and let pass; where that never was, those of the week before the last are judged.
+    Where none ever were, those of the week up to the last one are judged.
     """
-    rows = connection.execute(_LOADS, {"least": LEAST_ROWS, "earlier": EARLIER_FILES, "since": since}).mappings()
+    asked: dict[str, Any] = {"least": LEAST_ROWS, "earlier": EARLIER_FILES}
+    asked |= {"file_id": passed and passed.file_id, "at": passed and passed.at}
+    rows = connection.execute(_LOADS, asked).mappings()
     loads = [Load(**row) for row in rows]
     if not any(load.is_recent for load in loads):
         return Loads(loads)
@@ -181,9 +190,11 @@ _LOADS = text(
     with known as (
         select
             *,
-            coalesce(retried_at, finished_at) >= coalesce(
-                cast(:since as timestamptz), (select max(finished_at) from raw.ingest_files) - interval '7 days'
-            ) as is_recent
+            case
+                when cast(:file_id as int) is null
+                then finished_at >= (select max(finished_at) from raw.ingest_files) - interval '7 days'
+                else file_id > :file_id or coalesce(retried_at >= cast(:at as timestamptz), false)
+            end as is_recent
         from raw.ingest_files where kind = 'listens'
     ),
     numbered as (

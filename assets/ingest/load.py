@@ -22,7 +22,7 @@ from assets.ingest.known import Hashed, known_by_bytes, known_by_place
 from assets.ingest.listing import Listing
 from assets.ingest.places import Place, remember
 from assets.ingest.records import LoadReport, Progress, ProgressCallback, Source
-from assets.ingest.refusal import faults_named, most_frequent_first, refusal
+from assets.ingest.refusal import Tally, faults_named, most_frequent_first, refusal
 from assets.ingest.staging import ingest, lock, merge_kind, stage
 from warehouse.errors import AudoticsError
 
@@ -162,18 +162,7 @@ def _load_new(cursor: dbapi.Cursor, loading: _Loading, hashed: Hashed, started: 
         lambda done: loading.progress(Progress(file, "writing", done, tally.rows_read)),
     )
     duplicate = tally.listens - loaded
-    identity = file_id, hashed.sha256, source.format, file.address, hashed.place.stamp.size
-    counts = tally.rows_read, loaded, tally.rows_rejected, duplicate, tally.rows_left_out
-    told = json.dumps(tally.left_out), json.dumps(tally.rejected), tally.first_listened_at, tally.last_listened_at
-    how = (
-        started_at,
-        source.told_user(file),
-        loading.loaded_by,
-        source.rules.kind,
-        source.assumed_user,
-        tally.ends_whole,
-    )
-    cursor.execute(merge_sql.RECORD_FILE, (*identity, *counts, *told, *how))
+    _record(cursor, file_id, loading, hashed, source, started_at, tally, loaded)
     return LoadReport(
         file_id=file_id,
         file=str(hashed.file),
@@ -192,6 +181,25 @@ def _load_new(cursor: dbapi.Cursor, loading: _Loading, hashed: Hashed, started: 
         already_loaded=False,
         seconds=time.monotonic() - started,
     )
+
+
+def _record(
+    cursor: dbapi.Cursor,
+    file_id: int,
+    loading: _Loading,
+    hashed: Hashed,
+    source: Source,
+    started_at: datetime,
+    tally: Tally,
+    loaded: int,
+) -> None:
+    """Enter the load into the ledger."""
+    file = hashed.file
+    identity = file_id, hashed.sha256, source.format, file.address, hashed.place.stamp.size
+    counts = tally.rows_read, loaded, tally.rows_rejected, tally.listens - loaded, tally.rows_left_out
+    told = json.dumps(tally.left_out), json.dumps(tally.rejected), tally.first_listened_at, tally.last_listened_at
+    who = source.told_user(file), loading.loaded_by, source.rules.kind, source.assumed_user
+    cursor.execute(merge_sql.RECORD_FILE, (*identity, *counts, *told, started_at, *who, tally.ends_whole))
 
 
 def _keep_profiles(cursor: dbapi.Cursor, file_id: int, profiles: pa.Table) -> None:

@@ -1,7 +1,6 @@
 """The check of what was loaded: files whose rows may each be true, and that are unlike the files and days before."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Any
 
@@ -11,7 +10,7 @@ from sqlalchemy import Connection, text
 from quality.checks.accepting import Accepting, accepted
 from quality.checks.evidence import evidence
 from quality.load_faults import LoadFigure, judge_loads
-from quality.loads import read_loads
+from quality.loads import LetPass, read_loads
 from quality.observations import Observation, Validation, keep
 from warehouse.engine import create_engine
 from warehouse.resource import PostgresResource
@@ -21,8 +20,7 @@ from warehouse.wording import counted
 CHECK_NAME = "loads_are_as_usual"
 _ASSET = ["raw", "listens"]
 _FILES_NAMED, _FILES_SHOWN = 3, 500
-# Between what a check reads and when its verdict is kept, another load may end.
-_MARGIN = timedelta(minutes=1)
+_NEWEST = "newest file"
 
 
 @dg.asset_check(
@@ -39,13 +37,16 @@ def loads_check(
     """Judge the files that nobody has let pass yet."""
     run = context.op_execution_context
     with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
-        since = connection.scalar(_LET_PASS, {"check_name": CHECK_NAME})
+        found = connection.execute(_LET_PASS, {"check_name": CHECK_NAME, "newest": _NEWEST}).one_or_none()
+        passed = LetPass(found.file_id, found.at) if found else None
     with create_engine(warehouse.url, Role.LOADER).connect() as connection:
-        figures = judge(connection, since)
+        newest = connection.scalar(_NEWEST_FILE)
+        figures = judge(connection, passed)
         rows = _evidence(connection, figures)
     with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
         of_run = Validation("/".join(_ASSET), CHECK_NAME, run.run_id)
-        keep(connection, of_run, [_observation(each, config.accept) for each in figures])
+        known = Observation(_NEWEST, newest, True, "files up to this one are judged", severity="info")
+        keep(connection, of_run, [known, *(_observation(each, config.accept) for each in figures)])
     result = dg.AssetCheckResult(
         passed=not any(each.odd for each in figures),
         severity=dg.AssetCheckSeverity.ERROR if any(each.blocks for each in figures) else dg.AssetCheckSeverity.WARN,
@@ -55,9 +56,9 @@ def loads_check(
     return accepted(result) if config.accept else result
 
 
-def judge(connection: Connection, since: datetime | None = None) -> list[LoadFigure]:
-    """The figures of the files that came since the last verdict that let files pass. Asks as the loader."""
-    return judge_loads(read_loads(connection, since and since - _MARGIN))
+def judge(connection: Connection, passed: LetPass | None = None) -> list[LoadFigure]:
+    """The figures of the files that came since files were let pass. Asks as the loader."""
+    return judge_loads(read_loads(connection, passed))
 
 
 def said(figures: Sequence[LoadFigure]) -> str:
@@ -122,4 +123,10 @@ def _evidence(connection: Connection, figures: Sequence[LoadFigure]) -> dict[str
     return found
 
 
-_LET_PASS = text("select max(validated_at) from quality.validations where check_name = :check_name and not blocks")
+# Keys of loads are given in the order in which they end.
+_NEWEST_FILE = text("select coalesce(max(file_id), 0) from raw.ingest_files")
+_LET_PASS = text(
+    "select value::int as file_id, validated_at::text as at from quality.validations"
+    " inner join quality.observations using (validation_id)"
+    " where check_name = :check_name and not blocks and metric = :newest order by validation_id desc limit 1"
+)

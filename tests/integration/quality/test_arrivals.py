@@ -172,6 +172,14 @@ def test_the_only_source_that_always_comes_a_day_later_is_not_missed(warehouse_u
     assert (found.days.last, odd(found)) == (day_before(), set())
 
 
+def test_where_all_sources_come_a_day_later_none_is_missed(warehouse_url: str) -> None:
+    listens = no_file(two_sources())
+    land(warehouse_url, listens, night_of(listens["day"], 1))
+    found = judged(warehouse_url)
+    assert {each.days.last for each in found.values()} == {day_before()}
+    assert not any(each.odd for each in found.values())
+
+
 def test_nights_that_are_caught_up_on_say_nothing_of_how_late_a_source_is(warehouse_url: str) -> None:
     listens = no_file(world())
     now = pd.Timestamp(NOW)
@@ -218,7 +226,7 @@ def test_a_day_that_is_not_over_is_told_and_stops_nothing(warehouse_url: str) ->
     assert "It stops nothing: the day is not over yet" in said([found], AS_OF)
 
 
-def test_days_of_which_a_third_comes_later_are_compared_by_what_came_in_time(warehouse_url: str) -> None:
+def test_where_a_third_of_a_day_comes_later_days_are_compared_by_what_came_in_time(warehouse_url: str) -> None:
     listens = world()
     late = listens["user_key"] % 3 == 0
     listens, late = listens[~(on_day(listens) & late)], late[~(on_day(listens) & late)]
@@ -245,7 +253,7 @@ def test_what_cannot_be_judged_says_why(warehouse_url: str, listens: pd.DataFram
     assert why in said([found], AS_OF)
 
 
-def test_a_source_of_which_lists_hardly_depend_is_told_and_stops_nothing(warehouse_url: str) -> None:
+def test_a_source_with_hardly_any_listens_is_told_and_stops_nothing(warehouse_url: str) -> None:
     listens = two_sources(silent="deezer", small=True)
     listens = pd.concat(
         [listens, world(source="spotify").assign(user_key=lambda all_users: all_users["user_key"] + 1_000)],

@@ -35,7 +35,7 @@ _LOST_DEVIATIONS = 2.0
 # that is little longer than that of a day before; but for one of them, which may have been cut itself.
 _LEAST_GAP = 5.0
 _TIMES_LARGEST_GAP = 1.6
-# Of 351 days one had nearly that: somebody else's outage of some hours, in a day that was whole apart from it.
+# Of 351 days one had nearly that: some hours of an outage, in a day that was whole apart from them.
 _LEAST_BLOCKING_GAP, _TIMES_BLOCKING_GAP = 10.0, 4.0
 # Whoever has a holiday may listen to a third of what is usual.
 _LOST_ON_HOLIDAY = 2 / 3

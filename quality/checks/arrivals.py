@@ -9,7 +9,7 @@ import dagster as dg
 from sqlalchemy import Connection
 
 from quality.arrivals import Arrival, judge_day, why_not_blocked, why_not_judged
-from quality.checks.accepting import Accepting, accepted
+from quality.checks.accepted import is_accepted
 from quality.checks.evidence import evidence
 from quality.days import CHECK_NAME, LEARNED_DAYS, Days, countries, has_later_listens, is_over, read_days
 from quality.observations import ALL, Observation, Validation, keep
@@ -49,27 +49,27 @@ class Judged:
     f" of a listener and the hours that the {LEARNED_DAYS} days before it lead to expect; on a public holiday fewer. A"
     " day that is missing, half missing or shifted beyond doubt stops the night, where days come night by night.",
 )
-def arrivals_check(
-    context: dg.AssetCheckExecutionContext, config: Accepting, warehouse: PostgresResource
-) -> dg.AssetCheckResult:
+def arrivals_check(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
     """Compare the newest day of each source with those before it."""
     run = context.op_execution_context
     if not run.has_partition_key:
         return dg.AssetCheckResult(passed=True, description="the run has no date, so no day is the newest")
     as_of = date.fromisoformat(run.partition_key)
+    accepted = is_accepted(context, dg.AssetCheckKey(dg.AssetKey(_ASSET), CHECK_NAME))
     with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
         judged = judge(connection, as_of, datetime.now(UTC))
         rows = _evidence(connection, judged)
     with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
         of_run = Validation("/".join(_ASSET), CHECK_NAME, run.run_id, as_of)
-        keep(connection, of_run, [each for day in judged for each in _observations(day, config.accept)])
-    result = dg.AssetCheckResult(
-        passed=not any(each.odd for each in judged),
-        severity=dg.AssetCheckSeverity.ERROR if any(each.blocks for each in judged) else dg.AssetCheckSeverity.WARN,
-        description=said(judged, as_of),
+        keep(connection, of_run, [each for day in judged for each in _observations(day)], accepted=accepted)
+    blocks = any(each.blocks for each in judged) and not accepted
+    odd = any(each.odd for each in judged)
+    return dg.AssetCheckResult(
+        passed=not odd,
+        severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
+        description=f"{'accepted although ' if accepted and odd else ''}{said(judged, as_of)}",
         metadata=_figures(judged) | rows,
     )
-    return accepted(result) if config.accept else result
 
 
 def judge(connection: Connection, as_of: date, now: datetime) -> list[Judged]:
@@ -141,7 +141,7 @@ def _learned_days(days: Days) -> tuple[date, date]:
     return days.last - timedelta(days=LEARNED_DAYS), days.last - timedelta(days=1)
 
 
-def _observations(judged: Judged, accept: bool) -> list[Observation]:
+def _observations(judged: Judged) -> list[Observation]:
     first, last = _learned_days(judged.days)
     return [
         Observation(
@@ -149,7 +149,7 @@ def _observations(judged: Judged, accept: bool) -> list[Observation]:
             value=each.value,
             passed=not each.odd,
             expectation=f"{each.figure} of {judged.days.last} are as many as usual",
-            severity="critical" if each.blocks and judged.harmless is None and not accept else "warning",
+            severity="critical" if each.blocks and judged.harmless is None else "warning",
             segment=judged.days.segment,
             low=each.low,
             high=each.high,

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 from sqlalchemy import Connection, text
 
-from quality.checks.accepting import Accepting, accepted
+from quality.checks.accepted import is_accepted
 from quality.checks.evidence import evidence
 from quality.load_faults import LoadFigure, judge_loads
 from quality.loads import LetPass, read_loads
@@ -31,11 +31,12 @@ _NEWEST = "newest file"
     " it was cut, how much of it is one artist or track, unknown or without names, against earlier files and days. What"
     " cannot be right stops the night until the load is undone or the run accepts it.",
 )
-def loads_check(
-    context: dg.AssetCheckExecutionContext, config: Accepting, warehouse: PostgresResource
-) -> dg.AssetCheckResult:
+def loads_check(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
     """Judge the files that nobody has let pass yet."""
-    run = context.op_execution_context
+    run, accepted = (
+        context.op_execution_context,
+        is_accepted(context, dg.AssetCheckKey(dg.AssetKey(_ASSET), CHECK_NAME)),
+    )
     with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
         found = connection.execute(_LET_PASS, {"check_name": CHECK_NAME, "newest": _NEWEST}).one_or_none()
         passed = LetPass(found.file_id, found.at) if found else None
@@ -46,14 +47,15 @@ def loads_check(
     with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
         of_run = Validation("/".join(_ASSET), CHECK_NAME, run.run_id)
         known = Observation(_NEWEST, newest, True, "files up to this one are judged", severity="info")
-        keep(connection, of_run, [known, *(_observation(each, config.accept) for each in figures)])
-    result = dg.AssetCheckResult(
-        passed=not any(each.odd for each in figures),
-        severity=dg.AssetCheckSeverity.ERROR if any(each.blocks for each in figures) else dg.AssetCheckSeverity.WARN,
-        description=said(figures),
+        keep(connection, of_run, [known, *(_observation(each) for each in figures)], accepted=accepted)
+    blocks = any(each.blocks for each in figures) and not accepted
+    odd = any(each.odd for each in figures)
+    return dg.AssetCheckResult(
+        passed=not odd,
+        severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
+        description=f"{'accepted although ' if accepted and odd else ''}{said(figures)}",
         metadata=_figures(figures) | rows,
     )
-    return accepted(result) if config.accept else result
 
 
 def judge(connection: Connection, passed: LetPass | None = None) -> list[LoadFigure]:
@@ -78,13 +80,13 @@ def _named(figure: LoadFigure) -> str:
     return f"{PurePath(figure.load.path).name} (file_id {figure.load.file_id}): {figure.said}{harmless}"
 
 
-def _observation(figure: LoadFigure, accept: bool) -> Observation:
+def _observation(figure: LoadFigure) -> Observation:
     return Observation(
         metric=figure.figure,
         value=figure.value,
         passed=not figure.odd,
         expectation=f"{figure.figure} of a file are at most as many as usual",
-        severity="critical" if figure.blocks and not accept else "warning",
+        severity="critical" if figure.blocks else "warning",
         segment=f"file: {figure.load.file_id}",
         high=figure.told,
     )

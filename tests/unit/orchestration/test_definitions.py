@@ -66,6 +66,7 @@ ASSET_KEYS = [
     ),
     *(f"staging/stg_{name}" for name in ("same_items", "similar_artists", "similar_tracks", "tracks", "users")),
     *(f"staging/stg_{name}" for name in ("artist_tags", "observations", "track_artists", "track_tags", "validations")),
+    *(f"staging/stg_slate_{name}" for name in ("measures", "verdicts")),
     "training_set",
 ]
 

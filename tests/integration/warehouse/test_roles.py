@@ -210,7 +210,6 @@ def test_nothing_that_an_analyst_can_read_has_a_users_key_or_id(platform: Pipeli
         *("ml.models", "ml.promotions", "ml.champions", "ml.model_evaluations", "ml.releases"),
         *("ml.recommendation_batches", "ml.slate_measures", "ml.slate_verdicts"),
         *("ml.ranker_trials", "ml.recommendation_outcomes", "ml.recommended_tracks"),
-        *("quality.observations", "quality.validations"),
         *("ml.similar_batches", "ml.similarity_evaluations", "ml.similar_tracks_named", "ml.similar_artists_named"),
     }
     telling = {"user_key", "user_id", "session_key"}

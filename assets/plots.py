@@ -42,6 +42,22 @@ def line(title: str, x: Sequence[date], y: Sequence[float], unit: str = "") -> s
     return _markdown(figure, title)
 
 
+def lines(title: str, of: Mapping[str, Sequence[tuple[date, float]]], unit: str = "") -> str:
+    """Several lines over dates, each of its own dates, ascending, from zero, as a Markdown image."""
+    figure = _figure(7, 2.8)
+    axes = figure.add_subplot()
+    for name, values in of.items():
+        days = np.array([day for day, _ in values], "datetime64[D]")
+        axes.plot(days, [value for _, value in values], label=_label(name), marker="o", markersize=3, linewidth=1.2)
+    axes.set_ylim(bottom=0)
+    axes.set_title(_label(title), fontsize=10, loc="left")
+    axes.set_ylabel(unit)
+    if of:
+        axes.legend(fontsize=8, frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    return _markdown(figure, title)
+
+
 def trials(title: str, values: Sequence[float | None], baseline: float) -> str:
     """One dot per trial from 0, the best value so far as a line, the baseline dashed, as a Markdown image.
 

@@ -4,6 +4,7 @@ import dagster as dg
 
 from assets import dbt, partitions
 from assets.candidates import assets as candidates
+from assets.drift import assets as drift
 from assets.evaluation import assets as evaluation
 from assets.features import assets as features
 from assets.ingest import assets as ingest
@@ -58,6 +59,7 @@ defs = dg.Definitions(
         *build_suite_checks(partitions.AS_OF_PARTITIONS),
         build_blocks_check(partitions.AS_OF_PARTITIONS),
         release_gate.release_gate,
+        *drift.DRIFT_CHECKS,
     ],
     jobs=JOBS,
     schedules=SCHEDULES,

@@ -33,8 +33,13 @@ def band(past: Sequence[Past], floor: float) -> Band | None:
     """
     if len(past) < LEAST_DATES:
         return None
-    values = [each.value for each in past]
-    middle = median(values)
-    width = max(floor * abs(middle), _DEVIATIONS * median(abs(value - middle) for value in values))
+    middle, reach = middle_and_reach([each.value for each in past])
+    width = max(floor * abs(middle), reach)
     dates = [each.as_of for each in past]
     return Band(middle - width, middle + width, min(dates), max(dates))
+
+
+def middle_and_reach(values: Sequence[float]) -> tuple[float, float]:
+    """The median, and how far from it is five standard deviations, by the median of the distances from it."""
+    middle = median(values)
+    return middle, _DEVIATIONS * median(abs(value - middle) for value in values)

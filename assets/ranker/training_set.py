@@ -4,6 +4,7 @@ Of the newest fold all candidates are kept as well (`holdout`), to compare model
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -91,17 +92,11 @@ def load_folds(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> l
     Raises:
         AudoticsError: the lake holds no fold of any slate.
     """
-    folds = []
-    others = False
-    for fold_date in fold_dates(as_of, config.folds):
-        folder = _folder(_TRAINING, fold_date)
-        for name in lake.names(folder):
-            if name.startswith(f"{slate}-"):
-                frames = [table.to_pandas() for table in lake.read_parquet(f"{folder}/{name}", made_by="training_set")]
-                folds.append(downsampled(Fold.from_frame(fold_date, pd.concat(frames, ignore_index=True)), config))
-            else:
-                others = True
-    if not folds and not others:
+    folds = [
+        downsampled(Fold.from_frame(fold_date, frame), config)
+        for fold_date, frame in fold_frames(lake, as_of, slate, config)
+    ]
+    if not folds and not any(lake.names(_folder(_TRAINING, each)) for each in fold_dates(as_of, config.folds)):
         raise AudoticsError(
             f"the lake holds no training fold for {as_of}: materialise `training_set` for that date first"
         )
@@ -112,6 +107,18 @@ def newest_folds(lake: Lake, as_of: date, config: RankerConfig) -> dict[Slate, s
     """Where in the lake the newest fold lies that a ranker as of a date trains on, by slate that has one in it."""
     folder = _folder(_TRAINING, fold_dates(as_of, config.folds)[0])
     return {slate: f"{folder}/{name}" for slate in Slate for name in lake.names(folder) if name.startswith(f"{slate}-")}
+
+
+def fold_frames(
+    lake: Lake, as_of: date, slate: Slate, config: RankerConfig, columns: list[str] | None = None
+) -> Iterator[tuple[date, pd.DataFrame]]:
+    """The folds of a slate as they are stored (`Fold.to_frame`), newest first; all columns, or those named."""
+    for fold_date in fold_dates(as_of, config.folds):
+        folder = _folder(_TRAINING, fold_date)
+        for name in lake.names(folder):
+            if name.startswith(f"{slate}-"):
+                tables = lake.read_parquet(f"{folder}/{name}", made_by="training_set", columns=columns)
+                yield fold_date, pd.concat([table.to_pandas() for table in tables], ignore_index=True)
 
 
 def newest_holdout(lake: Lake, as_of: date, slate: Slate, config: RankerConfig) -> StoredHoldout | None:

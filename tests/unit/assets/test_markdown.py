@@ -1,6 +1,7 @@
 """Names in the Markdown of metadata and cards show as they are, whatever Markdown or Matplotlib makes of them."""
 
 import ast
+from datetime import date
 
 import pytest
 from markdown_it import MarkdownIt
@@ -33,6 +34,7 @@ def test_a_name_shows_as_it_is_in_a_cell_a_heading_a_list_and_the_text_of_a_plot
 def test_dollar_signs_in_names_are_not_formulas() -> None:
     # Matplotlib raises for a formula that it cannot read.
     plots.bars("$\\no$", {"$\\such{$": 1.0, "A$AP": 2.0})
+    plots.lines("$\\no$", {"$\\such{$": [(date(2026, 3, 2), 1.0)]})
 
 
 def test_markdown_of_metadata_is_made_where_names_are_escaped() -> None:

@@ -168,9 +168,10 @@ def test_a_job_selects_its_stages(job: str, included: set[str], left_out: set[st
         ("feat_user_track_suite", ["features", "feat_user_track"]),
         ("feat_user_artist_suite", ["features", "feat_user_artist"]),
         ("feat_artist_suite", ["features", "feat_artist"]),
+        *((f"feat_{mart}_drift", ["features", f"feat_{mart}"]) for mart in ("user", "user_track", "artist")),
     ],
 )
-def test_the_suites_block_what_is_downstream(check: str, asset: list[str]) -> None:
+def test_suites_and_broken_columns_block_what_is_downstream(check: str, asset: list[str]) -> None:
     node = defs.resolve_asset_graph().get(dg.AssetCheckKey(dg.AssetKey(asset), check))
     assert node.blocking
 
@@ -182,11 +183,13 @@ def test_the_suites_block_what_is_downstream(check: str, asset: list[str]) -> No
         ("same_as_made_then", ["replayed_recommendations"]),
         ("landed_files_loaded", ["raw", "ingest_files"]),
         ("sources_are_fresh", ["raw", "ingest_files"]),
+        ("training_set_drift", ["training_set"]),
+        ("rankers_drift", ["rankers"]),
+        ("evaluations_drift", ["model_evaluations"]),
+        ("lists_drift", ["recommendations"]),
     ],
 )
-def test_a_refused_challenger_another_list_than_then_a_bad_file_and_late_ones_are_not_a_reason_to_stop(
-    check: str, asset: list[str]
-) -> None:
+def test_what_is_late_refused_or_other_than_before_is_not_a_reason_to_stop(check: str, asset: list[str]) -> None:
     node = defs.resolve_asset_graph().get(dg.AssetCheckKey(dg.AssetKey(asset), check))
     assert not node.blocking
 

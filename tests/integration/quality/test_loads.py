@@ -10,6 +10,8 @@ from dbt_process import Dbt
 
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
+from assets.ingest.mapping import read_mapping
+from assets.ingest.tabular import Tabular
 from quality.checks.loads import judge, said
 from quality.load_faults import LoadFigure
 from warehouse.engine import create_engine
@@ -197,3 +199,26 @@ def test_in_the_first_weeks_nothing_stops_the_night(warehouse_url: str, tmp_path
         load(warehouse_url, tmp_path, f"{day}", text_of(rows_of(day)))
     file_id = load(warehouse_url, tmp_path, "planted", text_of(one_artist(swapped_names(rows_of(NEWEST)))))
     assert not [each for each in judged(warehouse_url, file_id) if each.blocks]
+
+
+@pytest.mark.parametrize(
+    ("text", "ends_whole"),
+    [
+        ('{"user": "ann", "at": "2026-03-01T10:00:00Z", "artist": "A", "title": "T"}\n', True),
+        ('{"user": "ann", "at": "2026-03-01T10:00:00Z", "artist": "A", "title": "T"}', False),
+        ('[{"user": "ann", "at": "2026-03-01T10:00:00Z", "artist": "A", "title": "T"}]', None),
+    ],
+    ids=["lines", "cut lines", "one document"],
+)
+def test_the_ledger_says_whether_a_file_of_lines_ends_whole(
+    warehouse_url: str, tmp_path: Path, text: str, ends_whole: bool | None
+) -> None:
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text(
+        'source = "here"\n[columns]\nuser_id = "user"\nlistened_at = "at"\nartist_name = "artist"\ntitle = "title"\n'
+        '[time]\nunit = "iso8601"\n'
+    )
+    path = tmp_path / ("listens.jsonl" if ends_whole is not None else "listens.json")
+    path.write_text(text)
+    load_files(warehouse_url, Tabular(read_mapping(mapping), str(mapping)), [path])
+    assert Dbt(warehouse_url).query("select ends_whole from raw.ingest_files") == [(ends_whole,)]

@@ -146,3 +146,15 @@ def test_what_a_stated_encoding_does_not_have_is_rejected_by_the_line(tmp_path: 
 def test_a_file_of_a_few_nul_bytes_is_not_utf_16(tmp_path: Path) -> None:
     batches = list(read_lines(_write(tmp_path, b"a\0b\0\0\nplain text follows here")))
     assert _rows(batches) == [(2, "plain text follows here")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize(("end", "whole"), [("\n", True), ("\r\n", True), ("\r", True), ("\n\n", True), ("", False)])
+def test_whether_the_file_ends_in_a_line_end_is_told_with_its_last_lines(
+    tmp_path: Path, encoding: str, end: str, whole: bool
+) -> None:
+    between = end or "\n"
+    path = _write(tmp_path, (between.join(["alpha"] * 20) + end).encode(encoding))
+    for block_bytes in (5, 1 << 20):
+        batches = list(read_lines(path, encoding, block_bytes))
+        assert batches[-1].ends_whole is whole, block_bytes

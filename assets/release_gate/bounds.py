@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from statistics import median
 from typing import Literal
 
 from assets.metrics.segments import LEAST_USERS_OF_COUNTRY
 from assets.release_gate.expected import MAY_LACK_A_LIST, MIN_COVERAGE
 from assets.release_gate.measures import ALL, FIRST
+from quality.bands import middle_and_reach
 
 # By measure and segment.
 Figures = Mapping[tuple[str, str], float]
@@ -51,9 +51,6 @@ TELLS_USERS_APART = 0.5
 LEAST_NIGHTS = 7
 # What was four weeks ago was another catalogue.
 MOST_NIGHTS = 28
-# Of normally distributed figures, the median of the distances from the median is 1 / 1.4826 standard deviations; five
-# of these are passed once in a million nights.
-DEVIATIONS = 5 * 1.4826
 
 
 @dataclass(frozen=True)
@@ -253,8 +250,7 @@ def _comparable(measure: str, now: Figures, before: Figures) -> bool:
 
 def _ends(band: _Band, values: Sequence[float]) -> tuple[float, float]:
     """The least and the most that a figure may be."""
-    middle = median(values)
-    spread = DEVIATIONS * median(abs(value - middle) for value in values)
+    middle, spread = middle_and_reach(values)
     reach = max(spread, band.floor * middle if band.relative else band.floor)
     low = middle - reach if band.side != "above" else float("-inf")
     high = middle + reach if band.side != "below" else float("inf")

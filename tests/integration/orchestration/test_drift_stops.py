@@ -1,0 +1,35 @@
+"""A feature that broke in a healthy world: its check stops the night, and what was live stays live to the byte."""
+
+import pytest
+from pipeline_process import Pipeline, error_line
+from sample_pipeline import AS_OF
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+# The features of the date stand: nothing has changed that they are built from.
+PLANTED = (
+    f"set role audotics_transformer; update features.{{mart}} set {{change}} where as_of = '{AS_OF}' returning as_of"
+)
+
+
+@pytest.mark.parametrize(
+    ("mart", "change", "said"),
+    [
+        ("feat_user", "listens_per_session = 'NaN'", "no value of listens_per_session is NaN or infinite"),
+        ("feat_user_track", "decayed_listens = least(0.5, decayed_listens * 0 + 0.5)", "decayed_listens varies"),
+        ("feat_artist", "tracks = null", "at most 50% of tracks is null"),
+    ],
+)
+def test_a_broken_feature_stops_the_night(own_pipeline: Pipeline, mart: str, change: str, said: str) -> None:
+    live = own_pipeline.redis_contents()
+    lists = own_pipeline.table_checksums()["ml.recommendations"]
+    assert own_pipeline.query(PLANTED.format(mart=mart, change=change))
+    done = own_pipeline.run("run", "--as-of", AS_OF)
+    assert done.returncode == 1
+    assert f"{mart}_drift" in error_line(done)
+    assert said in done.stderr
+    assert own_pipeline.redis_contents() == live
+    assert own_pipeline.table_checksums()["ml.recommendations"] == lists
+    # A step by itself is not built on it either, unless somebody says so.
+    accepted = own_pipeline.run("run", "--as-of", AS_OF, "--accept", f"{mart}_drift")
+    assert f"{mart}_drift" not in accepted.stderr.splitlines()[-1], accepted.stderr

@@ -30,6 +30,15 @@ def test_a_broken_feature_stops_the_night(own_pipeline: Pipeline, mart: str, cha
     assert said in done.stderr
     assert own_pipeline.redis_contents() == live
     assert own_pipeline.table_checksums()["ml.recommendations"] == lists
-    # A step by itself is not built on it either, unless somebody says so.
-    accepted = own_pipeline.run("run", "--as-of", AS_OF, "--accept", f"{mart}_drift")
-    assert f"{mart}_drift" not in accepted.stderr.splitlines()[-1], accepted.stderr
+
+
+def test_an_operator_may_let_it_through(own_pipeline: Pipeline) -> None:
+    plant = PLANTED.format(mart="feat_user", change="listens_per_session = 'NaN'")
+    assert own_pipeline.query(plant)
+    done = own_pipeline.run("run", "--as-of", AS_OF, "--accept", "feat_user_drift")
+    assert done.returncode == 0, done.stderr
+    ((passed, blocks),) = own_pipeline.query(
+        "select passed, blocks from quality.validations where check_name = 'feat_user_drift'"
+        " order by validation_id desc limit 1"
+    )
+    assert (passed, blocks) == (False, False)

@@ -186,7 +186,7 @@ def test_the_check_of_the_gate_warns_and_the_page_of_the_asset_shows_the_cards(p
 def test_who_asks_for_a_training_gets_one_where_the_champions_would_serve(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def chosen(definitions: object, instance: object, job: str, *given: object) -> None:
+    def chosen(definitions: object, instance: object, job: str, *given: object, **named: object) -> None:
         raise AudoticsError(job)
 
     monkeypatch.setattr("orchestration.pipeline.run_job", chosen)

@@ -12,11 +12,14 @@ import numpy as np
 from assets.markdown import as_is
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Row = dict[str, str | int | float | bool | None]
 _BAR = "#3b6ea5"
 _MARKED = "#d1603d"
+# More labels than that would overlap.
+_MOST_DATES = 6
 
 
 def bars(title: str, values: Mapping[str, float]) -> str:
@@ -35,6 +38,7 @@ def line(title: str, x: Sequence[date], y: Sequence[float], unit: str = "") -> s
     figure = _figure(7, 2.4)
     axes = figure.add_subplot()
     axes.plot(np.array(x, "datetime64[D]"), list(y), color=_BAR, linewidth=1.2)
+    _few_dates(axes, x)
     axes.set_ylim(bottom=0)
     axes.set_title(_label(title), fontsize=10, loc="left")
     axes.set_ylabel(unit)
@@ -49,6 +53,7 @@ def lines(title: str, of: Mapping[str, Sequence[tuple[date, float]]], unit: str 
     for name, values in of.items():
         days = np.array([day for day, _ in values], "datetime64[D]")
         axes.plot(days, [value for _, value in values], label=_label(name), marker="o", markersize=3, linewidth=1.2)
+    _few_dates(axes, [day for values in of.values() for day, _ in values])
     axes.set_ylim(bottom=0)
     axes.set_title(_label(title), fontsize=10, loc="left")
     axes.set_ylabel(unit)
@@ -104,6 +109,13 @@ def _figure(width: float, height: float) -> "Figure":
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def _few_dates(axes: "Axes", days: Sequence[date]) -> None:
+    """Label only as many of the days as there is room for."""
+    known = np.unique(np.array(days, "datetime64[D]"))
+    shown = known[:: len(known) // _MOST_DATES + 1]
+    axes.set_xticks(shown, labels=[str(day) for day in shown])
 
 
 def _label(name: str) -> str:

@@ -61,7 +61,7 @@ def arrivals_check(context: dg.AssetCheckExecutionContext, warehouse: PostgresRe
         rows = _evidence(connection, judged)
     with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
         of_run = Validation("/".join(_ASSET), CHECK_NAME, run.run_id, as_of)
-        keep(connection, of_run, [each for day in judged for each in _observations(day)], accepted=accepted)
+        keep(connection, of_run, [each for day in judged for each in observations(day)], accepted=accepted)
     blocks = any(each.blocks for each in judged) and not accepted
     odd = any(each.odd for each in judged)
     return dg.AssetCheckResult(
@@ -141,7 +141,8 @@ def _learned_days(days: Days) -> tuple[date, date]:
     return days.last - timedelta(days=LEARNED_DAYS), days.last - timedelta(days=1)
 
 
-def _observations(judged: Judged) -> list[Observation]:
+def observations(judged: Judged) -> list[Observation]:
+    """What is kept of a day."""
     first, last = _learned_days(judged.days)
     return [
         Observation(

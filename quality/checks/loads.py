@@ -38,16 +38,14 @@ def loads_check(context: dg.AssetCheckExecutionContext, warehouse: PostgresResou
         is_accepted(context, dg.AssetCheckKey(dg.AssetKey(_ASSET), CHECK_NAME)),
     )
     with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
-        found = connection.execute(_LET_PASS, {"check_name": CHECK_NAME, "newest": _NEWEST}).one_or_none()
-        passed = LetPass(found.file_id, found.at) if found else None
+        passed = let_pass(connection)
     with create_engine(warehouse.url, Role.LOADER).connect() as connection:
-        newest = connection.scalar(_NEWEST_FILE)
+        newest = newest_file(connection)
         figures = judge(connection, passed)
         rows = _evidence(connection, figures)
     with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
         of_run = Validation("/".join(_ASSET), CHECK_NAME, run.run_id)
-        known = Observation(_NEWEST, newest, True, "files up to this one are judged", severity="info")
-        keep(connection, of_run, [known, *(_observation(each) for each in figures)], accepted=accepted)
+        keep(connection, of_run, observations(newest, figures), accepted=accepted)
     blocks = any(each.blocks for each in figures) and not accepted
     odd = any(each.odd for each in figures)
     return dg.AssetCheckResult(
@@ -56,6 +54,23 @@ def loads_check(context: dg.AssetCheckExecutionContext, warehouse: PostgresResou
         description=f"{'accepted although ' if accepted and odd else ''}{said(figures)}",
         metadata=_figures(figures) | rows,
     )
+
+
+def let_pass(connection: Connection) -> LetPass | None:
+    """Up to where files were let pass; None where none ever were. Asks as the service."""
+    found = connection.execute(_LET_PASS, {"check_name": CHECK_NAME, "newest": _NEWEST}).one_or_none()
+    return LetPass(found.file_id, found.at) if found else None
+
+
+def newest_file(connection: Connection) -> int:
+    """The key of the newest load, 0 where there is none."""
+    return int(connection.execute(_NEWEST_FILE).scalar_one())
+
+
+def observations(newest: int, figures: Sequence[LoadFigure]) -> list[Observation]:
+    """What is kept: the figures, and the newest file there was when they were measured."""
+    known = Observation(_NEWEST, newest, True, "files up to this one are judged", severity="info")
+    return [known, *(_observation(each) for each in figures)]
 
 
 def judge(connection: Connection, passed: LetPass | None = None) -> list[LoadFigure]:

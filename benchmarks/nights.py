@@ -2,7 +2,7 @@
 
     AUDOTICS_HOME=/tmp/nights python -m benchmarks.nights --nights 60 --users 2000
 
-A world of `audotics demo`'s kind is loaded but for its last nights in one file, then each of these in a file of its own,
+A world like that of `audotics demo` is loaded but for its last nights in one file, then each of these in its own file,
 and after each both checks judge as a nightly run would. It takes a home of its own, and loads into its warehouse.
 """
 

@@ -41,6 +41,7 @@ class LoadFigure:
         learned: whether the bounds come from earlier files or days.
         said: what it means, in words that follow the file's name.
         rows: a query for the rows behind it.
+        shown: the query that is run in its place, where those rows say more than may be kept with a verdict.
     """
 
     load: Load
@@ -52,6 +53,7 @@ class LoadFigure:
     said: str
     rows: str
     matters: bool = True
+    shown: str | None = None
 
     @property
     def odd(self) -> bool:
@@ -89,6 +91,9 @@ def _rejected(loads: Loads, load: Load) -> Iterator[LoadFigure]:
         + (f", where at most {max(earlier):.1%} of an earlier file were" if learned else ""),
         rows=f"select line, reason, fields from raw.rejected_listens where file_id = {load.file_id} order by line",
         matters=_matters(loads, load.rows_rejected),
+        # What a refused row says is kept for AUDOTICS_REJECTS_DAYS, and is gone when its load is undone.
+        shown="select line, reason, array(select jsonb_object_keys(fields) order by 1) as names_of_fields"
+        f" from raw.rejected_listens where file_id = {load.file_id} order by line",
     )
 
 

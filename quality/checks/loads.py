@@ -136,7 +136,7 @@ def _figures(figures: Sequence[LoadFigure]) -> dict[str, Any]:
 def _evidence(connection: Connection, figures: Sequence[LoadFigure]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for each in [figure for figure in figures if figure.odd][:_FILES_NAMED]:
-        found |= evidence(connection, f"{each.figure} of file {each.load.file_id}", each.rows)
+        found |= evidence(connection, f"{each.figure} of file {each.load.file_id}", each.rows, each.shown)
     return found
 
 

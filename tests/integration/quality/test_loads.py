@@ -12,6 +12,7 @@ from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.mapping import read_mapping
 from assets.ingest.tabular import Tabular
+from quality.checks.evidence import evidence
 from quality.checks.loads import judge, said
 from quality.load_faults import LoadFigure
 from warehouse.engine import create_engine
@@ -132,6 +133,21 @@ def test_a_file_that_cannot_be_right_stops_the_night(
     else:
         assert not [each for each in found if each.odd]
         assert said(found) == "1 file is as usual"
+
+
+def test_what_refused_rows_say_is_not_kept_with_the_verdict(warehouse_url: str, tmp_path: Path) -> None:
+    healthy_world(warehouse_url, tmp_path)
+    rows = rows_of(NEWEST)
+    nobody_knows_when = [[row[0], "yesterday", *row[2:]] if not place % 3 else row for place, row in enumerate(rows)]
+    file_id = load(warehouse_url, tmp_path, "planted", text_of(nobody_knows_when))
+    (odd,) = (each for each in judged(warehouse_url, file_id) if each.blocks)
+    with create_engine(warehouse_url, Role.LOADER).connect() as connection:
+        shown = evidence(connection, "rejected", odd.rows, odd.shown)
+    records = shown["failing/rejected"].records
+    assert set(records[0].data) == {"line", "reason", "names_of_fields"}
+    assert "user_id" in records[0].data["names_of_fields"]
+    assert not [each for each in records if "user " in str(each.data) or "Artist" in str(each.data)]
+    assert nobody_knows_when[0][0] in str(Dbt(warehouse_url).query(odd.rows)[0])
 
 
 def test_a_file_that_is_cut_in_its_last_title_stops_the_night(warehouse_url: str, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ READ_DAYS = LEARNED_DAYS + HOURS_LEARNED_DAYS
 # With fewer, a day is what a few people happened to do.
 LEAST_LISTENS = 50
 LIVE_DAYS = 7
+# A night that was stopped on a Friday is run again on the Monday.
+OLD_AFTER = timedelta(days=4)
 # Where more of a day usually comes later, days are compared by what their own nights saw of them.
 _ALL_IN_TIME = 0.9
 _CAUGHT_UP_ON = 0.1
@@ -142,13 +144,17 @@ def _days(rows: Sequence[Row[Any]], segment: str, day: date, lag: int, arrived: 
     return Days(segment, day - timedelta(days=lag), listens, listeners, by_hour, share, live_days)
 
 
-def has_later_listens(connection: Connection, day: date) -> bool:
-    """Whether there are days after the next one of `day`, so that a run of it is not of the newest date.
+def is_of_old_date(connection: Connection, day: date, now: datetime) -> bool:
+    """Whether a later night has passed, or the day is over for OLD_AFTER and there are listens after its next day.
 
-    The next day has begun when the night comes; and a few listens are of clocks that are fast.
+    Listens alone do not tell: times that are wrong are of later days too, those that have not come yet among them, and
+    a night that was stopped is run again when the next day's have come.
     """
-    asked = {"since": day + timedelta(days=2), "least": LEAST_LISTENS}
-    return bool(connection.scalar(_LATER, asked) == LEAST_LISTENS)
+    as_of = day + timedelta(days=1)
+    if connection.scalar(_LATER_NIGHT_PASSED, {"check_name": CHECK_NAME, "as_of": as_of}):
+        return True
+    asked = {"since": as_of + timedelta(days=1), "now": now, "least": LEAST_LISTENS}
+    return now - end_of(day) > OLD_AFTER and connection.scalar(_LATER, asked) == LEAST_LISTENS
 
 
 def countries(connection: Connection, day: date) -> dict[str, int]:
@@ -228,7 +234,12 @@ def _days_query(by_night: bool, several: bool) -> str:
 
 _LATER = text(
     "select count(*) from (select from raw.listens"
-    " where listened_at >= cast(:since as timestamp) at time zone 'UTC' limit :least) as later"
+    " where listened_at >= cast(:since as timestamp) at time zone 'UTC' and listened_at <= :now limit :least) as later"
+)
+# One that judged nothing tells nothing.
+_LATER_NIGHT_PASSED = text(
+    "select exists (select from quality.validations where check_name = :check_name and as_of > :as_of and passed"
+    " and exists (select from quality.observations where observations.validation_id = validations.validation_id))"
 )
 _COUNTRIES = text(
     "select country, count(*) as listeners from raw.users where country is not null and user_key in"

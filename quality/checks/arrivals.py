@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from quality.arrivals import Arrival, judge_day, why_not_blocked, why_not_judged
 from quality.checks.accepted import is_accepted
 from quality.checks.evidence import evidence
-from quality.days import CHECK_NAME, LEARNED_DAYS, Days, countries, has_later_listens, is_over, read_days
+from quality.checks.upstream import last_verdict
+from quality.days import CHECK_NAME, LEARNED_DAYS, Days, countries, is_of_old_date, is_over, read_days
 from quality.observations import ALL, Observation, Validation, keep
 from quality.public_holidays import holiday_names, holiday_share
 from warehouse.engine import create_engine
@@ -19,6 +20,8 @@ from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 
 _ASSET = ["raw", "listens"]
+_KEY = dg.AssetCheckKey(dg.AssetKey(_ASSET), CHECK_NAME)
+_UNDATED = "the run has no date, so this is what was found before: "
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,10 @@ class Judged:
 def arrivals_check(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
     """Compare the newest day of each source with those before it."""
     run = context.op_execution_context
+    accepted = is_accepted(context, _KEY)
     if not run.has_partition_key:
-        return dg.AssetCheckResult(passed=True, description="the run has no date, so no day is the newest")
+        return _as_before(run.instance, accepted)
     as_of = date.fromisoformat(run.partition_key)
-    accepted = is_accepted(context, dg.AssetCheckKey(dg.AssetKey(_ASSET), CHECK_NAME))
     with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
         judged = judge(connection, as_of, datetime.now(UTC))
         rows = _evidence(connection, judged)
@@ -72,10 +75,20 @@ def arrivals_check(context: dg.AssetCheckExecutionContext, warehouse: PostgresRe
     )
 
 
+def _as_before(instance: dg.DagsterInstance, accepted: bool) -> dg.AssetCheckResult:
+    """What the check said last, again: without a date no day is the newest, and no day that is refused is let pass."""
+    for record in last_verdict(instance, _KEY):
+        if before := record.evaluation:
+            said_before = (before.description or "").removeprefix(_UNDATED)
+            severity = dg.AssetCheckSeverity.WARN if accepted else before.severity
+            return dg.AssetCheckResult(passed=before.passed, severity=severity, description=f"{_UNDATED}{said_before}")
+    return dg.AssetCheckResult(passed=True, description="the run has no date, so no day is the newest")
+
+
 def judge(connection: Connection, as_of: date, now: datetime) -> list[Judged]:
     """The newest day before a date, of all sources and of each, as the night of it sees them now."""
     day = as_of - timedelta(days=1)
-    old = has_later_listens(connection, day)
+    old = is_of_old_date(connection, day, now)
     of_country = countries(connection, day)
     return [_judged(days, of_country, _why_none_blocks(day, now, old)) for days in read_days(connection, day, now)]
 
@@ -83,7 +96,7 @@ def judge(connection: Connection, as_of: date, now: datetime) -> list[Judged]:
 def _why_none_blocks(day: date, now: datetime, old: bool) -> str | None:
     if not is_over(day, now):
         return "the day is not over yet"
-    return "there are listens of later days, so this is a run of an old date" if old else None
+    return "later days were judged or have come, so this is a run of an old date" if old else None
 
 
 def _judged(days: Days, of_country: Mapping[str, int], none_blocks: str | None) -> Judged:

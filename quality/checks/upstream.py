@@ -59,10 +59,19 @@ def stop_on_failed_checks(context: dg.AssetExecutionContext, besides: Collection
 
 def _last(context: dg.AssetExecutionContext, key: dg.AssetCheckKey, *, dated: bool) -> list[AssetCheckExecutionRecord]:
     """The last time that a check said anything, of the run's date where it has dates; none where it never did."""
-    of_date = PartitionKeyFilter(key=context.partition_key) if dated and context.has_partition_key else None
+    return last_verdict(context.instance, key, context.partition_key if dated and context.has_partition_key else None)
+
+
+def last_verdict(
+    instance: dg.DagsterInstance, key: dg.AssetCheckKey, of_date: str | None = None
+) -> list[AssetCheckExecutionRecord]:
+    """What a check said last, of a date or of any; none where it never said anything."""
     return list(
-        context.instance.event_log_storage.get_asset_check_execution_history(
-            key, limit=1, status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES, partition_filter=of_date
+        instance.event_log_storage.get_asset_check_execution_history(
+            key,
+            limit=1,
+            status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
+            partition_filter=PartitionKeyFilter(key=of_date) if of_date is not None else None,
         )
     )
 

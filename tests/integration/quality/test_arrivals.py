@@ -9,7 +9,8 @@ from landed_days import DAY, LISTENERS, Plant, day_before, drop, land, night_of,
 
 from quality.arrivals import LISTENS, OF_A_LISTENER, SILENCE
 from quality.checks.arrivals import Judged, judge, said
-from quality.days import READ_DAYS
+from quality.days import CHECK_NAME, OLD_AFTER, READ_DAYS
+from quality.observations import Observation, Validation, keep
 from warehouse.engine import create_engine
 from warehouse.roles import Role
 
@@ -200,8 +201,8 @@ def old_date(listens: pd.DataFrame) -> pd.DataFrame:
         (
             old_date(world()),
             False,
-            NOW + timedelta(days=3),
-            "there are listens of later days, so this is a run of an old",
+            NOW + OLD_AFTER,
+            "later days were judged or have come, so this is a run of an old",
         ),
         (no_file(world()), True, NOW, "the days before it did not come one by one"),
         (no_file(world(listeners=9)), False, NOW, "fewer than 10 people listen on a usual day"),
@@ -216,6 +217,34 @@ def test_what_may_be_right_is_told_and_stops_nothing(
     assert found.odd
     assert not found.blocks
     assert f"It stops nothing: {why}" in said([found], AS_OF)
+
+
+def two_days_late(listens: pd.DataFrame) -> pd.DataFrame:
+    return shifted(listens, 48)
+
+
+@pytest.mark.parametrize(
+    ("plant", "now"),
+    [(two_days_late, NOW), (old_date, NOW + timedelta(days=2))],
+    ids=["times to come", "run again two days later"],
+)
+def test_listens_of_later_days_do_not_make_a_missing_day_an_old_one(
+    warehouse_url: str, plant: Plant, now: datetime
+) -> None:
+    land(warehouse_url, plant(world()))
+    found = judged(warehouse_url, now=now)["all"]
+    assert (LISTENS in odd(found), found.harmless, found.blocks) == (True, None, True)
+
+
+@pytest.mark.parametrize(("verdict", "blocks"), [(True, False), (False, True), (None, True)])
+def test_a_date_is_old_once_a_later_one_has_passed(warehouse_url: str, verdict: bool | None, blocks: bool) -> None:
+    land(warehouse_url, no_file(world()))
+    later_night = Validation("raw/listens", CHECK_NAME, "a run", AS_OF + timedelta(days=1))
+    figures = [] if verdict is None else [Observation(LISTENS, 1.0, verdict, "as many as usual")]
+    with create_engine(warehouse_url, Role.SERVICE).begin() as connection:
+        keep(connection, later_night, figures)
+    found = judged(warehouse_url)["all"]
+    assert (LISTENS in odd(found), found.blocks) == (True, blocks)
 
 
 def test_a_day_that_is_not_over_is_told_and_stops_nothing(warehouse_url: str) -> None:

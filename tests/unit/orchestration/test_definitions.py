@@ -157,6 +157,15 @@ def test_a_job_selects_its_stages(job: str, included: set[str], left_out: set[st
     assert not left_out & keys
 
 
+def test_a_landing_asks_all_of_raw_listens_but_for_the_newest_day() -> None:
+    def checks(job: str) -> set[str]:
+        keys = defs.resolve_job_def(job).asset_layer.asset_graph.asset_check_keys
+        return {key.name for key in keys if key.asset_key == dg.AssetKey(["raw", "listens"])}
+
+    assert checks("nightly") - checks("landing") == {"newest_day_is_whole"}
+    assert "loads_are_as_usual" in checks("landing")
+
+
 @pytest.mark.parametrize(
     ("check", "asset"),
     [

@@ -12,6 +12,8 @@ from quality.observations import ALL, Observation, Past, Severity
 
 # Fewer values may all be one by chance.
 LEAST_VALUES = 20
+# What fewer people did in a week says nothing about those who did it the week before.
+LEAST_LISTENERS = 20
 # From hardly any null to mostly nulls: a column that is not filled any more. One that is filled for some sources alone
 # has many from the start.
 FEW_NULLS, MANY_NULLS = 0.01, 0.5
@@ -36,7 +38,7 @@ def judge_column(
     """
     broken = [
         _not_finite(name, now),
-        _constant(name, now, before, reference),
+        _constant(name, now, before, reference, listeners),
         _nulls(name, now, before, reference),
     ]
     mean = Observation(f"mean of {name}", now.mean, True, "told, not judged", "info")
@@ -63,9 +65,11 @@ def _not_finite(name: str, now: Spread) -> Observation:
     return Observation(f"not_finite of {name}", float(found), not found, expectation, high=0.0)
 
 
-def _constant(name: str, now: Spread, before: Spread, reference: date) -> Observation:
+def _constant(name: str, now: Spread, before: Spread, reference: date, listeners: tuple[int, int]) -> Observation:
     varied = before.values >= LEAST_VALUES and not before.constant
-    broken = varied and now.values >= LEAST_VALUES and now.constant
+    # A few people may all leave off: what is 0 then, nobody did.
+    left_off = now.lowest == 0 and listeners[1] < LEAST_LISTENERS
+    broken = varied and now.values >= LEAST_VALUES and now.constant and not left_off
     if broken:
         expectation = (
             f"{name} varies, as it did as of {reference} (from {before.lowest:.4g} to {before.highest:.4g}): all of"
@@ -92,10 +96,12 @@ def _nulls(name: str, now: Spread, before: Spread, reference: date) -> Observati
 def spread_moved(
     name: str, now: Spread, before: Spread, reference: date, history: History, listeners: tuple[int, int]
 ) -> list[Observation]:
-    """The distances of a column alone, as `judge_column`; none where one of the dates has no values."""
+    """The distances of a column alone, as `judge_column`; none without values on both dates, and of a few people."""
     if not now.bins.any() or not before.bins.any():
         return []
     bins = before.bins.astype(np.float64), now.bins.astype(np.float64)
+    if listeners[1] < LEAST_LISTENERS:
+        return []
     independent = min(int(now.bins.sum()), listeners[0]), min(int(before.bins.sum()), listeners[1])
     return _distances(name, *bins, independent, reference, history)
 

@@ -101,9 +101,12 @@ def test_what_was_so_before_or_may_be_chance_stops_nothing(now: Spread, then: Sp
 
 
 def test_the_rows_of_one_person_move_with_them() -> None:
-    moved = replace(SPREAD, bins=np.array([700, 100, 100, 100]))
+    moved = replace(SPREAD, bins=np.array([400, 250, 200, 150]))
     assert "psi of x" in failed(judge_column("x", moved, SPREAD, REFERENCE, {}, EVERYBODY))
-    assert failed(judge_column("x", moved, SPREAD, REFERENCE, {}, (1, 1))) == {}
+    assert failed(judge_column("x", moved, SPREAD, REFERENCE, {}, (30, 30))) == {}
+    of_one = judge_column("x", replace(moved, lowest=0.0, highest=0.0), SPREAD, REFERENCE, {}, (1, 1))
+    assert failed(of_one) == {}
+    assert "psi of x" not in {each.metric for each in of_one}
 
 
 def test_a_value_that_is_gone_and_another_that_came_have_moved() -> None:

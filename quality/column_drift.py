@@ -14,6 +14,8 @@ from quality.observations import ALL, Observation, Past, Severity
 LEAST_VALUES = 20
 # What fewer people did in a week says nothing about those who did it the week before.
 LEAST_LISTENERS = 20
+# A column that is one value for fewer may be what they share once a load is undone: it stops nothing.
+LEAST_LISTENERS_TO_BLOCK = 10
 # From hardly any null to mostly nulls: a column that is not filled any more. One that is filled for some sources alone
 # has many from the start.
 FEW_NULLS, MANY_NULLS = 0.01, 0.5
@@ -78,7 +80,7 @@ def _constant(name: str, now: Spread, before: Spread, reference: date, listeners
     else:
         expectation = f"{name} is not constant where it was not as of {reference}"
     # All 0 is also what is left of the last seven days when nobody listened in them.
-    severity: Severity = "warning" if now.lowest == 0 else "critical"
+    severity: Severity = "warning" if now.lowest == 0 or listeners[0] < LEAST_LISTENERS_TO_BLOCK else "critical"
     high = 0.0 if varied else None
     return Observation(f"constant of {name}", float(now.constant), not broken, expectation, severity, high=high)
 

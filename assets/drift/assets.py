@@ -31,7 +31,7 @@ _TOLD = 5
 
 def feature_drift_check(mart: str) -> dg.AssetChecksDefinition:
     """The check of one feature mart."""
-    name = f"{mart}_drift"
+    name = features.check_name(mart)
 
     @dg.asset_check(
         asset=["features", mart],
@@ -39,11 +39,11 @@ def feature_drift_check(mart: str) -> dg.AssetChecksDefinition:
         blocking=True,
         partitions_def=AS_OF_PARTITIONS,
         description="Population stability and Jensen-Shannon distance of every number in it against a date a week or"
-        " more before. What has moved is a warning. A value that is not finite, or a column that is constant or null"
-        " where it was not, stops what is built on it.",
+        " more before that was not refused. What has moved is a warning. A value that is not finite, or a column that"
+        " is constant or null where it was not, stops what is built on it.",
     )
     def check(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
-        with _judging(context, warehouse, f"features/{mart}", name, features.LEARNED_DAYS) as judging:
+        with _judging(context, warehouse, features.asset_name(mart), name, features.LEARNED_DAYS) as judging:
             moved = features.measure_mart(judging.connection, mart, judging.as_of, judging.history)
             return judging.result(moved.observations, _compared(moved.reference))
 
@@ -195,7 +195,7 @@ def _row(each: Observation) -> plots.Row:
 
 def _compared(reference: date | None) -> str:
     if reference is None:
-        return "no features of a date a week to four weeks before, so nothing to compare with"
+        return "no features of a date a week to four weeks before that were not refused, so nothing to compare with"
     return f"nothing has moved since {reference} by more than it may"
 
 

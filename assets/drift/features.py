@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -11,7 +12,8 @@ from quality.column_drift import History, judge_column, shares_moved
 from quality.observations import ALL, Observation
 
 # A week before, so that both dates have seen as many of each weekday; the features of most dates expire after some
-# days, those of Mondays stay. What is longer ago was another catalogue.
+# days, those of Mondays stay. What is longer ago was another catalogue: it is taken only where all that is nearer was
+# refused.
 NEAREST_DAYS, FURTHEST_DAYS = 7, 28
 # Of older dates nothing is learned.
 LEARNED_DAYS = 90
@@ -21,6 +23,16 @@ _COUNTRY = "country: "
 _SHARE, _ROWS = "share of users", "rows"
 # Of a user who states none.
 _UNKNOWN = "not stated"
+
+
+def check_name(mart: str) -> str:
+    """The name of the check of a mart."""
+    return f"{mart}_drift"
+
+
+def asset_name(mart: str) -> str:
+    """The asset that it is a check of, as `quality.validations` calls it."""
+    return f"features/{mart}"
 
 
 @dataclass(frozen=True)
@@ -48,8 +60,12 @@ def measure_mart(connection: Connection, mart: str, as_of: date, history: Histor
 
 
 def reference_date(connection: Connection, mart: str, as_of: date) -> date | None:
-    """The nearest date to compare with that has rows in the mart."""
-    given = {"as_of": as_of, "nearest": NEAREST_DAYS, "furthest": FURTHEST_DAYS}
+    """The nearest date to compare with that has rows in the mart and was not refused by this check when it last ran.
+
+    The rows of a refused night stay in the mart: compared with them, the same fault would pass a week later.
+    """
+    given: dict[str, Any] = {"as_of": as_of, "nearest": NEAREST_DAYS, "furthest": FURTHEST_DAYS}
+    given |= {"asset": asset_name(mart), "check_name": check_name(mart)}
     found: date | None = connection.scalar(text(_REFERENCE.format(mart=mart)), given)
     return found
 
@@ -97,11 +113,28 @@ def _countries(connection: Connection, as_of: date, history: History) -> Sequenc
     return kept + shares_moved("country", now, before, rows, reference, history)
 
 
-_REFERENCE = (
-    "select dates.as_of from (select cast(:as_of as date) - days as as_of from generate_series(:nearest, :furthest)"
-    " as ago (days)) as dates where exists (select from features.{mart} as mart where mart.as_of = dates.as_of)"
-    " order by dates.as_of desc limit 1"
+# What nobody has judged may be compared with where it is near; what is older only where it passed.
+_REFERENCE = """
+with judged as (
+    select distinct on (as_of) as_of, blocks, cast(:as_of as date) - as_of as ago
+    from quality.validations
+    where asset = :asset and check_name = :check_name and as_of <= cast(:as_of as date) - cast(:nearest as integer)
+    order by as_of, validation_id desc
 )
+select dates.as_of
+from (
+    select cast(:as_of as date) - ago as as_of
+    from generate_series(cast(:nearest as integer), cast(:furthest as integer)) as near (ago)
+    union
+    select as_of from judged
+    where ago > :furthest and exists (select from judged as refused where refused.blocks and refused.ago <= :furthest)
+) as dates
+where
+    not exists (select from judged where judged.as_of = dates.as_of and judged.blocks)
+    and exists (select from features.{mart} as mart where mart.as_of = dates.as_of)
+order by dates.as_of desc
+limit 1
+"""
 _COLUMNS = text(
     "select column_name, data_type in ('smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision')"
     " as is_number from information_schema.columns where table_schema = 'features' and table_name = :mart"

@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial import distance
 
 from quality.bands import LEAST_DATES
-from quality.column_drift import judge_column, shares_moved
+from quality.column_drift import LEAST_LISTENERS_TO_BLOCK, judge_column, shares_moved
 from quality.drift import LEAST_PSI, Spread, distance_of_psi, jensen_shannon, least_psi, stability_index
 from quality.expected import MOST_DATES, Bounds, distance_bounds, level_bounds
 from quality.observations import ALL, Observation
@@ -107,6 +107,18 @@ def test_the_rows_of_one_person_move_with_them() -> None:
     of_one = judge_column("x", replace(moved, lowest=0.0, highest=0.0), SPREAD, REFERENCE, {}, (1, 1))
     assert failed(of_one) == {}
     assert "psi of x" not in {each.metric for each in of_one}
+
+
+@pytest.mark.parametrize(
+    ("listeners", "severity"),
+    [((LEAST_LISTENERS_TO_BLOCK - 1, 10_000), "warning"), ((LEAST_LISTENERS_TO_BLOCK, 10_000), "critical")],
+    ids=["one person fewer", "enough"],
+)
+def test_a_column_that_is_constant_for_a_handful_of_people_stops_nothing(
+    listeners: tuple[int, int], severity: str
+) -> None:
+    constant = replace(SPREAD, lowest=4.0, highest=4.0)
+    assert failed(judge_column("x", constant, SPREAD, REFERENCE, {}, listeners)) == {"constant of x": severity}
 
 
 def test_a_value_that_is_gone_and_another_that_came_have_moved() -> None:

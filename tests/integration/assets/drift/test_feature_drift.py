@@ -12,15 +12,25 @@ from sqlalchemy import Connection, text
 
 from assets.drift import spreads
 from assets.drift.assets import check_result
-from assets.drift.features import LEARNED_DAYS, NEAREST_DAYS, Moved, measure_mart, reference_date, rows_of
+from assets.drift.features import (
+    FURTHEST_DAYS,
+    LEARNED_DAYS,
+    NEAREST_DAYS,
+    Moved,
+    asset_name,
+    check_name,
+    measure_mart,
+    reference_date,
+    rows_of,
+)
 from assets.drift.spreads import measure_spreads, quantile_edges
 from quality.bands import LEAST_DATES
 from quality.column_drift import history_of
-from quality.observations import Validation, keep, past
+from quality.observations import Observation, Validation, keep, past
 from warehouse.engine import create_engine
 from warehouse.roles import Role
 
-CHECK = "feat_user_drift"
+ASSET, CHECK = asset_name(MART), check_name(MART)
 
 
 @pytest.fixture
@@ -35,9 +45,9 @@ def connection(warehouse_url: str) -> Iterator[Connection]:
 def night(connection: Connection, as_of: date) -> Moved:
     """What the check of a night finds and keeps, as the role that it has."""
     connection.execute(text(f"set role {Role.SERVICE}"))
-    history = history_of(past(connection, f"features/{MART}", CHECK, as_of, LEARNED_DAYS))
+    history = history_of(past(connection, ASSET, CHECK, as_of, LEARNED_DAYS))
     moved = measure_mart(connection, MART, as_of, history)
-    keep(connection, Validation(f"features/{MART}", CHECK, f"run {as_of}", as_of), moved.observations)
+    keep(connection, Validation(ASSET, CHECK, f"run {as_of}", as_of), moved.observations)
     connection.execute(text("reset role"))
     return moved
 
@@ -170,3 +180,47 @@ def test_the_nearest_date_a_week_or_more_before_is_compared_with(connection: Con
     assert reference_date(connection, MART, NIGHT) == NIGHT - timedelta(days=10)
     assert reference_date(connection, MART, DATES[0]) is None
     assert reference_date(connection, MART, NIGHT + timedelta(days=30)) is None
+
+
+def judged(connection: Connection, as_of: date, passed: bool, *, run: str = "a night", accepted: bool = False) -> None:
+    """A verdict on a date that is on record."""
+    constant = Observation("constant of repeat_share", float(not passed), passed, "it varies")
+    keep(connection, Validation(ASSET, CHECK, run, as_of), [constant], accepted=accepted)
+
+
+def test_a_fault_that_stays_is_refused_every_night_until_it_is_put_right(connection: Connection) -> None:
+    broke = NIGHT - timedelta(days=NEAREST_DAYS + 3)
+    connection.execute(text(f"update features.{MART} set repeat_share = 0.5 where as_of >= '{broke}'"))
+    nights = {day: failed(night(connection, day)) for day in DATES[NEAREST_DAYS:]}
+    assert {day for day, found in nights.items() if "critical" in found.values()} == {
+        day for day in DATES if day >= broke
+    }
+
+
+def test_a_refused_night_is_not_compared_with_unless_it_was_accepted_or_passed_since(connection: Connection) -> None:
+    nearest = NIGHT - timedelta(days=NEAREST_DAYS)
+    judged(connection, nearest, passed=False)
+    # Another check's verdict is not about this mart.
+    keep(connection, Validation("features/feat_track", "feat_track_drift", "a night", nearest), [])
+    assert reference_date(connection, MART, NIGHT) == nearest - timedelta(days=1)
+    judged(connection, nearest, passed=False, run="accepted", accepted=True)
+    assert reference_date(connection, MART, NIGHT) == nearest
+    judged(connection, nearest, passed=False, run="refused again")
+    assert reference_date(connection, MART, NIGHT) == nearest - timedelta(days=1)
+    judged(connection, nearest, passed=True, run="put right")
+    assert reference_date(connection, MART, NIGHT) == nearest
+
+
+def test_where_all_that_is_near_was_refused_the_newest_that_passed_is_compared_with(connection: Connection) -> None:
+    last = NIGHT + timedelta(days=FURTHEST_DAYS)
+    passed = DATES[10]
+    near = [day for day in DATES if day > passed and (last - day).days >= NEAREST_DAYS]
+    for day in DATES[5:10]:
+        judged(connection, day, passed=True)
+    judged(connection, passed, passed=True)
+    # Without a night that was refused, features of more than four weeks before are of another catalogue.
+    connection.execute(text(f"delete from features.{MART} where as_of = '{NIGHT}'"))
+    assert reference_date(connection, MART, last) is None
+    for day in [*near, *(NIGHT + timedelta(days=ago) for ago in range(1, FURTHEST_DAYS))]:
+        judged(connection, day, passed=False)
+    assert reference_date(connection, MART, last) == passed

@@ -104,8 +104,9 @@ def evaluations_drift(context: dg.AssetCheckExecutionContext, warehouse: Postgre
         return judging.result(observations, "lists are as good as on the dates before")
 
 
+# Checks of one asset run in any order: one of the release comes after those of the lists, whose figures it reads.
 @dg.asset_check(
-    asset="recommendations",
+    asset="release",
     name="lists_drift",
     partitions_def=AS_OF_PARTITIONS,
     description="Scores are spread as in the last lists of the same model; coverage, popularity and what stays from"
@@ -113,7 +114,7 @@ def evaluations_drift(context: dg.AssetCheckExecutionContext, warehouse: Postgre
 )
 def lists_drift(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
     """Compare the lists with those before."""
-    with _judging(context, warehouse, "recommendations", "lists_drift", lists.LEARNED_DAYS) as judging:
+    with _judging(context, warehouse, "release", "lists_drift", lists.LEARNED_DAYS) as judging:
         observations = lists.measure_lists(judging.connection, judging.as_of, judging.history)
         return judging.result(observations, "lists are what they were on the dates before")
 

@@ -1,7 +1,7 @@
 """What has moved in the lists of a date: scores, and per segment how popular tracks are and what stays from before.
 
-What lists are like is measured once, by the release gate (`ml.slate_measures`): coverage and the other figures of all
-users are taken from there.
+What lists are like is measured once, by the release gate, whose verdicts decide what goes live: coverage and the other
+figures of all users are read from `ml.slate_measures`. Nothing is written here.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,6 @@ from sqlalchemy import Connection, text
 from assets.drift.spreads import Rows, measure_spreads
 from assets.metrics.segments import NEW_LISTENER_DAYS
 from assets.release_gate.measures import FIRST
-from assets.release_gate.verdicts import judged as judge_slates
 from quality.column_drift import LEAST_VALUES, History, spread_moved
 from quality.levels import Level, judge_level
 from quality.observations import ALL, Observation
@@ -37,9 +36,10 @@ _FURTHEST_DAYS = 28
 
 
 def measure_lists(connection: Connection, as_of: date, history: History) -> list[Observation]:
-    """Every figure of the lists of a date, slate by slate; nothing of a slate without lists."""
-    # Measures them where nobody has.
-    judge_slates(connection, as_of)
+    """Every figure of the lists of a date, slate by slate, after the release gate.
+
+    Nothing of a slate without lists, or whose lists were made again since the gate measured them.
+    """
     found: list[Observation] = []
     for row in connection.execute(_BATCHES, {"as_of": as_of, "furthest": _FURTHEST_DAYS}).all():
         users = row.users, row.users_before or 0
@@ -94,10 +94,11 @@ def _of_segments(connection: Connection, slate: str, as_of: date, before: date |
             yield Level(metric, row.overlap, row.segment, floor=_OVERLAP_FLOOR)
 
 
-# `before` is the newest date whose lists the same model made.
+# The lists that the release gate has judged as they are. `before` is the newest date whose lists the same model made.
 _BATCHES = text(
     "select batches.slate, batches.users, earlier.as_of as before, earlier.users as users_before"
-    " from ml.recommendation_batches as batches left join lateral (select as_of, users"
+    " from ml.recommendation_batches as batches inner join ml.slate_verdicts using (as_of, slate, made_at)"
+    " left join lateral (select as_of, users"
     " from ml.recommendation_batches as others where others.slate = batches.slate"
     " and others.model_version = batches.model_version and others.as_of < :as_of"
     " and others.as_of >= :as_of - cast(:furthest as integer) order by others.as_of desc limit 1) as earlier on true"

@@ -195,12 +195,29 @@ def test_suites_and_broken_columns_block_what_is_downstream(check: str, asset: l
         ("training_set_drift", ["training_set"]),
         ("rankers_drift", ["rankers"]),
         ("evaluations_drift", ["model_evaluations"]),
-        ("lists_drift", ["recommendations"]),
+        ("lists_drift", ["release"]),
     ],
 )
 def test_what_is_late_refused_or_other_than_before_is_not_a_reason_to_stop(check: str, asset: list[str]) -> None:
     node = defs.resolve_asset_graph().get(dg.AssetCheckKey(dg.AssetKey(asset), check))
     assert not node.blocking
+
+
+@pytest.mark.parametrize("job", ["nightly", "training_and_release"])
+def test_what_has_moved_in_lists_is_told_after_the_gate_has_measured_them(job: str) -> None:
+    upstream = {
+        (node.alias or node.name): {
+            before.node for dependency in inputs.values() for before in dependency.get_node_dependencies()
+        }
+        for node, inputs in defs.resolve_job_def(job).graph.dependencies.items()
+    }
+    (drift,) = (node for node in upstream if node.endswith("lists_drift"))
+    before, unseen = set[str](), [drift]
+    while unseen:
+        for node in upstream[unseen.pop()] - before:
+            before.add(node)
+            unseen.append(node)
+    assert "release_gate" in before
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 
 from assets.drift.lists import measure_lists
 from assets.features.dates import MARTS
+from assets.release_gate.verdicts import judge
 from assets.slates import Slate
 from quality.observations import ALL, Observation
 from warehouse.engine import create_engine
@@ -20,6 +21,8 @@ from warehouse.roles import Role
 DAY = date.fromisoformat(AS_OF)
 BEFORE = DAY - timedelta(days=1)
 AFTER_OVERLAP = "overlap after 1 day"
+# What the release gate writes.
+GATE = ("slate_measures", "slate_verdicts")
 
 
 @pytest.fixture
@@ -32,6 +35,7 @@ def connection(pipeline: Pipeline) -> Iterator[Connection]:
             earlier = "jsonb_populate_record(each, jsonb_build_object('as_of', cast(:before as text)))"
             copied = f"insert into ml.{table} select ({earlier}).* from ml.{table} as each where as_of = :day"
             connected.execute(text(copied), {"before": BEFORE.isoformat(), "day": DAY})
+        judge(connected, DAY)
         yield connected
 
 
@@ -126,9 +130,20 @@ def test_lists_unlike_those_before_are_told_of(connection: Connection, plant: st
     usual = history(measure_lists(connection, DAY, {}))
     of_day = f"as_of = '{DAY}' and slate = 'for_you'"
     connection.execute(text(f"{plant} {'and' if ' where rank' in plant or 'using' in plant else 'where'} {of_day}"))
-    # As after any change: they are measured again.
-    connection.execute(text("update ml.recommendation_batches set made_at = now() + interval '1 second'"))
+    # As after any change: the gate measures them again.
+    judge(connection, DAY)
     found = measure_lists(connection, DAY, usual)
     assert metrics <= failed(found), failed(found)
     assert {each.severity for each in found if not each.passed} == {"warning"}
     assert not {each for each in failed(found) if "discover" in each}
+
+
+def test_what_the_gate_has_not_measured_is_left_to_it(connection: Connection) -> None:
+    connection.execute(
+        text("update ml.recommendation_batches set made_at = made_at + interval '1 s' where slate = 'discover'")
+    )
+    kept = [connection.execute(text(f"select * from ml.{table} order by 1, 2, 3, 4")).all() for table in GATE]
+    slates = {each.metric.removeprefix("psi of ").partition("/")[0] for each in measure_lists(connection, DAY, {})}
+    assert "discover" not in slates
+    assert {"for_you", "rediscover"} <= slates
+    assert kept == [connection.execute(text(f"select * from ml.{table} order by 1, 2, 3, 4")).all() for table in GATE]

@@ -18,6 +18,8 @@ from assets.ingest.load import load_files
 from assets.ingest.sample_world import SampleWorld, generate
 from quality.checks import arrivals, loads
 from quality.days import CHECK_NAME
+from quality.load_verdicts import CHECK_NAME as LOADS
+from quality.load_verdicts import read_verdicts
 from quality.observations import Validation, keep
 from warehouse.engine import create_engine
 from warehouse.local.servers import ensure_running
@@ -45,13 +47,13 @@ def judge(url: str, as_of: date) -> tuple[list[str], bool, float]:
     with create_engine(url, Role.TRANSFORMER).connect() as connection:
         days = arrivals.judge(connection, as_of, datetime.now(UTC))
     with create_engine(url, Role.SERVICE).connect() as connection:
-        passed = loads.let_pass(connection)
+        verdicts = read_verdicts(connection, f"{as_of}")
     with create_engine(url, Role.LOADER).connect() as connection:
-        newest, figures = loads.newest_file(connection), loads.judge(connection, passed)
+        newest, figures = loads.newest_file(connection), loads.judge(connection, verdicts)
     with create_engine(url, Role.SERVICE).begin() as connection:
         of_days = Validation("raw/listens", CHECK_NAME, f"{as_of}", as_of)
         keep(connection, of_days, [each for day in days for each in arrivals.observations(day)])
-        keep(connection, Validation("raw/listens", loads.CHECK_NAME, f"{as_of}"), loads.observations(newest, figures))
+        keep(connection, Validation("raw/listens", LOADS, f"{as_of}"), loads.observations(newest, figures))
     odd = [arrivals.said(days, as_of)] if any(each.odd for each in days) else []
     odd += [loads.said(figures)] if any(each.odd for each in figures) else []
     blocks = any(each.blocks for each in days) or any(each.blocks for each in figures)

@@ -1,16 +1,16 @@
 """What is wrong with a file whose rows may each be true: figures of what it brought, and what they may be."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from statistics import median
 
-from quality.loads import MOST_NAMELESS, USUAL_DAYS, Content, Load, Loads, Top
+from quality.loads import LEAST_OF_A_DAY, MOST_NAMELESS, USUAL_DAYS, Content, Load, Loads, Top
 
-# Of what a usual day brings: a file of less may be as odd as it likes, one person's export for example. It is told.
-LEAST_OF_A_DAY = 0.05
 # Where most of a file is refused, its format is not what it is read as, whatever the files before it were.
 MOST_REJECTED = 0.5
-# Held against the files before it: three times what the worst of them had, and so much that it is not a few bad rows.
+# What a file may be is what nine of ten were, whatever the others were; of up to ten, all but one.
+_USUAL_FILES = 0.9
+# Held against the files before it: three times what most of them had, and so much that it is not a few bad rows.
 TIMES_EARLIER = 3.0
 REJECTED_IS_TOLD, REJECTED_BLOCKS = 0.05, 0.2
 # Fewer files do not show what is usual of a format.
@@ -69,17 +69,30 @@ def judge_loads(loads: Loads) -> list[LoadFigure]:
 
     What cannot matter, because a usual day has many times more rows or is not known yet, is told and does not block.
     """
-    return [figure for load in loads.recent for judge in _JUDGES for figure in judge(loads, load)]
+    figures: list[LoadFigure] = []
+    for load in loads.recent:
+        found = [figure for judge in _JUDGES for figure in judge(loads, load)]
+        is_odd = any(each.odd for each in found)
+        # The next one is not compared with it.
+        loads = replace(loads, odd=loads.odd | {load.file_id} if is_odd else loads.odd - {load.file_id})
+        figures += found
+    return figures
 
 
 def _matters(loads: Loads, rows: int) -> bool:
     return rows >= LEAST_OF_A_DAY * loads.usual_listens > 0
 
 
+def _of_most(shares: Sequence[float]) -> float:
+    """What the share of most files is at most: one file alone never tells."""
+    return sorted(shares)[int(_USUAL_FILES * (len(shares) - 1))]
+
+
 def _rejected(loads: Loads, load: Load) -> Iterator[LoadFigure]:
     earlier = [each.rejected_share for each in loads.earlier(load)]
     learned = len(earlier) >= LEAST_FILES
-    usual = TIMES_EARLIER * max(earlier) if learned else MOST_REJECTED
+    of_most = _of_most(earlier) if learned else 0.0
+    usual = TIMES_EARLIER * of_most if learned else MOST_REJECTED
     yield LoadFigure(
         load,
         "rejected rows",
@@ -88,7 +101,7 @@ def _rejected(loads: Loads, load: Load) -> Iterator[LoadFigure]:
         most=min(max(usual, REJECTED_BLOCKS), MOST_REJECTED),
         learned=learned,
         said=f"{load.rows_rejected:,} of its {load.rows_read:,} rows are refused"
-        + (f", where at most {max(earlier):.1%} of an earlier file were" if learned else ""),
+        + (f", where of most earlier files at most {of_most:.1%} were" if learned else ""),
         rows=f"select line, reason, fields from raw.rejected_listens where file_id = {load.file_id} order by line",
         matters=_matters(loads, load.rows_rejected),
         # What a refused row says is kept for AUDOTICS_REJECTS_DAYS, and is gone when its load is undone.
@@ -117,7 +130,8 @@ def _duplicates(loads: Loads, load: Load) -> Iterator[LoadFigure]:
 
 def _cut(loads: Loads, load: Load) -> Iterator[LoadFigure]:
     earlier = [each.ends_whole for each in loads.earlier(load) if each.ends_whole is not None]
-    if load.ends_whole is not None and len(earlier) >= LEAST_FILES and all(earlier):
+    whole = sum(earlier) >= LEAST_FILES and _of_most([float(not each) for each in earlier]) == 0
+    if load.ends_whole is not None and whole:
         yield LoadFigure(
             load,
             "cut in its last row",
@@ -125,7 +139,7 @@ def _cut(loads: Loads, load: Load) -> Iterator[LoadFigure]:
             told=0.0,
             most=0.0,
             learned=True,
-            said="its last line has no line end, which every earlier file has: it was cut, and the last title may be"
+            said="its last line has no line end, which earlier files have: it was cut, and the last title may be"
             " half of one",
             rows="select tracks.line, title, name from raw.track_mentions as tracks"
             " left join raw.artist_mentions as artists using (file_id, artist_key)"
@@ -166,7 +180,7 @@ def _most_of_one(least: float, top: Top, usual: Top) -> float:
 
 def _unknown(loads: Loads, load: Load) -> Iterator[LoadFigure]:
     content = loads.contents.get(load.file_id)
-    if content is None or content.unknown is None or not loads.earlier(load) or not _has_history(loads, content):
+    if content is None or content.unknown is None or not loads.before(load) or not _has_history(loads, content):
         return
     yield LoadFigure(
         load,

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import mean, median
+from statistics import median
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
+
+from quality.load_verdicts import Verdicts
 
 # Fewer rows say more about one person than about a file.
 LEAST_ROWS = 50
@@ -14,17 +16,11 @@ LEAST_LISTENERS = 10
 MOST_NAMELESS = 0.5
 # Of a format, the files before that one is compared with.
 EARLIER_FILES = 30
+# Of what a usual day brings: a file of less may be as odd as it likes, one person's export for example. It is told.
+LEAST_OF_A_DAY = 0.05
 USUAL_DAYS = 28
 # What has more is a history, not what a night brings; and counting it takes long.
 _MOST_DAYS_IN_A_FILE = 28
-
-
-@dataclass(frozen=True)
-class LetPass:
-    """The last verdict that let files pass: the newest file it knew, and when, in ISO 8601."""
-
-    file_id: int
-    at: str
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ class Content:
         unknown: among the listens of those whom earlier files name, the share whose track and artist no earlier file
             names; None for fewer than LEAST_ROWS.
         nameless: of its tracks, the share without title or artist.
-        nameless_before: the mean of the earlier files; 0 where the file's own is not above MOST_NAMELESS.
+        nameless_before: the middle one of the earlier files; 0 where the file's own is not above MOST_NAMELESS.
     """
 
     source: str
@@ -96,21 +92,36 @@ class Usual:
 
 @dataclass(frozen=True)
 class Loads:
-    """The recent loads, and those before them that they are compared with; by source, what is usual."""
+    """The recent loads, and those before them; by source, what is usual. odd: the files that verdicts called odd."""
 
     loads: Sequence[Load]
     contents: Mapping[int, Content] = field(default_factory=dict)
     usual: Mapping[str, Usual] = field(default_factory=dict)
+    odd: frozenset[int] = frozenset()
 
     @property
     def recent(self) -> list[Load]:
         """Those that are judged."""
         return [load for load in self.loads if load.is_recent and load.rows_read >= LEAST_ROWS]
 
-    def earlier(self, load: Load) -> list[Load]:
-        """The last EARLIER_FILES of the format before it that have enough rows, the newest last."""
+    def before(self, load: Load) -> list[Load]:
+        """Those of the format before it that have enough rows, the newest last."""
         same = (each for each in self.loads if each.format == load.format and each.file_id < load.file_id)
-        return [each for each in same if each.rows_read >= LEAST_ROWS][-EARLIER_FILES:]
+        return [each for each in same if each.rows_read >= LEAST_ROWS]
+
+    def earlier(self, load: Load) -> list[Load]:
+        """The last EARLIER_FILES before it that are not odd; small ones for a small one only.
+
+        Where half of the last EARLIER_FILES are odd, what is usual has changed, and they count.
+        """
+        alike = [each for each in self.before(load) if self._is_small(load) or not self._is_small(each)]
+        last = alike[-EARLIER_FILES:]
+        if 2 * sum(each.file_id in self.odd for each in last) >= EARLIER_FILES:
+            return last
+        return [each for each in alike if each.file_id not in self.odd][-EARLIER_FILES:]
+
+    def _is_small(self, load: Load) -> bool:
+        return load.rows_read < LEAST_OF_A_DAY * self.usual_listens
 
     def nameless(self, load: Load) -> float:
         """Of the tracks of a file, the share without title or artist; 0 where its content is not known."""
@@ -123,27 +134,29 @@ class Loads:
         return sum(each.listens for each in self.usual.values())
 
 
-def read_loads(connection: Connection, passed: LetPass | None) -> Loads:
+def read_loads(connection: Connection, verdicts: Verdicts) -> Loads:
     """What was loaded, or retried, since files were let pass, and what is usual. Asks as the loader.
 
     Where none ever were, those of the week up to the last one are judged.
     """
-    asked: dict[str, Any] = {"least": LEAST_ROWS, "earlier": EARLIER_FILES}
-    asked |= {"file_id": passed and passed.file_id, "at": passed and passed.at}
-    rows = connection.execute(_LOADS, asked).mappings()
+    passed = verdicts.passed
+    asked: dict[str, Any] = {"file_id": passed and passed.file_id, "at": passed and passed.at}
+    if not connection.scalar(_ANY_RECENT, asked):
+        return Loads([])
+    days = {"days": USUAL_DAYS, "least_rows": LEAST_ROWS, "least_listeners": LEAST_LISTENERS}
+    usual = _usual(connection, days)
+    listens = sum(each.listens for each in usual.values())
+    asked |= {"least": LEAST_ROWS, "small": LEAST_OF_A_DAY * listens, "odd": list(verdicts.odd)}
+    rows = connection.execute(_LOADS, asked | {"earlier": EARLIER_FILES}).mappings()
     loads = [Load(**row) for row in rows]
-    if not any(load.is_recent for load in loads):
-        return Loads(loads)
-    asked = {"days": USUAL_DAYS, "least_rows": LEAST_ROWS, "least_listeners": LEAST_LISTENERS}
-    usual = _usual(connection, asked)
-    most = _MOST_DAYS_IN_A_FILE * sum(each.listens for each in usual.values())
+    most = _MOST_DAYS_IN_A_FILE * listens
     told = [each.file_id for each in loads if each.is_recent and LEAST_ROWS <= each.rows_loaded <= most]
-    found = Loads(loads, _contents(connection, told), usual)
+    found = Loads(loads, _contents(connection, told), usual, verdicts.odd)
     suspicious = [load for load in found.recent if found.nameless(load) > MOST_NAMELESS and found.earlier(load)]
     contents = dict(found.contents)
     for load in suspicious:
         before = nameless_shares(connection, [each.file_id for each in found.earlier(load)]).values()
-        contents[load.file_id] = replace(contents[load.file_id], nameless_before=mean(before) if before else 0.0)
+        contents[load.file_id] = replace(contents[load.file_id], nameless_before=median(before) if before else 0.0)
     return replace(found, contents=contents)
 
 
@@ -185,8 +198,7 @@ def nameless_shares(connection: Connection, file_ids: Iterable[int]) -> dict[int
     return {row.file_id: row.nameless for row in rows}
 
 
-_LOADS = text(
-    """
+_KNOWN = """
     with known as (
         select
             *,
@@ -196,9 +208,17 @@ _LOADS = text(
                 else file_id > :file_id or coalesce(retried_at >= cast(:at as timestamptz), false)
             end as is_recent
         from raw.ingest_files where kind = 'listens'
-    ),
+    )
+"""
+_ANY_RECENT = text(f"{_KNOWN} select exists (select from known where is_recent)")
+# Those that nothing is learned from do not take the places of others.
+_LOADS = text(
+    f"""
+    {_KNOWN},
     numbered as (
-        select *, row_number() over (partition by format, is_recent order by file_id desc) as newest
+        select *, row_number() over (
+            partition by format, is_recent, rows_read < :small, file_id = any(cast(:odd as int[])) order by file_id desc
+        ) as newest
         from known where is_recent or rows_read >= :least
     )
     select

@@ -1,6 +1,6 @@
 """The check of what was loaded: files whose rows may each be true, and that are unlike the files and days before."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -10,17 +10,17 @@ from sqlalchemy import Connection, text
 from quality.checks.accepted import is_accepted
 from quality.checks.evidence import evidence
 from quality.load_faults import LoadFigure, judge_loads
-from quality.loads import LetPass, read_loads
+from quality.load_verdicts import CHECK_NAME, NEWEST, Verdicts, as_refused, read_verdicts, segment_of
+from quality.loads import read_loads
 from quality.observations import Observation, Validation, keep
 from warehouse.engine import create_engine
 from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 from warehouse.wording import counted
 
-CHECK_NAME = "loads_are_as_usual"
 _ASSET = ["raw", "listens"]
 _FILES_NAMED, _FILES_SHOWN = 3, 500
-_NEWEST = "newest file"
+_NONE = Verdicts()
 
 
 @dg.asset_check(
@@ -29,37 +29,38 @@ _NEWEST = "newest file"
     blocking=True,
     description="Of each file since the last ones that passed: how many rows are refused or were there before, whether"
     " it was cut, how much of it is one artist or track, unknown or without names, against earlier files and days. What"
-    " cannot be right stops the night until the load is undone or the run accepts it.",
+    " cannot be right stops the night until the load is undone, or a later run accepts what was named.",
 )
 def loads_check(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
     """Judge the files that nobody has let pass yet."""
-    run, accepted = (
-        context.op_execution_context,
-        is_accepted(context, dg.AssetCheckKey(dg.AssetKey(_ASSET), CHECK_NAME)),
-    )
+    run = context.op_execution_context
+    accepting = is_accepted(context, dg.AssetCheckKey(dg.AssetKey(_ASSET), CHECK_NAME))
     with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
-        passed = let_pass(connection)
+        verdicts = read_verdicts(connection, run.run_id)
     with create_engine(warehouse.url, Role.LOADER).connect() as connection:
         newest = newest_file(connection)
-        figures = judge(connection, passed)
+        figures = judge(connection, verdicts)
+        accepted = as_refused(connection, verdicts) if accepting else set()
         rows = _evidence(connection, figures)
+    unseen = {each.load.file_id for each in figures if each.blocks} - accepted
     with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
         of_run = Validation("/".join(_ASSET), CHECK_NAME, run.run_id)
-        keep(connection, of_run, observations(newest, figures), accepted=accepted)
-    blocks = any(each.blocks for each in figures) and not accepted
+        keep(connection, of_run, observations(newest, figures), accepted=not unseen)
     odd = any(each.odd for each in figures)
     return dg.AssetCheckResult(
         passed=not odd,
-        severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
-        description=f"{'accepted although ' if accepted and odd else ''}{said(figures)}",
+        severity=dg.AssetCheckSeverity.ERROR if unseen else dg.AssetCheckSeverity.WARN,
+        description=(_accepted(unseen) if accepting and odd else "") + said(figures),
         metadata=_figures(figures) | rows,
     )
 
 
-def let_pass(connection: Connection) -> LetPass | None:
-    """Up to where files were let pass; None where none ever were. Asks as the service."""
-    found = connection.execute(_LET_PASS, {"check_name": CHECK_NAME, "newest": _NEWEST}).one_or_none()
-    return LetPass(found.file_id, found.at) if found else None
+def _accepted(unseen: Collection[int]) -> str:
+    """What a run that accepts files says first; unseen: those that it does not, as nobody can have seen them."""
+    if not unseen:
+        return "accepted although "
+    files = counted(len(unseen), "file", ("stops", "stop"))
+    return f"{files} the night that no verdict before this one named, so a run after this one may accept them: "
 
 
 def newest_file(connection: Connection) -> int:
@@ -69,13 +70,13 @@ def newest_file(connection: Connection) -> int:
 
 def observations(newest: int, figures: Sequence[LoadFigure]) -> list[Observation]:
     """What is kept: the figures, and the newest file there was when they were measured."""
-    known = Observation(_NEWEST, newest, True, "files up to this one are judged", severity="info")
+    known = Observation(NEWEST, newest, True, "files up to this one are judged", severity="info")
     return [known, *(_observation(each) for each in figures)]
 
 
-def judge(connection: Connection, passed: LetPass | None = None) -> list[LoadFigure]:
+def judge(connection: Connection, verdicts: Verdicts = _NONE) -> list[LoadFigure]:
     """The figures of the files that came since files were let pass. Asks as the loader."""
-    return judge_loads(read_loads(connection, passed))
+    return judge_loads(read_loads(connection, verdicts))
 
 
 def said(figures: Sequence[LoadFigure]) -> str:
@@ -102,7 +103,7 @@ def _observation(figure: LoadFigure) -> Observation:
         passed=not figure.odd,
         expectation=f"{figure.figure} of a file are at most as many as usual",
         severity="critical" if figure.blocks else "warning",
-        segment=f"file: {figure.load.file_id}",
+        segment=segment_of(figure.load.file_id),
         high=figure.told,
     )
 
@@ -142,8 +143,3 @@ def _evidence(connection: Connection, figures: Sequence[LoadFigure]) -> dict[str
 
 # Keys of loads are given in the order in which they end.
 _NEWEST_FILE = text("select coalesce(max(file_id), 0) from raw.ingest_files")
-_LET_PASS = text(
-    "select value::int as file_id, validated_at::text as at from quality.validations"
-    " inner join quality.observations using (validation_id)"
-    " where check_name = :check_name and not blocks and metric = :newest order by validation_id desc limit 1"
-)

@@ -4,18 +4,23 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import pytest
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 from dbt_process import Dbt
 
 from assets.ingest.lastfm_1k import LastFm1k
 from assets.ingest.load import load_files
 from assets.ingest.mapping import read_mapping
 from assets.ingest.tabular import Tabular
+from quality.checks.accepted import ACCEPT_TAG
 from quality.checks.evidence import evidence
-from quality.checks.loads import judge, said
+from quality.checks.loads import judge, loads_check, said
 from quality.load_faults import LoadFigure
+from quality.load_verdicts import CHECK_NAME
 from warehouse.engine import create_engine
+from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 
 NEWEST = date(2026, 3, 31)
@@ -108,7 +113,7 @@ def a_release_day(rows: list[Row]) -> list[Row]:
         (
             one_more_column,
             {"rejected rows"},
-            "285 of its 300 rows are refused, where at most 0.0% of an earlier file were",
+            "285 of its 300 rows are refused, where of most earlier files at most 0.0% were",
         ),
         (one_artist, {"top artist"}, "100% of its listens, by 100% of its listeners, are of one artist"),
         (one_track, {"top artist", "top track"}, "are of one track"),
@@ -156,7 +161,7 @@ def test_a_file_that_is_cut_in_its_last_title_stops_the_night(warehouse_url: str
     file_id = load(warehouse_url, tmp_path, "planted", whole[:-6])
     (cut,) = (each for each in judged(warehouse_url, file_id) if each.odd)
     assert (cut.figure, cut.blocks) == ("cut in its last row", True)
-    assert "its last line has no line end, which every earlier file has" in said([cut])
+    assert "its last line has no line end, which earlier files have" in said([cut])
     behind = Dbt(warehouse_url).query(cut.rows)[0]
     assert behind[0] == LISTENS
     assert whole.splitlines()[-1].endswith(behind[1] + whole[-6:-1])
@@ -215,6 +220,61 @@ def test_in_the_first_weeks_nothing_stops_the_night(warehouse_url: str, tmp_path
         load(warehouse_url, tmp_path, f"{day}", text_of(rows_of(day)))
     file_id = load(warehouse_url, tmp_path, "planted", text_of(one_artist(swapped_names(rows_of(NEWEST)))))
     assert not [each for each in judged(warehouse_url, file_id) if each.blocks]
+
+
+def night(accepted: str = "") -> AssetCheckEvaluation:
+    @dg.asset(key=["raw", "listens"])
+    def raw_listens() -> None:
+        """They are there."""
+
+    layer = dg.Definitions([raw_listens], asset_checks=[loads_check], resources={"warehouse": PostgresResource()})
+    job = layer.resolve_implicit_global_asset_job_def()
+    done = job.execute_in_process(tags={ACCEPT_TAG: accepted}, raise_on_error=False)
+    (evaluation,) = done.get_asset_check_evaluations()
+    return evaluation
+
+
+def test_only_what_a_verdict_before_had_named_is_accepted(
+    warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUDOTICS_WAREHOUSE_URL", warehouse_url)
+    healthy_world(warehouse_url, tmp_path)
+    assert night().passed
+    load(warehouse_url, tmp_path, "first", text_of(one_artist(rows_of(NEWEST))))
+    # Nobody has seen it when the run is told to accept.
+    assert night(CHECK_NAME).severity is dg.AssetCheckSeverity.ERROR
+    load(warehouse_url, tmp_path, "second", text_of(one_artist(rows_of(NEWEST + timedelta(days=1)))))
+    of_both = night(CHECK_NAME)
+    assert of_both.severity is dg.AssetCheckSeverity.ERROR
+    assert (of_both.description or "").startswith("1 file stops the night that no verdict before this one named")
+    assert "first.tsv" in (of_both.description or "") and "second.tsv" in (of_both.description or "")
+    Dbt(warehouse_url).query("update raw.ingest_files set retried_at = clock_timestamp() where path like '%second.tsv'")
+    assert night(CHECK_NAME).severity is dg.AssetCheckSeverity.ERROR
+    accepted = night(CHECK_NAME)
+    assert (accepted.passed, accepted.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert (accepted.description or "").startswith("accepted although first.tsv")
+    assert night().description == "0 files are as usual"
+    # What was accepted is not what is usual.
+    load(warehouse_url, tmp_path, "third", text_of(rows_of(NEWEST + timedelta(days=2)))[:-6])
+    assert "its last line has no line end" in (night().description or "")
+
+
+def test_many_small_files_do_not_hide_those_that_a_file_is_compared_with(
+    warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The days of this world are small.
+    monkeypatch.setattr("quality.loads.LEAST_OF_A_DAY", 0.25)
+    healthy_world(warehouse_url, tmp_path)
+    dbt = Dbt(warehouse_url)
+    dbt.query(
+        "insert into raw.ingest_files (file_id, sha256, format, path, bytes, rows_read, rows_loaded, rows_rejected,"
+        " rows_duplicate, ends_whole, started_at, finished_at) select 100 + number, 'small ' || number, format, 'x', 1,"
+        " 55, 55, 0, 0, false, started_at, finished_at from raw.ingest_files, generate_series(1, 40) as number"
+        " where path like '%history.tsv'"
+    )
+    dbt.query("update raw.ingest_files set finished_at = finished_at - interval '8 days'")
+    cut = load(warehouse_url, tmp_path, "planted", text_of(rows_of(NEWEST))[:-6])
+    assert {each.figure for each in judged(warehouse_url, cut) if each.blocks} == {"cut in its last row"}
 
 
 @pytest.mark.parametrize(

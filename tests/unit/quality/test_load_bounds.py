@@ -68,6 +68,45 @@ def test_what_known_listeners_hear_that_nobody_had_named(share: float, expected:
     assert verdict(found(content=replace(CONTENT, unknown=share))["unknown tracks and artists"]) == expected
 
 
+BAD = replace(EARLIER[0], file_id=6, rows_rejected=500, rows_loaded=500, ends_whole=False)
+BAD_FIGURES = {"rejected rows", "cut in its last row"}
+
+
+def blocking(loads: Loads, file_id: int = FILE.file_id) -> set[str]:
+    return {each.figure for each in judge_loads(loads) if each.blocks and each.load.file_id == file_id}
+
+
+def as_bad(file_id: int, *, is_recent: bool = False) -> Load:
+    return replace(BAD, file_id=file_id, path=f"{file_id}.csv", is_recent=is_recent)
+
+
+def test_nothing_is_learned_from_files_that_verdicts_called_odd() -> None:
+    earlier = [*EARLIER[:3], as_bad(6), as_bad(7)]
+    assert blocking(Loads([*earlier, as_bad(9, is_recent=True)], {}, USUAL, frozenset({6, 7}))) == BAD_FIGURES
+
+
+def test_nothing_is_learned_from_an_odd_file_of_the_same_night() -> None:
+    odd = [as_bad(each, is_recent=True) for each in (6, 7, 8)]
+    loads = Loads([*EARLIER, *odd, as_bad(9, is_recent=True)], {}, USUAL)
+    assert [blocking(loads, each) for each in (6, 7, 8, 9)] == [BAD_FIGURES] * 4
+
+
+def test_of_small_files_is_learned_for_small_ones_alone() -> None:
+    small = [replace(as_bad(each), rows_read=60, rows_rejected=30, rows_loaded=30) for each in range(10, 20)]
+    crowded = {"spotify": replace(USUAL["spotify"], listens=1_500.0)}
+    assert blocking(Loads([*EARLIER, *small, as_bad(20, is_recent=True)], {}, crowded), 20) == BAD_FIGURES
+    one_more = replace(small[0], file_id=20, is_recent=True)
+    assert not [each for each in judge_loads(Loads([*EARLIER, *small, one_more], {}, crowded)) if each.odd]
+
+
+@pytest.mark.parametrize(("odd", "blocks"), [(14, BAD_FIGURES), (15, set())])
+def test_where_half_of_the_last_files_are_odd_what_is_usual_has_changed(odd: int, blocks: set[str]) -> None:
+    earlier = [replace(EARLIER[0], file_id=each) for each in range(100, 130 - odd)]
+    changed = [replace(as_bad(each), rows_rejected=450, rows_loaded=550) for each in range(130 - odd, 130)]
+    next_one = replace(changed[0], file_id=200, is_recent=True)
+    assert blocking(Loads([*earlier, *changed, next_one], {}, USUAL, frozenset(range(130 - odd, 130))), 200) == blocks
+
+
 def test_names_are_missed_where_earlier_files_have_them() -> None:
     nameless = replace(CONTENT, nameless=0.9)
     assert verdict(found(content=nameless)["tracks without names"]) == (True, True)
@@ -78,7 +117,9 @@ def test_a_line_end_is_missed_where_all_earlier_files_have_one() -> None:
     cut = replace(FILE, ends_whole=False)
     assert verdict(found(cut)["cut in its last row"]) == (True, True)
     once = [replace(EARLIER[0], ends_whole=False), *EARLIER[1:]]
-    assert "cut in its last row" not in found(cut, earlier=once)
+    assert verdict(found(cut, earlier=once)["cut in its last row"]) == (True, True)
+    twice = [replace(each, ends_whole=False) for each in EARLIER[:2]]
+    assert "cut in its last row" not in found(cut, earlier=[*twice, *EARLIER[2:]])
     assert "cut in its last row" not in found(cut, earlier=EARLIER[:2])
     assert "cut in its last row" not in found(replace(FILE, ends_whole=None))
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Executable, TextClause, event, text
 
 from quality.bands import Band, band
+from quality.failing import first_rows
 from quality.observations import Observation, Past
 from quality.suites.suite import Expectation, Suite, between
 from warehouse.engine import create_engine, session_url, sqlalchemy_url
@@ -186,7 +187,7 @@ def _outcome(
         "; ".join(errors) if errors else "" if observed is None else str(observed),
         expectation.protects_from,
         query,
-        _first(connection, query) if query else (),
+        first_rows(connection, query, FAILING_ROWS_SHOWN) if query else (),
     )
 
 
@@ -207,11 +208,6 @@ def _failing(suite: Suite, expectation: Expectation) -> str | None:
     else:
         return None
     return f"with batch as ({suite.rows}) {query}" if isinstance(suite.rows, str) else None
-
-
-def _first(connection: Connection, query: str) -> list[Mapping[str, Any]]:
-    found = connection.execute(text(f"select * from ({query}) as failing limit {FAILING_ROWS_SHOWN}"))
-    return [dict(row) for row in found.mappings()]
 
 
 def _exceptions(info: dict[str, Any]) -> list[dict[str, Any]]:

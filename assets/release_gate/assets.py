@@ -1,22 +1,25 @@
 """The checks that stop lists before they go live: one for each slate."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
 import dagster as dg
 from sqlalchemy import Connection
 
-from assets.markdown import as_is
 from assets.partitions import AS_OF_PARTITIONS
 from assets.release_gate.bounds import Refusal
-from assets.release_gate.failing import failing_rows, first_rows
+from assets.release_gate.failing import failing_rows
 from assets.release_gate.measures import ALL, NAMES, Measured
 from assets.release_gate.verdicts import judge, last_good
 from assets.slates import Slate
+from quality.checks.evidence import evidence
+from quality.failing import first_rows
 from warehouse.engine import create_engine
 from warehouse.resource import PostgresResource
 from warehouse.roles import Role
+
+_ROWS_SHOWN = 5
 
 
 def check_name(slate: str) -> str:
@@ -99,28 +102,10 @@ def _figures(figures: Sequence[Measured]) -> dict[str, Any]:
 
 def _evidence(connection: Connection, as_of: date, slate: str, refused: Sequence[Refusal]) -> dict[str, Any]:
     """Of each figure out of bounds: what it is, its bound, a few of the rows behind it, and the query of all."""
-    evidence: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for each in refused:
         name = f"{each.measure} of {each.segment}"
         query = failing_rows(each, slate, as_of)
-        rows = first_rows(connection, query)
-        told = f"{NAMES[each.measure]}: {each.value:.4g}, bound {each.bound:.4g}"
-        evidence |= {
-            f"refused/{name}": told,
-            f"failing/{name}": dg.MetadataValue.md(_table(rows)),
-            f"query/{name}": dg.MetadataValue.md(_code(query)),
-        }
-    return evidence
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as a table in Markdown."""
-    if not rows:
-        return "no rows"
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *([as_is(str(value)) for value in row.values()] for row in rows)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _code(query: str) -> str:
-    """A query as Markdown that can be copied."""
-    return f"```sql\n{query}\n```"
+        found[f"refused/{name}"] = f"{NAMES[each.measure]}: {each.value:.4g}, bound {each.bound:.4g}"
+        found |= evidence(name, query, first_rows(connection, query, _ROWS_SHOWN))
+    return found

@@ -1,16 +1,11 @@
-"""Which rows make a figure what it is: a query for each measure that somebody can paste, and its first rows."""
+"""Which rows make a figure what it is: a query for each measure that somebody can paste."""
 
 from datetime import date
-from typing import Any
-
-from sqlalchemy import Connection, text
 
 from assets.release_gate.bounds import Refusal
 from assets.release_gate.expected import expected_users
 from assets.release_gate.measures import ALL, BLOCKED_ROWS, FIRST, LONG, LONG_ENOUGH
 from warehouse.dates import sql_date
-
-SHOWN = 5
 
 _LISTS = "from ml.recommendations as lists where as_of = {day} and slate = '{slate}'"
 _NAMED = "select user_id, {columns} from ({rows}) as failing inner join core.dim_users using (user_key)"
@@ -93,9 +88,3 @@ def _without_a_list(segment: str, slate: str, day: str, lists: str) -> str:
         return query
     quoted = country.replace("'", "''")
     return f"{query} and country = '{quoted}'"
-
-
-def first_rows(connection: Connection, query: str) -> list[dict[str, Any]]:
-    """The first rows of such a query."""
-    rows = connection.execute(text("select * from ({}) as failing limit {}".format(query.replace(":", r"\:"), SHOWN)))
-    return [dict(row) for row in rows.mappings()]

@@ -13,6 +13,7 @@ from quality.checks.accepted import is_accepted
 from quality.checks.evidence import evidence
 from quality.checks.upstream import last_verdict
 from quality.days import CHECK_NAME, LEARNED_DAYS, Days, countries, is_of_old_date, is_over, read_days
+from quality.failing import first_rows
 from quality.observations import ALL, Observation, Validation, keep
 from quality.public_holidays import holiday_names, holiday_share
 from warehouse.engine import create_engine
@@ -20,6 +21,8 @@ from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 
 _ASSET = ["raw", "listens"]
+# Every hour of the day.
+_HOURS_SHOWN = 24
 _KEY = dg.AssetCheckKey(dg.AssetKey(_ASSET), CHECK_NAME)
 _UNDATED = "the run has no date, so this is what was found before: "
 
@@ -211,7 +214,8 @@ def _evidence(connection: Connection, judged: Sequence[Judged]) -> dict[str, Any
     found: dict[str, Any] = {}
     for each in judged:
         if each.odd:
-            found |= evidence(connection, each.days.segment, _HOURS.format(**_hours_asked(each.days)))
+            query = _HOURS.format(**_hours_asked(each.days))
+            found |= evidence(each.days.segment, query, first_rows(connection, query, _HOURS_SHOWN))
     return found
 
 

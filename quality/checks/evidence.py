@@ -1,25 +1,21 @@
 """The rows behind a figure, as metadata of a check: a few of them, and the query of all."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
-from sqlalchemy import Connection
-
-from quality.checks.suites import rows_as_table
-
-# Of a day, every hour.
-_ROWS_SHOWN = 24
 
 
-def evidence(connection: Connection, name: str, query: str, shown: str | None = None) -> dict[str, Any]:
-    """`failing/` with the name: the first rows of the query; `query/` with it: the query, which somebody can paste.
-
-    shown: in place of the query, where its rows say what may not be kept as long as Dagster keeps what a check says.
-    """
-    rows = connection.exec_driver_sql(
-        f"select * from ({shown or query}) as behind limit {_ROWS_SHOWN}".replace("%", "%%")
-    )
+def evidence(name: str, query: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """`failing/` with the name: the first rows; `query/` with it: the query of all, which somebody can paste."""
     return {
-        f"failing/{name}": rows_as_table([dict(row) for row in rows.mappings()]),
+        f"failing/{name}": _as_table(rows),
         f"query/{name}": dg.MetadataValue.md(f"```sql\n{query}\n```"),
     }
+
+
+def _as_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """Rows of a query as Dagster shows them."""
+    names = list(rows[0]) if rows else []
+    records = [dg.TableRecord({name: str(row[name]) for name in names}) for row in rows]
+    return dg.MetadataValue.table(records, dg.TableSchema([dg.TableColumn(name) for name in names]))

@@ -1,6 +1,6 @@
 """The suites as blocking asset checks: a failing one stops everything downstream in the run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -8,6 +8,7 @@ import dagster as dg
 
 from quality.bands import LEARNED_DAYS
 from quality.checks.accepted import is_accepted
+from quality.checks.evidence import evidence
 from quality.data_docs import write_page
 from quality.observations import Validation, keep, past
 from quality.suites import core, features, lists, raw
@@ -147,18 +148,5 @@ def _expectations(outcomes: Sequence[ExpectationOutcome]) -> dg.TableMetadataVal
     return dg.MetadataValue.table(records, schema)
 
 
-def _evidence(outcome: ExpectationOutcome) -> dict[str, dg.MetadataValue]:
-    """Of an expectation that failed: the first rows that did, and the query of all of them."""
-    if outcome.query is None:
-        return {}
-    return {
-        f"failing/{outcome.observation.metric}": rows_as_table(outcome.rows),
-        f"query/{outcome.observation.metric}": dg.MetadataValue.md(f"```sql\n{outcome.query}\n```"),
-    }
-
-
-def rows_as_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
-    """Rows of a query as Dagster shows them."""
-    names = list(rows[0]) if rows else []
-    records = [dg.TableRecord({name: str(row[name]) for name in names}) for row in rows]
-    return dg.MetadataValue.table(records, dg.TableSchema([dg.TableColumn(name) for name in names]))
+def _evidence(outcome: ExpectationOutcome) -> dict[str, Any]:
+    return {} if outcome.query is None else evidence(outcome.observation.metric, outcome.query, outcome.rows)

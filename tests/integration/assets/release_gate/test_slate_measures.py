@@ -13,10 +13,11 @@ from sqlalchemy import Connection, text
 
 from assets.metrics.segments import by_activity
 from assets.release_gate.bounds import Refusal
-from assets.release_gate.failing import failing_rows, first_rows
+from assets.release_gate.failing import failing_rows
 from assets.release_gate.measures import ALL, NAMES, list_measures
 from assets.release_gate.verdicts import judge, judged, last_good
 from assets.slates import Slate
+from quality.failing import first_rows
 from warehouse.engine import create_engine
 from warehouse.roles import Role
 
@@ -100,7 +101,7 @@ def test_who_has_a_list_is_told_by_segment(pipeline: Pipeline, connection: Conne
     refusal = Refusal("coverage", "country: United States", 0, 0.9, "")
     query = failing_rows(refusal, Slate.FOR_YOU, DAY)
     assert connection.scalar(text(f"select count(*) from ({query}) as failing")) == countries["United States"]
-    assert {row["country"] for row in first_rows(connection, query)} == {"United States"}
+    assert {row["country"] for row in first_rows(connection, query, 5)} == {"United States"}
 
 
 def test_lists_are_compared_with_those_of_the_same_user_before(connection: Connection) -> None:

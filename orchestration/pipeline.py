@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from orchestration.definitions import defs
 from orchestration.instance import open_instance
 from orchestration.platform import Platform
 from orchestration.runs import Progress, RunReport, run_job
-from quality.checks.accepted import ACCEPT_TAG
+from quality.checks.accepted import ACCEPT_TAG, may_be_accepted
 from warehouse.engine import adbc_reader
 from warehouse.errors import AudoticsError
 from warehouse.lake import Lake
@@ -39,10 +38,9 @@ def run_nightly(
     Raises:
         AudoticsError: there is no such check, or a step failed.
     """
-    known = {key.name for key in defs.resolve_asset_graph().asset_check_keys}
-    if unknown := sorted(set(accepted) - known):
-        near = get_close_matches(unknown[0], known, 3, 0.3)
-        raise AudoticsError(f"there is no check {unknown[0]!r}; those like it: {', '.join(near) or 'none'}")
+    known = sorted({key.name for key in defs.resolve_asset_graph().asset_check_keys if may_be_accepted(key.name)})
+    if unknown := sorted(set(accepted) - set(known)):
+        raise AudoticsError(f"{unknown[0]!r} is not a check that may be accepted: {', '.join(known)}")
     with platform.transaction() as connection:
         job = "nightly" if not train and has_champions(connection, as_of) else "training_and_release"
     with open_instance(platform.settings, platform.warehouse_url) as instance:

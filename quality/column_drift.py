@@ -6,8 +6,8 @@ from datetime import date
 
 import numpy as np
 
+from quality.bands import Bounds, Dated, distance_bounds
 from quality.drift import Floats, Spread, distance_of_psi, jensen_shannon, least_psi, stability_index
-from quality.expected import Bounds, Dated, distance_bounds
 from quality.observations import ALL, Observation, Past, Severity
 
 # Fewer values may all be one by chance.

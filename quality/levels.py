@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from quality.bands import level_bounds
 from quality.column_drift import History, judged
-from quality.expected import level_bounds
 from quality.observations import ALL, Observation
 
 

@@ -77,7 +77,8 @@ def keep(
 def past(connection: Connection, asset: str, check_name: str, before: date, days: int) -> list[Past]:
     """The figures that a check observed as of the `days` dates before one, newest first: of each date the last ones.
 
-    What stopped a night is not what is usual, unless it was accepted.
+    What stopped a night is not what is usual. Where a fault was accepted, the world has changed: nothing is told of the
+    dates before.
     """
     asked = {"asset": asset, "check_name": check_name, "before": before, "days": days}
     return [Past(**row) for row in connection.execute(_PAST, asked).mappings()]
@@ -100,6 +101,10 @@ _PAST = text(
     "select as_of, metric, segment, value from (select distinct on (as_of) validation_id, as_of"
     " from quality.validations where asset = :asset and check_name = :check_name"
     " and as_of >= :before - cast(:days as integer) and as_of < :before and not blocks"
+    " and as_of >= coalesce((select max(as_of) from quality.validations where asset = :asset"
+    " and check_name = :check_name and as_of < :before and not blocks and exists (select from quality.observations"
+    " where observations.validation_id = validations.validation_id and not observations.passed"
+    " and severity = 'critical')), '-infinity')"
     " order by as_of desc, validation_id desc) as newest inner join quality.observations using (validation_id)"
     " where value is not null order by as_of desc, metric, segment"
 )

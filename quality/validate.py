@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Executable, TextClause, event, text
 
-from quality.bands import Band, band
+from quality.bands import LEAST_DATES, Bounds, level_bounds
 from quality.failing import first_rows
 from quality.observations import Observation, Past
 from quality.suites.suite import Expectation, Suite, between
@@ -92,32 +92,42 @@ def _batch(context: Any, warehouse_url: str, suite: Suite, role: Role) -> tuple[
     source = context.data_sources.add_postgres(
         "warehouse", connection_string=sqlalchemy_url(session_url(warehouse_url, role))
     )
-    _name_columns_without_rows(source.get_execution_engine().engine, suite.rows)
+    _bring_few_rows(source.get_execution_engine().engine, suite.rows, suite.expectations)
     asset = source.add_query_asset(suite.name, query=suite.rows)
     return asset.add_batch_definition_whole_table("all_rows"), None
 
 
-def _name_columns_without_rows(engine: Engine, query: str) -> None:
-    """Let the query run for no row where it is run alone.
+def _bring_few_rows(engine: Engine, query: str, expectations: Sequence[Expectation]) -> None:
+    """Let queries run for few rows or none where all of their rows would be brought here, by a driver that buffers.
 
-    To learn the names of its columns, Great Expectations runs a suite's whole query, and the driver would bring all its
-    rows here. What a suite expects is asked of the query as a subquery: that each of them fails on its fault is tested.
+    To learn the names of its columns, Great Expectations runs a suite's whole query; and a query of unexpected rows it
+    runs besides counting them, for the first ones. What a suite expects is asked in subqueries: that each of them fails
+    on its fault is tested.
     """
+    unexpected = tuple(
+        str(each.arguments["unexpected_rows_query"]).partition("{batch}")[0]
+        for each in expectations
+        if "unexpected_rows_query" in each.arguments
+    )
 
-    def without_rows(
+    def few_rows(
         connection: Connection, statement: Executable, multiparams: Any, params: Any, options: Any
     ) -> tuple[Executable, Any, Any]:
         if isinstance(statement, TextClause) and statement.text == query:
             statement = text(f"select * from ({query}) as batch limit 0")
+        elif isinstance(statement, TextClause) and statement.text.startswith(unexpected):
+            statement = text(f"select * from ({statement.text}) as unexpected limit {FAILING_ROWS_SHOWN}")
         return statement, multiparams, params
 
-    event.listen(engine, "before_execute", without_rows, retval=True)
+    event.listen(engine, "before_execute", few_rows, retval=True)
 
 
-def _learned(expectation: Expectation, past: Sequence[Past]) -> Band | None:
+def _learned(expectation: Expectation, past: Sequence[Past]) -> Bounds | None:
     if expectation.learned is None:
         return None
-    return band([each for each in past if each.metric == expectation.metric], expectation.learned.floor)
+    before = [(each.as_of, each.value) for each in past if each.metric == expectation.metric]
+    bounds = level_bounds(before, part=expectation.learned.floor)
+    return bounds if bounds is not None and bounds.dates >= LEAST_DATES else None
 
 
 def _expected(gx: Any, expectation: Expectation) -> Any:
@@ -132,7 +142,7 @@ def _expected(gx: Any, expectation: Expectation) -> Any:
     return getattr(gx.expectations, expectation.kind)(**arguments, severity=expectation.severity, meta=meta)
 
 
-def _parameters(suite: Suite, bands: Mapping[str, Band | None]) -> dict[str, float]:
+def _parameters(suite: Suite, bands: Mapping[str, Bounds | None]) -> dict[str, float]:
     """The learned bounds by the names that the expectations call them; the fixed ones where nothing is learned yet."""
     return {
         _parameter(each): _bound(each, each.learned.argument, bands[each.metric])
@@ -145,7 +155,7 @@ def _parameter(expectation: Expectation) -> str:
     return expectation.metric.replace(" ", "_")
 
 
-def _bound(expectation: Expectation, argument: str, learned: Band | None) -> Any:
+def _bound(expectation: Expectation, argument: str, learned: Bounds | None) -> Any:
     """The value of min_value or max_value that counts."""
     fixed: Any = expectation.arguments.get(argument)
     if learned is None or expectation.learned is None or expectation.learned.argument != argument:
@@ -153,7 +163,8 @@ def _bound(expectation: Expectation, argument: str, learned: Band | None) -> Any
     if argument == "max_value":
         return min(fixed, learned.high)
     # Great Expectations cuts the decimals of a number of rows off.
-    least = math.ceil(learned.low) if expectation.kind == "ExpectTableRowCountToBeBetween" else learned.low
+    low: Any = learned.low
+    least = math.ceil(low) if expectation.kind == "ExpectTableRowCountToBeBetween" else low
     return max(fixed, least)
 
 
@@ -162,7 +173,7 @@ def _metric(result: Any) -> str:
 
 
 def _outcome(
-    connection: Connection, suite: Suite, expectation: Expectation, learned: Band | None, result: Any
+    connection: Connection, suite: Suite, expectation: Expectation, learned: Bounds | None, result: Any
 ) -> ExpectationOutcome:
     errors = [
         info["exception_message"] for info in _exceptions(result.exception_info or {}) if info.get("raised_exception")
@@ -191,7 +202,7 @@ def _outcome(
     )
 
 
-def _said(expectation: Expectation, learned: Band | None) -> str:
+def _said(expectation: Expectation, learned: Bounds | None) -> str:
     """What is expected, in words."""
     if "description" in expectation.arguments:
         return str(expectation.arguments["description"])

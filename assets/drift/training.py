@@ -14,8 +14,8 @@ from assets.metrics.segments import NEW_LISTENER_DAYS, by_activity, by_country
 from assets.ranker.training import RankerConfig
 from assets.ranker.training_set import fold_frames
 from assets.slates import HORIZON_DAYS, Slate
+from quality.bands import Dated
 from quality.column_drift import History
-from quality.expected import Dated
 from quality.levels import Level, judge_level
 from quality.observations import ALL, Observation
 from warehouse.lake import Lake

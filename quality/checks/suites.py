@@ -91,11 +91,17 @@ def judge(
         before = past(connection, asset, spec.name, as_of, LEARNED_DAYS) if as_of else []
     outcome = validate(warehouse.url, suite, role, before)
     accepted = is_accepted(context, spec.key)
-    title = f"{suite.name} as of {as_of}" if as_of else suite.name
-    page = write_page(load_settings().home, run.run_id, f"{asset.replace('/', '.')}.{spec.name}", title, outcome.result)
+    judged = Validation(asset, spec.name, run.run_id, as_of)
+    page = f"{run.run_id}/{asset.replace('/', '.')}.{spec.name}.html"
     with engine.begin() as connection:
         observed = [each.observation for each in outcome.outcomes]
-        keep(connection, Validation(asset, spec.name, run.run_id, as_of), observed, page=page, accepted=accepted)
+        keep(connection, judged, observed, page=page, accepted=accepted)
+    title = f"{suite.name} as of {as_of}" if as_of else suite.name
+    try:
+        write_page(load_settings().home, page, title, outcome.result)
+    except OSError as error:
+        # The verdict does not hang on it.
+        context.log.warning(f"no page of Data Docs was written: {error}")
     return _as_check_result(outcome, page, accepted)
 
 

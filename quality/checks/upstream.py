@@ -3,7 +3,7 @@
 Within a run Dagster holds back what comes after a blocking check. In a run of its own, a step downstream would start.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
@@ -13,7 +13,7 @@ from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecord,
 )
 
-from quality.checks.accepted import ACCEPT_TAG, names_accepted
+from quality.checks.accepted import ACCEPT_TAG, may_be_accepted, names_accepted
 
 _graph: Callable[[], AssetGraph] | None = None
 
@@ -38,53 +38,72 @@ def stop_on_failed_checks(context: dg.AssetExecutionContext, besides: Collection
     read = {parent for key in made_here for parent in graph.get(key).parent_keys} - made_here
     accepted = names_accepted(context.run.tags) | set(besides)
     refused = [
-        (key, record)
+        (key, run_id, found)
         for asset in sorted(read)
         for key in sorted(graph.get(asset).check_keys)
         if graph.get(key).blocking and key.name not in accepted
-        for record in _last(context, key, dated=graph.get(key).partitions_def is not None)
-        if _blocks(record)
+        for run_id, found in _refusal(context, key, dated=graph.get(key).partitions_def is not None)
     ]
     if refused:
-        key, record = refused[0]
+        key, run_id, found = refused[0]
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
         raise dg.Failure(
-            f"{_name(key)} failed in run {record.run_id}{more}, so nothing is built on it: {_found(record)}. Put it"
-            " right and run what it judges again; or, where it is right as it is, run this with the tag"
-            f" {ACCEPT_TAG}={key.name}",
-            metadata={_name(each): dg.MetadataValue.dagster_run(found.run_id) for each, found in refused},
+            f"{_name(key)} failed in run {run_id}{more}, so nothing is built on it: {found}. Put it right and run what"
+            f" it judges again{_or_accept(key)}",
+            metadata={_name(each): dg.MetadataValue.dagster_run(of_run) for each, of_run, _ in refused},
             allow_retries=False,
         )
 
 
-def _last(context: dg.AssetExecutionContext, key: dg.AssetCheckKey, *, dated: bool) -> list[AssetCheckExecutionRecord]:
-    """The last time that a check said anything, of the run's date where it has dates; none where it never did."""
-    return last_verdict(context.instance, key, context.partition_key if dated and context.has_partition_key else None)
+def _refusal(context: dg.AssetExecutionContext, key: dg.AssetCheckKey, *, dated: bool) -> list[tuple[str, str]]:
+    """The run whose verdict stands against building on what a check judges, and what it found; none where none does.
+
+    The last verdict counts, of the run's date where the check has dates. An asset that an earlier run made, and did not
+    live to judge, has none.
+    """
+    of_date = context.partition_key if dated and context.has_partition_key else None
+    history = context.instance.event_log_storage.get_asset_check_execution_history
+    for newest in history(key, limit=1, partition_filter=_of(of_date)):
+        unjudged = newest.status not in COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
+        if (
+            unjudged
+            and newest.run_id != context.run.run_id
+            and _made_in(context, key.asset_key, of_date, newest.run_id)
+        ):
+            return [(newest.run_id, "it was made there, and the check did not come to an end")]
+    return [
+        (record.run_id, record.evaluation.description or "it says no more than that")
+        for record in last_verdict(context.instance, key, of_date)
+        if record.evaluation is not None
+        and not record.evaluation.passed
+        and record.evaluation.severity is dg.AssetCheckSeverity.ERROR
+    ]
 
 
 def last_verdict(
     instance: dg.DagsterInstance, key: dg.AssetCheckKey, of_date: str | None = None
-) -> list[AssetCheckExecutionRecord]:
+) -> Sequence[AssetCheckExecutionRecord]:
     """What a check said last, of a date or of any; none where it never said anything."""
-    return list(
-        instance.event_log_storage.get_asset_check_execution_history(
-            key,
-            limit=1,
-            status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
-            partition_filter=PartitionKeyFilter(key=of_date) if of_date is not None else None,
-        )
+    return instance.event_log_storage.get_asset_check_execution_history(
+        key, limit=1, status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES, partition_filter=_of(of_date)
     )
 
 
-def _blocks(record: AssetCheckExecutionRecord) -> bool:
-    evaluation = record.evaluation
-    return evaluation is not None and not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR
+def _of(date: str | None) -> PartitionKeyFilter | None:
+    return None if date is None else PartitionKeyFilter(key=date)
+
+
+def _made_in(context: dg.AssetExecutionContext, asset: dg.AssetKey, of_date: str | None, run_id: str) -> bool:
+    """Whether an asset, of the date where there is one, was last materialised in a run."""
+    wanted = dg.AssetRecordsFilter(asset_key=asset, asset_partitions=None if of_date is None else [of_date])
+    return any(each.run_id == run_id for each in context.instance.fetch_materializations(wanted, limit=1).records)
+
+
+def _or_accept(key: dg.AssetCheckKey) -> str:
+    if not may_be_accepted(key.name):
+        return ""
+    return f"; or, where it is right as it is, run this with the tag {ACCEPT_TAG}={key.name}"
 
 
 def _name(key: dg.AssetCheckKey) -> str:
     return f"{key.asset_key.to_user_string()}:{key.name}"
-
-
-def _found(record: AssetCheckExecutionRecord) -> str:
-    evaluation = record.evaluation
-    return (evaluation.description if evaluation else None) or "it says no more than that"

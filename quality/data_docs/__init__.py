@@ -5,6 +5,7 @@ A page is AUDOTICS_HOME/data_docs/<run>/<asset>.<check>.html; `audotics up` serv
 
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ _DAY_SECONDS = 86_400
 _TEMPLATES = Path(__file__).parent
 
 
-def write_page(home: Path, run_id: str, name: str, title: str, result: Any) -> str:
-    """Write the page of a result, let old runs go, and return its path below FOLDER.
+def write_page(home: Path, page: str, title: str, result: Any) -> None:
+    """Write the page of a result, and let old runs go.
 
-    result: an ExpectationSuiteValidationResult.
+    page: its path below FOLDER, a folder for each run. result: an ExpectationSuiteValidationResult.
+
+    Raises:
+        OSError: it cannot be written.
     """
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
     from great_expectations.render.view.view import DefaultJinjaPageView
@@ -26,19 +30,18 @@ def write_page(home: Path, run_id: str, name: str, title: str, result: Any) -> s
     document = ValidationResultsPageRenderer().render(result)
     # Its own page template loads scripts and styles from other servers.
     view: Any = DefaultJinjaPageView(custom_views_directory=str(_TEMPLATES))
-    page: str = view.render(document, template="validation_page.j2", title=title)
-    folder = home / FOLDER / run_id
-    folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / f".{name}.html"
-    unfinished.write_text(page, encoding="utf-8")
-    unfinished.rename(folder / f"{name}.html")
+    path = home / FOLDER / page
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}")
+    unfinished.write_text(view.render(document, template="validation_page.j2", title=title), encoding="utf-8")
+    unfinished.rename(path)
     _expire(home / FOLDER)
-    return f"{run_id}/{name}.html"
 
 
 def _expire(folder: Path) -> None:
-    """Remove the runs whose last page was written more than KEPT_DAYS ago."""
+    """Remove the runs whose last page was written more than KEPT_DAYS ago; another run may do so at the same time."""
     limit = time.time() - KEPT_DAYS * _DAY_SECONDS
     for run in folder.iterdir():
-        if run.is_dir() and run.stat().st_mtime < limit:
-            shutil.rmtree(run, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            if run.is_dir() and run.stat().st_mtime < limit:
+                shutil.rmtree(run, ignore_errors=True)

@@ -1,6 +1,6 @@
 """Candidates and training sets, which lie in the lake: their columns summed up in one pass, and what these may be."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,10 @@ def candidates(profiles: Mapping[str, pd.DataFrame]) -> Suite:
 
     profiles: by slate, of `profile`.
     """
-    return _suite(
-        "candidates", profiles, "score_", "a source of candidates that fell silent: rankers were trained with it"
-    )
+    silent = "a source of candidates that fell silent: rankers were trained with it"
+    figures, expectations = _columns(profiles, "score_", silent)
+    figures["rows"] = sum(columns["rows"].max() for columns in profiles.values())
+    return _suite("candidates", figures, [_figure("rows", 1, None, "a night that serves nobody"), *expectations])
 
 
 def training_set(profiles: Mapping[str, pd.DataFrame]) -> Suite:
@@ -32,8 +33,9 @@ def training_set(profiles: Mapping[str, pd.DataFrame]) -> Suite:
 
     profiles: by slate, of `profile`.
     """
-    suite = _suite("training_set", profiles, "", "a feature that is empty now: rankers would learn to do without")
-    labels = tuple(
+    empty = "a feature that is empty now: rankers would learn to do without"
+    figures, expectations = _columns(profiles, "", empty)
+    labels = [
         _figure(f"{slate} {name}", least, most, protects_from)
         for slate, columns in profiles.items()
         if columns["rows"].max() >= _LEAST_ROWS
@@ -41,8 +43,8 @@ def training_set(profiles: Mapping[str, pd.DataFrame]) -> Suite:
             ("least label", 0, 0, "labels that are all positive, as where a join keeps only what was listened to"),
             ("greatest label", 1, 1, "labels that are all negative, as where the weeks after the date are not there"),
         )
-    )
-    return Suite(suite.name, suite.rows, suite.expectations + labels)
+    ]
+    return _suite("training_set", figures, [*expectations, *labels])
 
 
 def profile(tables: Iterable[pa.Table]) -> pd.DataFrame:
@@ -69,7 +71,8 @@ def profile(tables: Iterable[pa.Table]) -> pd.DataFrame:
 
 
 def _summed_up(column: pa.ChunkedArray) -> dict[str, float]:
-    values = column.to_numpy()
+    # A column without a row may have no type.
+    values = column.to_numpy() if len(column) else np.empty(0)
     finite = np.isfinite(values)
     known = values[finite]
     return {
@@ -81,25 +84,33 @@ def _summed_up(column: pa.ChunkedArray) -> dict[str, float]:
     }
 
 
-def _suite(name: str, profiles: Mapping[str, pd.DataFrame], prefix: str, if_empty: str) -> Suite:
+def _columns(
+    profiles: Mapping[str, pd.DataFrame], prefix: str, if_empty: str
+) -> tuple[dict[str, float], list[Expectation]]:
     """Rows, infinite numbers, and the columns with a prefix that had values and have none."""
     figures: dict[str, float] = {}
     expectations: list[Expectation] = []
     for slate, columns in profiles.items():
+        rows = columns["rows"].max()
         figures |= {
-            f"{slate} rows": columns["rows"].max(),
+            f"{slate} rows": rows,
             f"{slate} infinite numbers": columns["infinite"].sum(),
             f"{slate} least label": columns["least"].get("label", np.nan),
             f"{slate} greatest label": columns["greatest"].get("label", np.nan),
         }
         expectations += [
-            _figure(f"{slate} rows", 1, None, "a night that is made of half of what there is", _LOST),
+            # Nobody may have a track for this slate: few listened long enough ago, or have not heard everything.
+            _figure(f"{slate} rows", 0, None, "a night that is made of half of what there is", _LOST),
             _figure(f"{slate} infinite numbers", 0, 0, "a division by nothing, which no ranker can sort"),
         ]
-        for column, share in (columns["values"] / columns["rows"]).items():
-            if str(column).startswith(prefix):
+        for column, share in (columns["values"] / max(rows, 1)).items():
+            if str(column).startswith(prefix) and rows:
                 figures[f"{slate} share with {column}"] = share
                 expectations.append(_figure(f"{slate} share with {column}", 0, None, if_empty, _FELL_SILENT))
+    return figures, expectations
+
+
+def _suite(name: str, figures: Mapping[str, float], expectations: Sequence[Expectation]) -> Suite:
     # As Python's own numbers: Data Docs cannot write NumPy's.
     frame = pd.DataFrame([{figure: float(value) for figure, value in figures.items()}]).astype(object)
     return Suite(name, frame, tuple(expectations))

@@ -5,6 +5,8 @@ from datetime import date
 from quality.suites.suite import Suite, in_range, no_rows, rows_at_least
 from warehouse.dates import sql_date
 
+# Trainings are weekly: some have failed by then, and what is listened to has moved on.
+_OLDEST_RANKER_DAYS = 45
 _FIGURES = ("ndcg_10", "ndcg_100", "recall_100")
 
 
@@ -40,7 +42,7 @@ def recommendations(as_of: date) -> Suite:
         rows=f"select * from ml.recommendations where as_of = {sql_date(as_of)}",
         expectations=(
             rows_at_least(1, "a night that serves nobody"),
-            # One pass in the order of the primary key.
+            # In the order of the primary key, so that nothing is sorted but the tracks of a list.
             no_rows(
                 "broken lists",
                 "the places of a list are 1, 2, 3 and so on, and no track is on two of them",
@@ -48,6 +50,16 @@ def recommendations(as_of: date) -> Suite:
                 " from {batch} group by slate, user_key"
                 " having max(rank) <> count(*) or min(rank) <> 1 or count(distinct track_key) <> count(*)",
                 "lists that lost rows, so that an app skips or repeats some, and the same song twice on one screen",
+            ),
+            no_rows(
+                "slates whose ranker is old",
+                f"rankers were trained within {_OLDEST_RANKER_DAYS} days of the lists",
+                "select batches.slate, model_version, trained_as_of from ml.recommendation_batches as batches"
+                " inner join ml.models using (model_version)"
+                " where batches.as_of = (select lists.as_of from {batch} as lists limit 1)"
+                f" and batches.as_of - trained_as_of > {_OLDEST_RANKER_DAYS}",
+                "a training that fails week after week while the nights go on with what it once made",
+                severity="warning",
             ),
             no_rows(
                 "without a source",

@@ -73,6 +73,15 @@ def test_lists_are_not_made_of_features_that_an_earlier_run_refused(runs: Runs) 
     assert runs.make("recommendations").success
 
 
+def test_what_a_run_made_and_did_not_live_to_judge_is_not_built_on(runs: Runs) -> None:
+    check = dg.AssetCheckKey(FEATURES, "feat_user_suite")
+    with patch("quality.checks.suites.validate", side_effect=RuntimeError("the connection was lost")):
+        assert not runs.run({FEATURES}, {check}).success
+    assert "the check did not come to an end" in refusal(runs.make("recommendations"))
+    assert runs.judge(check)
+    assert runs.make("recommendations").success
+
+
 def test_candidates_are_not_made_of_models_whose_dbt_tests_failed(runs: Runs) -> None:
     (key,) = (
         key

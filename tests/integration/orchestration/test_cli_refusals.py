@@ -246,9 +246,10 @@ def test_a_port_that_is_taken(empty: Pipeline, taken_port: int, option: str) -> 
     refused(empty.run("up", *asked), f"port {taken_port}", option)
 
 
-def test_a_check_that_there_is_not(empty: Pipeline) -> None:
-    done = empty.run("run", "--as-of", "2015-01-01", "--accept", "raw_listen_suite")
-    refused(done, "there is no check 'raw_listen_suite'; those like it: raw_listens_suite")
+@pytest.mark.parametrize("name", ["raw_listen_suite", "no_blocked_items", "for_you_may_go_live"])
+def test_a_check_that_nobody_may_accept(empty: Pipeline, name: str) -> None:
+    done = empty.run("run", "--as-of", "2015-01-01", "--accept", name)
+    refused(done, f"'{name}' is not a check that may be accepted: ", "raw_listens_suite", "newest_day_is_whole")
 
 
 def test_a_port_that_is_given_twice(empty: Pipeline) -> None:

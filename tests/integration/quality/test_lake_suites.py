@@ -1,6 +1,7 @@
 """The suites of what lies in the lake: sums of the columns of Parquet files, and what these may be."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from quality.bands import LEARNED_DAYS
 from quality.observations import Past
 from quality.suites.lake import candidates, profile, training_set
 from quality.suites.suite import Suite
@@ -61,6 +63,9 @@ def test_a_profile_sums_up_batches_as_it_sums_up_the_whole() -> None:
     assert (parts["rows"] == ROWS).all()
 
 
+SOUND_FOLD = training_set({"for_you": profile(in_batches(world()))})
+
+
 def silent(frame: Frame) -> Frame:
     return frame.assign(score_popular=np.nan)
 
@@ -101,6 +106,22 @@ def test_a_fault_is_found_and_a_sound_night_passes(
     past = usual(warehouse_url, sound)
     assert failed(warehouse_url, sound, past) == {}
     assert failed(warehouse_url, build({"for_you": profile(in_batches(fault(world())))}), past) == metrics
+
+
+def test_a_slate_may_have_nobody_and_a_night_may_not(warehouse_url: str) -> None:
+    some, nobody = (profile([pa.Table.from_pandas(frame)]) for frame in (world(), world()[:0]))
+    assert failed(warehouse_url, candidates({"for_you": some, "rediscover": nobody})) == {}
+    assert failed(warehouse_url, candidates({"for_you": nobody, "rediscover": nobody})) == {"rows": 0}
+    assert failed(warehouse_url, training_set({})) == {}
+    untyped = pa.table({"score_als": pa.nulls(0)})
+    assert profile([untyped]).loc["score_als", "rows"] == 0
+
+
+def test_what_is_made_weekly_is_learned_from_as_many_dates(warehouse_url: str) -> None:
+    weekly = [replace(each, as_of=AS_OF - (AS_OF - each.as_of) * 7) for each in usual(warehouse_url, SOUND_FOLD)]
+    assert AS_OF - min(each.as_of for each in weekly) < timedelta(days=LEARNED_DAYS)
+    broken = training_set({"for_you": profile(in_batches(silent(world())))})
+    assert failed(warehouse_url, broken, weekly) == {"for_you share with score_popular": 0.0}
 
 
 def test_a_handful_of_listeners_may_have_heard_everything(warehouse_url: str) -> None:

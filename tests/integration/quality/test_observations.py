@@ -50,6 +50,19 @@ def test_only_what_is_critical_blocks(connection: Connection) -> None:
     }
 
 
+def test_once_a_fault_was_accepted_the_past_begins_with_it(connection: Connection) -> None:
+    for day in range(20, 28):
+        keep(connection, replace(OF_DAY, run_id=f"run {day}", as_of=date(2026, 2, day)), [LISTENS])
+    fault = replace(LISTENS, passed=False)
+    stopped, accepted = replace(OF_DAY, as_of=date(2026, 2, 25)), replace(OF_DAY, as_of=date(2026, 2, 26))
+    keep(connection, replace(stopped, run_id="again 25"), [fault])
+    keep(connection, replace(accepted, run_id="again 26"), [replace(fault, value=9.0)], accepted=True)
+    assert [(each.as_of.day, each.value) for each in past(connection, OF_DAY.asset, OF_DAY.check_name, DAY, 28)] == [
+        (27, 1.0),
+        (26, 9.0),
+    ]
+
+
 def test_the_past_is_the_last_verdict_of_each_date_before(connection: Connection) -> None:
     for run, day, value in (("a", 27, 1.0), ("b", 28, 2.0), ("c", 28, 3.0), ("d", 20, 4.0), ("e", 28, None)):
         observed = replace(LISTENS, value=value), replace(LISTENS, metric="listeners", value=9.0)

@@ -12,8 +12,8 @@ from pipeline_process import Pipeline, error_line
 
 from quality.observations import Past
 from quality.suites import core, features, lists, raw
-from quality.suites.suite import Suite, in_range, rows_at_least
-from quality.validate import ValidationOutcome, validate
+from quality.suites.suite import Suite, in_range, no_rows, rows_at_least
+from quality.validate import FAILING_ROWS_SHOWN, ValidationOutcome, validate
 from warehouse.roles import Role
 
 AS_OF = date(2026, 3, 2)
@@ -49,6 +49,11 @@ reset role;
 create table ml.recommendations_2026_03_02 partition of ml.recommendations for values in ('2026-03-02');
 insert into ml.recommendations (as_of, slate, user_key, rank, track_key, score, source, model_version)
     values ('2026-03-02', 'for_you', 0, 1, 0, 0.9, 'als', 'm'), ('2026-03-02', 'for_you', 0, 2, 1, 0.8, 'als', 'm');
+insert into ml.models (model_version, slate, trained_as_of, created_at, folds, params, metrics, features,
+    feature_importance, training_rows, training_users, file, file_sha256, card)
+    values ('m', 'for_you', '2026-03-01', now(), '{}', '{}', '{}', '{}', '{}', 1, 1, 'm.txt', '', '{}');
+insert into ml.recommendation_batches (as_of, slate, model_version, users, rows, made_at, blocks_read_at,
+    listens_version, blocks, code_version) values ('2026-03-02', 'for_you', 'm', 1, 2, now(), now(), 1, 0, 'c');
 insert into ml.model_evaluations (as_of, slate, model, users, ndcg_10, ndcg_100, recall_100, ranker_delta, ci95_low,
     ci95_high, horizon_days, evaluated_at) values
     ('2026-03-02', 'for_you', 'ranker', 7, 0.1, 0.2, 0.3, null, null, null, 14, now()),
@@ -117,6 +122,7 @@ FAULTS = [
     (lists.recommendations(AS_OF), "delete from ml.recommendations where rank = 1", "broken lists"),
     (lists.recommendations(AS_OF), "update ml.recommendations set track_key = 0", "broken lists"),
     (lists.recommendations(AS_OF), "update ml.recommendations set source = ''", "without a source"),
+    (lists.recommendations(AS_OF), "update ml.models set trained_as_of = '2026-01-15'", "slates whose ranker is old"),
 ]
 
 
@@ -200,14 +206,17 @@ def test_bounds_are_learned_from_the_nights_before(sound: str, past: list[float]
 
 def test_rows_are_checked_where_they_are(warehouse_url: str) -> None:
     execute(warehouse_url, "set role audotics_transformer; create sequence core.rows_made")
-    expected = (rows_at_least(1, "nothing"), in_range("i", 1, None, "nothing"))
+    faulty = no_rows("above zero", "no row is above zero", "select * from {batch} where i > 0", "nothing")
+    expected = (rows_at_least(1, "nothing"), in_range("i", 1, None, "nothing"), faulty)
     query = "select nextval('core.rows_made') as made, i from generate_series(1, 50000) as i"
     outcome = validate(warehouse_url, Suite("many", query, expected), Role.TRANSFORMER)
-    assert outcome.passed
+    assert failed(outcome) == ["above zero"]
+    (fault,) = (each for each in outcome.outcomes if not each.observation.passed)
+    assert (fault.observation.value, len(fault.rows)) == (50_000, FAILING_ROWS_SHOWN)
     with closing(psycopg2.connect(warehouse_url)) as connection, connection.cursor() as cursor:
         cursor.execute("select last_value from core.rows_made")
-        # Each was made twice at most, for their number and for the smallest; none to learn the names of the columns.
-        assert 50_000 <= cursor.fetchall()[0][0] <= 100_000
+        # Made once for each figure; but for some to show, none to learn the names of the columns or to be brought here.
+        assert 50_000 <= cursor.fetchall()[0][0] <= 3 * 50_000 + 10 * FAILING_ROWS_SHOWN
 
 
 OLDER = """

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from scipy.spatial import distance
 
-from quality.bands import LEAST_DATES
+from quality.bands import LEAST_DATES, MOST_DATES, Bounds, distance_bounds, level_bounds
 from quality.column_drift import LEAST_LISTENERS_TO_BLOCK, judge_column, shares_moved
 from quality.drift import LEAST_PSI, Spread, distance_of_psi, jensen_shannon, least_psi, stability_index
-from quality.expected import MOST_DATES, Bounds, distance_bounds, level_bounds
 from quality.observations import ALL, Observation
 
 DAY = date(2026, 3, 9)

@@ -36,7 +36,7 @@ class ExpectationOutcome:
 
 @dataclass(frozen=True)
 class ValidationOutcome:
-    """What a suite observed. page: the result as Great Expectations' own JSON, for its Data Docs."""
+    """What a suite observed. result: as Great Expectations itself has it, for its Data Docs."""
 
     suite: str
     outcomes: tuple[ExpectationOutcome, ...]
@@ -123,17 +123,17 @@ def _bring_few_rows(engine: Engine, query: str, expectations: Sequence[Expectati
 
 
 def _learned(expectation: Expectation, past: Sequence[Past]) -> Bounds | None:
-    if expectation.learned is None:
+    if expectation.learned_floor is None:
         return None
     before = [(each.as_of, each.value) for each in past if each.metric == expectation.metric]
-    bounds = level_bounds(before, part=expectation.learned.floor)
+    bounds = level_bounds(before, part=expectation.learned_floor)
     return bounds if bounds is not None and bounds.dates >= LEAST_DATES else None
 
 
 def _expected(gx: Any, expectation: Expectation) -> Any:
     arguments = dict(expectation.arguments)
-    if expectation.learned is not None:
-        arguments[expectation.learned.argument] = {"$PARAMETER": _parameter(expectation)}
+    if expectation.learned_floor is not None:
+        arguments["min_value"] = {"$PARAMETER": _parameter(expectation)}
     meta = {
         "metric": expectation.metric,
         "owner": expectation.owner,
@@ -145,9 +145,9 @@ def _expected(gx: Any, expectation: Expectation) -> Any:
 def _parameters(suite: Suite, bands: Mapping[str, Bounds | None]) -> dict[str, float]:
     """The learned bounds by the names that the expectations call them; the fixed ones where nothing is learned yet."""
     return {
-        _parameter(each): _bound(each, each.learned.argument, bands[each.metric])
+        _parameter(each): _least(each, bands[each.metric])
         for each in suite.expectations
-        if each.learned is not None
+        if each.learned_floor is not None
     }
 
 
@@ -155,17 +155,14 @@ def _parameter(expectation: Expectation) -> str:
     return expectation.metric.replace(" ", "_")
 
 
-def _bound(expectation: Expectation, argument: str, learned: Bounds | None) -> Any:
-    """The value of min_value or max_value that counts."""
-    fixed: Any = expectation.arguments.get(argument)
-    if learned is None or expectation.learned is None or expectation.learned.argument != argument:
+def _least(expectation: Expectation, learned: Bounds | None) -> Any:
+    """The min_value that counts: the fixed one, or what is learned where that is more."""
+    fixed: Any = expectation.arguments.get("min_value")
+    if learned is None:
         return fixed
-    if argument == "max_value":
-        return min(fixed, learned.high)
-    # Great Expectations cuts the decimals of a number of rows off.
     low: Any = learned.low
-    least = math.ceil(low) if expectation.kind == "ExpectTableRowCountToBeBetween" else low
-    return max(fixed, least)
+    # Great Expectations cuts the decimals of a number of rows off.
+    return max(fixed, math.ceil(low) if expectation.kind == "ExpectTableRowCountToBeBetween" else low)
 
 
 def _metric(result: Any) -> str:
@@ -187,8 +184,8 @@ def _outcome(
         passed=bool(result.success) and not errors,
         expectation=_said(expectation, learned),
         severity=expectation.severity,
-        low=None if rows_fail else _bound(expectation, "min_value", learned),
-        high=0.0 if rows_fail else _bound(expectation, "max_value", learned),
+        low=None if rows_fail else _least(expectation, learned),
+        high=0.0 if rows_fail else expectation.arguments.get("max_value"),
         learned_from=learned.learned_from if learned else None,
         learned_to=learned.learned_to if learned else None,
     )
@@ -206,7 +203,7 @@ def _said(expectation: Expectation, learned: Bounds | None) -> str:
     """What is expected, in words."""
     if "description" in expectation.arguments:
         return str(expectation.arguments["description"])
-    said = between(expectation.metric, *(_bound(expectation, name, learned) for name in ("min_value", "max_value")))
+    said = between(expectation.metric, _least(expectation, learned), expectation.arguments.get("max_value"))
     return f"{said}, as from {learned.learned_from} to {learned.learned_to}" if learned else said
 
 

@@ -1,6 +1,6 @@
 """The catalogue and the listeners of the core marts, against what they were on the nights before."""
 
-from quality.suites.suite import Expectation, Learned, Suite, rows_at_least
+from quality.suites.suite import Expectation, Suite, rows_at_least
 
 # A catalogue grows; a fifth of it is not gone overnight unless a load was undone, which an operator can accept.
 _LOST = 0.2
@@ -40,5 +40,5 @@ def _known(column: str, protects_from: str) -> Expectation:
         "ExpectColumnProportionOfNonNullValuesToBeBetween",
         {"column": column, "min_value": 0.0},
         protects_from,
-        learned=Learned("min_value", _SHARE_LOST),
+        learned_floor=_SHARE_LOST,
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from quality.suites.suite import Expectation, Learned, Suite
+from quality.suites.suite import Expectation, Suite
 
 # A source may bring much less on a quiet night; a tenth of what it brought is a source that is broken.
 _FELL_SILENT = 0.9
@@ -121,5 +121,4 @@ def _figure(
 ) -> Expectation:
     """A figure is between two; and where a floor is given, not less than usual by more than that part."""
     arguments: dict[str, Any] = {"column": metric, "min_value": least, "max_value": most}
-    learned = None if floor is None else Learned("min_value", floor)
-    return Expectation(metric, "ExpectColumnMinToBeBetween", arguments, protects_from, learned=learned)
+    return Expectation(metric, "ExpectColumnMinToBeBetween", arguments, protects_from, learned_floor=floor)

@@ -12,24 +12,13 @@ OWNER = "team:data-engineering"
 
 
 @dataclass(frozen=True)
-class Learned:
-    """That a bound is learned from what the same metric was on the dates before, once these are enough.
-
-    argument: min_value or max_value, whose value in the arguments holds until then, and at least. floor: the part of
-    the usual value that the metric may be off by at least.
-    """
-
-    argument: str
-    floor: float
-
-
-@dataclass(frozen=True)
 class Expectation:
     """Something that is expected of rows.
 
     metric: what the observation is called. kind: the class name in `great_expectations.expectations`. protects_from:
     what would happen, or has happened, where it does not hold. failing: the rows that fail, as SQL after `where`; None
-    where the figure is of all rows together, or the arguments have a query of them.
+    where the figure is of all rows together, or the arguments have a query of them. learned_floor: once the metric is
+    known of enough dates before, it may not be less than usual by more than that part of it; None: nothing is learned.
     """
 
     metric: str
@@ -37,7 +26,7 @@ class Expectation:
     arguments: dict[str, Any]
     protects_from: str
     severity: Severity = "critical"
-    learned: Learned | None = None
+    learned_floor: float | None = None
     failing: str | None = None
     owner: str = OWNER
 
@@ -102,5 +91,5 @@ def rows_at_least(least: int, protects_from: str, floor: float | None = None) ->
         "ExpectTableRowCountToBeBetween",
         {"min_value": least},
         protects_from,
-        learned=None if floor is None else Learned("min_value", floor),
+        learned_floor=floor,
     )

@@ -1,6 +1,6 @@
 """What the gates observed, kept with its bounds and the verdict: `quality.validations` and `quality.observations`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Literal
@@ -51,6 +51,11 @@ class Past:
     value: float
 
 
+def blocks(observations: Iterable[Observation], *, accepted: bool = False) -> bool:
+    """Whether what comes after what was observed may not be built; accepted: an operator says that it may."""
+    return not accepted and any(not each.passed and each.severity == "critical" for each in observations)
+
+
 def keep(
     connection: Connection,
     validation: Validation,
@@ -64,9 +69,8 @@ def keep(
     page: its page of Data Docs. accepted: an operator lets what comes after it be built all the same.
     """
     judged = asdict(validation)
-    failed = [each for each in observations if not each.passed]
-    blocks = any(each.severity == "critical" for each in failed) and not accepted
-    verdict = {"passed": not failed, "blocks": blocks, "page": page}
+    passed = all(each.passed for each in observations)
+    verdict = {"passed": passed, "blocks": blocks(observations, accepted=accepted), "page": page}
     connection.execute(_FORGET, judged)
     validation_id: int = connection.execute(_KEEP_VALIDATION, judged | verdict).scalar_one()
     if observations:

@@ -20,7 +20,7 @@ from assets.partitions import AS_OF_PARTITIONS
 from assets.ranker.training import RankerConfig
 from quality.checks.accepted import is_accepted
 from quality.column_drift import History, history_of
-from quality.observations import ALL, Observation, Validation, keep, past
+from quality.observations import ALL, Observation, Validation, blocks, keep, past
 from warehouse.engine import adbc_reader, create_engine
 from warehouse.resource import LakeResource, PostgresResource
 from warehouse.roles import Role
@@ -31,11 +31,10 @@ _TOLD = 5
 
 def feature_drift_check(mart: str) -> dg.AssetChecksDefinition:
     """The check of one feature mart."""
-    name = features.check_name(mart)
 
     @dg.asset_check(
         asset=["features", mart],
-        name=name,
+        name=features.check_name(mart),
         blocking=True,
         partitions_def=AS_OF_PARTITIONS,
         description="Population stability and Jensen-Shannon distance of every number in it against a date a week or"
@@ -43,7 +42,7 @@ def feature_drift_check(mart: str) -> dg.AssetChecksDefinition:
         " is constant or null where it was not, stops what is built on it.",
     )
     def check(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
-        with _judging(context, warehouse, features.asset_name(mart), name, features.LEARNED_DAYS) as judging:
+        with _judging(context, warehouse, features.LEARNED_DAYS) as judging:
             moved = features.measure_mart(judging.connection, mart, judging.as_of, judging.history)
             return judging.result(moved.observations, _compared(moved.reference))
 
@@ -65,7 +64,7 @@ def training_set_drift(
 ) -> dg.AssetCheckResult:
     """Compare the labels of the newest fold with those of older ones."""
     with (
-        _judging(context, warehouse, "training_set", "training_set_drift", training.LEARNED_DAYS) as judging,
+        _judging(context, warehouse, training.LEARNED_DAYS) as judging,
         adbc_reader(warehouse.url, Role.SERVICE) as reading,
     ):
         countries = partial(read_countries, reading)
@@ -84,7 +83,7 @@ def training_set_drift(
 )
 def rankers_drift(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
     """Compare the cards of the champions with those before."""
-    with _judging(context, warehouse, "rankers", "rankers_drift", rankers.LEARNED_DAYS) as judging:
+    with _judging(context, warehouse, rankers.LEARNED_DAYS) as judging:
         observations = rankers.measure_rankers(judging.connection, judging.as_of, judging.history)
         return judging.result(observations, "rankers are what they were in the trainings before")
 
@@ -98,7 +97,7 @@ def rankers_drift(context: dg.AssetCheckExecutionContext, warehouse: PostgresRes
 )
 def evaluations_drift(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
     """Compare the evaluation with those before."""
-    with _judging(context, warehouse, "model_evaluations", "evaluations_drift", evaluations.LEARNED_DAYS) as judging:
+    with _judging(context, warehouse, evaluations.LEARNED_DAYS) as judging:
         evaluated = read_evaluation(judging.connection, judging.as_of)
         observations = evaluations.measure_evaluation(evaluated, judging.history)
         return judging.result(observations, "lists are as good as on the dates before")
@@ -114,7 +113,7 @@ def evaluations_drift(context: dg.AssetCheckExecutionContext, warehouse: Postgre
 )
 def lists_drift(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
     """Compare the lists with those before."""
-    with _judging(context, warehouse, "release", "lists_drift", lists.LEARNED_DAYS) as judging:
+    with _judging(context, warehouse, lists.LEARNED_DAYS) as judging:
         observations = lists.measure_lists(judging.connection, judging.as_of, judging.history)
         return judging.result(observations, "lists are what they were on the dates before")
 
@@ -140,17 +139,15 @@ class _Judging:
 
 
 @contextmanager
-def _judging(
-    context: dg.AssetCheckExecutionContext, warehouse: PostgresResource, asset: str, name: str, days: int
-) -> Iterator[_Judging]:
+def _judging(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource, days: int) -> Iterator[_Judging]:
+    """Of the check that is running. days: how far back figures are learned from."""
     run = context.op_execution_context
     (spec,) = context.check_specs
     as_of = date.fromisoformat(run.partition_key)
+    of_run = Validation(spec.asset_key.to_user_string(), spec.name, run.run_id, as_of)
     with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
-        history = history_of(past(connection, asset, name, as_of, days))
-        yield _Judging(
-            connection, Validation(asset, name, run.run_id, as_of), as_of, history, is_accepted(context, spec.key)
-        )
+        history = history_of(past(connection, of_run.asset, of_run.check_name, as_of, days))
+        yield _Judging(connection, of_run, as_of, history, is_accepted(context, spec.key))
 
 
 def check_result(
@@ -158,13 +155,13 @@ def check_result(
 ) -> dg.AssetCheckResult:
     """Figures as metadata, each of all by its name, which Dagster plots over dates, those of segments in a table."""
     failed = sorted((each for each in observations if not each.passed), key=lambda each: each.severity != "critical")
-    blocks = any(each.severity == "critical" for each in failed) and not accepted
+    stops = blocks(failed, accepted=accepted)
     told = ("accepted although " if accepted else "") + "; ".join(each.expectation for each in failed[:_TOLD])
     more = f"; and {len(failed) - _TOLD} more" if len(failed) > _TOLD else ""
     figures = {each.metric: each.value for each in observations if each.segment == ALL and each.value is not None}
     return dg.AssetCheckResult(
         passed=not failed,
-        severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR if stops else dg.AssetCheckSeverity.WARN,
         description=f"{told}{more}" if failed else compared,
         metadata=figures | _tables(observations, failed) | (shown or {}),
     )

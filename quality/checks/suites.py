@@ -10,7 +10,7 @@ from quality.bands import LEARNED_DAYS
 from quality.checks.accepted import is_accepted
 from quality.checks.evidence import evidence
 from quality.data_docs import write_page
-from quality.observations import Validation, keep, past
+from quality.observations import Validation, blocks, keep, past
 from quality.suites import core, features, lists, raw
 from quality.suites.suite import Suite
 from quality.validate import ExpectationOutcome, ValidationOutcome, validate
@@ -107,12 +107,11 @@ def judge(
 
 def _as_check_result(outcome: ValidationOutcome, page: str, accepted: bool) -> dg.AssetCheckResult:
     failed = [each for each in outcome.outcomes if not each.observation.passed]
-    critical = [each for each in failed if each.observation.severity == "critical"]
-    blocks = bool(critical) and not accepted
-    said = "; ".join(_fault(each) for each in [*critical, *(each for each in failed if each not in critical)])
+    said = "; ".join(map(_fault, sorted(failed, key=lambda each: each.observation.severity != "critical")))
+    stops = blocks((each.observation for each in failed), accepted=accepted)
     return dg.AssetCheckResult(
         passed=not failed,
-        severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR if stops else dg.AssetCheckSeverity.WARN,
         description=f"{'accepted although ' if accepted else ''}{said}"
         if failed
         else f"{len(outcome.outcomes)} expectations hold",

@@ -53,12 +53,7 @@ def feat_track(as_of: date) -> Suite:
         rows=_rows("feat_track", as_of),
         expectations=(
             rows_at_least(1, _EMPTY, floor=_LOST),
-            no_rows(
-                "more listeners than listens",
-                "no more listeners than listens",
-                "select * from {batch} where listeners > listens or listeners_30d > listens_30d",
-                "a join that multiplies listeners: what few heard would be popular",
-            ),
+            _no_more_listeners("listeners > listens or listeners_30d > listens_30d"),
             _every_listen_counted(as_of, _of_people(as_of)),
         ),
     )
@@ -105,12 +100,7 @@ def feat_artist(as_of: date) -> Suite:
         name="feat_artist",
         rows=_rows("feat_artist", as_of),
         expectations=(
-            no_rows(
-                "more listeners than listens",
-                "no more listeners than listens",
-                "select * from {batch} where listeners > listens",
-                "a join that multiplies listeners: what few heard would be popular",
-            ),
+            _no_more_listeners("listeners > listens"),
             _every_listen_counted(as_of, f"and artist_key is not null {_of_people(as_of)}"),
         ),
     )
@@ -125,6 +115,15 @@ def _of_people(as_of: date) -> str:
     return (
         "and not exists (select from core.dim_unlikely_listeners as unlikely"
         f" where unlikely.user_key = fct_listens.user_key and unlikely.unlikely_since <= {sql_date(as_of)})"
+    )
+
+
+def _no_more_listeners(condition: str) -> Expectation:
+    return no_rows(
+        "more listeners than listens",
+        "no more listeners than listens",
+        f"select * from {{batch}} where {condition}",
+        "a join that multiplies listeners: what few heard would be popular",
     )
 
 

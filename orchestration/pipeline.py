@@ -38,9 +38,8 @@ def run_nightly(
     Raises:
         AudoticsError: there is no such check, or a step failed.
     """
-    known = sorted({key.name for key in defs.resolve_asset_graph().asset_check_keys if may_be_accepted(key.name)})
-    if unknown := sorted(set(accepted) - set(known)):
-        raise AudoticsError(f"{unknown[0]!r} is not a check that may be accepted: {', '.join(known)}")
+    if accepted:
+        _require_acceptable(accepted)
     with platform.transaction() as connection:
         job = "nightly" if not train and has_champions(connection, as_of) else "training_and_release"
     with open_instance(platform.settings, platform.warehouse_url) as instance:
@@ -54,6 +53,13 @@ def run_nightly(
             embedded_pids(platform),
             tags={ACCEPT_TAG: ", ".join(accepted)} if accepted else {},
         )
+
+
+def _require_acceptable(names: Sequence[str]) -> None:
+    """Raise AudoticsError where one of them is not a check that an operator may overrule."""
+    known = sorted({key.name for key in defs.resolve_asset_graph().asset_check_keys if may_be_accepted(key.name)})
+    if unknown := sorted(set(names) - set(known)):
+        raise AudoticsError(f"{unknown[0]!r} is not a check that may be accepted: {', '.join(known)}")
 
 
 def run_evaluation(

@@ -116,6 +116,30 @@ def test_only_the_dagster_layer_imports_dagster() -> None:
         assert may_import_dagster(path) or not roots & {"dagster", "dagster_dbt", "dagster_postgres"}, path
 
 
+# They read nothing that is judged; and what users have blocked holds whatever else is wrong.
+UNGATED = {"raw_tables", "raw_blocks", "blocks_in_redis"}
+ASSET_DECORATORS = {"asset", "multi_asset", "dbt_assets"}
+
+
+def asset_functions() -> dict[str, ast.FunctionDef]:
+    return {
+        node.name: node
+        for path in modules()
+        if path.relative_to(ROOT).parts[0] == "assets" and may_import_dagster(path)
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef)
+        and any(ast.unparse(each).partition("(")[0].split(".")[-1] in ASSET_DECORATORS for each in node.decorator_list)
+    }
+
+
+def test_every_asset_first_asks_whether_what_it_reads_was_refused() -> None:
+    found = asset_functions()
+    assert set(found) > UNGATED
+    for name, function in found.items():
+        after_docstring = ast.unparse(function.body[1])
+        assert after_docstring.startswith("stop_on_failed_checks(context") == (name not in UNGATED), name
+
+
 def test_dates_become_sql_in_one_place() -> None:
     spelled = re.compile(r"\bdate '\{|timestamptz '\{[^}]*\} 00:00|to_timestamp\(\{")
     found = {path.relative_to(ROOT).as_posix() for path in modules() if spelled.search(path.read_text())}

@@ -14,7 +14,7 @@ from quality.observations import ALL, Observation, Past, Severity
 LEAST_VALUES = 20
 # What fewer people did in a week says nothing about those who did it the week before.
 LEAST_LISTENERS = 20
-# A column that is one value for fewer may be what they share once a load is undone: it stops nothing.
+# A column that is one value, or null, for fewer may be what they share once a load is undone: it stops nothing.
 LEAST_LISTENERS_TO_BLOCK = 10
 # From hardly any null to mostly nulls: a column that is not filled any more. One that is filled for some sources alone
 # has many from the start.
@@ -41,7 +41,7 @@ def judge_column(
     broken = [
         _not_finite(name, now),
         _constant(name, now, before, reference, listeners),
-        _nulls(name, now, before, reference),
+        _nulls(name, now, before, reference, listeners),
     ]
     mean = Observation(f"mean of {name}", now.mean, True, "told, not judged", "info")
     return [*broken, *spread_moved(name, now, before, reference, history, listeners), mean]
@@ -85,14 +85,15 @@ def _constant(name: str, now: Spread, before: Spread, reference: date, listeners
     return Observation(f"constant of {name}", float(now.constant), not broken, expectation, severity, high=high)
 
 
-def _nulls(name: str, now: Spread, before: Spread, reference: date) -> Observation:
+def _nulls(name: str, now: Spread, before: Spread, reference: date, listeners: tuple[int, int]) -> Observation:
     filled = before.rows >= LEAST_VALUES and before.null_share < FEW_NULLS
     broken = filled and now.null_share > MANY_NULLS
     expectation = f"at most {MANY_NULLS:.0%} of {name} is null where less than {FEW_NULLS:.0%} was as of {reference}"
     if broken:
         expectation += f": {now.null_share:.1%} is"
+    severity: Severity = "warning" if listeners[0] < LEAST_LISTENERS_TO_BLOCK else "critical"
     high = MANY_NULLS if filled else None
-    return Observation(f"nulls of {name}", now.null_share, not broken, expectation, high=high)
+    return Observation(f"nulls of {name}", now.null_share, not broken, expectation, severity, high=high)
 
 
 def spread_moved(

@@ -113,11 +113,13 @@ def test_the_rows_of_one_person_move_with_them() -> None:
     [((LEAST_LISTENERS_TO_BLOCK - 1, 10_000), "warning"), ((LEAST_LISTENERS_TO_BLOCK, 10_000), "critical")],
     ids=["one person fewer", "enough"],
 )
-def test_a_column_that_is_constant_for_a_handful_of_people_stops_nothing(
+def test_a_column_that_is_constant_or_null_for_a_handful_of_people_stops_nothing(
     listeners: tuple[int, int], severity: str
 ) -> None:
     constant = replace(SPREAD, lowest=4.0, highest=4.0)
     assert failed(judge_column("x", constant, SPREAD, REFERENCE, {}, listeners)) == {"constant of x": severity}
+    null = replace(SPREAD, nulls=1100)
+    assert failed(judge_column("x", null, SPREAD, REFERENCE, {}, listeners)) == {"nulls of x": severity}
 
 
 def test_a_value_that_is_gone_and_another_that_came_have_moved() -> None:

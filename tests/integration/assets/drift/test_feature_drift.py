@@ -1,6 +1,6 @@
 """Marts of features over some nights: what is planted in the last one is found, and in healthy nights nothing is."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 
 import dagster as dg
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from feature_nights import COLUMNS, DATES, MART, NIGHT, USERS, fill
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from assets.drift import spreads
 from assets.drift.assets import check_result
@@ -33,12 +33,19 @@ from warehouse.roles import Role
 ASSET, CHECK = asset_name(MART), check_name(MART)
 
 
+@pytest.fixture(scope="module")
+def filled(new_warehouse: Callable[[], str]) -> Engine:
+    """A warehouse with the mart."""
+    engine = create_engine(new_warehouse())
+    with engine.begin() as connection:
+        fill(connection)
+    return engine
+
+
 @pytest.fixture
-def connection(warehouse_url: str) -> Iterator[Connection]:
-    """On a warehouse with the mart; what the tests write is taken back."""
-    with create_engine(warehouse_url).begin() as made:
-        fill(made)
-    with create_engine(warehouse_url).connect() as connected:
+def connection(filled: Engine) -> Iterator[Connection]:
+    """What the tests write is taken back."""
+    with filled.connect() as connected:
         yield connected
 
 

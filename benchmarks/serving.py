@@ -11,36 +11,27 @@ Debian packages. The routes take turns, so that all meet the same machine; media
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import tempfile
-import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from itertools import islice
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any, cast
-from unittest.mock import patch
 
 import psutil
-from redis import Redis
 
-from assets.publish.loading import load
-from assets.publish.release import publish
-from assets.publish.spool import ENTRIES_PER_COMMAND
 from benchmarks.feast_peer import FEAST_BODY, feast_server
-from benchmarks.made_up import LENGTH, SLATES, made_up_release
+from benchmarks.made_up import LENGTH, SLATES
 from benchmarks.pipeline import own_home
+from benchmarks.publishing import measure_publish
 from orchestration.cli.rendering import print_json, print_table, say
 from orchestration.platform import Platform
 from orchestration.up import api_child
 from serving_api.access.key_admin import create_key
 from serving_api.access.scopes import Scope
-from serving_api.contract import release_key_pattern
 from warehouse.local.server import any_free_port
 
 CONNECTIONS = 16
@@ -96,87 +87,12 @@ class Served:
 
 @dataclass(frozen=True)
 class Memory:
-    """Resident memory of the process before and after so many requests."""
+    """Resident memory of the process before, halfway through and after so many requests."""
 
     requests: int
     before_mb: float
+    halfway_mb: float
     after_mb: float
-
-
-@dataclass(frozen=True)
-class Published:
-    """What publishing cost, beside bare pipelined SETs that write the same bytes.
-
-    Its seconds are those of everything: making the lists up, which is also measured alone, naming, packing, loading,
-    reading all of it back, and the flip.
-    """
-
-    users: int
-    seconds: float
-    making_up_seconds: float
-    load_seconds: float
-    bare_seconds: float
-    peak_mb: float
-    """Memory of the publisher, which is a process of its own."""
-    bytes_per_list: float
-
-
-def measure_publish(client: Redis, users: int, tracks: int) -> Published:
-    """Publish, then write the bytes of the release again with nothing but pipelined commands."""
-    before = client.info("memory")["used_memory"]
-    known = client.connection_pool.connection_kwargs
-    address = {name: known[name] for name in ("host", "port", "db", "username", "password") if name in known}
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        release, seconds, making_up, loading, peak = pool.submit(_publish, address, users, tracks).result()
-    held = client.info("memory")["used_memory"] - before
-    bare = _bare_seconds(client, release)
-    return Published(users, seconds, making_up, loading, bare, peak, held / (users * len(SLATES)))
-
-
-def _publish(address: dict[str, Any], users: int, tracks: int) -> tuple[str, float, float, float, float]:
-    """Publish; returns the name, the seconds of all, of making the lists up and of loading, and the peak of memory."""
-    release = made_up_release(users, tracks)
-    loading: list[float] = []
-
-    def timed(*arguments: Any) -> None:
-        started = time.perf_counter()
-        load(*arguments)
-        loading.append(time.perf_counter() - started)
-
-    with Redis(**address) as client, patch("assets.publish.release.load", timed):
-        started = time.perf_counter()
-        name = publish(client, release).meta.release
-        seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    started = time.perf_counter()
-    for made in (release.tracks(), release.artists(), *map(release.batches, SLATES)):
-        for _ in made:
-            pass
-    return name, seconds, time.perf_counter() - started, loading[0], peak
-
-
-def _bare_seconds(client: Redis, release: str) -> float:
-    """Seconds of writing each hash of a release again, entries as single commands in pipelines."""
-    seconds = 0.0
-    for key in list(client.scan_iter(match=release_key_pattern(release))):
-        if client.type(key) != b"hash":
-            continue
-        cursor = -1
-        while cursor != 0:
-            cursor, entries = cast(
-                tuple[int, dict[bytes, bytes]], client.hscan(key, max(cursor, 0), count=ENTRIES_PER_COMMAND)
-            )
-            started = time.perf_counter()
-            pipe = client.pipeline(transaction=False)
-            for field, payload in entries.items():
-                pipe.set(b"bare:" + key + field, payload)
-            pipe.execute()
-            seconds += time.perf_counter() - started
-    # Not before: Redis would write all of it into the same few pages, where a release grows.
-    bare = client.scan_iter(match="bare:*", count=ENTRIES_PER_COMMAND)
-    while keys := list(islice(bare, ENTRIES_PER_COMMAND)):
-        client.unlink(*keys)
-    return seconds
 
 
 def ask(url: str, request: Request, users: int, seconds: int, secret: str) -> dict[str, float]:
@@ -194,11 +110,12 @@ def ask(url: str, request: Request, users: int, seconds: int, secret: str) -> di
 
 def measure_api(
     platform: Platform, users: int, rounds: int, seconds: int, feast: Path | None
-) -> tuple[list[Served], Memory]:
+) -> tuple[list[Served], Memory, float]:
     """The routes in turn, `rounds` times `seconds` seconds each, after one round that counts for nothing.
 
     Callers have a key, are counted for its limit, and every request is logged and measured, as in service. With a
-    folder for `feast`, its server takes turns with them, which asks nobody who they are, and logs nothing.
+    folder for `feast`, its server takes turns with them, which asks nobody who they are, and logs nothing. Last,
+    how many times as many requests two processes answer as one.
     """
     port = any_free_port()
     url = f"http://127.0.0.1:{port}"
@@ -216,15 +133,18 @@ def measure_api(
             routes["Feast, 20 items"] = Request("/get-online-features", FEAST_BODY, peer)
         for request in routes.values():
             ask(url, request, users, 2, secret)
-        before = psutil.Process(api.pid).memory_info().rss
+        resident = [psutil.Process(api.pid).memory_info().rss / 2**20]
         found: dict[str, list[dict[str, float]]] = {route: [] for route in routes}
         for _ in range(rounds):
             for route, request in routes.items():
                 found[route].append(ask(url, request, users, seconds, secret))
-        after = psutil.Process(api.pid).memory_info().rss
+            resident.append(psutil.Process(api.pid).memory_info().rss / 2**20)
+        other = any_free_port()
+        running.enter_context(api_child(platform, other, "keys")).wait_for(f"http://127.0.0.1:{other}/readyz", 60)
+        times = times_one_process([url, f"http://127.0.0.1:{other}"], rounds, seconds, users, secret)
     requests = int(sum(each["requests"] for route in ROUTES for each in found[route]))
-    memory = Memory(requests, before / 2**20, after / 2**20)
-    rates = {route: [each["requests"] / each["microseconds"] * 1e6 for each in found[route]] for route in routes}
+    memory = Memory(requests, resident[0], resident[len(resident) // 2], resident[-1])
+    rates = {route: [_rate(each) for each in found[route]] for route in routes}
     served = [
         Served(
             route,
@@ -236,7 +156,24 @@ def measure_api(
         )
         for route in routes
     ]
-    return served, memory
+    return served, memory, times
+
+
+def times_one_process(urls: list[str], rounds: int, seconds: int, users: int, secret: str) -> float:
+    """Personal lists a second from all processes at once, each asked by a wrk of its own, over those from the first."""
+    asked = partial(ask, request=ROUTES["personal, 20 items"], users=users, seconds=seconds, secret=secret)
+    ratios = []
+    with ThreadPoolExecutor(len(urls)) as pool:
+        list(pool.map(asked, urls))
+        for _ in range(rounds):
+            one, all_of_them = (sum(map(_rate, pool.map(asked, some))) for some in (urls[:1], urls))
+            ratios.append(all_of_them / one)
+    return median(ratios)
+
+
+def _rate(answered: dict[str, float]) -> float:
+    """Requests a second of one round."""
+    return answered["requests"] / answered["microseconds"] * 1e6
 
 
 def main() -> None:
@@ -269,8 +206,12 @@ def main() -> None:
         f" memory of the publisher {published.peak_mb:,.0f} MB"
     )
     if measured is not None:
-        served, memory = measured
-        say(f"memory of the API {memory.before_mb:,.0f} MB; {memory.after_mb:,.0f} after {memory.requests:,} requests")
+        served, memory, times = measured
+        say(
+            f"memory of the API {memory.before_mb:,.0f} MB; {memory.halfway_mb:,.0f} halfway,"
+            f" {memory.after_mb:,.0f} after {memory.requests:,} requests"
+        )
+        say(f"two processes, each with {CONNECTIONS} connections: {times:.2f} times the requests of one")
         print_table(
             f"read API, one process, {CONNECTIONS} connections",
             ("route", "requests/s", "of the no-op", "p50 ms", "p99 ms", "failed"),

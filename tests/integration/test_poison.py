@@ -167,6 +167,7 @@ def test_what_is_made_as_of_a_date_has_not_a_bit_from_that_date_on(build: Callab
     assert after.keys() == before.keys()
 
 
+@pytest.mark.slow
 def test_a_feature_that_looks_ahead_is_caught(build: Callable[[Path], Dbt], tmp_path: Path) -> None:
     project = tmp_path / "dbt_project"
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))

@@ -13,7 +13,7 @@ from assets.ingest.mapping import read_mapping
 from assets.ingest.tabular import Tabular
 from tests.repository import ROOT
 
-pytestmark = pytest.mark.realdata
+pytestmark = [pytest.mark.realdata, pytest.mark.slow]
 
 MAPPING = ROOT / "examples" / "mappings" / "30music.toml"
 SESSIONS = "30music/sessions_sample_10.parquet"

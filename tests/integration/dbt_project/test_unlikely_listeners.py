@@ -26,6 +26,8 @@ from assets.similar.sources import Item, SimilarConfig
 from assets.slates import Slate
 from warehouse.engine import adbc_connect
 
+pytestmark = pytest.mark.slow
+
 AS_OF = WORLD.until
 LAST_DAY = AS_OF - timedelta(days=1)
 BEFORE = AS_OF - timedelta(days=3)

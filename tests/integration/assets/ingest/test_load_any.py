@@ -146,12 +146,11 @@ def _property(url: str, folder: Path, world: tuple[list[Row], list[Row]], layout
 _FIXTURES_STAY = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow)
 
 
-@pytest.mark.parametrize("examples", [10, pytest.param(300, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
-def test_every_row_is_accounted_for_and_names_come_out_as_they_went_in(
-    warehouse_url: str, tmp_path: Path, examples: int
-) -> None:
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_every_row_is_accounted_for_and_names_come_out_as_they_went_in(warehouse_url: str, tmp_path: Path) -> None:
     checked = settings(
-        max_examples=examples,
+        max_examples=300,
         deadline=None,
         database=None,
         derandomize=True,

@@ -18,6 +18,8 @@ from assets.ingest.load import load_files
 from assets.ingest.sample_world import SampleWorld, generate
 from tests.repository import ROOT
 
+pytestmark = pytest.mark.slow
+
 LOADER = """
 import sys
 from pathlib import Path
@@ -73,13 +75,13 @@ def undisturbed(world: Path, new_warehouse: Callable[[], str]) -> dict[str, tupl
 @pytest.mark.parametrize(
     ("moment", "then"),
     [
-        pytest.param("reading 0.", "go on", marks=pytest.mark.slow),
-        pytest.param("reading 1.0", "wait", marks=pytest.mark.slow),
+        ("reading 0.", "go on"),
+        ("reading 1.0", "wait"),
         # The next statement inserts the listens: the kill comes in the middle of it.
         ("writing 0.8", "go on"),
-        pytest.param("writing 0.9", "wait", marks=pytest.mark.slow),
+        ("writing 0.9", "wait"),
         # Everything is written, nothing is committed.
-        pytest.param("writing 1.0", "wait", marks=pytest.mark.slow),
+        ("writing 1.0", "wait"),
     ],
 )
 def test_a_load_killed_at_any_moment_leaves_nothing_and_the_next_one_is_whole(

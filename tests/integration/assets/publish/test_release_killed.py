@@ -10,6 +10,8 @@ from assets.publish.release import publish
 from serving_api.contract import LIVE
 
 # Publishes the second release and stops for good at the instant named by its second argument.
+pytestmark = pytest.mark.slow
+
 PUBLISHER = """
 import sys, time
 from redis import Redis

@@ -206,27 +206,30 @@ def main() -> None:
         f" memory of the publisher {published.peak_mb:,.0f} MB"
     )
     if measured is not None:
-        served, memory, times = measured
-        say(
-            f"memory of the API {memory.before_mb:,.0f} MB; {memory.halfway_mb:,.0f} halfway,"
-            f" {memory.after_mb:,.0f} after {memory.requests:,} requests"
-        )
-        say(f"two processes, each with {CONNECTIONS} connections: {times:.2f} times the requests of one")
-        print_table(
-            f"read API, one process, {CONNECTIONS} connections",
-            ("route", "requests/s", "of the no-op", "p50 ms", "p99 ms", "failed"),
-            [
-                (
-                    each.route,
-                    f"{each.requests_per_second:,.0f}",
-                    f"{each.of_no_op:.0%}",
-                    f"{each.p50_ms:.2f}",
-                    f"{each.p99_ms:.2f}",
-                    each.failed,
-                )
-                for each in served
-            ],
-        )
+        _tell(*measured)
+
+
+def _tell(served: list[Served], memory: Memory, times: float) -> None:
+    say(
+        f"memory of the API {memory.before_mb:,.0f} MB; {memory.halfway_mb:,.0f} halfway,"
+        f" {memory.after_mb:,.0f} after {memory.requests:,} requests"
+    )
+    say(f"two processes, each with {CONNECTIONS} connections: {times:.2f} times the requests of one")
+    print_table(
+        f"read API, one process, {CONNECTIONS} connections",
+        ("route", "requests/s", "of the no-op", "p50 ms", "p99 ms", "failed"),
+        [
+            (
+                each.route,
+                f"{each.requests_per_second:,.0f}",
+                f"{each.of_no_op:.0%}",
+                f"{each.p50_ms:.2f}",
+                f"{each.p99_ms:.2f}",
+                each.failed,
+            )
+            for each in served
+        ],
+    )
 
 
 if __name__ == "__main__":

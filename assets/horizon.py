@@ -35,13 +35,19 @@ def horizon_is_closed(day: str) -> str:
     )
 
 
+def in_horizon(day: str, listens: str) -> str:
+    """SQL: a row of `listens` is of the horizon of a date."""
+    end = f"{day} + {HORIZON_DAYS}"
+    return f"{listens}.listened_at >= {_midnight(day)} and {listens}.listened_at < {_midnight(end)}"
+
+
 def somebody_to_judge(day: str) -> str:
     """SQL: somebody listened in the horizon of a date who had listened before it, and was not known then not to be a
     person.
     """
     return (
         "exists (select from core.fct_listens as later"
-        f" where later.listened_at >= {_midnight(day)} and later.listened_at < {_midnight(f'{day} + {HORIZON_DAYS}')}"
+        f" where {in_horizon(day, 'later')}"
         " and exists (select from core.fct_listens as earlier"
         f" where earlier.user_key = later.user_key and earlier.listened_at < {_midnight(day)})"
         f" and not {unlikely_as_of(day, 'later')})"

@@ -79,6 +79,14 @@ def compare(
     }
 
 
+def loses(delta: float, high: float, incumbent: float, config: PromotionConfig) -> bool:
+    """Whether a mean paired difference is a loss of more than is tolerated, and not by chance.
+
+    high: the upper end of its 95 % interval. incumbent: the mean that is lost from.
+    """
+    return high < 0 and -delta > config.tolerance * incumbent
+
+
 def quality(performance: Performance) -> dict[str, Any]:
     """Mean metrics of one model and how many distinct tracks it lists."""
     means = {metric: float(performance.metrics[metric].mean()) for metric in METRICS}
@@ -126,7 +134,7 @@ def _objections(figures: Mapping[str, Any], speed: Mapping[str, float], config: 
             f" (challenger {figures['challenger_ndcg@100']:.4f}, incumbent {figures['incumbent_ndcg@100']:.4f})"
         )
     for name, segment in figures["segments"].items():
-        if segment["ci95"][1] < 0 and -segment["delta"] > config.tolerance * segment["incumbent_ndcg@100"]:
+        if loses(segment["delta"], segment["ci95"][1], segment["incumbent_ndcg@100"], config):
             objections.append(
                 f"{name} listeners lose {-segment['delta']:.4f} of NDCG@100 {segment['incumbent_ndcg@100']:.4f},"
                 f" by at least {-segment['ci95'][1]:.4f}"

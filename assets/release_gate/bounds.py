@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Literal
 
 from assets.metrics.segments import LEAST_USERS_OF_COUNTRY
+from assets.ranker.promotion import PromotionConfig, loses
 from assets.release_gate.expected import MAY_LACK_A_LIST, MIN_COVERAGE
 from assets.release_gate.measures import ALL, FIRST
 from quality.bands import middle_and_reach
@@ -46,6 +47,8 @@ LEAST_OF_LENGTH_BEFORE = 0.5
 ONE_TRACK = 1 / FIRST
 # Where lists are half alike anyway, whose they are cannot be told like that.
 TELLS_USERS_APART = 0.5
+# Of fewer users an interval says little.
+LEAST_SHADOW_USERS = 50
 
 # Fewer nights do not show how figures vary from weekday to weekday.
 LEAST_NIGHTS = 7
@@ -101,7 +104,8 @@ def refusals(as_of: date, now: Figures, nights: Sequence[tuple[date, Figures]]) 
     """
     found = [*_faulty(now), *_missing(now, had_lists=any(("users", ALL) in figures for _, figures in nights))]
     if _of(now, "users"):
-        found += [*_the_same(now), *_since(as_of, now, nights), *_out_of_band(now, nights)]
+        found += [*_the_same(now), *_since(as_of, now, nights), *_worse_than_served(as_of, now)]
+        found += _out_of_band(now, nights)
     return found
 
 
@@ -213,6 +217,20 @@ def _of_others(now: Figures, day: date) -> list[Refusal]:
         f" and {alike:.1%} with anybody's: they are lists of others"
     )
     return [Refusal("overlap", ALL, overlap, most, reason)]
+
+
+def _worse_than_served(as_of: date, now: Figures) -> list[Refusal]:
+    """What would have served listeners worse than what did serve them, by the rule of the promotion gate."""
+    users, then, delta, high = (_of(now, f"shadow_{name}") for name in ("users", "ndcg_then", "delta", "high"))
+    config = PromotionConfig()
+    if users < LEAST_SHADOW_USERS or not loses(delta, high, then, config):
+        return []
+    reason = (
+        f"NDCG@100 of {users:,.0f} listeners is {_of(now, 'shadow_ndcg'):.4f} with lists as of"
+        f" {as_of - timedelta(_of(now, 'shadow_days'))} by the model and the code of these, and {then:.4f} with those"
+        f" that they were served: {-delta:.4f} less, at least {-high:.4f}, where {config.tolerance:.0%} is tolerated"
+    )
+    return [Refusal("shadow_delta", ALL, delta, -config.tolerance * then, reason)]
 
 
 def _out_of_band(now: Figures, nights: Sequence[tuple[date, Figures]]) -> list[Refusal]:

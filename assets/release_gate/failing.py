@@ -2,9 +2,11 @@
 
 from datetime import date
 
+from assets.horizon import in_horizon
 from assets.release_gate.bounds import Refusal
 from assets.release_gate.expected import expected_users
 from assets.release_gate.measures import ALL, BLOCKED_ROWS, FIRST, LONG, LONG_ENOUGH
+from assets.release_gate.sample import sampled_users
 from warehouse.dates import sql_date
 
 _LISTS = "from ml.recommendations as lists where as_of = {day} and slate = '{slate}'"
@@ -39,6 +41,11 @@ _ONE_SCORE = (
     "select user_key, min(score) as score, count(*) as tracks {lists} group by user_key"
     f" having min(score) = max(score) and count(*) >= {LONG_ENOUGH}"
 )
+# The date of the lists that had been served, which those made again were held against.
+_SERVED_ON = (
+    "({day} - (select value::integer from ml.slate_measures where as_of = {day} and slate = '{slate}'"
+    " and measure = 'shadow_days'))"
+)
 
 
 def failing_rows(refusal: Refusal, slate: str, as_of: date) -> str:
@@ -72,6 +79,8 @@ def failing_rows(refusal: Refusal, slate: str, as_of: date) -> str:
         "blocked": f"select user_id, rank, track_id, artist_name {BLOCKED_ROWS.replace(':as_of', day)}"
         f" and lists.slate = '{slate}'",
     }
+    if refusal.measure == "shadow_delta":
+        return _sampled(slate, as_of)
     return queries.get(refusal.measure) or _without_a_list(refusal.segment, slate, day, lists)
 
 
@@ -88,3 +97,21 @@ def _without_a_list(segment: str, slate: str, day: str, lists: str) -> str:
         return query
     quoted = country.replace("'", "''")
     return f"{query} and country = '{quoted}'"
+
+
+def _sampled(slate: str, as_of: date) -> str:
+    """For whom lists were made again; who found most in the list that they were served has most to lose, and is first.
+
+    Lists that are made again are not kept: `audotics replay` shows those of a user.
+    """
+    day = _SERVED_ON.format(day=sql_date(as_of), slate=slate)
+    return (
+        "select user_id, listened_to, of_it_served from (select sample.user_key,"
+        " count(distinct listens.track_key) as listened_to, count(distinct served.track_key) as of_it_served"
+        f" from ({sampled_users(as_of, day)}) as sample"
+        " inner join core.fct_listens as listens on listens.user_key = sample.user_key"
+        f" and {in_horizon(day, 'listens')}"
+        f" left join ml.recommendations as served on served.as_of = {day} and served.slate = '{slate}'"
+        " and served.user_key = sample.user_key and served.track_key = listens.track_key group by sample.user_key"
+        ") as counted inner join core.dim_users using (user_key) order by of_it_served desc, user_key"
+    )

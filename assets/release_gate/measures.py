@@ -50,6 +50,13 @@ NAMES = {
     "compared_users": "Users whose lists were compared with those of before",
     "compared_days": "How many days before these lists those are from",
     "compared_model": "1 where the same model had ordered those",
+    "shadow_users": "Users for whom lists of an earlier date were made again (docs/adr/0057)",
+    "shadow_days": "How many days before these lists that date is",
+    "shadow_ndcg": "NDCG@100 of the lists made again, by what the users then listened to",
+    "shadow_ndcg_then": "NDCG@100 of the lists that these users were served",
+    "shadow_delta": "The first less the second, the mean of users",
+    "shadow_low": "The lower end of the 95 % interval of that",
+    "shadow_high": "The upper end of the 95 % interval of that",
 }
 
 

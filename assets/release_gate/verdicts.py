@@ -61,9 +61,14 @@ def judged(connection: Connection, as_of: date) -> dict[str, Verdict]:
     return judged(connection, as_of) if made else {}
 
 
-def judge(connection: Connection, as_of: date) -> tuple[list[Measured], dict[str, list[Refusal]]]:
-    """Measure the lists of a date and judge them, and keep both in place of what was found before."""
-    measured = list_measures(connection, as_of, last_good(connection, as_of))
+def judge(
+    connection: Connection, as_of: date, also: Sequence[Measured] = ()
+) -> tuple[list[Measured], dict[str, list[Refusal]]]:
+    """Measure the lists of a date and judge them, and keep both in place of what was found before.
+
+    also: what was measured of them elsewhere, by names that `NAMES` explains as well.
+    """
+    measured = [*list_measures(connection, as_of, last_good(connection, as_of)), *also]
     found = judge_slates(as_of, measured, good_nights(connection, as_of))
     for table in ("slate_measures", "slate_verdicts"):
         connection.execute(text(f"delete from ml.{table} where as_of = :as_of"), {"as_of": as_of})
@@ -82,9 +87,14 @@ def accept(connection: Connection, as_of: date, slates: Sequence[str]) -> None:
     connection.execute(_ACCEPT, {"as_of": as_of, "slates": list(slates)})
 
 
-def last_good(connection: Connection, as_of: date, *, released: bool = False) -> dict[str, date]:
-    """By slate, the newest date before whose lists were not refused and are still there; or that went live as well."""
-    given = {"as_of": as_of, "released": released}
+def last_good(
+    connection: Connection, as_of: date, *, released: bool = False, among: Sequence[date] | None = None
+) -> dict[str, date]:
+    """By slate, the newest date before whose lists were not refused and are still there; or that went live as well.
+
+    among: the only dates that count.
+    """
+    given = {"as_of": as_of, "released": released, "among": None if among is None else list(among)}
     return {row.slate: row.as_of for row in connection.execute(_LAST_GOOD, given)}
 
 
@@ -120,7 +130,8 @@ _LAST_GOOD = text(
     " and not exists (select from ml.slate_verdicts as verdicts where verdicts.as_of = batches.as_of"
     " and verdicts.slate = batches.slate and verdicts.made_at = batches.made_at"
     " and cardinality(refused_because) > 0 and accepted_at is null)"
-    " and (not :released or exists (select from ml.releases where releases.as_of = batches.as_of)) group by slate"
+    " and (not :released or exists (select from ml.releases where releases.as_of = batches.as_of))"
+    " and (cast(:among as date[]) is null or as_of = any(cast(:among as date[]))) group by slate"
 )
 _NIGHTS = text(
     "select slate, as_of, measure, value from ml.slate_measures inner join ml.slate_verdicts using (as_of, slate)"

@@ -74,12 +74,14 @@ def replay(
     models: Mapping[Slate, Ordering],
     user_keys: Ints | None,
     tell: Callable[[str, int, int], None] = _untold,
+    whole_batches: bool = True,
 ) -> Iterator[Replayed]:
     """Lists as of a date by batch of users and slate: of these users, or of everyone who had listened before the date
     or has a list of it.
 
     Needs the features as of the date. Blocks and titles are today's. tell: is told each stage as it begins, and in the
-    last how many users are done, of how many.
+    last how many users are done, of how many. whole_batches: whether candidates are made for all users of the batches
+    of a night, so that lists are the same to the last bit; else for those asked for alone, at the cost of these.
 
     Raises:
         AudoticsError: there are no listens before the date or no features as of it.
@@ -88,6 +90,8 @@ def replay(
     blocks = _blocks(connection)
     maker = ListMaker.of_date(connection, as_of, models)
     everyone = sources.history.users.astype(np.int32)
+    if user_keys is not None and not whole_batches:
+        everyone = np.intersect1d(everyone, user_keys).astype(np.int32)
     # In the batches of a night: products of other shapes may differ in their last bits.
     for start in range(0, len(everyone), USERS_PER_BATCH):
         tell("making the lists", start, len(everyone))

@@ -1,7 +1,7 @@
 """Bad lists of one slate, planted in a healthy world: they are refused, the last good ones stay, the others go live."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 from unittest.mock import patch
@@ -12,14 +12,11 @@ import pytest
 import redis
 from api_client import recommendations as api_lists
 from api_client import running_api
-from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
+from gated_release import Plant, checks, held_lists, live_meta, make_and_release, planted
 from pipeline_process import Pipeline
 from sample_pipeline import AS_OF
 
 from assets.publish.assets import release
-from assets.recommendations.assets import recommendations
-from assets.recommendations.store import as_rows
-from assets.release_gate.assets import check_name, release_gate
 from assets.slates import Slate
 from serving_api import contract
 from warehouse.resource import LakeResource, PostgresResource, RedisResource
@@ -28,8 +25,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 FOLLOWING = (date.fromisoformat(AS_OF) + timedelta(days=1)).isoformat()
 UNKNOWN_TRACK = 2_000_000
-
-Plant = Callable[[Pipeline, pd.DataFrame], pd.DataFrame]
 
 
 def half_the_users(pipeline: Pipeline, lists: pd.DataFrame) -> pd.DataFrame:
@@ -79,44 +74,6 @@ def lists_of_others(pipeline: Pipeline, lists: pd.DataFrame) -> pd.DataFrame:
     return lists.assign(user_key=lists["user_key"].map(other).astype("int32"))
 
 
-def planted(pipeline: Pipeline, plant: Plant | None, *slates: str) -> Any:
-    """Let the lists of some slates come out otherwise than they were made."""
-
-    def rows(lists: pd.DataFrame, as_of: date, slate: Slate, version: str) -> Any:
-        bad = plant(pipeline, lists) if plant is not None and slate in slates else lists
-        return as_rows(bad.sort_values(["user_key", "rank"]), as_of, slate, version)
-
-    return patch("assets.recommendations.assets.as_rows", rows)
-
-
-def make_and_release(
-    pipeline: Pipeline, plant: Plant | None, *slates: str, as_of: str = FOLLOWING
-) -> dg.ExecuteInProcessResult:
-    """Make the lists of a date, judge them and release, whatever comes of it."""
-    settings = {name: value for name, value in pipeline.environment.items() if name.startswith("AUDOTICS_")}
-    with patch.dict(os.environ, settings), planted(pipeline, plant, *slates):
-        resources = {"warehouse": PostgresResource(), "redis": RedisResource(), "lake": LakeResource()}
-        return dg.materialize(
-            [recommendations, release_gate, release], partition_key=as_of, resources=resources, raise_on_error=False
-        )
-
-
-def checks(result: dg.ExecuteInProcessResult) -> dict[str, AssetCheckEvaluation]:
-    found = {each.check_name: each for each in result.get_asset_check_evaluations()}
-    return {slate: found[check_name(slate)] for slate in Slate}
-
-
-def held_lists(client: redis.Redis) -> dict[str, dict[bytes, bytes]]:
-    """The packed lists of the live release by slate."""
-    live = (client.get(contract.LIVE) or b"").decode()
-    return {slate: client.hgetall(contract.slate_key(live, slate)) for slate in Slate}
-
-
-def live_meta(client: redis.Redis) -> contract.ReleaseMeta:
-    live = (client.get(contract.LIVE) or b"").decode()
-    return contract.unpack_meta(client.get(contract.meta_key(live)) or b"")
-
-
 class World:
     """A first night that went live, and the night after it, with half of the users missing in `discover`."""
 
@@ -126,7 +83,7 @@ class World:
         with planted(pipeline, half_the_users, "discover"):
             self.report = pipeline.json("run", "--as-of", FOLLOWING)
         self.after_the_bad_night = held_lists(client)
-        self.result = make_and_release(pipeline, None)
+        self.result = make_and_release(pipeline, FOLLOWING)
         self.healthy = held_lists(client)
 
 
@@ -173,7 +130,7 @@ def test_the_night_says_which_slate_stays_where_it_was(world: World) -> None:
 def test_a_bad_slate_is_refused_and_its_last_lists_stay_while_the_others_go_live(
     world: World, plant: Plant, slate: str, measure: str, said: str
 ) -> None:
-    result = make_and_release(world.pipeline, plant, slate)
+    result = make_and_release(world.pipeline, FOLLOWING, plant, slate)
     assert result.success, "the others go live"
     for each, check in checks(result).items():
         assert check.passed == (each != slate), check.description
@@ -213,7 +170,7 @@ def test_what_was_blocked_since_is_in_no_list_that_stays(world: World) -> None:
     )
     world.pipeline.json("blocks", "add", user_id, "--track", track_id)
     try:
-        assert make_and_release(world.pipeline, constant_scores, "discover").success
+        assert make_and_release(world.pipeline, FOLLOWING, constant_scores, "discover").success
         held = held_lists(world.client)["discover"]
         before, now = (contract.unpack_list(lists[user_id.encode()]) for lists in (world.first["discover"], held))
         assert set(now.track_keys.tolist()) < set(before.track_keys.tolist())
@@ -223,7 +180,7 @@ def test_what_was_blocked_since_is_in_no_list_that_stays(world: World) -> None:
 
 def test_where_every_slate_is_refused_nothing_is_released(world: World) -> None:
     keys = world.pipeline.redis_contents()
-    result = make_and_release(world.pipeline, constant_scores, *Slate)
+    result = make_and_release(world.pipeline, FOLLOWING, constant_scores, *Slate)
     assert not result.success
     assert not result.asset_materializations_for_node("release")
     for slate, check in checks(result).items():
@@ -236,7 +193,7 @@ def test_where_every_slate_is_refused_nothing_is_released(world: World) -> None:
 
 
 def test_an_operator_may_let_refused_lists_go_live(world: World) -> None:
-    assert make_and_release(world.pipeline, constant_scores, "discover").success
+    assert make_and_release(world.pipeline, FOLLOWING, constant_scores, "discover").success
     # Also where nobody has judged these lists yet.
     world.pipeline.query(f"delete from ml.slate_verdicts where as_of = '{FOLLOWING}' returning 1")
     assert released_alone(world.pipeline, accept_refused=["discover"]) == ""
@@ -262,13 +219,13 @@ def released_alone(pipeline: Pipeline, **options: Any) -> str:
 
 def test_a_refused_slate_without_older_lists_is_not_taken_from_readers_who_have_it(own_pipeline: Pipeline) -> None:
     keys = own_pipeline.redis_contents()
-    result = make_and_release(own_pipeline, constant_scores, "discover", as_of=AS_OF)
+    result = make_and_release(own_pipeline, AS_OF, constant_scores, "discover")
     assert not result.success
     assert own_pipeline.redis_contents() == keys
     # A Redis in which nobody has any gets the other slates.
     with redis.Redis.from_url(own_pipeline.redis_url) as client:
         client.delete(contract.LIVE, contract.PREVIOUS)
-        assert make_and_release(own_pipeline, constant_scores, "discover", as_of=AS_OF).success
+        assert make_and_release(own_pipeline, AS_OF, constant_scores, "discover").success
         meta = live_meta(client)
         assert (meta.slates, meta.held["discover"].as_of) == (["for_you", "rediscover"], None)
         with running_api(own_pipeline.redis_url) as api:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from assets.release_gate.bounds import LEAST_NIGHTS, Figures, refusals
+from assets.release_gate.bounds import LEAST_NIGHTS, LEAST_SHADOW_USERS, Figures, refusals
 from assets.release_gate.measures import ALL
 
 AS_OF = date(2026, 6, 20)
@@ -179,3 +179,43 @@ def test_a_slate_without_a_list_is_refused_where_it_had_some_or_many_should_have
     assert set(refused(few, nights(1))) == {"coverage"}
     assert set(refused({**few, ("users_expected", ALL): 20.0})) == {"coverage"}
     assert refused({}, nights(28)) == {}, "nobody is expected to have one"
+
+
+# Lists of two weeks ago made again for 2,000 listeners, a little better than those that were served.
+SHADOW: dict[str, float] = {
+    "shadow_users": 2000,
+    "shadow_days": 15,
+    "shadow_ndcg": 0.402,
+    "shadow_ndcg_then": 0.4,
+    "shadow_delta": 0.002,
+    "shadow_low": -0.004,
+    "shadow_high": 0.008,
+}
+
+
+def losing(delta: float, high: float, **other: float) -> Figures:
+    return figures(**{**SHADOW, "shadow_ndcg": 0.4 + delta, "shadow_delta": delta, "shadow_high": high, **other})
+
+
+def test_what_would_have_served_listeners_much_worse_is_refused_with_both_figures() -> None:
+    assert refused(losing(-0.1, -0.08)) == {
+        "shadow_delta": "NDCG@100 of 2,000 listeners is 0.3000 with lists as of 2026-06-05 by the model and the code of"
+        " these, and 0.4000 with those that they were served: 0.1000 less, at least 0.0800, where 5% is tolerated"
+    }
+    (refusal,) = refusals(AS_OF, losing(-0.1, -0.08), [])
+    assert (refusal.value, refusal.bound) == (-0.1, pytest.approx(-0.02))
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        figures(**SHADOW),
+        losing(-0.019, -0.01),
+        losing(-0.1, 0.001),
+        losing(-0.1, -0.08, shadow_users=LEAST_SHADOW_USERS - 1),
+        figures(shadow_users=0, shadow_days=15),
+    ],
+    ids=["no loss", "less than is tolerated", "may be chance", "few listeners", "nobody"],
+)
+def test_what_would_have_served_them_as_well_is_not_refused(now: Figures) -> None:
+    assert refused(now) == {}

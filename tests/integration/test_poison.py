@@ -36,6 +36,8 @@ from assets.slates import HORIZON_DAYS, Slate
 from tests.folds import labelled_fold
 from warehouse.engine import adbc_connect
 
+pytestmark = pytest.mark.slow
+
 UNTIL = date(2026, 6, 1)
 AS_OF = UNTIL - timedelta(days=7)
 FOLD = AS_OF - timedelta(days=HORIZON_DAYS)
@@ -167,7 +169,6 @@ def test_what_is_made_as_of_a_date_has_not_a_bit_from_that_date_on(build: Callab
     assert after.keys() == before.keys()
 
 
-@pytest.mark.slow
 def test_a_feature_that_looks_ahead_is_caught(build: Callable[[Path], Dbt], tmp_path: Path) -> None:
     project = tmp_path / "dbt_project"
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))

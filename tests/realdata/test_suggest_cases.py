@@ -44,6 +44,7 @@ def listens(mapping: Mapping, path: Path) -> tuple[int, int]:
     return preview.rows_read, preview.listens
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.parametrize(("name", "mapping"), CASES)
 def test_a_suggested_mapping_reads_as_many_rows_as_one_written_by_hand(

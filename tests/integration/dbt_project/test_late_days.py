@@ -19,6 +19,7 @@ MINUTES = [timedelta(minutes=minutes) for minutes in (-70, -40, -25, -8, 0, 6, 2
 TWICE = (("lastfm", timedelta(seconds=-10)), ("spotify", timedelta(seconds=5)))
 
 
+@pytest.mark.slow
 def test_a_late_listen_rewrites_what_it_changes_and_nothing_else(own_sample: Dbt) -> None:
     dbt = own_sample
     day = WORLD.until - timedelta(days=80)

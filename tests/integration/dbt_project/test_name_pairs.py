@@ -8,6 +8,7 @@ import csv
 import re
 from pathlib import Path
 
+import pytest
 from dbt_process import WITHOUT_TESTS, Dbt
 
 from assets.ingest.load import load_files
@@ -29,6 +30,7 @@ NAMES = Tabular(
 )
 
 
+@pytest.mark.slow
 def test_precision_and_recall_are_those_that_the_decision_states(warehouse_url: str, tmp_path: Path) -> None:
     text = re.sub(r"\\u([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), PAIRS.read_text(encoding="utf-8"))
     pairs = list(csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))

@@ -112,6 +112,7 @@ def test_dbt_does_not_build_by_code_that_it_is_not_told_of(own_sample: Dbt, proj
     assert written(own_sample) == before
 
 
+@pytest.mark.slow
 def test_features_are_stale_once_what_they_read_is_built_by_other_code_and_not_before(own_sample: Dbt) -> None:
     code = project_code()
     read = ", ".join(f"'{model}'" for mart in MARTS for model in code.read[f"model.audotics.{mart}"])

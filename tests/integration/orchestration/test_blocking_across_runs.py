@@ -82,6 +82,7 @@ def test_what_a_run_made_and_did_not_live_to_judge_is_not_built_on(runs: Runs) -
     assert runs.make("recommendations").success
 
 
+@pytest.mark.slow
 def test_candidates_are_not_made_of_models_whose_dbt_tests_failed(runs: Runs) -> None:
     (key,) = (
         key

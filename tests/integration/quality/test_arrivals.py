@@ -14,6 +14,7 @@ from quality.observations import Observation, Validation, keep
 from warehouse.engine import create_engine
 from warehouse.roles import Role
 
+pytestmark = pytest.mark.slow
 AS_OF = DAY + timedelta(days=1)
 NOW = datetime(2026, 1, 2, 3, tzinfo=UTC)
 

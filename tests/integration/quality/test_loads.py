@@ -23,6 +23,7 @@ from warehouse.engine import create_engine
 from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 
+pytestmark = pytest.mark.slow
 NEWEST = date(2026, 3, 31)
 HISTORY_DAYS, NIGHTS = 28, 3
 USERS, ARTISTS, LISTENS = 40, 60, 300

@@ -76,6 +76,7 @@ def test_a_home_that_roots_server_user_cannot_reach_is_an_error_naming_the_folde
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers run as another user")
+@pytest.mark.slow
 def test_programs_that_roots_server_user_cannot_reach_are_run_from_a_copy_in_the_home(
     session_folder: Path, fresh_home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

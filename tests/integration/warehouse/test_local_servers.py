@@ -133,6 +133,7 @@ def is_server_under(process: psutil.Process, home: Path) -> bool:
 
 
 @pytest.mark.parametrize("moment", ["postgres/data.new", "postgres/data/postmaster.pid", "redis/redis.conf"])
+@pytest.mark.slow
 def test_a_start_that_is_killed_halfway_is_completed_by_the_next(fresh_home: Settings, moment: str) -> None:
     with subprocess.Popen([sys.executable, "-c", ENSURE, str(fresh_home.home)]) as starter:
         while not (fresh_home.home / moment).exists():

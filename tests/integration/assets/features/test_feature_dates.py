@@ -46,6 +46,7 @@ def held(url: str) -> set[date]:
     return {as_of for (as_of,) in query(url, marts)}
 
 
+@pytest.mark.slow
 def test_a_night_builds_one_date_and_no_date_is_ever_built_twice(warehouse_url: str, owner: Engine) -> None:
     assert run(owner, MONDAY, training=True) == sorted(needed_by(MONDAY, training=True))
     built: dict[date, list[date]] = {}

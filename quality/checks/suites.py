@@ -116,7 +116,8 @@ def _as_check_result(outcome: ValidationOutcome, page: str, accepted: bool) -> d
         if failed
         else f"{len(outcome.outcomes)} expectations hold",
         metadata={
-            "expectations": _expectations(outcome.outcomes),
+            # Dagster shows metadata by name: the failing rows stand before all that was expected.
+            "suite": _expectations(outcome.outcomes),
             "data_docs": dg.MetadataValue.url(f"{load_settings().data_docs_url}/{page}"),
             "evaluated": len(outcome.outcomes),
             "failed": len(failed),

@@ -79,9 +79,13 @@ def never_null(column: str, protects_from: str) -> Expectation:
 def between(what: str, low: float | None, high: float | None) -> str:
     """That something lies between two, in words."""
     if low is not None and low == high:
-        return f"{what} is {low:,.6g}"
-    bounds = [f"{name} {bound:,.6g}" for name, bound in (("at least", low), ("at most", high)) if bound is not None]
+        return f"{what} is {_number(low)}"
+    bounds = [f"{name} {_number(bound)}" for name, bound in (("at least", low), ("at most", high)) if bound is not None]
     return f"{what} is {' and '.join(bounds)}"
+
+
+def _number(bound: float) -> str:
+    return f"{bound:,.0f}" if float(bound).is_integer() else f"{bound:,.6g}"
 
 
 def rows_at_least(least: int, protects_from: str, floor: float | None = None) -> Expectation:

@@ -142,7 +142,7 @@ def test_a_bad_slate_is_refused_and_its_last_lists_stay_while_the_others_go_live
     assert check.metadata[f"refused/{measure} of all"].value
     rows = check.metadata[f"failing/{measure} of all"]
     assert isinstance(rows, dg.TableMetadataValue) and rows.records
-    query = check.metadata[f"query/{measure} of all"].value.removeprefix("```sql\n").removesuffix("\n```")
+    query = check.metadata[f"query/{measure} of all"].value
     assert world.pipeline.query(query)
 
     held = held_lists(world.client)

@@ -1,12 +1,9 @@
 """The files of deploy/ that Prometheus and Grafana read, and the expressions in them."""
 
 import json
-import os
 import re
-import shutil
 from typing import Any
 
-import pytest
 import yaml
 
 from tests.repository import ROOT
@@ -37,14 +34,3 @@ def panels() -> dict[str, list[str]]:
 def metrics_in(expression: str) -> set[str]:
     """The names of the metrics of an expression."""
     return set(re.findall(r"\b(?:audotics|process|python)_[a-z_]+\b", re.sub(r'"[^"]*"', "", expression)))
-
-
-def require(command: str) -> str:
-    """Where a command of Debian's package `prometheus` is; without it a test is skipped, and fails when CI is set."""
-    path = shutil.which(command)
-    if path is None:
-        message = f"no {command} here: install Debian's package prometheus (`make debian` as root)"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return path

@@ -53,7 +53,7 @@ class CertifiedProvider:
 @contextmanager
 def certified_provider(port: int, *keys: SigningKey) -> Iterator[CertifiedProvider]:
     """The provider, signing with the first of the keys."""
-    folder = installed(_SOURCE, "the certified OpenID provider")
+    folder = installed(_SOURCE)
     with tempfile.TemporaryDirectory() as own:
         shown = Path(own) / "keys.json"
         shown.write_text(json.dumps({"keys": [key.private_jwk for key in keys]}))

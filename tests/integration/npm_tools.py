@@ -1,28 +1,24 @@
 """What npm installs for tests, once for each lock file."""
 
 import hashlib
-import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
-import pytest
 from filelock import FileLock
 
+from tests.debian import require
 from tests.repository import ROOT
 
 
-def installed(source: Path, what: str, only: str = "*") -> Path:
+def installed(source: Path, only: str = "*") -> Path:
     """A copy of the files of a folder, with what their lock file names beside them; needs node and npm.
 
     only: the pattern of their names.
     """
-    if not (shutil.which("node") and shutil.which("npm")):
-        missing = f"{what} needs node and npm"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+    require("node", "nodejs")
+    npm = require("npm", "npm")
     files = sorted(path for path in source.glob(only) if path.is_file())
     of = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
     folder = ROOT / ".venv" / f"npm-{source.name}-{of}"
@@ -33,7 +29,7 @@ def installed(source: Path, what: str, only: str = "*") -> Path:
                 made.mkdir()
                 for path in files:
                     shutil.copy(path, made)
-                command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+                command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
                 done = subprocess.run(command, cwd=made, capture_output=True, text=True)
                 assert done.returncode == 0, done.stderr
                 made.rename(folder)

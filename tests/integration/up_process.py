@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,15 @@ def wait_for(url: str, process: subprocess.Popen[str]) -> None:
         except httpx.TransportError:
             time.sleep(0.3)
     pytest.fail(f"{url} did not answer")
+
+
+def until(what: Callable[[], Any], holds: Callable[[Any], bool], seconds: float = 240.0) -> Any:
+    """What is found, as soon as it holds of it."""
+    deadline = time.monotonic() + seconds
+    while not holds(found := what()):
+        assert time.monotonic() < deadline, found
+        time.sleep(1)
+    return found
 
 
 def processes_of(home: Path) -> dict[psutil.Process, str]:

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.prometheus_files import FOLDER, alerts, require
+from tests.debian import require
+from tests.prometheus_files import FOLDER, alerts
 from tests.repository import ROOT
 
 
 def promtool(*arguments: str, folder: Path = FOLDER) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([require("promtool"), *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [require("promtool", "prometheus"), *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
 
 
 def test_prometheus_accepts_its_files_and_each_alert_fires_when_it_should() -> None:

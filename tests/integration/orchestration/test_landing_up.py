@@ -1,21 +1,17 @@
 """What people do in the Dagster UI: drop files into the landing folder of a running platform, and watch."""
 
 import gzip
-import time
-from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import psycopg2
 import pytest
-from up_process import Up, nothing_left, running
+from up_process import Up, nothing_left, running, until
 
 from assets.ingest.sample_world import SampleWorld, generate
 from warehouse.local.servers import status
 from warehouse.settings import Settings
 
-# The sensor looks every 30 s, and asks for what it finds twice.
-SECONDS = 240.0
 WORLD = SampleWorld(until=date(2026, 6, 1), users=60, tracks=200, listens=3_000, days=60)
 ROWS = "uts,artist,track\n" + "".join(f"{1760000000 + 300 * n},Artist {n % 5},Track {n % 9}\n" for n in range(500))
 CHECKS = (
@@ -30,15 +26,6 @@ def check(up: Up) -> dict[str, Any] | None:
     checks = up.query(CHECKS)["assetNodeOrError"]["assetChecksOrError"]["checks"]
     (executed,) = (c["executionForLatestMaterialization"] for c in checks if c["name"] == "landed_files_loaded")
     return executed and executed["evaluation"]
-
-
-def until(what: Callable[[], Any], holds: Callable[[Any], bool]) -> Any:
-    """What is found, as soon as it holds of it."""
-    deadline = time.monotonic() + SECONDS
-    while not holds(found := what()):
-        assert time.monotonic() < deadline, found
-        time.sleep(1)
-    return found
 
 
 def runs(up: Up) -> list[tuple[str, str]]:
@@ -73,6 +60,7 @@ def test_of_three_files_two_load_and_the_broken_one_is_set_aside_until_it_is_rep
         whole = gzip.compress(ROWS.encode())
         broken = folder / "broken.csv.gz"
         broken.write_bytes(whole[:-20])
+        # The sensor looks every 30 s, and asks for what it finds twice.
         red = until(lambda: check(up), lambda found: found is not None and "broken.csv.gz" in found["description"])
         assert (red["success"], red["severity"]) == (False, "ERROR")
         assert f"1 file has a fault: {broken} is damaged" in red["description"]

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.own_redis, pytest.mark.slow]
 
 @pytest.fixture
 def tools() -> Path:
-    return installed(ROOT / "tests" / "integration" / "openapi", "Redocly's linter")
+    return installed(ROOT / "tests" / "integration" / "openapi")
 
 
 def test_redocly_finds_neither_errors_nor_warnings(api: httpx.Client, tools: Path, tmp_path: Path) -> None:

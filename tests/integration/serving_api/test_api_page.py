@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from listed_release import listed_release
 from redis import Redis
 
 from assets.publish.release import publish
+from tests.debian import require
 from tests.repository import ROOT
 
 pytestmark = pytest.mark.slow
@@ -76,9 +76,7 @@ def require_shown(shown: Any, answered: Any, where: str = "") -> None:
 @pytest.fixture(scope="module")
 def environment(module_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The API with what the page says an operator has done, and the variables that the page names."""
-    if not shutil.which("curl"):
-        assert not os.environ.get("CI"), "the examples of docs/api.md need curl"
-        pytest.skip("the examples of docs/api.md need curl")
+    require("curl", "curl")
     home = tmp_path_factory.mktemp("curl")
     (home / ".curlrc").write_text('silent\nwrite-out = "%{stderr}%{http_code}\\n"\n')
     with Redis.from_url(module_redis_url) as client:

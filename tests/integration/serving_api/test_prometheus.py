@@ -16,7 +16,8 @@ from api_client import recommendations, running_redis
 from api_process import api_process
 
 from serving_api.observe.causes import KINDS
-from tests.prometheus_files import DASHBOARD, FOLDER, alerts, metrics_in, panels, require
+from tests.debian import require
+from tests.prometheus_files import DASHBOARD, FOLDER, alerts, metrics_in, panels
 from tests.repository import ROOT
 from warehouse.local.server import any_free_port
 
@@ -60,7 +61,7 @@ def prometheus(target: str, folder: Path) -> Iterator[httpx.Client]:
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     port = any_free_port()
     command = [
-        require("prometheus"),
+        require("prometheus", "prometheus"),
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",
@@ -96,7 +97,7 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 
 @pytest.mark.slow
 def test_prometheus_evaluates_every_rule_and_panel_of_the_running_api(tmp_path: Path) -> None:
-    require("prometheus")
+    require("prometheus", "prometheus")
     with running_redis() as (redis, url), api_process(url, tmp_path) as api:
         target = api.url.removeprefix("http://")
         with prometheus(target, tmp_path) as scraper, httpx.Client(base_url=api.url) as client:

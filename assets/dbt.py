@@ -38,6 +38,7 @@ from assets.dbt_project import (
 )
 from assets.partitions import NIGHTLY
 from assets.source_freshness import HOUR, SourceAge, WatchedSource, said_of_stale, source_ages, watched_sources
+from quality.checks.tables import Row, table_of
 from quality.checks.upstream import stop_on_failed_checks
 from warehouse.engine import MODELS_LOCK, create_engine, exclusive
 from warehouse.locks import HeldLock
@@ -129,24 +130,20 @@ def build(
 
 def _duplicates_by_source(connection: Connection) -> dict[str, Any]:
     """As metadata of the model that keeps them."""
-    columns = {"day": "string", "source": "string", "listens": "int", "duplicates": "int", "rate": "float"}
     found = duplicates.duplicate_rates(connection)
-    records = [
-        dg.TableRecord(
-            {
-                "day": f"{each.day}",
-                "source": each.source,
-                "listens": each.listens,
-                "duplicates": each.duplicates,
-                "rate": round(each.rate, 4),
-            }
-        )
+    rows: list[Row] = [
+        {
+            "day": f"{each.day}",
+            "source": each.source,
+            "listens": each.listens,
+            "duplicates": each.duplicates,
+            "rate": round(each.rate, 4),
+        }
         for each in found
     ]
-    schema = dg.TableSchema(columns=[dg.TableColumn(name, kind) for name, kind in columns.items()])
     listens = sum(each.listens for each in found)
     return {
-        f"duplicates_by_source_of_{duplicates.DAYS_SHOWN}_days": dg.MetadataValue.table(records, schema),
+        f"duplicates_by_source_of_{duplicates.DAYS_SHOWN}_days": table_of(rows),
         "duplicate_rate": sum(each.duplicates for each in found) / listens if listens else 0.0,
     }
 
@@ -234,32 +231,22 @@ def sources_check(context: dg.AssetCheckExecutionContext, warehouse: PostgresRes
     with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
         ages = source_ages(connection, _sources(), now, as_of)
     stale = said_of_stale(ages)
-    columns = {
-        "source": "string",
-        "last_written": "string",
-        "hours": "float",
-        "at_most_hours": "float",
-        "stale": "bool",
-    }
-    schema = dg.TableSchema([dg.TableColumn(name, kind) for name, kind in columns.items()])
     return dg.AssetCheckResult(
         passed=not stale,
         severity=dg.AssetCheckSeverity.WARN,
         description="; ".join(stale) or f"{len(ages)} sources are as fresh as they should be",
         metadata={
-            "sources": dg.MetadataValue.table([_record(each) for each in ages], schema),
+            "sources": table_of([_row(each) for each in ages]),
             "stale": sum(each.stale for each in ages),
         },
     )
 
 
-def _record(age: SourceAge) -> dg.TableRecord:
-    return dg.TableRecord(
-        {
-            "source": age.source.name,
-            "last_written": "never" if age.last_written is None else f"{age.last_written:%F %H:%M} UTC",
-            "hours": None if age.age is None else round(age.age / HOUR, 1),
-            "at_most_hours": age.source.at_most / HOUR,
-            "stale": age.stale,
-        }
-    )
+def _row(age: SourceAge) -> Row:
+    return {
+        "source": age.source.name,
+        "last_written": "never" if age.last_written is None else f"{age.last_written:%F %H:%M} UTC",
+        "hours": None if age.age is None else round(age.age / HOUR, 1),
+        "at_most_hours": age.source.at_most / HOUR,
+        "stale": age.stale,
+    }

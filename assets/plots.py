@@ -1,4 +1,4 @@
-"""Tables and small plots for asset metadata, where people would rather look than read."""
+"""Small plots for asset metadata, where people would rather look than read."""
 
 import base64
 import io
@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-import dagster as dg
 import numpy as np
 
 from assets.markdown import as_is
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Row = dict[str, str | int | float | bool | None]
 _BAR = "#3b6ea5"
 _MARKED = "#d1603d"
 # More labels than that would overlap.
@@ -127,13 +125,3 @@ def _markdown(figure: "Figure", title: str) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90)
     return f"![{as_is(title)}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})"
-
-
-def table_of(rows: Sequence[Row]) -> dg.MetadataValue:
-    """A table of rows that all have the names of the first, each of one kind or null; without rows an empty one."""
-    kinds = {str: "string", int: "int", float: "float", bool: "bool"}
-    columns = []
-    for name in rows[0] if rows else ():
-        found = (row[name] for row in rows if row[name] is not None)
-        columns.append(dg.TableColumn(name, kinds[type(next(found, 0.0))]))
-    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows], dg.TableSchema(columns=columns))

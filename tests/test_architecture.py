@@ -45,7 +45,7 @@ def may_import_dagster(path: Path) -> bool:
     return (
         relative.startswith(("orchestration/", "quality/checks/"))
         or (relative.startswith("assets/") and path.name == "assets.py")
-        or relative in {"assets/dbt.py", "assets/partitions.py", "assets/plots.py", "warehouse/resource.py"}
+        or relative in {"assets/dbt.py", "assets/partitions.py", "warehouse/resource.py"}
     )
 
 

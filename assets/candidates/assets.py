@@ -17,7 +17,7 @@ from assets.listens import USERS_PER_BATCH, read_listens, require_listens_before
 from assets.partitions import AS_OF_PARTITIONS, NIGHTLY, ONE_DATE_PER_RUN, OWNERS, Materialized
 from assets.slates import Slate
 from assets.staleness import code_digest
-from quality.checks.suites import judge
+from quality.checks.suites import build_lake_check
 from quality.checks.upstream import stop_on_failed_checks
 from quality.suites import lake as lake_suites
 from warehouse.engine import adbc_reader, create_engine
@@ -91,20 +91,6 @@ def _write(lake: Lake, as_of: date, sources: Sources, anchors: Anchors) -> dict[
     return rows
 
 
-@dg.asset_check(
-    asset=candidates,
-    name="candidates_suite",
-    blocking=True,
-    partitions_def=AS_OF_PARTITIONS,
-    description=lake_suites.candidates.__doc__,
+candidates_check = build_lake_check(
+    lake_suites.candidates, lambda _, as_of: {slate: candidates_path(as_of, slate) for slate in Slate}, AS_OF_PARTITIONS
 )
-def candidates_check(
-    context: dg.AssetCheckExecutionContext, warehouse: PostgresResource, lake: LakeResource
-) -> dg.AssetCheckResult:
-    """Sum up the candidates in the lake, and validate the sums."""
-    as_of = date.fromisoformat(context.op_execution_context.partition_key)
-    profiles = {
-        str(slate): lake_suites.profile(lake.open().read_parquet(candidates_path(as_of, slate), made_by="candidates"))
-        for slate in Slate
-    }
-    return judge(context, warehouse, lake_suites.candidates(profiles), Role.SERVICE)

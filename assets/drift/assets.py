@@ -19,6 +19,7 @@ from assets.features.dates import MARTS
 from assets.partitions import AS_OF_PARTITIONS
 from assets.ranker.training import RankerConfig
 from quality.checks.accepted import is_accepted
+from quality.checks.tables import Row, table_of
 from quality.column_drift import History, history_of
 from quality.observations import ALL, Observation, Validation, blocks, keep, past
 from warehouse.engine import adbc_reader, create_engine
@@ -170,14 +171,14 @@ def check_result(
 def _tables(observations: Sequence[Observation], failed: Sequence[Observation]) -> dict[str, Any]:
     tables: dict[str, Any] = {}
     if failed:
-        tables["out_of_bounds"] = plots.table_of([_row(each) for each in failed])
+        tables["out_of_bounds"] = table_of([_row(each) for each in failed])
     segments = [each for each in observations if each.segment != ALL]
     if segments:
-        tables["segments"] = plots.table_of([_row(each) for each in segments])
+        tables["segments"] = table_of([_row(each) for each in segments])
     return tables
 
 
-def _row(each: Observation) -> plots.Row:
+def _row(each: Observation) -> Row:
     return {
         "metric": each.metric,
         "segment": each.segment,

@@ -12,9 +12,9 @@ from assets.candidates.registry import sources_off
 from assets.evaluation.store import RANKER, evaluate_recommendations, read_evaluation, store_evaluation
 from assets.evaluation.tables import candidate_recall_rows, list_rows, metric_rows, segment_rows
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
-from assets.plots import table_of
 from assets.recommendations.assets import recommendations
 from assets.staleness import code_digest
+from quality.checks.tables import table_of
 from quality.checks.upstream import stop_on_failed_checks
 from warehouse.engine import adbc_reader, create_engine
 from warehouse.resource import PostgresResource

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from assets.plots import Row
+from quality.checks.tables import Row
 
 _DIGITS = 4
 

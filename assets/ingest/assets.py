@@ -13,6 +13,7 @@ from assets.ingest.landing_ledger import Noted
 from assets.ingest.records import LoadReport
 from assets.ingest.rejected import expire_rejects
 from assets.partitions import OWNERS, Materialized
+from quality.checks.tables import table_of
 from warehouse.engine import create_engine
 from warehouse.errors import AudoticsError
 from warehouse.resource import PostgresResource
@@ -92,9 +93,7 @@ def _why_not(faults: list[Noted]) -> str:
 
 
 def _not_loaded(faults: list[Noted]) -> dg.TableMetadataValue:
-    records = [dg.TableRecord({"file": each.path, "reason": str(each.fault)}) for each in faults]
-    schema = dg.TableSchema(columns=[dg.TableColumn("file", "string"), dg.TableColumn("reason", "string")])
-    return dg.MetadataValue.table(records, schema)
+    return table_of([{"file": each.path, "reason": str(each.fault)} for each in faults], ("file", "reason"))
 
 
 def _listens_per_day(connection: Connection) -> str:
@@ -110,18 +109,6 @@ def _listens_per_day(connection: Connection) -> str:
 
 
 def _files(reports: list[LoadReport]) -> dg.TableMetadataValue:
-    names = ("rows_read", "rows_loaded", "rows_rejected", "rows_duplicate", "rows_left_out")
-    columns = [dg.TableColumn("file", "string"), dg.TableColumn("format", "string")]
-    columns += [dg.TableColumn(name, "int") for name in names] + [dg.TableColumn("already_loaded", "bool")]
-    records = [
-        dg.TableRecord(
-            {
-                "file": report.file,
-                "format": report.format,
-                **{name: getattr(report, name) for name in names},
-                "already_loaded": report.already_loaded,
-            }
-        )
-        for report in reports
-    ]
-    return dg.MetadataValue.table(records, dg.TableSchema(columns=columns))
+    counts = ("rows_read", "rows_loaded", "rows_rejected", "rows_duplicate", "rows_left_out")
+    names = ("file", "format", *counts, "already_loaded")
+    return table_of([{name: getattr(report, name) for name in names} for report in reports], names)

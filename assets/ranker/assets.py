@@ -9,7 +9,6 @@ from assets.candidates.pool import SourcesConfig
 from assets.features.assets import FEATURE_KEYS
 from assets.features.version import features_version
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, WEEKLY, Materialized
-from assets.plots import Row, table_of
 from assets.ranker.card import page
 from assets.ranker.challenge import Outcome, challenge
 from assets.ranker.promotion import PromotionConfig
@@ -18,7 +17,8 @@ from assets.ranker.training_config import read_training_config
 from assets.ranker.training_set import newest_folds, update_training_set
 from assets.slates import HORIZON_DAYS, Slate
 from assets.staleness import code_digest
-from quality.checks.suites import judge
+from quality.checks.suites import build_lake_check
+from quality.checks.tables import Row, table_of
 from quality.checks.upstream import stop_on_failed_checks
 from quality.suites import lake as lake_suites
 from warehouse.engine import MODELS_LOCK, adbc_reader, create_engine, exclusive
@@ -74,23 +74,9 @@ def training_set(context: dg.AssetExecutionContext, warehouse: PostgresResource,
     )
 
 
-@dg.asset_check(
-    asset=training_set,
-    name="training_set_suite",
-    blocking=True,
-    partitions_def=AS_OF_PARTITIONS,
-    description=lake_suites.training_set.__doc__,
+training_set_check = build_lake_check(
+    lake_suites.training_set, lambda lake, as_of: newest_folds(lake, as_of, RankerConfig()), AS_OF_PARTITIONS
 )
-def training_set_check(
-    context: dg.AssetCheckExecutionContext, warehouse: PostgresResource, lake: LakeResource
-) -> dg.AssetCheckResult:
-    """Sum up the newest fold in the lake, and validate the sums."""
-    as_of, store = date.fromisoformat(context.op_execution_context.partition_key), lake.open()
-    profiles = {
-        str(slate): lake_suites.profile(store.read_parquet(path, made_by="training_set"))
-        for slate, path in newest_folds(store, as_of, RankerConfig()).items()
-    }
-    return judge(context, warehouse, lake_suites.training_set(profiles), Role.SERVICE)
 
 
 @dg.asset(

@@ -18,6 +18,7 @@ from assets.release_gate.shadow import Shadow, comparable_dates, measure_shadow,
 from assets.release_gate.verdicts import judge, last_good
 from assets.slates import Slate
 from quality.checks.evidence import evidence
+from quality.checks.tables import Row, table_of
 from quality.failing import first_rows
 from warehouse.engine import adbc_reader, create_engine
 from warehouse.lake import Lake
@@ -134,13 +135,12 @@ def _said(found: _Found, blocks: bool) -> str:
 
 def _figures(figures: Sequence[Measured]) -> dict[str, Any]:
     """Each figure by itself, which Dagster plots over dates, and those of segments in a table."""
-    columns = [dg.TableColumn("measure"), dg.TableColumn("segment"), dg.TableColumn("value", "float")]
-    records = [
-        dg.TableRecord({"measure": each.measure, "segment": each.segment, "value": each.value})
+    rows: list[Row] = [
+        {"measure": each.measure, "segment": each.segment, "value": each.value}
         for each in figures
         if each.segment != ALL
     ]
-    table = {"segments": dg.MetadataValue.table(records, dg.TableSchema(columns))} if records else {}
+    table = {"segments": table_of(rows)} if rows else {}
     return {each.measure: each.value for each in figures if each.segment == ALL} | table
 
 

@@ -7,12 +7,12 @@ import dagster as dg
 from assets.features.assets import FEATURE_KEYS
 from assets.features.version import features_version
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
-from assets.plots import Row, table_of
 from assets.recommendations.store import code_of_lists
 from assets.replay.comparison import SlateComparison, compare, note_changes
 from assets.replay.lists import models_to_replay, replay
 from assets.slates import Slate
 from assets.staleness import code_digest
+from quality.checks.tables import Row, table_of
 from quality.checks.upstream import stop_on_failed_checks
 from warehouse.engine import adbc_reader, create_engine
 from warehouse.resource import LakeResource, PostgresResource

@@ -11,7 +11,6 @@ from assets import plots
 from assets.candidates.pool import SourcesConfig
 from assets.features.version import features_version
 from assets.partitions import AS_OF_PARTITIONS, ONE_DATE_PER_RUN, OWNERS, Materialized
-from assets.plots import Row, table_of
 from assets.ranker.training import RankerConfig
 from assets.ranker.training_set import load_folds, stored_holdouts, update_training_set
 from assets.search.search import search
@@ -20,6 +19,7 @@ from assets.search.trial import SearchConfig, Trial
 from assets.search.validation import read_validation
 from assets.slates import Slate
 from assets.staleness import code_digest
+from quality.checks.tables import Row, table_of
 from quality.checks.upstream import stop_on_failed_checks
 from warehouse.engine import MODELS_LOCK, adbc_reader, create_engine, exclusive
 from warehouse.errors import AudoticsError

@@ -11,6 +11,7 @@ from assets.similar.lists import most_heard, named_examples, public_history, rea
 from assets.similar.sources import Item, SimilarConfig
 from assets.similar.store import replace_similar
 from assets.staleness import code_digest
+from quality.checks.tables import Row, table_of
 from quality.checks.upstream import stop_on_failed_checks
 from warehouse.engine import adbc_connect, adbc_reader, create_engine
 from warehouse.resource import PostgresResource
@@ -69,13 +70,11 @@ def _materialise(warehouse: PostgresResource, item: Item, as_of: date) -> Materi
     if history:
         with create_engine(warehouse.url, Role.SERVICE).connect() as connection:
             examples = named_examples(connection, item, as_of, most_heard(history, _EXAMPLES))
-    columns = [dg.TableColumn(str(item), "string"), dg.TableColumn("most_like_it", "string")]
-    records = [dg.TableRecord({str(item): name, "most_like_it": similar}) for name, similar in examples]
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": rows,
             f"{item}s": len(history.tracks) if history else 0,
-            "most_heard": dg.MetadataValue.table(records, dg.TableSchema(columns=columns)),
+            "most_heard": table_of([{str(item): name, "most_like_it": similar} for name, similar in examples]),
         }
     )
 
@@ -100,18 +99,15 @@ def similarity_evaluations(context: dg.AssetExecutionContext, warehouse: Postgre
         results = evaluate_similar(connection, as_of, SimilarConfig())
     with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
         stored = store_evaluation(connection, as_of, results)
-    columns = [dg.TableColumn("item", "string"), dg.TableColumn("model", "string")]
-    columns += [dg.TableColumn(metric, "float") for metric in METRICS]
-    records = []
+    rows: list[Row] = []
     metadata: dict[str, dg.MetadataValue] = {}
     for item, result in results.items():
         means = {model: {metric: result.mean(model, metric) for metric in METRICS} for model in result.per_user}
-        records += [
-            dg.TableRecord({"item": str(item), "model": model, **{m: round(v, 4) for m, v in values.items()}})
+        rows += [
+            {"item": str(item), "model": model, **{m: round(v, 4) for m, v in values.items()}}
             for model, values in means.items()
         ]
         metadata[f"{item}/users"] = dg.MetadataValue.int(result.users)
         metadata[f"{item}/occurrences"] = dg.MetadataValue.int(result.occurrences)
         metadata |= {f"{item}/{metric}": dg.MetadataValue.float(value) for metric, value in means[SIMILAR].items()}
-    table = dg.MetadataValue.table(records, dg.TableSchema(columns=columns))
-    return dg.MaterializeResult(metadata={"dagster/row_count": stored, "evaluation": table, **metadata})
+    return dg.MaterializeResult(metadata={"dagster/row_count": stored, "evaluation": table_of(rows), **metadata})

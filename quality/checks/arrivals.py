@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from quality.arrivals import Arrival, judge_day, why_not_blocked, why_not_judged
 from quality.checks.accepted import is_accepted
 from quality.checks.evidence import evidence
+from quality.checks.tables import Row, table_of
 from quality.checks.upstream import last_verdict
 from quality.days import CHECK_NAME, LEARNED_DAYS, Days, countries, is_of_old_date, is_over, read_days
 from quality.failing import first_rows
@@ -179,22 +180,18 @@ def observations(judged: Judged) -> list[Observation]:
 
 def _figures(judged: Sequence[Judged]) -> dict[str, Any]:
     """Those of all sources by themselves, which Dagster plots over dates, and all of them in a table."""
-    columns = {"source": "string", "day": "string", "figure": "string", "value": "float", "least": "float"}
-    columns |= {"most": "float", "odd": "bool", "blocks": "bool", "on_holiday": "float"}
-    records = [
-        dg.TableRecord(
-            {
-                "source": each.days.segment.removeprefix("source: "),
-                "day": f"{each.days.last}",
-                "figure": arrival.figure,
-                "value": arrival.value,
-                "least": arrival.low,
-                "most": arrival.high,
-                "odd": arrival.odd,
-                "blocks": arrival.blocks and each.harmless is None,
-                "on_holiday": each.on_holiday,
-            }
-        )
+    rows: list[Row] = [
+        {
+            "source": each.days.segment.removeprefix("source: "),
+            "day": f"{each.days.last}",
+            "figure": arrival.figure,
+            "value": arrival.value,
+            "least": arrival.low,
+            "most": arrival.high,
+            "odd": arrival.odd,
+            "blocks": arrival.blocks and each.harmless is None,
+            "on_holiday": each.on_holiday,
+        }
         for each in judged
         for arrival in each.arrivals
     ]
@@ -205,8 +202,7 @@ def _figures(judged: Sequence[Judged]) -> dict[str, Any]:
         for arrival in each.arrivals
         for name, value in (("", arrival.value), ("/least", arrival.low), ("/most", arrival.high))
     }
-    schema = dg.TableSchema(columns=[dg.TableColumn(name, kind) for name, kind in columns.items()])
-    return whole | {"figures": dg.MetadataValue.table(records, schema)}
+    return whole | {"figures": table_of(rows)}
 
 
 def _evidence(connection: Connection, judged: Sequence[Judged]) -> dict[str, Any]:

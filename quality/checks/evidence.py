@@ -5,21 +5,16 @@ from typing import Any
 
 import dagster as dg
 
+from quality.checks.tables import table_of
+
 
 def evidence(name: str, query: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """`failing/` with the name: the first rows; `query/` with it: the query of all, which somebody can paste."""
     return {
-        f"failing/{name}": _as_table(rows),
+        f"failing/{name}": table_of([{column: _shown(value) for column, value in row.items()} for row in rows]),
         # Markdown of this length would be behind a click.
         f"query/{name}": dg.MetadataValue.text(query),
     }
-
-
-def _as_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
-    """Rows of a query as Dagster shows them."""
-    names = list(rows[0]) if rows else []
-    records = [dg.TableRecord({name: _shown(row[name]) for name in names}) for row in rows]
-    return dg.MetadataValue.table(records, dg.TableSchema([dg.TableColumn(name) for name in names]))
 
 
 def _shown(value: Any) -> str:

@@ -3,6 +3,7 @@
 import dagster as dg
 from sqlalchemy import text
 
+from quality.checks.tables import table_of
 from warehouse.engine import create_engine
 from warehouse.resource import PostgresResource
 from warehouse.roles import Role
@@ -23,16 +24,13 @@ def landed_files_check(warehouse: PostgresResource) -> dg.AssetCheckResult:
         return dg.AssetCheckResult(
             passed=True, description="everything that has landed is loaded", metadata={"not_loaded": 0}
         )
-    kinds = {"file": "string", "reason": "string", "set_aside": "bool", "tries": "int", "since": "string"}
-    columns = [dg.TableColumn(name, kind) for name, kind in kinds.items()]
-    records = [dg.TableRecord({name: getattr(row, name) for name in kinds}) for row in faulty[:_FAULTY_SHOWN]]
     first = "; ".join(about(row.file, row.reason) for row in faulty[:_FAULTY_NAMED])
     more = f"; and {len(faulty) - _FAULTY_NAMED:,} more" if len(faulty) > _FAULTY_NAMED else ""
     return dg.AssetCheckResult(
         passed=False,
         severity=dg.AssetCheckSeverity.ERROR,
         description=f"{counted(len(faulty), 'file', ('has a fault', 'have a fault'))}: {first}{more}",
-        metadata={"files": dg.MetadataValue.table(records, dg.TableSchema(columns)), "not_loaded": len(faulty)},
+        metadata={"files": table_of([dict(row._mapping) for row in faulty[:_FAULTY_SHOWN]]), "not_loaded": len(faulty)},
     )
 
 

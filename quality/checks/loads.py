@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from quality.checks.accepted import is_accepted
 from quality.checks.evidence import evidence
+from quality.checks.tables import Row, table_of
 from quality.failing import first_rows
 from quality.load_faults import LoadFigure, judge_loads
 from quality.load_verdicts import CHECK_NAME, NEWEST, Verdicts, as_refused, read_verdicts, segment_of
@@ -111,28 +112,23 @@ def _observation(figure: LoadFigure) -> Observation:
 
 
 def _figures(figures: Sequence[LoadFigure]) -> dict[str, Any]:
-    columns = {"file_id": "int", "path": "string", "figure": "string", "value": "float", "told_above": "float"}
-    columns |= {"blocks_above": "float", "odd": "bool", "blocks": "bool"}
-    records = [
-        dg.TableRecord(
-            {
-                "file_id": each.load.file_id,
-                "path": each.load.path,
-                "figure": each.figure,
-                "value": each.value,
-                "told_above": each.told,
-                "blocks_above": each.most,
-                "odd": each.odd,
-                "blocks": each.blocks,
-            }
-        )
+    rows: list[Row] = [
+        {
+            "file_id": each.load.file_id,
+            "path": each.load.path,
+            "figure": each.figure,
+            "value": each.value,
+            "told_above": each.told,
+            "blocks_above": each.most,
+            "odd": each.odd,
+            "blocks": each.blocks,
+        }
         for each in sorted(figures, key=lambda figure: not figure.odd)[:_FILES_SHOWN]
     ]
-    schema = dg.TableSchema(columns=[dg.TableColumn(name, kind) for name, kind in columns.items()])
     return {
         "files": len({each.load.file_id for each in figures}),
         "odd": sum(each.odd for each in figures),
-        "figures": dg.MetadataValue.table(records, schema),
+        "figures": table_of(rows),
     }
 
 

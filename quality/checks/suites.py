@@ -1,21 +1,25 @@
 """The suites as blocking asset checks: a failing one stops everything downstream in the run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from quality.bands import LEARNED_DAYS
 from quality.checks.accepted import is_accepted
 from quality.checks.evidence import evidence
+from quality.checks.tables import table_of
 from quality.data_docs import write_page
 from quality.observations import Validation, blocks, keep, past
 from quality.suites import core, features, lists, raw
+from quality.suites.lake import profile
 from quality.suites.suite import Suite
 from quality.validate import ExpectationOutcome, ValidationOutcome, validate
 from warehouse.engine import create_engine
-from warehouse.resource import PostgresResource
+from warehouse.lake import Lake
+from warehouse.resource import LakeResource, PostgresResource
 from warehouse.roles import Role
 from warehouse.settings import load_settings
 
@@ -74,6 +78,36 @@ def _dated_check(
     def check(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
         as_of = date.fromisoformat(context.op_execution_context.partition_key)
         return judge(context, warehouse, build_suite(as_of), Role.SERVICE)
+
+    return check
+
+
+def build_lake_check(
+    build_suite: Callable[[Mapping[str, pd.DataFrame]], Suite],
+    files: Callable[[Lake, date], Mapping[Any, str]],
+    partitions: dg.PartitionsDefinition,
+) -> dg.AssetChecksDefinition:
+    """A blocking check of the Parquet files of an asset that has the name of its suite, on sums of their columns.
+
+    files: of a date, by slate.
+    """
+    asset = build_suite.__name__
+
+    @dg.asset_check(
+        asset=asset,
+        name=f"{asset}_suite",
+        blocking=True,
+        partitions_def=partitions,
+        description=build_suite.__doc__,
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext, warehouse: PostgresResource, lake: LakeResource
+    ) -> dg.AssetCheckResult:
+        as_of, store = date.fromisoformat(context.op_execution_context.partition_key), lake.open()
+        profiles = {
+            str(slate): profile(store.read_parquet(path, made_by=asset)) for slate, path in files(store, as_of).items()
+        }
+        return judge(context, warehouse, build_suite(profiles), Role.SERVICE)
 
     return check
 
@@ -137,10 +171,8 @@ def _figures(outcomes: Sequence[ExpectationOutcome]) -> list[tuple[ExpectationOu
 
 
 def _expectations(outcomes: Sequence[ExpectationOutcome]) -> dg.TableMetadataValue:
-    names = ("expectation", "passed", "observed", "severity", "protects_from")
-    schema = dg.TableSchema([dg.TableColumn(name, "bool" if name == "passed" else "string") for name in names])
-    records = [
-        dg.TableRecord(
+    return table_of(
+        [
             {
                 "expectation": each.observation.expectation,
                 "passed": each.observation.passed,
@@ -148,10 +180,9 @@ def _expectations(outcomes: Sequence[ExpectationOutcome]) -> dg.TableMetadataVal
                 "severity": each.observation.severity,
                 "protects_from": each.protects_from,
             }
-        )
-        for each in outcomes
-    ]
-    return dg.MetadataValue.table(records, schema)
+            for each in outcomes
+        ]
+    )
 
 
 def _evidence(outcome: ExpectationOutcome) -> dict[str, Any]:

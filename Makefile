@@ -14,10 +14,10 @@ CODE := warehouse serving_api quality assets orchestration tests benchmarks
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-slow faults coverage up down debian lint format bench docs client lock clean
+.PHONY: help setup demo test test-unit test-slow faults fault-catalogue coverage up down debian lint format bench docs client lock clean
 
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 11
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 setup: $(DEV)  ## Create .venv with all pinned dependencies: those of running, of tests and linters, and mf
 
@@ -63,6 +63,9 @@ test-slow: $(DEV)  ## Kills, nights in a row, long histories and other proofs th
 
 faults: $(DEV)  ## What clients of the read API see while releases, Redis and callers go wrong, in two minutes
 	PYTHONPATH=tests/integration $(BIN)/python -m faults
+
+fault-catalogue: $(DEV)  ## Plant each fault of the catalogue in a whole night; print which gate stopped it, in which words
+	$(BIN)/pytest tests/integration/quality/test_planted_nights.py
 
 coverage: $(DEV)  ## How much of the code all tests run, by folder; processes that they start count
 	$(BIN)/coverage erase

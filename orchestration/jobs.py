@@ -8,14 +8,14 @@ import dagster as dg
 from assets.evaluation.store import dates_to_evaluate
 from assets.similar.evaluation_store import date_to_evaluate
 from assets.slates import HORIZON_DAYS
-from quality.days import CHECK_NAME as NEWEST_DAY
+from quality.checks import newest_day
 from warehouse.engine import create_engine
 from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 
 BLOCKS = dg.AssetSelection.assets("blocks_in_redis")
 # A landing has no date, so no day is its newest.
-OF_NEWEST_DAY = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey(["raw", "listens"]), NEWEST_DAY))
+OF_NEWEST_DAY = dg.AssetSelection.checks(newest_day.KEY)
 LANDING = (dg.AssetSelection.groups("raw") | BLOCKS) - OF_NEWEST_DAY
 INGEST = dg.AssetSelection.groups("raw", "staging", "snapshots", "intermediate", "core", "analytics")
 FEATURES = dg.AssetSelection.groups("features")

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 from dagster import DagsterEventType
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 
 from orchestration.interrupts import taken_interrupts, uninterrupted_helpers
 from orchestration.memory import MemorySampler
 from warehouse.errors import AudoticsError, InterruptedByUserError
+from warehouse.wording import counted
 
 _POLL_SECONDS = 1.0
 # The reason that Dagster gives for the end of a run by a signal that nobody sent through Dagster.
@@ -197,15 +199,20 @@ def _failure(job_name: str, as_of: date, result: dg.ExecuteInProcessResult) -> s
     if not failures:
         return f"{job_name} as of {as_of} failed before its first step"
     checks = [
-        f"{event.asset_check_evaluation_data.check_name}: {event.asset_check_evaluation_data.description}"
-        for event in result.all_events
-        if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION
-        and not event.asset_check_evaluation_data.passed
-        and event.asset_check_evaluation_data.blocking
+        f"{check.check_name}: {check.description or _failing_rows(check)}"
+        for check in result.get_asset_check_evaluations()
+        # One that blocks and only warned has stopped nothing.
+        if check.blocking and not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
     ]
     step, reason, _ = max(failures, key=lambda failure: failure[2])
     because = f"blocked by {'; '.join(checks)}" if checks else reason
     return f"{job_name} as of {as_of} failed in {step}: {because}"
+
+
+def _failing_rows(check: AssetCheckEvaluation) -> str:
+    """What there is to say of a test of dbt, which has no words of its own."""
+    rows = check.metadata.get("dagster_dbt/failed_row_count")
+    return "it failed" if rows is None else counted(cast(int, rows.value), "failing row")
 
 
 def _interrupted(result: dg.ExecuteInProcessResult) -> bool:

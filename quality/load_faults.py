@@ -150,9 +150,10 @@ def _cut(loads: Loads, load: Load) -> Iterator[LoadFigure]:
 
 def _tops(loads: Loads, load: Load) -> Iterator[LoadFigure]:
     content = loads.contents.get(load.file_id)
-    usual = loads.usual.get(content.source) if content else None
-    if content is None or usual is None or usual.days < LEAST_DAYS:
+    known = _known_best(loads, content) if content else None
+    if content is None or known is None:
         return
+    usual, of_other = loads.usual[known], "" if known == content.source else f" of {known}"
     for kind, top in content.tops.items():
         middle = usual.tops.get(kind, Top(-1, 0.0, 0.0))
         yield LoadFigure(
@@ -163,7 +164,7 @@ def _tops(loads: Loads, load: Load) -> Iterator[LoadFigure]:
             most=_most_of_one(MOST_OF_ONE, top, middle),
             learned=True,
             said=f"{top.of_listens:.0%} of its listens, by {top.of_listeners:.0%} of its listeners, are of one {kind},"
-            f" where {middle.of_listens:.1%} by {middle.of_listeners:.1%} are usual in {USUAL_DAYS} days",
+            f" where {middle.of_listens:.1%} by {middle.of_listeners:.1%} are usual in {USUAL_DAYS} days{of_other}",
             rows=f"select line, track_id, title, {kind}_key from raw.track_mentions inner join"
             f" (select track_key, track_id from raw.tracks) as tracks using (track_key)"
             f" where file_id = {load.file_id} and {kind}_key = {top.key} order by line",
@@ -217,6 +218,12 @@ def _nameless(loads: Loads, load: Load) -> Iterator[LoadFigure]:
         f" where file_id = {load.file_id} and (title is null or artist_key is null) order by line",
         matters=_matters(loads, load.rows_loaded),
     )
+
+
+def _known_best(loads: Loads, content: Content) -> str | None:
+    """The source that says what is usual: the file's own or, while that is new, the one with most listens a day."""
+    known = {source: usual.listens for source, usual in loads.usual.items() if usual.days >= LEAST_DAYS}
+    return content.source if content.source in known else max(known, key=known.__getitem__, default=None)
 
 
 def _has_history(loads: Loads, content: Content) -> bool:

@@ -14,6 +14,7 @@ import pytest
 import redis
 from shared_servers import SharedServers, start
 
+from tests.planted_table import write_planted
 from tests.repository import ROOT
 from warehouse.local.servers import Endpoints, stop
 from warehouse.settings import Settings
@@ -78,6 +79,10 @@ def _shuffle(items: list[pytest.Item], drawn: random.Random) -> None:
     drawn.shuffle(files)
     drawn.shuffle(items)
     items.sort(key=lambda item: files.index(item.path))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    write_planted(terminalreporter)
 
 
 @pytest.fixture(scope="session")

@@ -124,8 +124,14 @@ class Lake:
             raise AudoticsError(
                 f"{path} is not in the lake at {self._root}, from where old files are removed: {again}"
             ) from error
-        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-            raise AudoticsError(f"{path} in the lake at {self._root} is damaged ({error}): {again}") from error
+        except (pa.ArrowInvalid, UnicodeDecodeError, OSError) as error:
+            # What Arrow finds wrong in a file is an OSError too, without the number that those of a disk have.
+            if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
+                raise
+            # A file that is there may be kept, whatever is in it.
+            raise AudoticsError(
+                f"{path} in the lake at {self._root} is damaged ({error}): remove it, and {again}"
+            ) from error
 
     @contextmanager
     def _replacing(self, path: str, require: Callable[[], object] | None = None) -> Iterator[IO[Any]]:

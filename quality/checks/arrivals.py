@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from quality.arrivals import Arrival, judge_day, why_not_blocked, why_not_judged
 from quality.checks.accepted import is_accepted
 from quality.checks.evidence import evidence
+from quality.checks.newest_day import ASSET, KEY, last_verdict
 from quality.checks.tables import Row, table_of
-from quality.checks.upstream import last_verdict
 from quality.days import CHECK_NAME, LEARNED_DAYS, Days, countries, is_of_old_date, is_over, read_days
 from quality.failing import first_rows
 from quality.observations import ALL, Observation, Validation, keep
@@ -21,10 +21,8 @@ from warehouse.engine import create_engine
 from warehouse.resource import PostgresResource
 from warehouse.roles import Role
 
-_ASSET = ["raw", "listens"]
 # Every hour of the day.
 _HOURS_SHOWN = 24
-_KEY = dg.AssetCheckKey(dg.AssetKey(_ASSET), CHECK_NAME)
 _UNDATED = "the run has no date, so this is what was found before: "
 
 
@@ -49,7 +47,7 @@ class Judged:
 
 
 @dg.asset_check(
-    asset=_ASSET,
+    asset=ASSET,
     name=CHECK_NAME,
     blocking=True,
     description=f"Of all sources and of each, the newest day that usually is there by now has the listens, the listens"
@@ -59,15 +57,15 @@ class Judged:
 def arrivals_check(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
     """Compare the newest day of each source with those before it."""
     run = context.op_execution_context
-    accepted = is_accepted(context, _KEY)
+    accepted = is_accepted(context, KEY)
     if not run.has_partition_key:
-        return _as_before(run.instance, accepted)
+        return _as_before(run.instance, warehouse, accepted)
     as_of = date.fromisoformat(run.partition_key)
     with create_engine(warehouse.url, Role.TRANSFORMER).connect() as connection:
         judged = judge(connection, as_of, datetime.now(UTC))
         rows = _evidence(connection, judged)
     with create_engine(warehouse.url, Role.SERVICE).begin() as connection:
-        of_run = Validation("/".join(_ASSET), CHECK_NAME, run.run_id, as_of)
+        of_run = Validation(ASSET.to_user_string(), CHECK_NAME, run.run_id, as_of)
         keep(connection, of_run, [each for day in judged for each in observations(day)], accepted=accepted)
     blocks = any(each.blocks for each in judged) and not accepted
     odd = any(each.odd for each in judged)
@@ -79,13 +77,17 @@ def arrivals_check(context: dg.AssetCheckExecutionContext, warehouse: PostgresRe
     )
 
 
-def _as_before(instance: dg.DagsterInstance, accepted: bool) -> dg.AssetCheckResult:
-    """What the check said last, again: without a date no day is the newest, and no day that is refused is let pass."""
-    for record in last_verdict(instance, _KEY):
-        if before := record.evaluation:
-            said_before = (before.description or "").removeprefix(_UNDATED)
-            severity = dg.AssetCheckSeverity.WARN if accepted else before.severity
-            return dg.AssetCheckResult(passed=before.passed, severity=severity, description=f"{_UNDATED}{said_before}")
+def _as_before(instance: dg.DagsterInstance, warehouse: PostgresResource, accepted: bool) -> dg.AssetCheckResult:
+    """What the check said of the latest date, again: without a date no day is the newest, and no day that is refused is
+    let pass.
+    """
+    if before := last_verdict(instance, warehouse.url, None):
+        stops = before.blocks and not accepted
+        return dg.AssetCheckResult(
+            passed=before.passed,
+            severity=dg.AssetCheckSeverity.ERROR if stops else dg.AssetCheckSeverity.WARN,
+            description=f"{_UNDATED}{before.said}",
+        )
     return dg.AssetCheckResult(passed=True, description="the run has no date, so no day is the newest")
 
 

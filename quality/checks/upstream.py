@@ -3,16 +3,15 @@
 Within a run Dagster holds back what comes after a blocking check. In a run of its own, a step downstream would start.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
+from datetime import date
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.storage.asset_check_execution_record import (
-    COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
-    AssetCheckExecutionRecord,
-)
+from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
 
+from quality.checks import newest_day
 from quality.checks.accepted import ACCEPT_TAG, may_be_accepted, names_accepted
 
 _graph: Callable[[], AssetGraph] | None = None
@@ -27,8 +26,8 @@ def know_checks(graph: Callable[[], AssetGraph]) -> None:
 def stop_on_failed_checks(context: dg.AssetExecutionContext, besides: Collection[str] = ()) -> None:
     """Raise where a blocking check of something that this step reads failed when it last ran, in whatever run.
 
-    Checks of dbt models are among them. A check of a date counts for that date. The run's tag `audotics/accept` names
-    checks that are let through. besides: checks that the step itself asks about.
+    Checks of dbt models are among them. A check of a date counts for that date, as that of the newest day does. The
+    run's tag `audotics/accept` names checks that are let through. besides: checks that the step itself asks about.
 
     Raises:
         dagster.Failure: it names the check and says what it found.
@@ -61,7 +60,8 @@ def _refusal(context: dg.AssetExecutionContext, key: dg.AssetCheckKey, *, dated:
     The last verdict counts, of the run's date where the check has dates. An asset that an earlier run made, and did not
     live to judge, has none.
     """
-    of_date = context.partition_key if dated and context.has_partition_key else None
+    run_date = context.partition_key if context.has_partition_key else None
+    of_date = run_date if dated else None
     history = context.instance.event_log_storage.get_asset_check_execution_history
     for newest in history(key, limit=1, partition_filter=_of(of_date)):
         unjudged = newest.status not in COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
@@ -71,26 +71,22 @@ def _refusal(context: dg.AssetExecutionContext, key: dg.AssetCheckKey, *, dated:
             and _made_in(context, key.asset_key, of_date, newest.run_id)
         ):
             return [(newest.run_id, "it was made there, and the check did not come to an end")]
+    if key == newest_day.KEY:
+        as_of = date.fromisoformat(run_date) if run_date else None
+        verdict = newest_day.last_verdict(context.instance, context.resources.warehouse.url, as_of)
+        return [(verdict.run_id, verdict.said)] if verdict and verdict.blocks else []
+    last = history(key, limit=1, status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES, partition_filter=_of(of_date))
     return [
         (record.run_id, record.evaluation.description or "it says no more than that")
-        for record in last_verdict(context.instance, key, of_date)
+        for record in last
         if record.evaluation is not None
         and not record.evaluation.passed
         and record.evaluation.severity is dg.AssetCheckSeverity.ERROR
     ]
 
 
-def last_verdict(
-    instance: dg.DagsterInstance, key: dg.AssetCheckKey, of_date: str | None = None
-) -> Sequence[AssetCheckExecutionRecord]:
-    """What a check said last, of a date or of any; none where it never said anything."""
-    return instance.event_log_storage.get_asset_check_execution_history(
-        key, limit=1, status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES, partition_filter=_of(of_date)
-    )
-
-
-def _of(date: str | None) -> PartitionKeyFilter | None:
-    return None if date is None else PartitionKeyFilter(key=date)
+def _of(of_date: str | None) -> PartitionKeyFilter | None:
+    return None if of_date is None else PartitionKeyFilter(key=of_date)
 
 
 def _made_in(context: dg.AssetExecutionContext, asset: dg.AssetKey, of_date: str | None, run_id: str) -> bool:

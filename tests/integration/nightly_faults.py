@@ -21,18 +21,32 @@ def _without_the_second(lists: Frame) -> Frame:
     return lists[lists["rank"] != 2]
 
 
+def _without_a_tenth(lists: Frame) -> Frame:
+    return lists[lists["user_key"] % 10 != 0]
+
+
+def _one_list_for_all(lists: Frame) -> Frame:
+    first = lists[lists["user_key"] == lists["user_key"].min()].drop(columns="user_key")
+    return lists[["user_key"]].drop_duplicates().merge(first, how="cross")
+
+
 def _first_track_twice(lists: Frame) -> Frame:
     first = lists.groupby("user_key")["track_key"].transform("first")
     return lists.assign(track_key=lists["track_key"].mask(lists["rank"] == 2, first).astype("int32"))
 
 
 # As if each day had come in a file of its own, up to the night, and the last one had not.
-_NO_LAST_DAY = (
+NO_LAST_DAY = (
     f"delete from raw.listens where listened_at >= timestamptz '{AS_OF} 00:00:00+00';"
     " update raw.ingest_files set last_listened_at = timestamptz '2026-01-01', rows_loaded = there, rows_read = there"
     " + rows_rejected + rows_duplicate + rows_left_out"
     " from (select file_id, count(*) as there from raw.listens group by file_id) as loaded"
     " where loaded.file_id = ingest_files.file_id"
+)
+# As if there had been twice as many tracks on the nights before.
+_TWICE_BEFORE = (
+    "update quality.observations set value = 2 * value where metric = 'rows' and validation_id in"
+    " (select validation_id from quality.validations where check_name = 'dim_tracks_suite')"
 )
 _NEWEST = "file_id = (select max(file_id) from raw.listens)"
 _SOME = f"{_NEWEST} and user_key = 7"
@@ -90,6 +104,21 @@ FAULTS = (
         RAW,
         "without user or track",
         "delete from raw.tracks where track_key = 7",
+    ),
+    Fault("a catalogue that was emptied", RAW, "without user or track", "delete from raw.tracks"),
+    Fault(
+        "half of the catalogue gone",
+        "dim_tracks_suite",
+        "rows",
+        _TWICE_BEFORE,
+        after_a_week=True,
+    ),
+    Fault(
+        "two tracks with one id",
+        "unique_dim_tracks_track_id",
+        "unique_dim_tracks_track_id: 1 failing row",
+        "alter table raw.tracks drop constraint tracks_track_id_key; update raw.tracks set track_id ="
+        " (select track_id from raw.tracks where track_key = 8) where track_key = 7",
     ),
     Fault(
         "titles that are gone",
@@ -160,7 +189,7 @@ FAULTS = (
         "counted more or less than there are",
         in_new_rows("features.feat_artist", "new.listens := new.listens - 1"),
     ),
-    Fault("a day without a file", "newest_day_is_whole", "0.0 listens", _NO_LAST_DAY),
+    Fault("a day without a file", "newest_day_is_whole", "0.0 listens", NO_LAST_DAY),
     Fault(
         "a feature that is the same for everybody",
         "feat_user_drift",
@@ -218,5 +247,17 @@ FAULTS = (
         "recommendations_suite",
         "without a source",
         during=in_lists(lambda lists: lists.assign(source="")),
+    ),
+    Fault(
+        "a tenth of the users without lists",
+        "for_you_may_go_live",
+        "users expected have a list, where 95% is the least",
+        during=in_lists(_without_a_tenth),
+    ),
+    Fault(
+        "everyone the same list",
+        "for_you_may_go_live",
+        "of the lists are one and the same",
+        during=in_lists(_one_list_for_all),
     ),
 )

@@ -14,6 +14,7 @@ from assets.ingest.sample_world import SampleWorld, generate
 
 UNTIL = date(2026, 6, 1)
 AS_OF = (UNTIL - timedelta(days=14)).isoformat()
+FOLLOWING = (UNTIL - timedelta(days=13)).isoformat()
 WORLD = SampleWorld(until=UNTIL, users=300, tracks=800, listens=30_000, days=200)
 
 # The user who plays one artist more than anybody does before AS_OF.

@@ -6,11 +6,13 @@ from unittest.mock import patch
 
 import dagster as dg
 import pytest
+from nightly_faults import NO_LAST_DAY
 from pipeline_process import Pipeline
-from sample_pipeline import AS_OF
+from sample_pipeline import AS_OF, FOLLOWING
 
 from orchestration.definitions import defs
 from orchestration.instance import open_instance
+from quality.checks import newest_day
 from warehouse.settings import Settings
 
 pytestmark = pytest.mark.timeout(300)
@@ -24,22 +26,26 @@ class Runs:
     def __init__(self, pipeline: Pipeline, instance: dg.DagsterInstance) -> None:
         self.pipeline, self.instance = pipeline, instance
 
-    def run(self, assets: set[dg.AssetKey], checks: set[dg.AssetCheckKey], **tags: str) -> dg.ExecuteInProcessResult:
+    def run(
+        self, assets: set[dg.AssetKey], checks: set[dg.AssetCheckKey], as_of: str | None = AS_OF, **tags: str
+    ) -> dg.ExecuteInProcessResult:
         part = defs.resolve_implicit_global_asset_job_def().get_subset(
             asset_selection=assets, asset_check_selection=checks
         )
         environment = {name: value for name, value in self.pipeline.environment.items() if name.startswith("AUDOTICS_")}
         with patch.dict(os.environ, environment):
             return part.execute_in_process(
-                instance=self.instance, tags={"dagster/partition": AS_OF, **tags}, raise_on_error=False
+                instance=self.instance,
+                tags=({"dagster/partition": as_of} if as_of else {}) | tags,
+                raise_on_error=False,
             )
 
-    def judge(self, check: dg.AssetCheckKey) -> bool:
-        (evaluation,) = self.run(set(), {check}).get_asset_check_evaluations()
+    def judge(self, check: dg.AssetCheckKey, as_of: str | None = AS_OF) -> bool:
+        (evaluation,) = self.run(set(), {check}, as_of).get_asset_check_evaluations()
         return evaluation.passed
 
-    def make(self, asset: str, **tags: str) -> dg.ExecuteInProcessResult:
-        return self.run({dg.AssetKey(asset)}, set(), **tags)
+    def make(self, asset: str, as_of: str | None = AS_OF, **tags: str) -> dg.ExecuteInProcessResult:
+        return self.run({dg.AssetKey(asset.split("/"))}, set(), as_of, **tags)
 
 
 def refusal(done: dg.ExecuteInProcessResult) -> str:
@@ -95,3 +101,20 @@ def test_candidates_are_not_made_of_models_whose_dbt_tests_failed(runs: Runs) ->
     )
     assert not runs.judge(key)
     assert refusal(runs.make("candidates")).startswith(f"core/fct_listens:{key.name} failed in run ")
+
+
+def test_a_newest_day_that_was_refused_stops_its_own_date_whatever_another_date_was_found_to_be(runs: Runs) -> None:
+    runs.pipeline.query(f"{NO_LAST_DAY}; select 1")
+    staging = "staging/stg_listens"
+    assert not runs.judge(newest_day.KEY, FOLLOWING)
+    # Nor is a date stopped by the day after it.
+    assert runs.make(staging, AS_OF).success
+    assert runs.judge(newest_day.KEY, AS_OF)
+    # Without a date, the latest one counts.
+    for as_of in (FOLLOWING, None):
+        said = refusal(runs.make(staging, as_of))
+        assert said.startswith("raw/listens:newest_day_is_whole failed in run ")
+        assert "built on it: 2026-05-18, " in said and "0.0 listens, where at least" in said
+    assert not runs.judge(newest_day.KEY, None)
+    assert "built on it: 2026-05-18, " in refusal(runs.make(staging, None))
+    assert runs.make(staging, FOLLOWING, **{"audotics/accept": "newest_day_is_whole"}).success

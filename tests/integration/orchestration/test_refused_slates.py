@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from unittest.mock import patch
 
@@ -14,7 +14,7 @@ from api_client import recommendations as api_lists
 from api_client import running_api
 from gated_release import Plant, checks, held_lists, live_meta, make_and_release, planted
 from pipeline_process import Pipeline
-from sample_pipeline import AS_OF
+from sample_pipeline import AS_OF, FOLLOWING
 
 from assets.publish.assets import release
 from assets.slates import Slate
@@ -23,7 +23,6 @@ from warehouse.resource import LakeResource, PostgresResource, RedisResource
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-FOLLOWING = (date.fromisoformat(AS_OF) + timedelta(days=1)).isoformat()
 UNKNOWN_TRACK = 2_000_000
 
 

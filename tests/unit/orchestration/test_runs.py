@@ -3,7 +3,7 @@
 import re
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 from orchestration.cli import main
 from orchestration.interrupts import taken_interrupts
 from orchestration.runs import run_job
-from warehouse.errors import InterruptedByUserError
+from warehouse.errors import AudoticsError, InterruptedByUserError
 
 DAYS = dg.DailyPartitionsDefinition("2026-01-01")
 DAY = date(2026, 6, 1)
@@ -41,6 +41,27 @@ def interrupted() -> None:
     assert any("watch_orphans" in " ".join(helper.cmdline()) for helper in helpers)
     for process in [*helpers, psutil.Process()]:
         process.send_signal(signal.SIGINT)
+
+
+@dg.asset(partitions_def=DAYS, check_specs=[dg.AssetCheckSpec("drift", asset="features", blocking=True)])
+def features() -> dg.MaterializeResult:
+    """A step whose check could stop the run, and only warns."""
+    warned = dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN, description="a country has moved")
+    return dg.MaterializeResult(check_results=[warned])
+
+
+@dg.asset(partitions_def=DAYS, deps=[features])
+def lists() -> None:
+    """A step that fails for a reason of its own."""
+    raise AudoticsError("for_you.parquet is damaged")
+
+
+@dg.asset(partitions_def=DAYS, check_specs=[dg.AssetCheckSpec("unique_track_id", asset="tracks", blocking=True)])
+def tracks() -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    """A step with a check that says what dagster-dbt lets one of dbt say, and stops the run."""
+    yield dg.MaterializeResult()
+    yield dg.AssetCheckResult(passed=False, metadata={"dagster_dbt/failed_row_count": 2})
+    raise dg.Failure("a test failed")
 
 
 class Interrupts:
@@ -89,6 +110,16 @@ def test_each_step_gets_one_line_when_it_is_done_and_one_that_is_asked_tells_wha
     assert re.fullmatch(r"candidates \d+\.\d s \(1/2\)", first), first
     assert re.fullmatch(r"search \d+\.\d s \(2/2\)", last), last
     assert between == ["trial 1 of 3", "trial 2 of 3", "trial 3 of 3"]
+
+
+def test_what_only_warned_is_not_said_to_have_stopped_the_run(tmp_path: Path) -> None:
+    with pytest.raises(AudoticsError, match=r"failed in lists: for_you\.parquet is damaged \(log: "):
+        run([features, lists], tmp_path)
+
+
+def test_a_test_of_dbt_that_stopped_the_run_is_told_by_its_failing_rows(tmp_path: Path) -> None:
+    with pytest.raises(AudoticsError, match=r"failed in tracks: blocked by unique_track_id: 2 failing rows \(log: "):
+        run([tracks], tmp_path)
 
 
 def test_an_interrupted_run_says_so_in_a_sentence_and_nothing_else(

@@ -145,3 +145,14 @@ def test_fewer_days_of_history_say_nothing_of_artists_and_what_is_new() -> None:
     odd = replace(CONTENT, tops={"artist": Top(7, 1.0, 1.0)}, unknown=1.0)
     figures = {each.figure for each in judge_loads(Loads([*EARLIER, FILE], {9: odd}, young))}
     assert not figures & {"top artist", "unknown tracks and artists"}
+
+
+@pytest.mark.parametrize(("listens", "expected"), [(0.24, (False, False)), (0.3, (True, False)), (0.6, (True, True))])
+def test_a_new_source_is_held_to_what_is_usual_of_the_largest_one(listens: float, expected: tuple[bool, bool]) -> None:
+    new = replace(CONTENT, source="radio", tops={"track": Top(70, listens, 0.9)})
+    usual = USUAL | {"deezer": Usual(28, 10.0, {"track": Top(-1, 0.9, 0.9)}), "radio": Usual(2, 900.0, {})}
+    figures = {each.figure: each for each in judge_loads(Loads([FILE], {FILE.file_id: new}, usual))}
+    assert verdict(figures["top track"]) == expected
+    assert "are usual in 28 days of spotify" in figures["top track"].said
+    # What it has not named before is new, as all of a new source is.
+    assert "unknown tracks and artists" not in figures

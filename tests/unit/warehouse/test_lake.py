@@ -1,5 +1,6 @@
 """What the lake deletes."""
 
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -55,8 +56,42 @@ def test_a_file_that_is_damaged_is_said_to_be_and_how_it_comes_back(
     lake.write_parquet(CANDIDATES, [pa.table({"a": [1]})])
     whole = (tmp_path / CANDIDATES).read_bytes()
     (tmp_path / CANDIDATES).write_bytes(b"\xff" + whole[1:-6])
-    with pytest.raises(AudoticsError, match=r"is damaged \(.*\): materialise `candidates`"):
+    with pytest.raises(AudoticsError, match=r"is damaged \(.*\): remove it, and materialise `candidates`"):
         read(lake)
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.9, 0.999])
+def test_of_a_file_that_was_cut_no_part_is_read(tmp_path: Path, kept: float) -> None:
+    lake = Lake(str(tmp_path))
+    lake.write_parquet(CANDIDATES, [pa.table({"a": range(start, start + 1000)}) for start in range(0, 10_000, 1000)])
+    whole = (tmp_path / CANDIDATES).read_bytes()
+    (tmp_path / CANDIDATES).write_bytes(whole[: int(kept * len(whole))])
+    read = []
+    with pytest.raises(AudoticsError, match=rf"{CANDIDATES} in the lake at .* is damaged \(.*\): remove it, and"):
+        read.extend(lake.read_parquet(CANDIDATES, made_by="candidates"))
+    assert not read
+
+
+def test_a_file_that_lost_its_middle_is_said_to_be_damaged(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    lake.write_parquet(CANDIDATES, [pa.table({"a": range(10_000)})])
+    whole = (tmp_path / CANDIDATES).read_bytes()
+    middle = len(whole) // 2
+    (tmp_path / CANDIDATES).write_bytes(whole[: middle - 512] + bytes(1024) + whole[middle + 512 :])
+    with pytest.raises(AudoticsError, match=rf"{CANDIDATES} in the lake at .* is damaged \(.*\): remove it, and"):
+        list(lake.read_parquet(CANDIDATES, made_by="candidates"))
+
+
+def test_a_disk_that_fails_is_not_a_file_that_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = Lake(str(tmp_path))
+    lake.write_parquet(CANDIDATES, [pa.table({"a": [1]})])
+
+    def fails(*arguments: object) -> None:
+        raise OSError(errno.EIO, "the disk went away")
+
+    monkeypatch.setattr("warehouse.lake.pq.ParquetFile", fails)
+    with pytest.raises(OSError, match="the disk went away"):
+        list(lake.read_parquet(CANDIDATES, made_by="candidates"))
 
 
 def test_what_fails_while_a_file_is_read_stays_what_it_is(tmp_path: Path) -> None:

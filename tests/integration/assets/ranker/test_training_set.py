@@ -67,3 +67,20 @@ def test_a_lock_that_was_lost_leaves_no_fold_behind_and_takes_none_away(pipeline
     assert files(tmp_path) == sorted([*made, old])
     update(pipeline, tmp_path, lost=False)
     assert files(tmp_path) == made
+
+
+def test_a_fold_that_was_cut_is_said_to_be_and_made_again_once_it_is_removed(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    update(pipeline, tmp_path, lost=False)
+    (fold,) = tmp_path.glob(f"training/as_of={FOLD}/for_you-*.parquet")
+    whole = fold.read_bytes()
+    fold.write_bytes(whole[: len(whole) // 2])
+    for _ in range(2):
+        with pytest.raises(
+            AudoticsError, match=rf"{fold.name} in the lake .* remove it, and materialise `training_set"
+        ):
+            update(pipeline, tmp_path, lost=False)
+    fold.unlink()
+    update(pipeline, tmp_path, lost=False)
+    assert fold.read_bytes() == whole

@@ -21,6 +21,7 @@ from assets.release_gate.assets import check_name
 from assets.release_gate.verdicts import accept
 from assets.slates import Slate
 from assets.staleness import code_digest
+from quality.checks import newest_day
 from quality.checks.upstream import stop_on_failed_checks
 from warehouse.engine import adbc_connect, create_engine
 from warehouse.errors import AudoticsError
@@ -142,7 +143,7 @@ def release(
     blocked by now is written in any case. Of a slate whose lists were refused, the last good ones stay.
     """
     # The verdicts on slates it reads itself: some may be held, or accepted.
-    stop_on_failed_checks(context, besides={check_name(slate) for slate in Slate})
+    stop_on_failed_checks(context, besides={check_name(slate) for slate in Slate}, also={newest_day.KEY})
     as_of = date.fromisoformat(context.partition_key)
     client = redis.client()
     # Before the flip, and before it is asked whether the release fits into what memory is left.

@@ -20,6 +20,7 @@ from assets.recommendations.lists import ListMaker
 from assets.recommendations.store import MadeFrom, as_rows, code_of_lists, replace_recommendations
 from assets.slates import Slate
 from assets.staleness import code_digest
+from quality.checks import newest_day
 from quality.checks.upstream import stop_on_failed_checks
 from warehouse.engine import adbc_connect, adbc_reader, create_engine
 from warehouse.lake import Lake
@@ -53,7 +54,7 @@ def recommendations(context: dg.AssetExecutionContext, warehouse: PostgresResour
 
     A slate without a champion is in the order of a baseline, which its model version says.
     """
-    stop_on_failed_checks(context)
+    stop_on_failed_checks(context, also={newest_day.KEY})
     as_of = date.fromisoformat(context.partition_key)
     store = lake.open()
     with create_engine(warehouse.url, Role.SERVICE).connect() as connection:

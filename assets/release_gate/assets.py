@@ -44,7 +44,7 @@ def check_name(slate: str) -> str:
             description=f"Of {slate}, who should have a list has one; lists differ from each other, hold nothing"
             " unknown or blocked, and are not unlike those of the nights before. Another model or other code than"
             " before would not have served a sample of listeners significantly worse than what did serve them two weeks"
-            " ago; a ranker trained on these weeks is flattered, so this can miss. Where they are refused, the last"
+            " ago (what this can miss, and where it is unjust, says docs/adr/0057). Where they are refused, the last"
             " good ones stay and the other slates go live: a warning. Where all slates are, nothing goes live.",
         )
         for slate in Slate

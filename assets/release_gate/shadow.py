@@ -23,10 +23,10 @@ from assets.metrics.protocol import HEADLINE, per_user_metrics, relevant_tracks
 from assets.ranker.lists import ListRules, read_list_rules
 from assets.ranker.registry import Ordering
 from assets.recommendations.store import models_of_lists
-from assets.release_gate.bounds import Figures
+from assets.release_gate.bounds import LEAST_SHADOW_USERS
 from assets.release_gate.measures import ALL, Measured
 from assets.release_gate.sample import sampled_users
-from assets.release_gate.verdicts import good_nights, last_good
+from assets.release_gate.verdicts import last_good
 from assets.replay.lists import replay
 from assets.slates import HORIZON_DAYS, Slate
 from warehouse.dates import sql_date, sql_instant
@@ -41,10 +41,24 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Served:
-    """The date of the lists that those of a slate are held against; None where nothing is measured, and why."""
+    """The date of the lists that those of a slate are held against; None where nothing is measured, and why.
+
+    carried: what was found of the same model and code on a night before, where it was refused for it and there is
+    nothing any more to measure it by.
+    """
 
     day: date | None
     why: str = ""
+    carried: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Night:
+    """What was measured on a night by the model and the code of the lists that are to be judged, and what it led to."""
+
+    day: date
+    refused: bool
+    figures: Mapping[str, float]
 
 
 @dataclass
@@ -82,30 +96,39 @@ def served_before(connection: Connection, as_of: date, dates: Sequence[date]) ->
     """By slate that has lists as of a date, the lists that they are held against.
 
     Those of the newest of `dates` that went live. None where the same model and code made both, so that they would be
-    the same, or were measured already on a night that was not refused.
+    the same, or were measured already on a night that was not refused, or that an operator let go live all the same.
     """
     newest = as_of - timedelta(days=HORIZON_DAYS - 1)
     days = last_good(connection, newest, released=True, among=dates)
-    alike: defaultdict[str, set[date]] = defaultdict(set)
-    for row in connection.execute(_MADE_ALIKE, {"as_of": as_of}):
-        alike[row.slate].add(row.as_of)
-    nights = good_nights(connection, as_of)
+    alike = {(row.slate, row.as_of) for row in connection.execute(_MADE_ALIKE, {"as_of": as_of})}
+    nights = {
+        row.slate: _Night(row.as_of, row.refused, row.figures)
+        for row in connection.execute(_MEASURED, {"as_of": as_of, "least": LEAST_SHADOW_USERS})
+    }
     return {
-        slate: _served(days.get(slate), alike[slate], nights.get(slate, ()))
+        slate: _served(as_of, days.get(slate), (slate, days.get(slate)) in alike, nights.get(slate))
         for slate in models_of_lists(connection, as_of)
     }
 
 
-def _served(day: date | None, alike: set[date], nights: Sequence[tuple[date, Figures]]) -> Served:
-    if day in alike:
+def _served(as_of: date, day: date | None, alike: bool, night: _Night | None) -> Served:
+    """alike: whether the same model and code made the lists of `day`. night: the newest that measured them."""
+    if alike:
         return Served(None, f"its model and code are those of the lists as of {day}, which were served")
-    measured = [night for night, figures in nights if night in alike and ("shadow_users", ALL) in figures]
-    if measured:
-        return Served(None, f"its model and code were measured with the lists as of {measured[0]}")
-    if day is None:
-        oldest = f"no lists of the last {_OLDEST_DAYS} days that were served have"
-        return Served(None, f"{oldest} {HORIZON_DAYS} days of listens after them and features by the code of now")
-    return Served(day)
+    if night and not night.refused:
+        return Served(None, f"its model and code were measured with the lists as of {night.day}")
+    if day is not None:
+        return Served(day)
+    oldest = f"no lists of the last {_OLDEST_DAYS} days that were served have"
+    why = f"{oldest} {HORIZON_DAYS} days of listens after them and features by the code of now"
+    if night:
+        days = night.figures["shadow_days"] + (as_of - night.day).days
+        return Served(
+            None,
+            f"{why}; what was found with the lists as of {night.day} holds",
+            {**night.figures, "shadow_days": days},
+        )
+    return Served(None, why)
 
 
 def measure_shadow(
@@ -116,6 +139,8 @@ def measure_shadow(
     connection: one whose transactions end with their statement. A date that cannot be replayed is said, not raised.
     """
     shadow = Shadow(said={slate: f"not measured: {each.why}" for slate, each in served.items()})
+    for slate, each in served.items():
+        shadow.measured += [Measured(str(slate), name, ALL, value) for name, value in each.carried.items()]
     for day in sorted({each.day for each in served.values() if each.day}):
         of_day = {slate: models[slate] for slate, each in served.items() if each.day == day}
         try:
@@ -222,8 +247,20 @@ _COMPARABLE = text(
     " (select features_version from builds.feature_dates where as_of = :as_of)"
     f" and {horizon_is_closed('dates.as_of')} order by as_of"
 )
-_MADE_ALIKE = text(
-    "select others.slate, others.as_of from ml.recommendation_batches as judged"
+# Lists that were made again since they were judged are others than the measured ones.
+_ALIKE = (
+    " from ml.recommendation_batches as judged"
     " inner join ml.recommendation_batches as others using (slate, model_version, code_version)"
-    " where judged.as_of = :as_of and others.as_of < :as_of"
+)
+_MADE_ALIKE = text(f"select others.slate, others.as_of{_ALIKE} where judged.as_of = :as_of and others.as_of < :as_of")
+_MEASURED = text(
+    "select distinct on (others.slate) others.slate, others.as_of,"
+    " cardinality(refused_because) > 0 and accepted_at is null as refused, figures"
+    f"{_ALIKE} inner join ml.slate_verdicts as verdicts on verdicts.as_of = others.as_of"
+    " and verdicts.slate = others.slate and verdicts.made_at = others.made_at"
+    " inner join lateral (select jsonb_object_agg(measure, value) as figures, max(value) filter"
+    " (where measure = 'shadow_users') as users from ml.slate_measures as measures"
+    " where measures.as_of = others.as_of and measures.slate = others.slate"
+    f" and measure like 'shadow\\_%' and segment = '{ALL}') as found on found.users >= :least"
+    " where judged.as_of = :as_of and others.as_of < :as_of order by others.slate, others.as_of desc"
 )

@@ -130,7 +130,8 @@ _LAST_GOOD = text(
     " and not exists (select from ml.slate_verdicts as verdicts where verdicts.as_of = batches.as_of"
     " and verdicts.slate = batches.slate and verdicts.made_at = batches.made_at"
     " and cardinality(refused_because) > 0 and accepted_at is null)"
-    " and (not :released or exists (select from ml.releases where releases.as_of = batches.as_of))"
+    " and (not :released or exists (select from ml.releases where releases.as_of = batches.as_of"
+    " and releases.lists_made_at >= batches.made_at))"
     " and (cast(:among as date[]) is null or as_of = any(cast(:among as date[]))) group by slate"
 )
 _NIGHTS = text(

@@ -18,4 +18,6 @@ def table_of(rows: Sequence[Mapping[str, Value]], names: Sequence[str] = ()) -> 
 def _kind(values: Sequence[Value]) -> str:
     """What Dagster calls the values of a column, null or of one kind; whole numbers go with others."""
     found = {type(value).__name__ for value in values if value is not None}
-    return "float" if found == {"int", "float"} else _KINDS.get(next(iter(found), ""), "string")
+    if found == {"int", "float"}:
+        return "float"
+    return _KINDS.get(found.pop(), "string") if len(found) == 1 else "string"

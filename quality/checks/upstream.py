@@ -14,6 +14,9 @@ from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_C
 from quality.checks import newest_day
 from quality.checks.accepted import ACCEPT_TAG, may_be_accepted, names_accepted
 
+# By dagster-dbt, of each model.
+_MATERIALIZATION = "dagster-dbt/materialization_type"
+
 _graph: Callable[[], AssetGraph] | None = None
 
 
@@ -23,24 +26,26 @@ def know_checks(graph: Callable[[], AssetGraph]) -> None:
     _graph = graph
 
 
-def stop_on_failed_checks(context: dg.AssetExecutionContext, besides: Collection[str] = ()) -> None:
+def stop_on_failed_checks(
+    context: dg.AssetExecutionContext, besides: Collection[str] = (), also: Collection[dg.AssetCheckKey] = ()
+) -> None:
     """Raise where a blocking check of something that this step reads failed when it last ran, in whatever run.
 
     Checks of dbt models are among them. A check of a date counts for that date, as that of the newest day does. The
     run's tag `audotics/accept` names checks that are let through. besides: checks that the step itself asks about.
+    also: checks of what lies further up.
 
     Raises:
         dagster.Failure: it names the check and says what it found.
     """
     graph = _graph() if _graph is not None else context.job_def.asset_layer.asset_graph
     made_here = context.selected_asset_keys
-    read = {parent for key in made_here for parent in graph.get(key).parent_keys} - made_here
     accepted = names_accepted(context.run.tags) | set(besides)
+    asked = {key for asset in _read(graph, made_here) for key in graph.get(asset).check_keys if graph.get(key).blocking}
     refused = [
         (key, run_id, found)
-        for asset in sorted(read)
-        for key in sorted(graph.get(asset).check_keys)
-        if graph.get(key).blocking and key.name not in accepted
+        for key in sorted(asked | set(also))
+        if key.name not in accepted
         for run_id, found in _refusal(context, key, dated=graph.get(key).partitions_def is not None)
     ]
     if refused:
@@ -52,6 +57,17 @@ def stop_on_failed_checks(context: dg.AssetExecutionContext, besides: Collection
             metadata={_name(each): dg.MetadataValue.dagster_run(of_run) for each, of_run, _ in refused},
             allow_retries=False,
         )
+
+
+def _read(graph: AssetGraph, made_here: Collection[dg.AssetKey]) -> set[dg.AssetKey]:
+    """What a step reads that is made elsewhere: behind a view, which holds nothing of its own, what that reads."""
+    read: set[dg.AssetKey] = set()
+    behind = set(made_here)
+    while behind:
+        parents = {parent for key in behind for parent in graph.get(key).parent_keys} - read - set(made_here)
+        read |= parents
+        behind = {key for key in parents if graph.get(key).metadata.get(_MATERIALIZATION) == "view"}
+    return read
 
 
 def _refusal(context: dg.AssetExecutionContext, key: dg.AssetCheckKey, *, dated: bool) -> list[tuple[str, str]]:

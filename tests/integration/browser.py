@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from playwright.sync_api import BrowserContext, Page, Route, expect, sync_playwright
 
 # CI machines are slow, and others work beside the browser.
-_MILLISECONDS = 120_000
+_MILLISECONDS = 60_000
 _FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -25,7 +25,9 @@ _ELSEWHERE = re.compile(r"^\w+://(?!127\.0\.0\.1[:/])")
 
 @dataclass(frozen=True)
 class Browser:
-    """A browser with an empty profile. elsewhere: what its pages asked for from another machine, and did not get."""
+    """A browser with an empty profile. elsewhere: what its pages asked another machine for over HTTP, and did not
+    get.
+    """
 
     context: BrowserContext
     elsewhere: list[str] = field(default_factory=list)

@@ -115,6 +115,14 @@ def test_a_newest_day_that_was_refused_stops_its_own_date_whatever_another_date_
         said = refusal(runs.make(staging, as_of))
         assert said.startswith("raw/listens:newest_day_is_whole failed in run ")
         assert "built on it: 2026-05-18, " in said and "0.0 listens, where at least" in said
+    # Nor do views that lie between stand for what they show, and no list is made or published of that date.
+    release = dg.AssetKey("release")
+    for done in (
+        runs.make("core/fct_listens", FOLLOWING),
+        runs.make("recommendations", FOLLOWING),
+        runs.run({release}, {dg.AssetCheckKey(release, "is_live")}, FOLLOWING),
+    ):
+        assert refusal(done).startswith("raw/listens:newest_day_is_whole failed in run ")
     assert not runs.judge(newest_day.KEY, None)
     assert "built on it: 2026-05-18, " in refusal(runs.make(staging, None))
     assert runs.make(staging, FOLLOWING, **{"audotics/accept": "newest_day_is_whole"}).success

@@ -1,6 +1,6 @@
 """A night that a check stopped, as the person on call sees it in the Dagster UI, with Data Docs beside it."""
 
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,7 @@ from browser import Browser, open_browser
 from nightly_faults import FAULTS
 from pipeline_process import Pipeline
 from playwright.sync_api import Locator, Page, expect
-from sample_pipeline import AS_OF
+from sample_pipeline import AS_OF, FOLLOWING
 from up_process import Up, nothing_left, running, until
 
 from quality.validate import FAILING_ROWS_SHOWN
@@ -16,7 +16,6 @@ from tests.debian import require
 from warehouse.settings import Settings
 
 BEFORE = date.fromisoformat(AS_OF)
-FOLLOWING = (BEFORE + timedelta(days=1)).isoformat()
 (FAULT,) = (fault for fault in FAULTS if fault.name == "negative durations")
 
 
@@ -47,7 +46,7 @@ def ended(up: Up, run_id: str) -> str:
     """The status of a run at its end."""
     asked = f'{{runOrError(runId:"{run_id}"){{... on Run{{status}}}}}}'
     statuses = {"SUCCESS", "FAILURE", "CANCELED"}
-    return str(until(lambda: up.query(asked)["runOrError"]["status"], lambda status: status in statuses))
+    return str(until(lambda: up.query(asked)["runOrError"]["status"], lambda status: status in statuses, 600))
 
 
 def shown(page: Page, folder: Path, name: str, *texts: str) -> None:
@@ -72,7 +71,7 @@ def open_check(browser: Browser, up: Up, run_id: str, folder: Path) -> Page:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_from_the_red_run_to_the_failing_rows_in_three_clicks_and_to_data_docs(
     chromium: str, own_pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

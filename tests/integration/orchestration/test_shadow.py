@@ -16,7 +16,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetC
 from gated_release import checks, held_lists, live_meta, make_and_release
 from pipeline_process import Pipeline
 from sample_pipeline import AS_OF, UNTIL
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from assets.ranker import challenge as challenging
 from assets.ranker.challenge import Outcome, challenge
@@ -27,6 +27,7 @@ from assets.ranker.training import RankerConfig
 from assets.ranker.training_config import TrainingConfig
 from assets.release_gate.bounds import LEAST_SHADOW_USERS
 from assets.release_gate.shadow import Served, Shadow, comparable_dates, measure_shadow, served_before
+from assets.release_gate.verdicts import last_good
 from assets.slates import Slate
 from warehouse.engine import adbc_reader, create_engine
 from warehouse.lake import Lake
@@ -169,7 +170,7 @@ def test_a_ranker_trained_on_shuffled_labels_is_refused_by_what_served_and_the_o
 
 def rows(pipeline: Pipeline, check: AssetCheckEvaluation, figures: dict[str, float]) -> None:
     """The query of the sample, which was of all who listened in the two weeks."""
-    query = str(check.metadata["query/shadow_delta of all"].value).removeprefix("```sql\n").removesuffix("\n```")
+    query = str(check.metadata["query/shadow_delta of all"].value)
     sampled = pipeline.query(query)
     assert len(sampled) >= figures["users"]
     assert sampled[0][1] >= sampled[0][2] > 0
@@ -212,12 +213,43 @@ def test_another_ranker_that_serves_as_well_is_measured_once_and_goes_live(world
                 None,
                 f"its model and code were measured with the lists as of {NIGHT}",
             )
+            of_few_refused_or_made_again(connection, following, slate, figures)
             connection.execute(
                 text("update ml.recommendation_batches set code_version = '' where as_of > :night"), {"night": UNTIL}
             )
             assert {each.day for each in served_before(connection, following, [DAY]).values()} == {DAY}
             (why,) = {each.why for each in served_before(connection, following, []).values()}
             assert why.startswith("no lists of the last 45 days that were served have 14 days of listens after them")
+
+
+def of_few_refused_or_made_again(
+    connection: Connection, following: date, slate: Slate, figures: dict[str, float]
+) -> None:
+    """What was measured of few, of lists that were refused, or of others than there are now, is measured again."""
+    here = {"night": UNTIL, "slate": slate}
+    changes = (
+        "update ml.slate_measures set value = 49 where as_of = :night and slate = :slate and measure = 'shadow_users'",
+        "update ml.recommendation_batches set made_at = now() where as_of = :night and slate = :slate",
+        "update ml.slate_verdicts set refused_because = '{worse}' where as_of = :night and slate = :slate",
+    )
+    for change in changes:
+        undone = connection.begin_nested()
+        connection.execute(text(change), here)
+        assert served_before(connection, following, [DAY])[slate] == Served(DAY)
+        stands = served_before(connection, following, [])[slate]
+        # Waiting until there is nothing to measure it by lets no refused ranker through.
+        expected = figures | {"days": figures["days"] + 1} if "refused" in change else {}
+        assert stands.carried == pytest.approx({f"shadow_{name}": value for name, value in expected.items()})
+        undone.rollback()
+
+
+def test_lists_that_were_made_again_after_their_release_were_not_served(world: Pipeline) -> None:
+    with create_engine(world.warehouse_url, Role.SERVICE).connect() as connection:
+        assert set(last_good(connection, UNTIL, released=True, among=[DAY]).values()) == {DAY}
+        connection.execute(
+            text("update ml.recommendation_batches set made_at = now() where as_of = :day"), {"day": DAY}
+        )
+        assert last_good(connection, UNTIL, released=True, among=[DAY]) == {}
 
 
 def test_dates_compare_while_they_have_features_by_the_code_of_the_night(world: Pipeline) -> None:

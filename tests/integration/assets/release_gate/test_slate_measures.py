@@ -147,6 +147,9 @@ def test_what_was_judged_is_not_measured_again_until_the_lists_are_made_again(co
     following = DAY + timedelta(days=1)
     assert last_good(connection, following) == dict.fromkeys(map(str, Slate), DAY)
     connection.execute(text("update ml.slate_verdicts set refused_because = '{no}' where slate = 'discover'"))
+    # Lists that were made again and not released did not go live.
+    assert last_good(connection, following, released=True) == {}
+    connection.execute(text("update ml.releases set lists_made_at = lists_made_at + interval '1 second'"))
     assert last_good(connection, following, released=True) == {"for_you": DAY, "rediscover": DAY}
     _, refused = judge(connection, DAY)
     assert refused == {str(slate): [] for slate in Slate}

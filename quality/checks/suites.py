@@ -65,16 +65,23 @@ def build_suite_checks(partitions: dg.PartitionsDefinition) -> list[dg.AssetChec
     ]
 
 
-def _dated_check(
-    asset: dg.AssetKey, build_suite: Callable[[date], Suite], partitions: dg.PartitionsDefinition
-) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
+def _blocking_check(
+    asset: dg.AssetKey, build_suite: Callable[..., Suite], partitions: dg.PartitionsDefinition
+) -> Callable[[Callable[..., dg.AssetCheckResult]], dg.AssetChecksDefinition]:
+    """Makes the check of a suite, which has its name and says what its docstring does."""
+    return dg.asset_check(
         asset=asset,
         name=f"{build_suite.__name__}_suite",
         blocking=True,
         partitions_def=partitions,
         description=build_suite.__doc__,
     )
+
+
+def _dated_check(
+    asset: dg.AssetKey, build_suite: Callable[[date], Suite], partitions: dg.PartitionsDefinition
+) -> dg.AssetChecksDefinition:
+    @_blocking_check(asset, build_suite, partitions)
     def check(context: dg.AssetCheckExecutionContext, warehouse: PostgresResource) -> dg.AssetCheckResult:
         as_of = date.fromisoformat(context.op_execution_context.partition_key)
         return judge(context, warehouse, build_suite(as_of), Role.SERVICE)
@@ -93,13 +100,7 @@ def build_lake_check(
     """
     asset = build_suite.__name__
 
-    @dg.asset_check(
-        asset=asset,
-        name=f"{asset}_suite",
-        blocking=True,
-        partitions_def=partitions,
-        description=build_suite.__doc__,
-    )
+    @_blocking_check(dg.AssetKey(asset), build_suite, partitions)
     def check(
         context: dg.AssetCheckExecutionContext, warehouse: PostgresResource, lake: LakeResource
     ) -> dg.AssetCheckResult:

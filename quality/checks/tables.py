@@ -6,7 +6,8 @@ import dagster as dg
 
 Value = str | int | float | bool | None
 Row = dict[str, Value]
-_KINDS = {"int": "int", "float": "float", "bool": "bool"}
+# True is a whole number to Python.
+_KINDS = {bool: "bool", int: "int", float: "float"}
 
 
 def table_of(rows: Sequence[Mapping[str, Value]], names: Sequence[str] = ()) -> dg.TableMetadataValue:
@@ -17,7 +18,11 @@ def table_of(rows: Sequence[Mapping[str, Value]], names: Sequence[str] = ()) -> 
 
 def _kind(values: Sequence[Value]) -> str:
     """What Dagster calls the values of a column, null or of one kind; whole numbers go with others."""
-    found = {type(value).__name__ for value in values if value is not None}
+    found = {_kind_of(value) for value in values if value is not None}
     if found == {"int", "float"}:
         return "float"
-    return _KINDS.get(found.pop(), "string") if len(found) == 1 else "string"
+    return found.pop() if len(found) == 1 else "string"
+
+
+def _kind_of(value: Value) -> str:
+    return next((name for kind, name in _KINDS.items() if isinstance(value, kind)), "string")

@@ -1,5 +1,7 @@
 """Rows as a table in metadata."""
 
+import numpy as np
+
 from quality.checks.tables import Row, table_of
 
 
@@ -17,3 +19,8 @@ def test_a_column_is_of_the_kind_of_its_values_and_null_is_of_none() -> None:
 def test_a_table_without_a_row_has_the_columns_that_were_named() -> None:
     assert [column.name for column in table_of([], ("file", "reason")).schema.columns] == ["file", "reason"]
     assert table_of([]).records == []
+
+
+def test_numbers_of_numpy_are_numbers_and_a_column_of_two_kinds_is_text() -> None:
+    table = table_of([{"share": np.float64(0.5), "mixed": 1}, {"share": None, "mixed": "one"}])
+    assert [column.type for column in table.schema.columns] == ["float", "string"]

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import psutil
 
@@ -195,7 +196,11 @@ def main() -> None:
             measure_api(platform, chosen.users, chosen.rounds, chosen.seconds, chosen.feast) if chosen.rounds else None
         )
     if chosen.json:
-        print_json({"published": asdict(published), "served": measured and [asdict(each) for each in measured[0]]})
+        found: dict[str, Any] = {"published": asdict(published), "served": None}
+        if measured is not None:
+            served, memory, times = measured
+            found |= {"served": [*map(asdict, served)], "memory": asdict(memory), "two_processes_over_one": times}
+        print_json(found)
         return
     say(
         f"published {published.users:,} users x {len(SLATES)} slates x {LENGTH} tracks in {published.seconds:.1f} s"

@@ -233,10 +233,10 @@ def _said(
     )
     most = np.argsort(difference, kind="stable")[:_NAMED]
     keys = compared.users[most[difference[most] < 0]]
-    if not len(keys):
-        return told
     named = fetch_frame(connection, "select user_key, user_id from core.dim_users where user_key = any($1)", keys)
     ids = [str(user) for user in named.set_index("user_key")["user_id"].reindex(keys).dropna()]
+    if not ids:
+        return told
     return (
         f"{told}; most was lost by {', '.join(ids)}: `audotics replay --as-of {day} --model {version} --user {ids[0]}`"
     )
@@ -247,12 +247,12 @@ _COMPARABLE = text(
     " (select features_version from builds.feature_dates where as_of = :as_of)"
     f" and {horizon_is_closed('dates.as_of')} order by as_of"
 )
-# Lists that were made again since they were judged are others than the measured ones.
 _ALIKE = (
     " from ml.recommendation_batches as judged"
     " inner join ml.recommendation_batches as others using (slate, model_version, code_version)"
 )
 _MADE_ALIKE = text(f"select others.slate, others.as_of{_ALIKE} where judged.as_of = :as_of and others.as_of < :as_of")
+# Lists that were made again since they were judged are others than the measured ones.
 _MEASURED = text(
     "select distinct on (others.slate) others.slate, others.as_of,"
     " cardinality(refused_because) > 0 and accepted_at is null as refused, figures"
